@@ -1,0 +1,55 @@
+# What people run, and what CI runs. Everything is set up in .venv on first use.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check format proto proto-check clean
+
+help:          ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+demo: $(STAMP) ## watch the whole loop once with a real model
+	$(BIN)/npc demo $(ARGS)
+
+serve: $(STAMP) ## serve the sample characters
+	$(BIN)/npc model pull
+	$(BIN)/npc serve $(ARGS)
+
+test: check    ## lint, format check, types, fresh protobuf code, unit and service tests
+	$(BIN)/npc model pull
+	$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) proto-check ## lint, format check, types, fresh protobuf code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## format, and fix what lint can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+PROTOC = $(BIN)/python -m grpc_tools.protoc -Iproto
+
+proto: $(STAMP) ## generate npc/v1 from proto/npc/v1
+	$(PROTOC) --python_out=. --pyi_out=. --grpc_python_out=. proto/npc/v1/*.proto
+
+proto-check: $(STAMP)
+	@rm -rf build/proto && mkdir -p build/proto
+	@$(PROTOC) --python_out=build/proto --pyi_out=build/proto --grpc_python_out=build/proto proto/npc/v1/*.proto
+	@for file in build/proto/npc/v1/*; do \
+	  cmp -s $$file npc/v1/$$(basename $$file) || { echo "npc/v1 is stale: run make proto" >&2; exit 1; }; \
+	done
+
+clean:         ## remove the environment and build leftovers
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+# constraints.txt pins every package, so that an install today and one next year are the same.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing; the first time llama.cpp is compiled, which takes some minutes."
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	touch $@
