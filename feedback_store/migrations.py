@@ -1,0 +1,91 @@
+"""The tables, as numbered steps that are applied on open and never edited once released.
+
+A change of tables is a new step at the end. Which steps a file has seen is kept in the file itself
+(`_sqlite_migrations`), so a blank file and an old one take the same path. The application id in
+the file's header tells a feedback store from any other SQLite file.
+"""
+
+from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x54525550  # "TRUP"
+
+STEPS = Migrations("feedback_store")
+
+
+@STEPS()
+def m001_sessions_and_turns(db: Database) -> None:
+    """What was said. Provenance is on the turn, because only there is it one value per reply."""
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(
+        """
+        CREATE TABLE sessions (
+            session_id TEXT PRIMARY KEY,
+            player_id TEXT NOT NULL,
+            character TEXT NOT NULL,
+            persona_version TEXT NOT NULL,
+            started_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE turns (
+            turn_id TEXT PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions (session_id),
+            character TEXT NOT NULL,
+            player_id TEXT NOT NULL,
+            persona_version TEXT NOT NULL,
+            adapter_version TEXT NOT NULL,
+            adapter_hash TEXT NOT NULL,
+            base_sha256 TEXT NOT NULL,
+            messages TEXT NOT NULL,
+            prompt_ids BLOB NOT NULL,
+            reply_ids BLOB NOT NULL,
+            player_text TEXT NOT NULL,
+            reply_text TEXT NOT NULL,
+            take INTEGER NOT NULL,
+            first_turn_id TEXT NOT NULL,
+            finish_reason TEXT NOT NULL,
+            sampling TEXT NOT NULL,
+            seed INTEGER NOT NULL,
+            arm_probability REAL NOT NULL,
+            logprob REAL,
+            queue_ms REAL NOT NULL,
+            ttft_ms REAL NOT NULL,
+            total_ms REAL NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    # Selection reads one character in time order; counts read the index alone, not the wide rows.
+    db.execute("CREATE INDEX turns_by_character ON turns (character, created_at)")
+    db.execute("CREATE INDEX turns_by_session ON turns (session_id)")
+    db.execute("CREATE INDEX sessions_by_character ON sessions (character, player_id)")
+
+
+@STEPS()
+def m002_events(db: Database) -> None:
+    """What players did. The payload is JSON, so that a new kind of reaction needs no new table."""
+    db.execute(
+        """
+        CREATE TABLE events (
+            event_id TEXT PRIMARY KEY,
+            turn_id TEXT NOT NULL REFERENCES turns (turn_id),
+            player_id TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            payload TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            received_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX events_by_turn ON events (turn_id)")
+
+
+def step_names() -> list[str]:
+    """The names of all steps this release knows, in order."""
+    blank = Database(memory=True)
+    try:
+        return [step.name for step in STEPS.pending(blank)]
+    finally:
+        blank.close()

@@ -1,0 +1,172 @@
+"""The records: a session, the turns spoken in it, and what its player did about them.
+
+All are frozen and plain. A turn holds everything needed to train on it or to explain it: what the
+model saw, token for token, and which persona, adapter, base and sampling made the reply. An event
+holds no copy of that; it points to its turn. Every time is timezone-aware.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+
+
+class Kind(StrEnum):
+    """What a player did about a turn."""
+
+    THUMB = "thumb"
+    """The player liked or disliked the reply."""
+    CHOICE = "choice"
+    """The player kept this reply over others shown for the same prompt."""
+    EDIT = "edit"
+    """The player wrote what the character should have said."""
+
+
+class Reason(StrEnum):
+    """Why a reply got its thumb."""
+
+    IRRELEVANT = "irrelevant"
+    """It does not answer what the player said."""
+    UNSAFE = "unsafe"
+    """It is harmful or not fit for the game's audience."""
+    UNTRUE = "untrue"
+    """It contradicts the game's world."""
+    WRONG_KNOWLEDGE = "wrong_knowledge"
+    """The character knows what it cannot know, or not what it must."""
+    UNEXPECTED_ACTION = "unexpected_action"
+    """The character did something the player did not ask for."""
+    REPETITION = "repetition"
+    """It says again what was said before."""
+    OUT_OF_CHARACTER = "out_of_character"
+    """This character would not say that, or not so."""
+    TOO_LONG = "too_long"
+    """It goes on for longer than the moment bears."""
+    BORING = "boring"
+    """It is fitting but dull."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One player talking to one character, from greeting to goodbye."""
+
+    session_id: str
+    player_id: str  # a pseudonym, never an account name
+    character: str
+    persona_version: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One reply, with all that made it."""
+
+    turn_id: str
+    session_id: str
+    character: str
+    player_id: str
+    persona_version: str
+    adapter_version: str  # "" = the bare base
+    adapter_hash: str  # "" = no adapter
+    base_sha256: str
+    messages: tuple[dict[str, str], ...]  # role and content, exactly as rendered
+    prompt_ids: tuple[int, ...]
+    reply_ids: tuple[int, ...]
+    player_text: str
+    reply_text: str
+    take: int  # 0 = the first reply to this line, 1.. = regenerated
+    first_turn_id: str  # the turn of take 0; its own id there
+    finish_reason: str
+    sampling: Mapping[str, JSON]
+    seed: int
+    arm_probability: float  # that this adapter version was drawn for the session
+    logprob: float | None  # of the whole reply; None = not measured
+    queue_ms: float
+    ttft_ms: float
+    total_ms: float
+    created_at: datetime
+
+    @property
+    def prompt_key(self) -> str:
+        """Equal for turns whose model saw the same tokens: sha256 hex of `prompt_ids`."""
+        return hashlib.sha256(pack_ids(self.prompt_ids)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A thumb up or down; of several from one player on one turn the last counts."""
+
+    up: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The event's turn was kept; these were shown beside it for the same prompt."""
+
+    over_turn_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What the character should have said instead of the event's turn."""
+
+    text: str
+
+
+Payload: TypeAlias = Thumb | Choice | Edit
+
+
+@dataclass(frozen=True)
+class Event:
+    """One reaction of a player to one turn, under an id that the client made."""
+
+    event_id: str
+    turn_id: str  # for a choice, the kept turn
+    player_id: str
+    payload: Payload
+    created_at: datetime
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the payloads this event carries."""
+        return _KINDS[type(self.payload)]
+
+
+_KINDS: Mapping[type, Kind] = {Thumb: Kind.THUMB, Choice: Kind.CHOICE, Edit: Kind.EDIT}
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer to a stored event; a duplicate answers with the first `received_at`."""
+
+    event_id: str
+    received_at: datetime
+    duplicate: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much is stored about one character; every stored event counts, replaced ones too."""
+
+    turns: int
+    sessions: int
+    players: int
+    thumbs_up: int
+    thumbs_down: int
+    choices: int
+    edits: int
+
+
+def pack_ids(ids: tuple[int, ...]) -> bytes:
+    """Token ids as little-endian int32, the form they are stored and hashed in."""
+    return struct.pack(f"<{len(ids)}i", *ids)
+
+
+def unpack_ids(blob: bytes) -> tuple[int, ...]:
+    """The inverse of `pack_ids`."""
+    return struct.unpack(f"<{len(blob) // 4}i", blob)

@@ -1,0 +1,126 @@
+"""A store's file: made from blank, brought up to date, or refused untouched."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from feedback_store.database import connect
+from feedback_store.errors import StoreCorruptError, StoreTooNewError, StoreUnavailableError
+from feedback_store.migrations import STEPS, step_names
+from feedback_store.store import Store
+
+
+def test_steps_are_numbered_without_gap_and_say_why() -> None:
+    numbers = [int(re.fullmatch(r"m(\d{3})_\w+", name).group(1)) for name in step_names()]  # type: ignore[union-attr]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert all(step.fn.__doc__ for step in STEPS.pending(Database(memory=True)))
+
+
+def test_a_blank_file_gets_all_tables(path: Path) -> None:
+    Store.open(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        tables = {row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type='table'")}
+        indexes = {
+            row[0]
+            for row in db.execute("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE INDEX%'")
+        }
+    assert {"sessions", "turns", "events"} <= tables
+    assert {"turns_by_character", "events_by_turn"} <= indexes
+
+
+def test_opening_twice_changes_nothing(path: Path) -> None:
+    Store.open(path).close()
+    before = _dump(path)
+    Store.open(path).close()
+    assert _dump(path) == before
+
+
+def test_the_first_step_alone_is_brought_up_to_date(path: Path) -> None:
+    with closing(Database(path)) as db:
+        STEPS.apply(db, stop_before=step_names()[1])
+    with Store.open(path) as store:
+        assert store.events("mira") == []
+
+
+def test_a_missing_folder_is_made(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "new" / "feedback.db") as store:
+        assert store.turns("mira") == []
+
+
+def test_many_may_open_a_blank_file_at_once(path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: Store.open(path), range(8)))
+    for store in stores:
+        store.close()
+
+
+def test_commits_are_flushed_and_references_checked(path: Path) -> None:
+    Store.open(path).close()
+    with closing(connect(path, busy_timeout_s=1)) as db:
+        assert db.journal_mode == "wal"
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+        assert db.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
+def _not_a_database(path: Path) -> None:
+    path.write_text("Dear diary, " * 500)
+
+
+def _truncated(path: Path) -> None:
+    Store.open(path).close()
+    path.write_bytes(path.read_bytes()[:6000])
+
+
+def _overwritten_inside(path: Path) -> None:
+    Store.open(path).close()
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = b"\xff" * 4096
+    path.write_bytes(content)
+
+
+def _another_program_s(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE recipes (name TEXT)")
+
+
+@pytest.mark.parametrize(
+    "spoil", [_not_a_database, _truncated, _overwritten_inside, _another_program_s]
+)
+def test_a_file_that_is_no_sound_store_stops_open_untouched(
+    path: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreCorruptError, match=r"Nothing was changed\. (Move|Configure)"):
+        Store.open(path)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_release_s_file_stops_open(path: Path) -> None:
+    Store.open(path).close()
+    with closing(Database(path)) as db:
+        STEPS._record_applied(db, "m999_from_tomorrow")
+    with pytest.raises(StoreTooNewError, match="m999_from_tomorrow"):
+        Store.open(path)
+
+
+def test_a_path_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailableError, match="unable to open"):
+        Store.open(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailableError, match="no folder"):
+        Store.open(tmp_path / "file" / "feedback.db")
+
+
+def _dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return list(db.iterdump())
