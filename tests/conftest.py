@@ -1,0 +1,34 @@
+"""Fixtures for all tests. Nothing here reads or writes a user's own data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from npc_server.models import CATALOGUE, DEFAULT_MODEL, cached_path
+from tests import tiny_gguf
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has its own data folder, working directory and configuration."""
+    for name in [name for name in os.environ if name.startswith("NPC_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NPC_PATHS_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random GGUF of the llama architecture, F32."""
+    return tiny_gguf.write_model(tmp_path_factory.mktemp("model") / "tiny.gguf")
+
+
+@pytest.fixture(scope="session")
+def real_model() -> Path:
+    """The embedded base model; a missing one fails, because `make test` fetches it."""
+    path = cached_path(CATALOGUE[DEFAULT_MODEL], Path("~/.cache/troupe").expanduser())
+    assert path.is_file(), f"{path} is missing; run: npc model pull"
+    return path

@@ -1,0 +1,172 @@
+"""The loop body on a real, tiny model: turns run side by side and end cleanly."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from npc_server.engine.core import EngineCore, Event
+from npc_server.engine.errors import (
+    AdapterRejectedError,
+    EngineBusyError,
+    RequestRejectedError,
+    UnknownAdapterError,
+)
+from npc_server.engine.llama import ContextShape, Llama
+from npc_server.engine.protocol import Delta, Finish, FinishReason, Request, Sampling
+from tests import tiny_gguf
+
+GREEDY = Sampling(temperature=0, max_tokens=12)
+PROMPT = tuple(range(40, 80))
+
+
+class Bench:
+    """A core, and what it emitted by request."""
+
+    def __init__(self, model: Path) -> None:
+        shape = ContextShape(sequences=3, context_tokens=128, batch_tokens=64, threads=1)
+        self.llama = Llama(model, shape)
+        self.events: dict[str, list[Event]] = {}
+        self.core = EngineCore(self.llama, self._emit, max_waiting=4)
+
+    def _emit(self, request_id: str, event: Event) -> None:
+        self.events.setdefault(request_id, []).append(event)
+
+    def submit(self, request_id: str, prompt: tuple[int, ...] = PROMPT, adapter: str = "") -> None:
+        self.core.submit(Request(request_id, prompt, adapter, GREEDY))
+
+    def run(self) -> None:
+        while self.core.busy:
+            self.core.step()
+
+    def finish(self, request_id: str) -> Finish:
+        last = self.events[request_id][-1]
+        assert isinstance(last, Finish)
+        return last
+
+    def ids(self, prompt: tuple[int, ...] = PROMPT, adapter: str = "") -> tuple[int, ...]:
+        self.submit("alone", prompt, adapter)
+        self.run()
+        return self.finish("alone").token_ids
+
+
+@pytest.fixture
+def bench(tiny_model: Path) -> Iterator[Bench]:
+    bench = Bench(tiny_model)
+    yield bench
+    bench.llama.close()
+
+
+def test_deltas_add_up_to_the_text_of_the_finish(bench: Bench) -> None:
+    bench.submit("r")
+    bench.run()
+    deltas = [event.text for event in bench.events["r"] if isinstance(event, Delta)]
+    assert "".join(deltas) == bench.finish("r").text
+    assert bench.finish("r").reason in (FinishReason.LENGTH, FinishReason.STOP)
+
+
+def test_turns_side_by_side_say_what_they_say_alone(bench: Bench, tiny_model: Path) -> None:
+    prompts = {f"r{i}": tuple(range(30 + i, 70 + 2 * i)) for i in range(5)}
+    alone = {name: Bench(tiny_model).ids(prompt) for name, prompt in prompts.items()}
+    for name, prompt in list(prompts.items())[:4]:
+        bench.submit(name, prompt)
+    bench.core.step()
+    bench.submit("r4", prompts["r4"])
+    bench.run()
+    assert {name: bench.finish(name).token_ids for name in prompts} == alone
+
+
+def test_a_second_turn_pays_for_its_new_tokens_only(bench: Bench) -> None:
+    bench.ids()
+    longer = (*PROMPT, *range(100, 110))
+    bench.submit("again", longer)
+    bench.run()
+    assert bench.finish("again").cached_tokens >= len(PROMPT)
+
+
+def test_a_reused_prefix_changes_nothing(bench: Bench, tiny_model: Path) -> None:
+    longer = (*PROMPT, *range(100, 110))
+    bench.ids()
+    assert bench.ids(longer) == Bench(tiny_model).ids(longer)
+
+
+def test_each_adapter_speaks_for_itself_in_a_mixed_crowd(
+    bench: Bench, tiny_model: Path, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        folder = tiny_gguf.write_adapter(tmp_path / name, seed=ord(name))
+        bench.core.load_adapter(name, folder)
+    fresh = Bench(tiny_model)
+    fresh.core.load_adapter("a", tmp_path / "a")
+    for name, adapter in (("r0", "a"), ("r1", ""), ("r2", "b")):
+        bench.submit(name, PROMPT, adapter)
+    bench.run()
+    assert bench.finish("r0").token_ids == fresh.ids(adapter="a")
+    assert bench.finish("r1").token_ids == fresh.ids()
+    assert len({bench.finish(name).token_ids for name in ("r0", "r1", "r2")}) == 3
+
+
+def test_a_cancelled_turn_frees_its_sequence_at_once(bench: Bench) -> None:
+    bench.submit("r")
+    bench.core.step()
+    assert bench.core.stats().sequences_free == 2
+    bench.core.cancel("r")
+    assert bench.core.stats().sequences_free == 3
+    assert bench.finish("r").reason is FinishReason.CANCELLED
+
+
+def test_a_waiting_turn_can_be_cancelled(bench: Bench) -> None:
+    for i in range(4):
+        bench.submit(f"r{i}")
+    bench.core.step()
+    bench.core.cancel("r3")
+    assert bench.core.stats().waiting == 0
+
+
+def test_an_adapter_stays_until_its_last_turn_ends(bench: Bench, tmp_path: Path) -> None:
+    bench.core.load_adapter("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
+    bench.submit("r", PROMPT, "a")
+    bench.core.step()
+    bench.core.unload_adapter("a")
+    assert bench.core.stats().adapters == ("a",)
+    bench.run()
+    assert bench.core.stats().adapters == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        pytest.param(Request("r", ()), RequestRejectedError, id="empty"),
+        pytest.param(Request("r", (5,) * 128), RequestRejectedError, id="too-long"),
+        pytest.param(Request("r", (99999,)), RequestRejectedError, id="foreign-token"),
+        pytest.param(Request("r", (5,), "nobody"), UnknownAdapterError, id="unknown-adapter"),
+    ],
+)
+def test_impossible_requests_are_refused_with_a_reason(
+    bench: Bench, request_: Request, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        bench.core.submit(request_)
+
+
+def test_a_full_queue_says_so(bench: Bench) -> None:
+    for i in range(4):
+        bench.submit(f"r{i}")
+    with pytest.raises(EngineBusyError, match="4 turns are waiting"):
+        bench.submit("one-too-many")
+
+
+def test_a_damaged_adapter_is_refused_and_the_rest_goes_on(bench: Bench, tmp_path: Path) -> None:
+    folder = tiny_gguf.write_adapter(tmp_path / "a", seed=1)
+    (folder / "adapter_model.safetensors").write_bytes(b"\x00" * 40)
+    with pytest.raises(AdapterRejectedError, match=r"adapter_model\.safetensors is unreadable"):
+        bench.core.load_adapter("a", folder)
+    assert bench.ids()
+
+
+def test_an_adapter_of_another_shape_is_refused(bench: Bench, tmp_path: Path) -> None:
+    folder = tiny_gguf.write_adapter(tmp_path / "a", seed=1)
+    config = (folder / "adapter_config.json").read_text()
+    (folder / "adapter_config.json").write_text(config.replace('"r": 4', '"r": 8'))
+    with pytest.raises(AdapterRejectedError, match="not of rank 8"):
+        bench.core.load_adapter("a", folder)
