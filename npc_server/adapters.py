@@ -1,0 +1,191 @@
+"""Which adapter version is live for each character, and who still speaks under an older one.
+
+Every turn leases the live version for its whole length, so a promotion never changes a running
+reply. A version goes live only after its files were verified, its base compared and the engine has
+loaded it; until then, and if any of that fails, the old version stays. A version that is neither
+live nor leased is unloaded. State changes on the event loop only, one change a character at a
+time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from npc_server.engine.errors import EngineError
+from npc_server.engine.protocol import Engine
+from npc_server.errors import AdapterMisfitError, UnknownCharacterError
+from personas.adapter_repo import AdapterRepo, Manifest
+from personas.errors import AdapterRepoError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LiveAdapter:
+    """What a turn speaks under."""
+
+    version: str = ""  # "" = the bare base
+    content_hash: str = ""
+
+
+@dataclass(frozen=True)
+class CharacterListing:
+    """One character's versions, as an operator sees them."""
+
+    character: str
+    live_version: str
+    versions: tuple[Manifest, ...]
+    running_turns: dict[str, int]  # by version
+    problem: str  # why the version named live on disk is not served; "" = all is well
+
+
+class Adapters:
+    """Live adapter versions of a cast."""
+
+    def __init__(
+        self, repo: AdapterRepo, engine: Engine, base_sha256: str, characters: Sequence[str]
+    ) -> None:
+        self._repo = repo
+        self._engine = engine
+        self._base_sha256 = base_sha256
+        self._live = {character: LiveAdapter() for character in characters}
+        self._problems: dict[str, str] = {}
+        self._leases: Counter[LiveAdapter] = Counter()
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def live(self, character: str) -> LiveAdapter:
+        """What new turns speak under. Raises UnknownCharacterError."""
+        self._require(character)
+        return self._live[character]
+
+    @contextmanager
+    def lease(self, character: str) -> Iterator[LiveAdapter]:
+        """Pin the live version for the length of a turn."""
+        with self._leased(self.live(character)) as adapter:
+            yield adapter
+
+    async def refresh(self, character: str) -> None:
+        """Serve what the aliases on disk name live; on any fault the old version stays."""
+        async with self._locks[character]:
+            try:
+                aliases = await asyncio.to_thread(self._repo.aliases, character)
+                if (aliases.live or "") != self._live[character].version:
+                    async with self._loaded(character, aliases.live) as new:
+                        self._switch(character, new)
+            except (AdapterRepoError, AdapterMisfitError, EngineError) as error:
+                self._report(character, error)
+            else:
+                self._problems.pop(character, None)
+
+    async def watch(self, interval_s: float) -> None:
+        """Follow the aliases on disk, which other processes promote in, until cancelled."""
+        while True:
+            for character in self._live:
+                await self.refresh(character)
+            await asyncio.sleep(interval_s)
+
+    async def promote(self, character: str, version: str) -> tuple[LiveAdapter, LiveAdapter]:
+        """Make a version live; returns the old and the new one.
+
+        Raises UnknownCharacterError, AdapterMisfitError, AdapterRejectedError and what the adapter
+        repo raises; whatever fails, the old version stays live.
+        """
+        self._require(character)
+        async with self._locks[character], self._loaded(character, version) as new:
+            await asyncio.to_thread(self._repo.promote, character, version)
+            return self._switch(character, new), new
+
+    async def rollback(self, character: str) -> tuple[LiveAdapter, LiveAdapter]:
+        """Make the version live that was live before; returns the old and the new one."""
+        self._require(character)
+        async with self._locks[character]:
+            aliases = await asyncio.to_thread(self._repo.rollback, character)
+            async with self._loaded(character, aliases.live) as new:
+                return self._switch(character, new), new
+
+    def listing(self, character: str) -> CharacterListing:
+        """One character's versions. Reads the disk: call it off the event loop."""
+        self._require(character)
+        versions = tuple(self._repo.versions(character))
+        running = {adapter.version: count for adapter, count in self._leases.items() if count > 0}
+        return CharacterListing(
+            character,
+            self._live[character].version,
+            versions,
+            {manifest.version: running.get(manifest.version, 0) for manifest in versions},
+            self._problems.get(character, ""),
+        )
+
+    def _require(self, character: str) -> None:
+        if character not in self._live:
+            known = ", ".join(sorted(self._live))
+            raise UnknownCharacterError(f"no character {character!r}; known: {known}")
+
+    @asynccontextmanager
+    async def _loaded(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
+        """A verified version in the engine, leased so that nothing unloads it before it is live."""
+        if not version:
+            yield LiveAdapter()
+            return
+        manifest = await self._checked(character, version)
+        adapter = LiveAdapter(version, manifest.content_hash)
+        with self._leased(adapter):
+            folder = self._repo.path(character, version)
+            await self._engine.load_adapter(adapter.content_hash, folder)
+            yield adapter
+
+    async def _checked(self, character: str, version: str) -> Manifest:
+        manifest = await asyncio.to_thread(self._repo.verify, character, version)
+        if manifest.base_sha256 != self._base_sha256:
+            raise AdapterMisfitError(
+                f"{character} {version} was trained on base {manifest.base_sha256[:12]}, but "
+                f"{self._base_sha256[:12]} is served; retrain it"
+            )
+        return manifest
+
+    def _switch(self, character: str, new: LiveAdapter) -> LiveAdapter:
+        old, self._live[character] = self._live[character], new
+        self._problems.pop(character, None)
+        names = (new.version or "base", old.version or "base")
+        logger.info("%s: %s is live (was %s)", character, *names)
+        self._unload_soon(old)
+        return old
+
+    @contextmanager
+    def _leased(self, adapter: LiveAdapter) -> Iterator[LiveAdapter]:
+        self._leases[adapter] += 1
+        try:
+            yield adapter
+        finally:
+            self._leases[adapter] -= 1
+            self._unload_soon(adapter)
+
+    def _report(self, character: str, error: Exception) -> None:
+        if self._problems.get(character) != str(error):
+            kept = self._live[character].version or "base"
+            logger.error("%s: %s stays live: %s", character, kept, error)
+        self._problems[character] = str(error)
+
+    def _unload_soon(self, adapter: LiveAdapter) -> None:
+        if adapter.content_hash and not self._needed(adapter):
+            task = asyncio.ensure_future(self._unload(adapter))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _unload(self, adapter: LiveAdapter) -> None:
+        try:
+            if not self._needed(adapter):
+                await self._engine.unload_adapter(adapter.content_hash)
+        except EngineError as error:
+            logger.info("adapter %s not unloaded: %s", adapter.version, error)
+
+    def _needed(self, adapter: LiveAdapter) -> bool:
+        hashes = {live.content_hash for live in self._live.values()}
+        hashes |= {leased.content_hash for leased, count in self._leases.items() if count > 0}
+        return adapter.content_hash in hashes

@@ -1,0 +1,349 @@
+"""The `npc` command: flags in, one function called, exit codes out.
+
+Exit codes
+  0  done
+  1  the work was done and the answer is no (a gate rejected, a demo stage failed)
+  2  wrong usage, wrong configuration, broken persona files
+  3  something needed is not there: model, server, version, extra package
+  4  the engine process died
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc.aio
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
+
+from feedback_store.errors import FeedbackStoreError
+from npc_server import models
+from npc_server.config import Config, load
+from npc_server.engine.errors import EngineError
+from npc_server.errors import ConfigError, ServerError
+from personas.adapter_repo import AdapterRepo, Aliases
+from personas.errors import AdapterRepoError, PersonaError
+from personas.persona import load_characters
+
+
+class Exit(IntEnum):
+    """Exit codes, as in the module's docstring."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    MISSING = 3
+    ENGINE_DIED = 4
+
+
+app = typer.Typer(
+    help="Troupe: game characters that learn from their players.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+adapters_app = typer.Typer(
+    help="Adapter versions: what exists, what is live.", no_args_is_help=True
+)
+persona_app = typer.Typer(help="Persona files.", no_args_is_help=True)
+model_app = typer.Typer(help="Base models.", no_args_is_help=True)
+app.add_typer(adapters_app, name="adapters")
+app.add_typer(persona_app, name="persona")
+app.add_typer(model_app, name="model")
+
+console = Console()
+complaints = Console(stderr=True)
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file; ./npc.toml when there is one."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Server = Annotated[
+    str | None, typer.Option("--server", help="host:port; the configured one when left out.")
+]
+
+
+@app.command(epilog="Example:  npc serve --port 7749")
+def serve(
+    config_file: ConfigFile = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+) -> None:
+    """Serve the characters over gRPC until interrupted."""
+    from npc_server import logs
+
+    logs.set_up()
+    config = _config(config_file)
+    if port is not None:
+        section = config.server.model_copy(update={"port": port})
+        config = config.model_copy(update={"server": section})
+    asked_to_stop = asyncio.run(_serve(config))
+    raise typer.Exit(Exit.DONE if asked_to_stop else Exit.ENGINE_DIED)
+
+
+async def _serve(config: Config) -> bool:
+    from npc_server import server
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    # A script reads the port from the first line of standard output.
+    return await server.serve(config, lambda port: print(f"serving on {port}", flush=True), stop)
+
+
+@app.command(epilog="Example:  npc talk mira")
+def talk(
+    character: Annotated[str, typer.Argument(help="Character id, such as mira.")],
+    server: Server = None,
+    player: Annotated[str, typer.Option(help="Your pseudonym.")] = "",
+    config_file: ConfigFile = None,
+) -> None:
+    """Chat with a character in the terminal, and tell it what you think."""
+    from npc_client.client import Client
+    from npc_client.talk import talk as chat
+
+    async def run() -> None:
+        async with Client(_address(server, config_file)) as client:
+            await chat(client, character, player or f"terminal-{getpass.getuser()}", console)
+
+    _run(run())
+
+
+@app.command(epilog="Example:  npc demo --report demo-report.md")
+def demo(
+    report: Annotated[
+        Path | None, typer.Option(help="Also write the summary to this Markdown file.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the demo's data in this new folder.")
+    ] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Watch the whole loop once: talk, react, train, swap, compare."""
+    from npc_client.demo import run
+
+    _config(config_file)
+    raise typer.Exit(Exit.DONE if run(console, report, keep) else Exit.REFUSED)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+    epilog="Example:  npc train mira",
+)
+def train(context: typer.Context, config_file: ConfigFile = None) -> None:
+    """Retrain one character from its players' feedback; `npc train --help` lists the options."""
+    config = _config(config_file)
+    command = [sys.executable, "-m", "trainer.worker", *context.args, *_trainer_flags(config)]
+    # The trainer is a process of its own: it needs packages and memory that nothing else does.
+    raise typer.Exit(subprocess.run(command, check=False).returncode)
+
+
+def _trainer_flags(config: Config) -> list[str]:
+    paths = config.paths
+    return [
+        f"--base={models.resolve(config.model.base, paths.cache.expanduser())}",
+        f"--characters={paths.characters.expanduser()}",
+        f"--store={paths.store}",
+        f"--adapters={paths.adapters}",
+        f"--cache={paths.cache.expanduser()}",
+    ]
+
+
+@adapters_app.command("list", epilog="Example:  npc adapters list mira --json")
+def adapters_list(
+    character: Annotated[
+        str | None, typer.Argument(help="Character id; all when left out.")
+    ] = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """List adapter versions, oldest first, with the live one marked."""
+    config = _config(config_file)
+    repo = AdapterRepo(config.paths.adapters)
+    names = [character] if character else sorted(load_characters(config.paths.characters))
+    rows = [row for name in names for row in _version_rows(repo, name)]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    shown = ("character", "version", "method", "parent", "created_at")
+    table = Table("live", *shown)
+    for row in rows:
+        table.add_row("●" if row["live"] else "", *(row[key] for key in shown))
+    console.print(table)
+
+
+def _version_rows(repo: AdapterRepo, character: str) -> list[dict[str, Any]]:
+    live = repo.aliases(character).live
+    bare = {
+        "character": character,
+        "version": "base",
+        "live": live is None,
+        "method": "",
+        "parent": "",
+        "created_at": "",
+        "gate": {},
+    }
+    versions = [
+        {
+            "character": character,
+            "version": manifest.version,
+            "live": manifest.version == live,
+            "method": manifest.method,
+            "parent": manifest.parent or "base",
+            "created_at": manifest.created_at,
+            "gate": manifest.gate,
+        }
+        for manifest in repo.versions(character)
+    ]
+    return [bare, *versions]
+
+
+@adapters_app.command(epilog="Example:  npc adapters promote mira v0003-9c1d2e4f")
+def promote(
+    character: Annotated[str, typer.Argument(help="Character id.")],
+    version: Annotated[str, typer.Argument(help="Version, as `npc adapters list` shows it.")],
+    config_file: ConfigFile = None,
+) -> None:
+    """Make a version live. A running server follows within a second."""
+    aliases = AdapterRepo(_config(config_file).paths.adapters).promote(character, version)
+    _show_live(character, aliases)
+
+
+@adapters_app.command(epilog="Example:  npc adapters rollback mira")
+def rollback(
+    character: Annotated[str, typer.Argument(help="Character id.")],
+    config_file: ConfigFile = None,
+) -> None:
+    """Make the version live again that was live before."""
+    _show_live(character, AdapterRepo(_config(config_file).paths.adapters).rollback(character))
+
+
+def _show_live(character: str, aliases: Aliases) -> None:
+    console.print(f"{character}: {aliases.live or 'the bare base'} is live")
+
+
+@persona_app.command("check", epilog="Example:  npc persona check characters/")
+def persona_check(
+    folder: Annotated[Path | None, typer.Argument(help="A folder of characters.")] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Check persona files; every problem of every file, with file and line."""
+    characters = load_characters(folder or _config(config_file).paths.characters.expanduser())
+    for persona in characters.values():
+        lore = persona.lore
+        console.print(
+            f"{persona.id}: {persona.name}, {len(lore.facts)} facts, {len(lore.secrets)} secrets, "
+            f"{len(persona.probes)} probes, version {persona.version}"
+        )
+
+
+@model_app.command("pull", epilog="Example:  npc model pull")
+def model_pull(
+    name: Annotated[str, typer.Argument(help="Catalogue name.")] = models.DEFAULT_MODEL,
+    config_file: ConfigFile = None,
+) -> None:
+    """Fetch a base model into the cache and check it."""
+    if name not in models.CATALOGUE:
+        raise ConfigError(
+            f"no model {name!r} in the catalogue; known: {', '.join(models.CATALOGUE)}"
+        )
+    cache = _config(config_file).paths.cache.expanduser()
+    with _download_progress() as report:
+        path = models.pull(models.CATALOGUE[name], cache, report)
+    console.print(f"{name} is at {path}")
+
+
+@contextlib.contextmanager
+def _download_progress() -> Iterator[models.Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("looking")
+
+        def report(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total or None)
+
+        yield report
+
+
+@model_app.command("list", epilog="Example:  npc model list --json")
+def model_list(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
+    """List the catalogue, and which models are here."""
+    cache = _config(config_file).paths.cache.expanduser()
+    rows: list[dict[str, Any]] = [
+        {
+            "name": model.name,
+            "license": model.license,
+            "mebibytes": model.size_bytes >> 20,
+            "path": str(path) if (path := models.cached_path(model, cache)).is_file() else "",
+        }
+        for model in models.CATALOGUE.values()
+    ]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table("name", "license", "MiB", "where")
+    for row in rows:
+        table.add_row(row["name"], row["license"], str(row["mebibytes"]), row["path"] or "not here")
+    console.print(table)
+
+
+def _config(file: Path | None) -> Config:
+    return load(file, os.environ)
+
+
+def _address(server: str | None, config_file: Path | None) -> str:
+    section = _config(config_file).server
+    return server or f"{section.host}:{section.port}"
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a client; what the server refuses becomes a message and an exit code."""
+    try:
+        asyncio.run(work)
+    except grpc.aio.AioRpcError as error:
+        complaints.print(f"{error.code().name}: {error.details()}", markup=False)
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            complaints.print("Is the server running? Start it with: npc serve")
+        raise typer.Exit(Exit.MISSING) from error
+
+
+_EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
+    (PersonaError, Exit.USAGE),
+    (ConfigError, Exit.USAGE),
+    (ServerError, Exit.MISSING),
+    (AdapterRepoError, Exit.MISSING),
+    (FeedbackStoreError, Exit.MISSING),
+    (EngineError, Exit.MISSING),
+)
+
+
+def main() -> None:
+    """Entry point: errors raised on purpose become a message and an exit code."""
+    _guarded(app)
+
+
+def _guarded(command: Callable[[], Any]) -> None:
+    try:
+        command()
+    except tuple(kind for kind, _ in _EXIT_OF) as error:
+        complaints.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(next(code for kind, code in _EXIT_OF if isinstance(error, kind)))
+
+
+if __name__ == "__main__":
+    main()

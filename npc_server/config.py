@@ -1,0 +1,114 @@
+"""The one configuration: `npc.toml`, overridden by `NPC_*` variables, closed and frozen.
+
+Keys are sections and names; `NPC_SERVER_PORT` overrides `port` of `[server]`. Unknown keys and
+impossible values are all reported at once. Nothing else in the project reads the environment.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from npc_server.errors import ConfigError
+from npc_server.models import DEFAULT_MODEL
+from personas.persona import SAMPLE_CHARACTERS
+
+DEFAULT_FILE = Path("npc.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PathsConfig(_Section):
+    """Where things lie."""
+
+    characters: Path = SAMPLE_CHARACTERS  # a folder per character
+    data: Path = Path("~/.local/share/troupe")  # feedback store and adapter versions
+    cache: Path = Path("~/.cache/troupe")  # base models; safe to delete
+
+    @property
+    def store(self) -> Path:
+        """The feedback store's file."""
+        return self.data.expanduser() / "feedback.db"
+
+    @property
+    def adapters(self) -> Path:
+        """The adapter repo's root."""
+        return self.data.expanduser() / "adapters"
+
+
+class ServerSection(_Section):
+    """The gRPC server."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 7749  # 0 = any free one
+    grace_s: Annotated[float, Field(ge=0)] = 10.0  # how long running replies may take at the end
+    adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # how often aliases on disk are looked at
+
+
+class ModelSection(_Section):
+    """The shared base model."""
+
+    base: str = DEFAULT_MODEL  # a catalogue name, or the path of a GGUF file
+
+
+class EngineSection(_Section):
+    """Memory and threads of the engine process."""
+
+    sequences: Annotated[int, Field(ge=1, le=64)] = 8  # turns that run at once
+    context_tokens: Annotated[int, Field(ge=256)] = 1024  # prompt and reply of a turn
+    threads: Annotated[int, Field(ge=0)] = 0  # 0 = one a core
+
+
+class Config(_Section):
+    """Everything that can be set."""
+
+    paths: PathsConfig = PathsConfig()
+    server: ServerSection = ServerSection()
+    model: ModelSection = ModelSection()
+    engine: EngineSection = EngineSection()
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Config:
+    """Read the configuration. Raises ConfigError naming every wrong key and value.
+
+    `file` None means `npc.toml` in the working directory, if there is one.
+    """
+    source = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    values = _read(source) if source else {}
+    for key, value in _overrides(environment).items():
+        section, _, name = key.partition("_")
+        values.setdefault(section, {})[name] = value
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, source)) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _overrides(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key.removeprefix("NPC_").lower(): value
+        for key, value in environment.items()
+        if key.startswith("NPC_")
+    }
+
+
+def _explain(error: ValidationError, source: Path | None) -> str:
+    where = f"{source} and NPC_* variables" if source else "NPC_* variables"
+    lines = [
+        f"  {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors()
+    ]
+    return f"configuration ({where}):\n" + "\n".join(lines)

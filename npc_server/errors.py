@@ -1,0 +1,103 @@
+"""What the server refuses, and which gRPC status each refusal of any part becomes.
+
+ServerError
+├── InvalidRequestError     a field is missing, malformed or over its limit (ValueError)
+├── UnknownCharacterError   (LookupError)
+├── UnknownSessionError     (LookupError)
+├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
+├── SessionBusyError        a session speaks one turn at a time
+├── AdapterMisfitError      the adapter was trained on another base (ValueError)
+└── ConfigError             npc.toml or the environment (ValueError)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import grpc
+
+from feedback_store import errors as store_errors
+from npc_server.engine import errors as engine_errors
+from personas import errors as persona_errors
+
+
+class ServerError(Exception):
+    """Base of everything the server raises on purpose."""
+
+
+class InvalidRequestError(ServerError, ValueError):
+    """A request field is missing, malformed or over its limit."""
+
+
+class UnknownCharacterError(ServerError, LookupError):
+    """No character of that id is loaded."""
+
+
+class UnknownSessionError(ServerError, LookupError):
+    """No open session of that id."""
+
+
+class NotLatestTurnError(ServerError, LookupError):
+    """The turn is not a take of the session's latest exchange."""
+
+
+class SessionBusyError(ServerError):
+    """The session has a reply running already."""
+
+
+class AdapterMisfitError(ServerError, ValueError):
+    """The adapter was trained on another base model."""
+
+
+class ConfigError(ServerError, ValueError):
+    """The configuration holds unknown keys or impossible values."""
+
+
+_Code = grpc.StatusCode
+
+#: The nearest class in an error's method resolution order decides. Trees are listed by their root
+#: where all of a tree means the same to a caller.
+STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
+    {
+        ServerError: _Code.INTERNAL,
+        InvalidRequestError: _Code.INVALID_ARGUMENT,
+        UnknownCharacterError: _Code.NOT_FOUND,
+        UnknownSessionError: _Code.NOT_FOUND,
+        NotLatestTurnError: _Code.NOT_FOUND,
+        SessionBusyError: _Code.ABORTED,
+        AdapterMisfitError: _Code.FAILED_PRECONDITION,
+        ConfigError: _Code.INTERNAL,
+        # personas
+        persona_errors.PersonasError: _Code.INTERNAL,
+        persona_errors.PromptTooLongError: _Code.INVALID_ARGUMENT,
+        persona_errors.InvalidIdError: _Code.INVALID_ARGUMENT,
+        persona_errors.UnknownVersionError: _Code.NOT_FOUND,
+        persona_errors.NothingToRollBackError: _Code.FAILED_PRECONDITION,
+        persona_errors.CorruptAdapterError: _Code.FAILED_PRECONDITION,
+        persona_errors.CorruptAliasesError: _Code.FAILED_PRECONDITION,
+        persona_errors.RepoWriteError: _Code.UNAVAILABLE,
+        # feedback_store
+        store_errors.FeedbackStoreError: _Code.INTERNAL,
+        store_errors.InvalidRecordError: _Code.INVALID_ARGUMENT,
+        store_errors.UnknownSessionError: _Code.NOT_FOUND,
+        store_errors.UnknownTurnError: _Code.NOT_FOUND,
+        store_errors.EventConflictError: _Code.ALREADY_EXISTS,
+        store_errors.RecordConflictError: _Code.ALREADY_EXISTS,
+        store_errors.StoreUnavailableError: _Code.UNAVAILABLE,
+        # engine
+        engine_errors.EngineError: _Code.INTERNAL,
+        engine_errors.AdapterRejectedError: _Code.FAILED_PRECONDITION,
+        engine_errors.RequestRejectedError: _Code.INVALID_ARGUMENT,
+        engine_errors.EngineBusyError: _Code.RESOURCE_EXHAUSTED,
+        engine_errors.EngineDiedError: _Code.UNAVAILABLE,
+    }
+)
+
+
+def status_of(error: BaseException) -> grpc.StatusCode | None:
+    """The status an error becomes; None for errors nobody raises on purpose."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return STATUS_OF[kind]
+    return None

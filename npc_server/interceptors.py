@@ -1,0 +1,114 @@
+"""Around every call: a request id, and errors as statuses.
+
+The client's `x-request-id` metadata, or a fresh id, goes into every log line of the call and back
+in the trailing metadata. An error raised on purpose becomes its status with its message; anything
+else is logged with its trace and answered INTERNAL with nothing but the id.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import logging
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+
+from npc_server.errors import status_of
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID_KEY = "x-request-id"
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Context = grpc.aio.ServicerContext[Any, Any]
+    ServerInterceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    ServerInterceptor = grpc.aio.ServerInterceptor
+
+
+class RequestInterceptor(ServerInterceptor):
+    """Wraps unary and server-streaming handlers alike; client streams pass through."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or handler.request_streaming or "npc.v1" not in method:
+            return handler
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                _stream(handler.unary_stream, method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _unary(handler.unary_unary, method),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+
+def _unary(behaviour: Any, method: str) -> Any:
+    @functools.wraps(behaviour)
+    async def answer(request: Any, context: Context) -> Any:
+        _identify(context)
+        try:
+            return await behaviour(request, context)
+        except Exception as error:
+            await _abort(context, method, error)
+
+    return answer
+
+
+def _stream(behaviour: Any, method: str) -> Any:
+    @functools.wraps(behaviour)
+    async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
+        _identify(context)
+        replies = behaviour(request, context)
+        try:
+            async for reply in replies:
+                yield reply
+        except Exception as error:
+            await _abort(context, method, error)
+        finally:
+            # A client that leaves ends this generator only; the turn below must end now as well,
+            # not whenever the garbage collector finds it.
+            await replies.aclose()
+
+    return answer
+
+
+def _identify(context: Context) -> None:
+    sent = dict(context.invocation_metadata() or ())
+    identity = str(sent.get(REQUEST_ID_KEY, "") or uuid.uuid4().hex)[:64]
+    request_id.set(identity)
+    context.set_trailing_metadata(((REQUEST_ID_KEY, identity),))
+
+
+async def _abort(context: Context, method: str, error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    code = status_of(error)
+    if code is None or code is grpc.StatusCode.INTERNAL:
+        logger.error("%s failed", method, exc_info=error)
+        message = f"internal error; quote request id {request_id.get()}"
+        await context.abort(grpc.StatusCode.INTERNAL, message)
+    logger.info("%s refused: %s", method, code)
+    await context.abort(code, str(error))
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the id of the call in progress on every log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True

@@ -1,0 +1,68 @@
+"""Real servers for the service tests: in this process over a scripted engine, or as `npc serve`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from feedback_store.store import Store
+from npc_client.client import Client
+from npc_server.config import Config, ServerSection
+from npc_server.dialogue import Model
+from npc_server.engine.fake import FakeEngine, Script
+from npc_server.server import Parts, running
+from personas.adapter_repo import AdapterRepo, Draft
+from personas.fake import FakeTokenizer
+from personas.persona import SAMPLE_CHARACTERS, load_characters
+from tests import tiny_gguf
+
+BASE_SHA256 = "b" * 64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A server over a scripted engine, and a client connected to it."""
+
+    client: Client
+    engine: FakeEngine
+    store: Store
+    repo: AdapterRepo
+    folder: Path  # of the test's own data
+
+    def publish(self, character: str, seed: int, base_sha256: str = BASE_SHA256) -> str:
+        """Publish a random adapter; returns its version."""
+        source = tiny_gguf.write_adapter(self.folder / f"source-{seed}", seed)
+        draft = Draft(character, None, base_sha256, "dpo", {}, "", (), {})
+        return self.repo.publish(draft, source).version
+
+
+StageMaker = Callable[..., Awaitable[Stage]]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
+    """Starts servers; they stop when the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def make(script: Script | None = None) -> Stage:
+            engine = FakeEngine(script) if script else FakeEngine()
+            store = stack.enter_context(Store.open(tmp_path / "feedback.db"))
+            repo = AdapterRepo(tmp_path / "adapters")
+            parts = Parts(
+                load_characters(SAMPLE_CHARACTERS),
+                Model(engine, FakeTokenizer(), BASE_SHA256),
+                store,
+                repo,
+            )
+            config = Config(server=ServerSection(port=0, grace_s=1, adapter_poll_s=0.05))
+            port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            await stack.enter_async_context(running(parts, config, port.set_result))
+            client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))
+            return Stage(client, engine, store, repo, tmp_path)
+
+        yield make
