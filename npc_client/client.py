@@ -1,0 +1,184 @@
+"""The gRPC client: sessions, streamed replies, feedback and adapter versions in Python terms.
+
+One `Client` holds one channel and serves any number of sessions at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from npc.v1 import (
+    adapters_pb2,
+    adapters_pb2_grpc,
+    dialogue_pb2,
+    dialogue_pb2_grpc,
+    feedback_pb2,
+    feedback_pb2_grpc,
+)
+
+OnText = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A finished reply."""
+
+    turn_id: str
+    text: str
+    adapter_version: str  # it was generated under; "" = the bare base
+    live_adapter_version: str  # live when it ended
+    ttft_ms: float  # from the call to the first text, as this client saw it
+    total_ms: float
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """An open session."""
+
+    session_id: str
+    character: str
+    character_name: str
+    adapter_version: str
+
+
+class ServerNotReadyError(Exception):
+    """The server did not report SERVING in time."""
+
+
+def new_event_id() -> str:
+    """An id for one feedback event; send the same one again when unsure whether it arrived."""
+    return uuid.uuid4().hex
+
+
+class Client:
+    """Talks to one server. Use as an async context manager."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._channel = grpc.aio.insecure_channel(address)
+        self._dialogue: Any = dialogue_pb2_grpc.DialogueStub(self._channel)
+        self._feedback: Any = feedback_pb2_grpc.FeedbackStub(self._channel)
+        self._adapters: Any = adapters_pb2_grpc.AdaptersStub(self._channel)
+        self._health: Any = health_pb2_grpc.HealthStub(self._channel)
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._channel.close(grace=None)
+
+    async def wait_until_serving(self, timeout_s: float) -> None:
+        """Return once the standard health check answers SERVING. Raises ServerNotReadyError."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if await self._is_serving():
+                return
+            await asyncio.sleep(0.1)
+        raise ServerNotReadyError(f"{self.address} is not SERVING after {timeout_s:.0f} s")
+
+    async def _is_serving(self) -> bool:
+        try:
+            answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=2)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def start_session(self, character: str, player_id: str) -> Conversation:
+        """Open a session."""
+        request = dialogue_pb2.StartSessionRequest(character=character, player_id=player_id)
+        answer = await self._dialogue.StartSession(request)
+        return Conversation(
+            answer.session_id, character, answer.character_name, answer.adapter_version
+        )
+
+    async def end_session(self, session_id: str) -> None:
+        """Close a session."""
+        await self._dialogue.EndSession(dialogue_pb2.EndSessionRequest(session_id=session_id))
+
+    async def say(
+        self, session_id: str, text: str, seed: int | None = None, on_text: OnText | None = None
+    ) -> Reply:
+        """Say something and wait for the whole reply; `on_text` sees it grow."""
+        request = dialogue_pb2.SayRequest(session_id=session_id, text=text, seed=seed)
+        return await _collect(self._dialogue.Say(request), on_text)
+
+    async def regenerate(
+        self, session_id: str, turn_id: str, seed: int | None = None, on_text: OnText | None = None
+    ) -> Reply:
+        """Ask for another take on the latest turn."""
+        request = dialogue_pb2.RegenerateRequest(session_id=session_id, turn_id=turn_id, seed=seed)
+        return await _collect(self._dialogue.Regenerate(request), on_text)
+
+    async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> None:
+        """Like or dislike a reply; reasons are names such as "too_long"."""
+        names = [f"REASON_{name.upper()}" for name in reasons]
+        await self._submit(turn_id, thumb=feedback_pb2.Thumb(up=up, reasons=names))
+
+    async def choose(self, kept_turn_id: str, over_turn_ids: Sequence[str]) -> None:
+        """Keep one take over others."""
+        await self._submit(kept_turn_id, choice=feedback_pb2.Choice(over_turn_ids=over_turn_ids))
+
+    async def edit(self, turn_id: str, text: str) -> None:
+        """Say what the character should have said."""
+        await self._submit(turn_id, edit=feedback_pb2.Edit(text=text))
+
+    async def _submit(self, turn_id: str, **reaction: Any) -> None:
+        event_id = new_event_id()
+        request = feedback_pb2.SubmitRequest(event_id=event_id, turn_id=turn_id, **reaction)
+        await self._feedback.Submit(request)
+
+    async def adapters(self, character: str = "") -> list[adapters_pb2.CharacterAdapters]:
+        """Adapter versions of one character, or of all."""
+        answer = await self._adapters.List(adapters_pb2.ListAdaptersRequest(character=character))
+        return list(answer.characters)
+
+    async def promote(self, character: str, version: str) -> adapters_pb2.PromoteResponse:
+        """Make a version live."""
+        request = adapters_pb2.PromoteRequest(character=character, version=version)
+        answer: adapters_pb2.PromoteResponse = await self._adapters.Promote(request)
+        return answer
+
+    async def rollback(self, character: str) -> adapters_pb2.RollbackResponse:
+        """Make the version live again that was live before."""
+        request = adapters_pb2.RollbackRequest(character=character)
+        answer: adapters_pb2.RollbackResponse = await self._adapters.Rollback(request)
+        return answer
+
+
+async def _collect(stream: AsyncIterator[dialogue_pb2.ReplyEvent], on_text: OnText | None) -> Reply:
+    begun = time.perf_counter()
+    first_text: float | None = None
+    async for event in stream:
+        if event.HasField("delta"):
+            first_text = first_text or time.perf_counter()
+            if on_text is not None:
+                on_text(event.delta.text)
+        if event.HasField("finished"):
+            return _reply(event.finished, begun, first_text or time.perf_counter())
+    raise ConnectionError("the reply stream ended without its Finished message")
+
+
+def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> Reply:
+    return Reply(
+        turn_id=finished.turn_id,
+        text=finished.text,
+        adapter_version=finished.adapter_version,
+        live_adapter_version=finished.live_adapter_version,
+        ttft_ms=(first_text - begun) * 1e3,
+        total_ms=(time.perf_counter() - begun) * 1e3,
+    )

@@ -1,0 +1,76 @@
+"""`npc serve` as a user starts it, with the real model."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from feedback_store.records import Edit
+from feedback_store.store import Store
+from npc_client import server_process
+from npc_client.client import Client
+
+pytestmark = [pytest.mark.service, pytest.mark.real_model]
+
+
+@pytest.mark.usefixtures("real_model")
+async def test_three_characters_speak_at_once(tmp_path: Path) -> None:
+    async with (
+        server_process.server(tmp_path / "server.log") as running,
+        Client(running.address) as client,
+    ):
+
+        async def meet(character: str) -> tuple[str, int]:
+            pieces: list[str] = []
+            session = await client.start_session(character, "p1")
+            reply = await client.say(
+                session.session_id, "Good evening.", seed=7, on_text=pieces.append
+            )
+            return reply.text, len(pieces)
+
+        met = await asyncio.gather(*(meet(name) for name in ("mira", "fenn", "orsolo")))
+    replies = [text for text, _ in met]
+    assert len(set(replies)) == 3
+    assert all(len(text.split()) > 1 for text in replies)
+    assert all(pieces > 1 for _, pieces in met)
+
+
+@pytest.mark.usefixtures("real_model")
+async def test_an_acknowledged_event_survives_kill_9(tmp_path: Path) -> None:
+    running = server_process.start(tmp_path / "server.log", {})
+    async with Client(running.address) as client:
+        await client.wait_until_serving(60)
+        session = await client.start_session("mira", "p1")
+        reply = await client.say(session.session_id, "Hello.")
+        await client.edit(reply.turn_id, "Morning, stranger.")
+        running.process.send_signal(signal.SIGKILL)
+    assert running.process.wait() == -signal.SIGKILL
+    with Store.open(tmp_path / "data" / "feedback.db") as store:
+        assert [event.payload for event in store.events("mira")] == [Edit("Morning, stranger.")]
+    async with (
+        server_process.server(tmp_path / "server.log") as again,
+        Client(again.address) as client,
+    ):
+        await client.thumb(reply.turn_id, up=True)
+
+
+@pytest.mark.usefixtures("real_model")
+def test_broken_persona_files_are_all_reported_and_nothing_starts(tmp_path: Path) -> None:
+    for name, text in (("anna", "id: anna\nvioce: {}\n"), ("bert", "id: bert\nname: [1\n")):
+        folder = tmp_path / "cast" / name
+        folder.mkdir(parents=True)
+        (folder / "persona.yaml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "npc_server.cli", "serve", "--port", "0"],
+        env={"NPC_PATHS_CHARACTERS": str(tmp_path / "cast"), "HOME": str(Path.home())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "did you mean 'voice'?" in done.stderr
+    assert "anna/persona.yaml:2" in done.stderr
+    assert "bert/persona.yaml" in done.stderr

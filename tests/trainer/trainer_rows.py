@@ -1,0 +1,69 @@
+"""Rows as the feedback store would select them, for a model that reads bytes."""
+
+from dataclasses import replace
+
+from feedback_store.selection import Labelled, Pair, Snapshot, Source
+from personas.render import Message, Tokenizer, message_ids
+
+PERSONA = "You are Mira, a smith. You speak plainly and know iron, fire and the harbour."
+
+
+def prompt_ids(player_text: str, tokenizer: Tokenizer) -> tuple[int, ...]:
+    said = (Message("system", PERSONA), Message("user", player_text))
+    return message_ids(said, tokenizer)
+
+
+def pair(index: int, tokenizer: Tokenizer) -> Pair:
+    line = f"What of number {index}?"
+    return Pair(
+        prompt_ids=prompt_ids(line, tokenizer),
+        chosen=f"Iron {index}, stranger.",
+        rejected=f"Oh well, let me see, number {index} is a very long story indeed" + "." * index,
+        source=Source.EDIT,
+        weight=1.0,
+        player_id=f"player-{index % 5}",
+        session_id=f"session-{index}",
+        turn_id=f"turn-{index}",
+        player_text=line,
+        messages=({"role": "user", "content": line},),
+    )
+
+
+def pairs(count: int, tokenizer: Tokenizer) -> list[Pair]:
+    return [pair(index, tokenizer) for index in range(count)]
+
+
+def labelled(index: int, desirable: bool, tokenizer: Tokenizer) -> Labelled:
+    source = pair(index, tokenizer)
+    return Labelled(
+        prompt_ids=source.prompt_ids,
+        completion=source.chosen if desirable else source.rejected,
+        desirable=desirable,
+        player_id=source.player_id,
+        session_id=source.session_id,
+        turn_id=source.turn_id,
+        player_text=source.player_text,
+        messages=source.messages,
+    )
+
+
+def thumbs(good: int, bad: int, tokenizer: Tokenizer) -> list[Labelled]:
+    return [labelled(index, index < good, tokenizer) for index in range(good + bad)]
+
+
+def snapshot(tokenizer: Tokenizer, **sizes: int) -> Snapshot:
+    """A snapshot with so many `pairs`, `held_out_pairs`, `good`, `bad` and `held_out_thumbs`."""
+    held_out = sizes.get("held_out_thumbs", 0)
+    return Snapshot(
+        character="mira",
+        train_pairs=tuple(pairs(sizes.get("pairs", 0), tokenizer)),
+        held_out_pairs=tuple(pairs(sizes.get("held_out_pairs", 0), tokenizer)),
+        train_labels=tuple(thumbs(sizes.get("good", 0), sizes.get("bad", 0), tokenizer)),
+        held_out_labels=tuple(thumbs(held_out // 2, held_out - held_out // 2, tokenizer)),
+        dropped={},
+        hash="0" * 64,
+    )
+
+
+def of_one_player(rows: tuple[Pair, ...]) -> tuple[Pair, ...]:
+    return tuple(replace(row, player_id="the only one") for row in rows)
