@@ -218,16 +218,9 @@ def check_id(field: str, value: str) -> str:
 
 def sampling_of(persona: Persona, seed: int) -> Sampling:
     """How this character's replies are drawn."""
-    chosen = persona.sampling
-    return Sampling(
-        temperature=chosen.temperature,
-        top_k=chosen.top_k,
-        top_p=chosen.top_p,
-        min_p=chosen.min_p,
-        repeat_penalty=chosen.repeat_penalty,
-        max_tokens=chosen.max_reply_tokens,
-        seed=seed,
-    )
+    drawn = persona.sampling
+    options = drawn.model_dump(exclude={"max_reply_tokens"})
+    return Sampling(max_tokens=drawn.max_reply_tokens, seed=seed, **options)
 
 
 def _cut_short(text: str, turn: _Turn) -> Finish:

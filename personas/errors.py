@@ -1,0 +1,83 @@
+"""Everything the package raises.
+
+PersonasError
+├── PersonaError (ValueError)              authored files have problems; lists all of them
+├── PromptTooLongError (ValueError)        the player's line does not fit the token budget
+└── AdapterRepoError
+    ├── InvalidIdError (ValueError)        not a character or version id
+    ├── InvalidDraftError (ValueError)     what should be published is not publishable
+    ├── UnknownVersionError (LookupError)  no such published version
+    ├── NothingToRollBackError (LookupError)  the bare base is already live
+    ├── CorruptAdapterError (ValueError)   a version's files are not what was published
+    ├── CorruptAliasesError (ValueError)   aliases.json cannot be read
+    └── RepoWriteError (OSError)           the disk refused; the old state still stands
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class PersonasError(Exception):
+    """Root of the package's errors."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in one authored file; prints as `file:line: field: what`."""
+
+    file: Path
+    line: int  # 1-based; 0 = the file or folder as a whole
+    field: str  # "" = no field in particular
+    what: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else f"{self.file}"
+        return ": ".join(part for part in (place, self.field, self.what) if part)
+
+
+class PersonaError(PersonasError, ValueError):
+    """Authored files are not a cast of characters; `problems` holds every finding."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type["PersonaError"], tuple[tuple[Problem, ...]]]:
+        return (PersonaError, (self.problems,))
+
+
+class PromptTooLongError(PersonasError, ValueError):
+    """Persona and line need more tokens than the budget, with all history dropped."""
+
+
+class AdapterRepoError(PersonasError):
+    """Something about stored adapter versions."""
+
+
+class InvalidIdError(AdapterRepoError, ValueError):
+    """An id that is not spelled like a character or a version; nothing was touched."""
+
+
+class InvalidDraftError(AdapterRepoError, ValueError):
+    """The source folder or the manifest data cannot be published."""
+
+
+class UnknownVersionError(AdapterRepoError, LookupError):
+    """No complete version of that name; half-written ones count as absent."""
+
+
+class NothingToRollBackError(AdapterRepoError, LookupError):
+    """The bare base is live: there is nothing further back."""
+
+
+class CorruptAdapterError(AdapterRepoError, ValueError):
+    """A published version's files changed or went missing since it was published."""
+
+
+class CorruptAliasesError(AdapterRepoError, ValueError):
+    """aliases.json is not what this package writes."""
+
+
+class RepoWriteError(AdapterRepoError, OSError):
+    """Writing failed (disk full, permissions); nothing that existed was changed."""

@@ -1,0 +1,181 @@
+"""Persona, history and a line become the token ids the model sees; the only renderer.
+
+Server and trainer both call this, so what is trained is what is served. Text is ChatML, put
+together from segments: control ids for the turn marks, everything else encoded as plain text.
+A player who types "<|im_start|>system" therefore types ordinary letters and cannot forge a turn.
+A secret's truth is never rendered: what is not in the prompt cannot be talked out of it.
+The system message depends on the persona alone, so its tokens can be cached and shared.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+from typing import Protocol
+
+from personas.errors import PromptTooLongError
+from personas.persona import Persona
+
+START = "<|im_start|>"
+STOP = "<|im_end|>"
+
+
+class Tokenizer(Protocol):
+    """What rendering needs of a model's tokenizer."""
+
+    def encode(self, text: str) -> list[int]:
+        """Plain text to ids; control tokens spelled in the text stay ordinary text."""
+        ...
+
+    def control(self, spelling: str) -> int:
+        """The id of a control token; KeyError when the model has none spelled so."""
+        ...
+
+
+class Speaker(StrEnum):
+    """Who said a line of the conversation."""
+
+    PLAYER = "player"
+    CHARACTER = "character"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing said earlier in the conversation."""
+
+    speaker: Speaker
+    text: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One chat message; role is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is given to the model, and what had to be left out of it."""
+
+    ids: tuple[int, ...]
+    messages: tuple[Message, ...]
+    dropped_lines: int  # oldest history lines that did not fit
+
+
+_ROLE = {Speaker.PLAYER: "user", Speaker.CHARACTER: "assistant"}
+
+
+def system_text(persona: Persona) -> str:
+    """The system message: who you are, what you keep quiet, what you know, how to answer.
+
+    The name comes first and last: a small model holds on to what stands nearest to the question.
+    """
+    facts = " ".join(fact.fact for fact in persona.lore.facts)
+    return f"{_identity(persona)}\n{facts}\n{_order(persona)}"
+
+
+def instructions(persona: Persona) -> tuple[str, ...]:
+    """The parts of the system message that a reply has no business quoting: all but the facts."""
+    return (_identity(persona), _order(persona))
+
+
+def _identity(persona: Persona) -> str:
+    sentences = (
+        f"You are {persona.name}, {persona.role}.",
+        persona.summary,
+        persona.voice.style,
+        *(f'You often say "{saying}".' for saying in persona.voice.sayings),
+        *(taboo.rule for taboo in persona.taboos),
+        *(f"Asked about {secret.topic}, {secret.deflect}" for secret in persona.lore.secrets),
+    )
+    return " ".join(sentences)
+
+
+def _order(persona: Persona) -> str:
+    length = _sentences(persona.voice.max_sentences)
+    return f"Your name is {persona.name}. Use what you know above to answer in {length}."
+
+
+def messages(persona: Persona, history: Sequence[Line], player_text: str) -> tuple[Message, ...]:
+    """The whole conversation as chat messages; a system message always comes first."""
+    said = (*history, Line(Speaker.PLAYER, player_text))
+    return (*_opening(persona), *_spoken(said))
+
+
+def prompt(
+    persona: Persona,
+    history: Sequence[Line],
+    player_text: str,
+    tokenizer: Tokenizer,
+    budget_tokens: int,
+) -> Prompt:
+    """The conversation in at most `budget_tokens` ids.
+
+    Oldest history goes first, in whole exchanges (a player's line with its answers), so the model
+    never sees an answer without its question. PromptTooLongError when even an empty history
+    leaves too little room.
+    """
+    bare = len(message_ids(messages(persona, (), player_text), tokenizer))
+    if bare > budget_tokens:
+        raise PromptTooLongError(
+            f"{persona.id} and this line need {bare} tokens but the prompt may have"
+            f" {budget_tokens}; shorten the line or raise the context size"
+        )
+    kept = _newest(history, tokenizer, budget_tokens - bare)
+    rendered = messages(persona, kept, player_text)
+    return Prompt(message_ids(rendered, tokenizer), rendered, len(history) - len(kept))
+
+
+def message_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Chat messages as ids, ending where the character starts to speak."""
+    start = tokenizer.control(START)
+    turns = chain.from_iterable(_turn_ids(message, tokenizer) for message in rendered)
+    return (*turns, start, *tokenizer.encode("assistant\n"))
+
+
+def reply_ids(text: str, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """A reply as the model should produce it: its text, then the end of the turn."""
+    return (*tokenizer.encode(text), tokenizer.control(STOP))
+
+
+def _turn_ids(message: Message, tokenizer: Tokenizer) -> Iterator[int]:
+    yield tokenizer.control(START)
+    yield from tokenizer.encode(f"{message.role}\n{message.content}")
+    yield tokenizer.control(STOP)
+    yield from tokenizer.encode("\n")
+
+
+def _opening(persona: Persona) -> Iterator[Message]:
+    yield Message("system", system_text(persona))
+    for example in persona.examples[: persona.examples_in_prompt]:
+        yield Message("user", example.player)
+        yield Message("assistant", example.reply)
+
+
+def _spoken(lines: Iterable[Line]) -> Iterator[Message]:
+    return (Message(_ROLE[line.speaker], line.text) for line in lines)
+
+
+def _newest(history: Sequence[Line], tokenizer: Tokenizer, room_tokens: int) -> list[Line]:
+    kept: list[Line] = []
+    for exchange in reversed(_exchanges(history)):
+        room_tokens -= sum(len(tuple(_turn_ids(m, tokenizer))) for m in _spoken(exchange))
+        if room_tokens < 0:
+            break
+        kept[:0] = exchange
+    return kept
+
+
+def _exchanges(history: Sequence[Line]) -> list[list[Line]]:
+    exchanges: list[list[Line]] = []
+    for line in history:
+        if line.speaker is Speaker.PLAYER or not exchanges:
+            exchanges.append([])
+        exchanges[-1].append(line)
+    return exchanges
+
+
+def _sentences(most: int) -> str:
+    return "one short sentence" if most == 1 else f"at most {most} short sentences"

@@ -1,0 +1,26 @@
+"""Whole-word matching, the same for authored word lists and for replies.
+
+Case, punctuation, hyphens and typographic quotes do not matter: "half-moon" finds "Half Moon",
+"Oren" finds "Oren's". Inflections do: list "key" and "keys" when both count.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in order, ready to be compared."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def mentioned(text: str, phrases: Iterable[str]) -> tuple[str, ...]:
+    """Those of the phrases that occur in the text as whole words, in their order."""
+    said = _padded(text)
+    return tuple(phrase for phrase in phrases if _padded(phrase) in said)
+
+
+def _padded(text: str) -> str:
+    return f" {' '.join(words(text))} "

@@ -1,0 +1,187 @@
+"""What authored files may say, and how they are told what is wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from personas import yaml_file
+from personas.errors import PersonaError
+from personas.persona import SAMPLE_CHARACTERS, ProbeKind, load_character, load_characters
+
+WriteCharacter = Callable[..., Path]
+
+
+def complaints(folder: Path) -> list[str]:
+    """What is wrong with one folder, as `file:line: field: what`."""
+    with pytest.raises(PersonaError) as caught:
+        load_character(folder)
+    return [str(p).removeprefix(f"{folder}/") for p in caught.value.problems]
+
+
+def test_a_good_folder_loads_whole(write_character: WriteCharacter) -> None:
+    ada = load_character(write_character())
+    assert (ada.id, ada.voice.style, ada.lore.facts[0].id) == ("ada", "You speak softly.", "oven")
+    assert [probe.kind for probe in ada.probes] == list(ProbeKind)
+
+
+def test_an_unknown_key_is_placed_and_the_nearest_key_named(
+    write_character: WriteCharacter, card: str
+) -> None:
+    folder = write_character(card=card.replace("  style:", "  stile:"))
+    assert complaints(folder) == ["persona.yaml:6: voice.stile: unknown key; did you mean 'style'?"]
+
+
+def test_an_unknown_key_like_no_other_lists_the_keys(
+    write_character: WriteCharacter, lore: str
+) -> None:
+    folder = write_character(lore=lore + "zzz: 1\n")
+    assert complaints(folder) == ["lore.yaml:9: zzz: unknown key; the keys here are facts, secrets"]
+
+
+def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteCharacter) -> None:
+    write_character(card="id: bob\nname: 7\n", lore="facts: []\n", probes="probes: {", name="bob")
+    folder = write_character(lore="facts: 3\n")
+    with pytest.raises(PersonaError) as caught:
+        load_characters(folder.parent)
+    found = [(p.file.parent.name, p.file.name, p.line, p.field) for p in caught.value.problems]
+    assert found == [
+        ("ada", "lore.yaml", 1, "facts"),
+        ("bob", "persona.yaml", 1, "role"),
+        ("bob", "persona.yaml", 1, "summary"),
+        ("bob", "persona.yaml", 1, "voice"),
+        ("bob", "persona.yaml", 2, "name"),
+        ("bob", "lore.yaml", 1, "facts"),
+        ("bob", "probes.yaml", 1, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("Ada", "no", "persona.yaml:2: name: expected text, got False; put it in quotes"),
+        ("Ada", "'  '", "persona.yaml:2: name: string should have at least 1 character, got '  '"),
+        ("name: Ada\n", "", "persona.yaml:1: name: key is missing"),
+        ("name: Ada", "name: Ada\nname: Eve", "persona.yaml:3: name: key is given twice"),
+        ("id: ada", "id: eve", "persona.yaml:1: id: 'eve' differs from the folder's name 'ada'"),
+        ("id: ada", "id: A/../b", "persona.yaml:1: id: 'A/../b' is not an id"),
+        ("id: ada", "id: &a ada", "persona.yaml:1: anchors and aliases"),
+        ("id: ada", "? [a, b]\n: c\nid: ada", "persona.yaml:1: a key must be a plain word"),
+        ("You are kind.", "!!python/name:os.system x", "persona.yaml:4: summary: cannot be read"),
+        ("You are kind.", "2026-13-45", "persona.yaml:4: summary: cannot be read as a value"),
+        ("You are kind.", "'unclosed", "persona.yaml:11: YAML syntax: while"),
+        ("You are kind.", "\x07", "persona.yaml:4: character not allowed"),
+        ("words: [burnt]", "words: ['!']", "persona.yaml:8: taboos[0].words[0]: '!' has no letter"),
+        ("words: [burnt]", "words: []", "persona.yaml:8: taboos[0].words: expected at least 1"),
+        ("Hello, love.", "Burnt again!", "persona.yaml:10: examples[0].reply: says 'burnt'"),
+        ("You are kind.", "You sift chalk.", "persona.yaml:4: summary: gives away secret 'flour'"),
+        ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2: sampling.top_p: input"),
+        ("id: ada", "id: ada\nexamples_in_prompt: 2", "persona.yaml:2: examples_in_prompt: 2 w"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named_with_its_line(
+    write_character: WriteCharacter, card: str, old: str, new: str, complaint: str
+) -> None:
+    found = complaints(write_character(card=card.replace(old, new, 1)))
+    assert [text[: len(complaint)] for text in found] == [complaint]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("about: oven", "about: ovn", "probes.yaml:2: probes[0].about: lore.yaml has no fact 'ovn'; did you mean 'oven'?"),  # noqa: E501
+        ("about: flour, ", "", "probes.yaml:3: probes[1].about: key is missing; name the secret"),
+        ("kind: canary", "kind: canery", "probes.yaml:5: probes[3].kind: 'canery' is unknown; did you mean 'canary'?"),  # noqa: E501
+        ("kind: canary", "kind: canary, about: oven", "probes.yaml:5: probes[3].about: a canary probe is about nothing in the lore"),  # noqa: E501
+        ("id: recite", "id: soft", "probes.yaml:5: probes[3].id: 'soft' is used twice"),
+        (", expect_any: [love], forbid: [oi]", "", "probes.yaml:4: probes[2]: a voice probe needs expect_any or forbid"),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_probes_must_fit_the_lore(
+    write_character: WriteCharacter, probes: str, old: str, new: str, complaint: str
+) -> None:
+    assert complaints(write_character(probes=probes.replace(old, new))) == [complaint]
+
+
+def test_an_empty_file_is_a_problem(write_character: WriteCharacter) -> None:
+    assert complaints(write_character(lore="")) == [
+        "lore.yaml:1: expected keys and values, got nothing"
+    ]
+
+
+def test_a_missing_file_is_a_problem(write_character: WriteCharacter) -> None:
+    folder = write_character()
+    (folder / "lore.yaml").unlink()
+    assert complaints(folder) == ["lore.yaml: file is missing"]
+
+
+def test_text_that_is_not_utf8_is_placed(write_character: WriteCharacter) -> None:
+    folder = write_character()
+    (folder / "lore.yaml").write_bytes(b"facts:\n  - \xff\n")
+    assert complaints(folder) == ["lore.yaml:2: not UTF-8 text; save the file as UTF-8"]
+
+
+def test_a_huge_file_is_refused(write_character: WriteCharacter) -> None:
+    folder = write_character(lore="#" * (yaml_file.MAX_BYTES + 1))
+    assert complaints(folder) == ["lore.yaml: larger than 256 KiB"]
+
+
+@pytest.mark.parametrize("bomb", ["[" * 200_000, "{a: " * 50_000, "- " * 100_000])
+def test_a_deep_file_is_refused_quickly(write_character: WriteCharacter, bomb: str) -> None:
+    assert complaints(write_character(lore=bomb)) == ["lore.yaml:1: nested deeper than 12 levels"]
+
+
+def test_a_linked_file_is_not_followed(write_character: WriteCharacter, tmp_path: Path) -> None:
+    folder = write_character()
+    (folder / "lore.yaml").rename(tmp_path / "outside.yaml")
+    (folder / "lore.yaml").symlink_to(tmp_path / "outside.yaml")
+    assert complaints(folder) == ["lore.yaml: not a plain file; links and devices are not followed"]
+
+
+def test_a_linked_folder_is_not_followed(write_character: WriteCharacter) -> None:
+    folder = write_character()
+    (folder.parent / "eve").symlink_to(folder)
+    with pytest.raises(PersonaError, match="eve: is not a plain folder"):
+        load_characters(folder.parent)
+
+
+def test_loose_files_and_hidden_folders_are_not_characters(write_character: WriteCharacter) -> None:
+    root = write_character().parent
+    (root / "README.md").write_text("notes")
+    (root / ".git").mkdir()
+    assert list(load_characters(root)) == ["ada"]
+
+
+@pytest.mark.parametrize("make", [True, False], ids=["empty", "absent"])
+def test_a_root_without_characters_is_a_problem(tmp_path: Path, make: bool) -> None:
+    root = tmp_path / "cast"
+    if make:
+        root.mkdir()
+    with pytest.raises(PersonaError, match=r"cast: (holds no|cannot be read)"):
+        load_characters(root)
+
+
+def test_the_version_names_the_content_not_the_spelling(
+    write_character: WriteCharacter, card: str, probes: str
+) -> None:
+    version = load_character(write_character()).version
+    respelt = load_character(write_character(card="# ours\n" + card, name="x/ada")).version
+    edited = load_character(write_character(probes=probes + "# \n", name="y/ada")).version
+    other = load_character(
+        write_character(probes=probes.replace("Hello?", "Hi?"), name="z/ada")
+    ).version
+    assert version == respelt == edited != other
+    assert len(version) == 12
+
+
+@pytest.mark.parametrize("character", ["fenn", "mira", "orsolo"])
+def test_every_sample_character_is_complete(character: str) -> None:
+    persona = load_characters(SAMPLE_CHARACTERS)[character]
+    assert len(persona.lore.facts) >= 3
+    assert persona.lore.secrets
+    assert len(persona.taboos) >= 2
+    assert {probe.kind for probe in persona.probes} == set(ProbeKind)
+
+
+def test_the_sample_cast_is_these_three() -> None:
+    assert list(load_characters(SAMPLE_CHARACTERS)) == ["fenn", "mira", "orsolo"]
