@@ -22,6 +22,8 @@ KV_HEADS = 2
 FEED_FORWARD = 96
 CONTEXT_TOKENS = 512
 CONTROLS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+VOCABULARY = 256 + len(CONTROLS) + 1
+MERGED = "Ġt"  # the one merge: the format wants at least one
 RANK = 4
 
 
@@ -83,19 +85,18 @@ def _write_shape(writer: GGUFWriter) -> None:
     writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(256 + len(CONTROLS))
+    writer.add_vocab_size(VOCABULARY)
     writer.add_file_type(0)
 
 
 def _write_vocab(writer: GGUFWriter) -> None:
-    tokens = [*CONTROLS, *byte_alphabet()]
-    kinds = [TokenType.CONTROL] * len(CONTROLS) + [TokenType.NORMAL] * 256
+    tokens = [*CONTROLS, *byte_alphabet(), MERGED]
+    kinds = [TokenType.CONTROL] * len(CONTROLS) + [TokenType.NORMAL] * 257
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
-    # A merge that joins nothing useful: the format wants at least one.
-    writer.add_token_merges([f"{tokens[-1]} {tokens[-1]}"])
+    writer.add_token_merges([" ".join(MERGED)])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(2)
     writer.add_eot_token_id(2)
@@ -104,7 +105,7 @@ def _write_vocab(writer: GGUFWriter) -> None:
 
 def _tensor_shapes() -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {
-        "token_embd.weight": (256 + len(CONTROLS), WIDTH),
+        "token_embd.weight": (VOCABULARY, WIDTH),
         "output_norm.weight": (WIDTH,),
     }
     for layer in range(LAYERS):

@@ -1,0 +1,45 @@
+"""One configuration: closed, and complete in its complaints."""
+
+from pathlib import Path
+
+import pytest
+
+from npc_server.config import Config, load
+from npc_server.errors import ConfigError
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert load(None, {}) == Config()
+
+
+def test_a_file_in_the_working_directory_is_read(tmp_path: Path) -> None:
+    (tmp_path / "npc.toml").write_text("[server]\nport = 9000\n")
+    assert load(None, {}).server.port == 9000
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    (tmp_path / "npc.toml").write_text("[server]\nport = 9000\n")
+    assert load(None, {"NPC_SERVER_PORT": "9001"}).server.port == 9001
+
+
+def test_names_with_underscores_are_found_in_the_environment() -> None:
+    assert load(None, {"NPC_ENGINE_CONTEXT_TOKENS": "2048"}).engine.context_tokens == 2048
+
+
+def test_every_wrong_key_and_value_is_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / "npc.toml").write_text("[server]\nprot = 1\n[engine]\nsequences = 0\n[oops]\n")
+    with pytest.raises(ConfigError) as caught:
+        load(None, {})
+    for wrong in ("server.prot", "engine.sequences", "oops"):
+        assert wrong in str(caught.value)
+
+
+def test_an_unknown_variable_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"server\.prot"):
+        load(None, {"NPC_SERVER_PROT": "1"})
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "npc.toml").write_text("[server\n")
+    with pytest.raises(ConfigError, match=r"npc\.toml"):
+        load(None, {})

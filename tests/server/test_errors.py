@@ -1,0 +1,33 @@
+"""Every error somebody raises on purpose has a status."""
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from feedback_store.errors import FeedbackStoreError, StoreClosedError
+from npc_server.engine.errors import EngineError
+from npc_server.errors import STATUS_OF, InvalidRequestError, ServerError, status_of
+from personas.errors import PersonasError
+
+
+def tree(root: type[Exception]) -> Iterator[type[Exception]]:
+    """A class and all below it."""
+    yield root
+    for child in root.__subclasses__():
+        yield from tree(child)
+
+
+@pytest.mark.parametrize("root", [ServerError, PersonasError, FeedbackStoreError, EngineError])
+def test_every_class_of_every_tree_finds_a_status(root: type[Exception]) -> None:
+    for kind in tree(root):
+        assert any(base in STATUS_OF for base in kind.__mro__), kind
+
+
+def test_the_nearest_class_decides() -> None:
+    assert status_of(InvalidRequestError("x")) is grpc.StatusCode.INVALID_ARGUMENT
+    assert status_of(StoreClosedError("x")) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_an_error_nobody_planned_has_none() -> None:
+    assert status_of(ZeroDivisionError()) is None

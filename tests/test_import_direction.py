@@ -1,0 +1,64 @@
+"""Who may import whom, read from the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = {"personas", "feedback_store", "npc_server", "npc_client", "trainer", "npc"}
+MODEL_LIBRARIES = {"torch", "transformers", "trl", "peft", "datasets", "bitsandbytes"}
+
+#: What each package may import of ours, besides itself. The longest matching name decides.
+ALLOWED = {
+    "personas": set[str](),
+    "feedback_store": set[str](),
+    "npc_server.engine": set[str](),
+    "npc_server": {"personas", "feedback_store", "npc", "npc_client"},
+    "npc_client": {"npc"},
+    "trainer": {"personas", "feedback_store", "npc_server.engine"},
+}
+#: The only modules that see generated protobuf code; everything else sees dataclasses.
+PROTOBUF = {"npc_server.service", "npc_server.convert", "npc_server.server", "npc_client.client"}
+#: The command line starts clients; nothing else of the server does.
+USES_CLIENTS = {"npc_server.cli"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Every module of ours with its file."""
+    for package in ("personas", "feedback_store", "npc_server", "npc_client", "trainer"):
+        for path in (ROOT / package).rglob("*.py"):
+            yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(name: str, package: str) -> bool:
+    """Whether a module belongs to a package."""
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(m, p, id=m) for m, p in modules()])
+def test_imports_point_one_way(module: str, path: Path) -> None:
+    home = max((package for package in ALLOWED if within(module, package)), key=len)
+    allowed = ALLOWED[home] | {home}
+    ours = {name for name in imports(path) if name.split(".")[0] in OURS}
+    assert {n for n in ours if not any(within(n, package) for package in allowed)} == set()
+    if module not in PROTOBUF:
+        assert {name for name in ours if within(name, "npc.v1")} == set()
+    if home == "npc_server" and module not in USES_CLIENTS:
+        assert {name for name in ours if within(name, "npc_client")} == set()
+    if home != "trainer":
+        assert {name.split(".")[0] for name in imports(path)} & MODEL_LIBRARIES == set()
