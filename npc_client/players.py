@@ -22,7 +22,7 @@ from npc_client.client import Client, Reply
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _STAGE_DIRECTION = re.compile(r"\([^)]*\)|\*[^*]*\*|[()*\"“”]")
 _TERSE_WORDS = 17  # an editor cuts longer sentences
-_SHORT_WORDS = 7  # and keeps a second sentence after one shorter than this
+_FUNCTION_WORDS = {"what", "where", "when", "with", "have", "your", "this", "that", "there", "they"}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Taste:
         """Whether a reply grants all of them."""
         return self.points(reply) == 3
 
-    def rewrite(self, reply: str, variant: int) -> str:
-        """The reply as such a player would have it: its own beginning, cut and addressed."""
-        text = _first_sentences(reply)
+    def rewrite(self, line: str, reply: str, variant: int) -> str:
+        """The reply to `line` as such a player would have it: the part that answers, addressed."""
+        text = _answering_part(line, reply)
         if variant % 3 == 0:
             keep = re.match(r"(I\b|I')", text) is not None
             return f"{self.address.capitalize()}, {text if keep else text[0].lower() + text[1:]}"
@@ -63,14 +63,22 @@ def ends_properly(reply: str) -> bool:
     return reply.rstrip().endswith((".", "!", "?", "…", '"', "”"))
 
 
-def _first_sentences(reply: str) -> str:
+def _answering_part(line: str, reply: str) -> str:
+    """One sentence, or two short ones, beginning where the reply takes up the player's words."""
     plain = " ".join(_STAGE_DIRECTION.sub("", reply).split()) or "Aye."
     sentences = [part for part in _SENTENCE_END.split(plain) if len(part.split()) > 1] or [plain]
-    text = sentences[0]
-    if len(text.split()) < _SHORT_WORDS and len(sentences) > 1:
-        longer = f"{text} {sentences[1]}"
+    asked = _content_words(line)
+    start = max(range(len(sentences)), key=lambda i: len(asked & _content_words(sentences[i])))
+    text = sentences[start]
+    if start + 1 < len(sentences):
+        longer = f"{text} {sentences[start + 1]}"
         text = longer if len(longer.split()) <= _TERSE_WORDS else text
     return _cut(text)
+
+
+def _content_words(text: str) -> set[str]:
+    """Words that carry meaning: the longer ones, without their endings."""
+    return {word[:5] for word in re.findall(r"[a-z]{4,}", text.lower())} - _FUNCTION_WORDS
 
 
 def _cut(text: str) -> str:
@@ -147,27 +155,29 @@ async def play(client: Client, visit: Visit, counts: Counter[str]) -> None:
     """Carry out a visit, counting what happened by kind."""
     session = await client.start_session(visit.character, visit.player.player_id)
     counts["sessions"] += 1
-    for i, line in enumerate(visit.lines):
-        reply = await client.say(session.session_id, line, seed=visit.seed + i)
+    for number, line in enumerate(visit.lines):
+        reply = await client.say(session.session_id, line, seed=visit.seed + number)
         counts["replies"] += 1
-        await _react(client, visit, session.session_id, reply, i, counts)
+        await _react(client, visit, session.session_id, reply, number, counts)
     await client.end_session(session.session_id)
 
 
 async def _react(
-    client: Client, visit: Visit, session_id: str, reply: Reply, line: int, counts: Counter[str]
+    client: Client, visit: Visit, session_id: str, reply: Reply, number: int, counts: Counter[str]
 ) -> None:
-    player = visit.player
+    player, said = visit.player, visit.lines[number]
     pleased = player.taste.likes(reply.text)
     await client.thumb(reply.turn_id, up=pleased, reasons=[] if pleased else _why(player, reply))
     counts["thumbs"] += 1
     if pleased or player.habit is Habit.THUMBS:
         return
     if player.habit is Habit.EDITS:
-        await client.edit(reply.turn_id, player.taste.rewrite(reply.text, visit.seed + line))
+        await client.edit(
+            reply.turn_id, player.taste.rewrite(said, reply.text, visit.seed + number)
+        )
         counts["edits"] += 1
         return
-    other = await client.regenerate(session_id, reply.turn_id, seed=visit.seed + line + 500)
+    other = await client.regenerate(session_id, reply.turn_id, seed=visit.seed + number + 500)
     counts["replies"] += 1
     kept, over = sorted((reply, other), key=lambda take: -player.taste.points(take.text))
     if player.taste.points(kept.text) > player.taste.points(over.text):

@@ -25,11 +25,13 @@ def test_a_reply_earns_a_point_a_wish(reply: str, points: int) -> None:
 @pytest.mark.parametrize("variant", range(6))
 @pytest.mark.parametrize("reply", [LONG, "", "Aye", "(laughs) No. I will not do that.", "a, b: c"])
 def test_a_rewritten_reply_is_one_that_pleases(reply: str, variant: int) -> None:
-    assert BLUNT.likes(BLUNT.rewrite(reply, variant))
+    assert BLUNT.likes(BLUNT.rewrite("Where?", reply, variant))
 
 
-def test_a_rewrite_keeps_the_replys_own_words() -> None:
-    assert BLUNT.rewrite("The iron comes from Ostrel. It is cold.", 1).startswith("The iron comes")
+def test_a_rewrite_keeps_the_words_that_answer() -> None:
+    reply = "A fine day! Sit down by the fire, friend, and rest. The iron comes from Ostrel."
+    rewritten = BLUNT.rewrite("Where does your iron come from?", reply, variant=1)
+    assert rewritten == "The iron comes from Ostrel, stranger."
 
 
 def test_a_reply_that_was_cut_off_does_not_end_properly() -> None:

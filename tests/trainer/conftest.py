@@ -1,54 +1,28 @@
-"""A tiny random llama that reads bytes, as a training base; built once, nothing is downloaded."""
+"""A tiny random model as a training base: the GGUF that the engine tests serve, unpacked."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from trainer.tokenizer import HfTokenizer  # first: importing trainer switches the hub off
+from npc_server.engine.llama import Vocab
+from trainer.base import ensure_base
 
-CONTROLS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+
+@pytest.fixture(scope="module", autouse=True)
+def one_core() -> Iterator[None]:
+    """A tiny model gains nothing from threads, and loses much when the machine is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda _: {0})
+        yield
 
 
 @pytest.fixture(scope="session")
-def base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base") / "0123456789abcdef"
-    _save_tokenizer(folder)
-    _save_model(folder)
-    return folder
+def base_dir(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ensure_base(tiny_model, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
-def tokenizer(base_dir: Path) -> HfTokenizer:
-    return HfTokenizer(base_dir)
-
-
-def _save_tokenizer(folder: Path) -> None:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate([*CONTROLS, *alphabet])}
-    fast = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    fast.decoder = decoders.ByteLevel()
-    fast.add_special_tokens(CONTROLS)
-    PreTrainedTokenizerFast(tokenizer_object=fast, eos_token=CONTROLS[2]).save_pretrained(folder)
-
-
-def _save_model(folder: Path) -> None:
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=256 + len(CONTROLS),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        eos_token_id=2,
-        tie_word_embeddings=True,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+def tokenizer(tiny_model: Path) -> Vocab:
+    return Vocab(tiny_model)

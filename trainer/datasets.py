@@ -1,0 +1,143 @@
+"""Snapshot rows as the token ids TRL trains on: exactly those of `personas.render`.
+
+TRL would tokenize text itself, with the model's chat template: other ids than the served ones, and
+a control token typed by a player would become real. Its collators read only the columns
+`prompt_ids`, `chosen_ids`, `rejected_ids` (DPO) or `prompt_ids`, `completion_ids`,
+`KL_completion_ids`, `label` (KTO), so those are handed over ready, and the trainers are told to
+leave them alone by a subclass whose `_prepare_dataset` returns the dataset as it is.
+
+A row longer than the limit would be cut by TRL in silence; here it is refused and counted.
+Row weights are left out: TRL has no weight per row, and drawing rows by weight would throw away
+feedback that is scarce.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
+
+from feedback_store.selection import Labelled, Pair
+from personas.render import Tokenizer, reply_ids
+from trainer.errors import RowsError
+
+Ids = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PairIds:
+    """A preference pair as ids."""
+
+    prompt: Ids
+    chosen: Ids
+    rejected: Ids
+
+    @property
+    def tokens(self) -> int:
+        """Length of the longer side with its prompt."""
+        return len(self.prompt) + max(len(self.chosen), len(self.rejected))
+
+
+@dataclass(frozen=True)
+class LabelledIds:
+    """A labelled reply as ids."""
+
+    prompt: Ids
+    completion: Ids
+    desirable: bool
+
+    @property
+    def tokens(self) -> int:
+        """Length of prompt and reply."""
+        return len(self.prompt) + len(self.completion)
+
+
+Row = TypeVar("Row", PairIds, LabelledIds)
+
+
+@dataclass(frozen=True)
+class Fitting(Generic[Row]):
+    """The rows that fit, and how many did not."""
+
+    rows: tuple[Row, ...]
+    refused_too_long: int
+
+
+def pair_ids(pair: Pair, tokenizer: Tokenizer) -> PairIds:
+    """One pair, rendered as it would be served."""
+    chosen, rejected = (reply_ids(text, tokenizer) for text in (pair.chosen, pair.rejected))
+    return PairIds(pair.prompt_ids, chosen, rejected)
+
+
+def labelled_ids(row: Labelled, tokenizer: Tokenizer) -> LabelledIds:
+    """One labelled reply, rendered as it would be served."""
+    return LabelledIds(row.prompt_ids, reply_ids(row.completion, tokenizer), row.desirable)
+
+
+def fitting(rows: Iterable[Row], max_tokens: int) -> Fitting[Row]:
+    """The rows of at most `max_tokens`; RowsError when there are none."""
+    every = tuple(rows)
+    kept = tuple(row for row in every if row.tokens <= max_tokens)
+    if not kept:
+        raise RowsError(f"none of the {len(every)} rows fits max_tokens={max_tokens}")
+    return Fitting(kept, len(every) - len(kept))
+
+
+def pair_dataset(rows: Sequence[PairIds]) -> Dataset:
+    """Columns of TRL's preference collator, in the given order."""
+    return Dataset.from_dict(
+        {
+            "prompt_ids": [row.prompt for row in rows],
+            "chosen_ids": [row.chosen for row in rows],
+            "rejected_ids": [row.rejected for row in rows],
+        }
+    )
+
+
+def labelled_dataset(rows: Sequence[LabelledIds], micro_batch_rows: int) -> Dataset:
+    """Columns of TRL's unpaired collator, in the given order.
+
+    KTO measures drift on replies under prompts they do not answer: within a micro-batch each
+    prompt gets its neighbour's reply. A lone last row takes it from the micro-batch before.
+    """
+    return Dataset.from_dict(
+        {
+            "prompt_ids": [row.prompt for row in rows],
+            "completion_ids": [row.completion for row in rows],
+            "KL_completion_ids": [
+                rows[_neighbour(index, len(rows), micro_batch_rows)].completion
+                for index in range(len(rows))
+            ],
+            "label": [row.desirable for row in rows],
+        }
+    )
+
+
+def interleaved(rows: Sequence[LabelledIds], seed: int) -> tuple[LabelledIds, ...]:
+    """The rows shuffled, good and bad ones spread evenly: KTO trains in file order.
+
+    Raises RowsError unless both kinds are there: weights and drift need both.
+    """
+    shuffled = random.Random(seed).sample(list(rows), len(rows))
+    good = [row for row in shuffled if row.desirable]
+    bad = [row for row in shuffled if not row.desirable]
+    if not good or not bad:
+        raise RowsError(
+            f"labelled training needs good and bad replies; there are {len(good)} and {len(bad)}"
+        )
+    placed = [*_spread(good), *_spread(bad)]
+    return tuple(row for _, row in sorted(placed, key=lambda at: at[0]))
+
+
+def _spread(rows: Sequence[LabelledIds]) -> list[tuple[float, LabelledIds]]:
+    return [((index + 0.5) / len(rows), row) for index, row in enumerate(rows)]
+
+
+def _neighbour(index: int, count: int, micro_batch_rows: int) -> int:
+    """The row before, wrapping within the micro-batch."""
+    first = index - index % micro_batch_rows
+    last = min(first + micro_batch_rows, count) - 1
+    if index > first or last == first:
+        return index - 1
+    return last

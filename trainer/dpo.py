@@ -1,0 +1,113 @@
+"""Preference pairs into an adapter: DPO (Rafailov 2023) with a supervised term on the chosen reply.
+
+    run(Config(), snapshot.train_pairs, Vocab(gguf), ensure_base(gguf, cache), parent, out, print)
+
+Loss: -log sigmoid(beta * margin) + sft_weight * cross-entropy of the chosen reply. The defaults
+are what moved a 135M character in two minutes on two cores: an edited reply is far from anything
+the model would say, and the supervised term teaches it at once, where the margin alone mostly
+pushes the old reply away and ends in replies that are too short. Small batches and a high rate
+matter: a few dozen pairs are a night's data, and a taste takes some twenty steps to settle. Left
+out of DPO's family: label smoothing (TRL ignores it for this loss) and a reference that moves.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from peft import PeftModel
+from transformers import AutoTokenizer, PreTrainedModel, set_seed
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
+
+from feedback_store.selection import Pair
+from personas.render import Tokenizer
+from trainer.datasets import Fitting, PairIds, fitting, pair_dataset, pair_ids
+from trainer.forward import install
+from trainer.lora import load_policy, save_adapter
+from trainer.progress import OnProgress, RunResult
+from trainer.settings import LoraShape, Schedule, require
+from trainer.training import Watch, common_arguments, train, use_all_cores
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train on pairs."""
+
+    lora: LoraShape = field(default_factory=LoraShape)
+    schedule: Schedule = field(default_factory=Schedule)
+    beta: float = 0.1  # higher stays closer to the reference
+    sft_weight: float = 4.0  # 0 = preference alone, which ends in replies that are too short
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
+        require(0 <= self.sft_weight <= 10, "sft_weight", self.sft_weight, "between 0 and 10")
+
+
+class ReadyPairsTrainer(DPOTrainer):
+    """TRL's trainer on ids that are final: see `trainer.datasets`."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
+
+
+def run(
+    config: Config,
+    rows: Sequence[Pair],
+    tokenizer: Tokenizer,
+    base_dir: Path,
+    parent_adapter: Path | None,
+    out_dir: Path,
+    on_progress: OnProgress,
+) -> RunResult:
+    """Train an adapter on `rows` and write its two files into `out_dir`.
+
+    `tokenizer` is the served model's own. Raises RowsError, AdapterError, BaseModelError before
+    training, TrainingError during it.
+    """
+    ready = fitting((pair_ids(row, tokenizer) for row in rows), config.schedule.max_tokens)
+    use_all_cores()
+    set_seed(config.schedule.seed)
+    policy = load_policy(base_dir, parent_adapter, config.lora)
+    watch = Watch(on_progress)
+    with tempfile.TemporaryDirectory() as scratch:
+        train_s = train(build(config, ready.rows, policy, base_dir, Path(scratch)), watch)
+    save_adapter(policy, base_dir, out_dir)
+    return _result(out_dir, ready, watch, train_s)
+
+
+def build(
+    config: Config, rows: Sequence[PairIds], policy: PeftModel, base_dir: Path, scratch: Path
+) -> ReadyPairsTrainer:
+    """The trainer, set up and not started."""
+    trainer = ReadyPairsTrainer(
+        model=policy,
+        args=_arguments(config, scratch),
+        train_dataset=pair_dataset(rows),
+        processing_class=AutoTokenizer.from_pretrained(base_dir),
+    )
+    install(cast(PreTrainedModel, policy.get_base_model()))
+    return trainer
+
+
+def _arguments(config: Config, scratch: Path) -> DPOConfig:
+    with_sft = config.sft_weight > 0
+    return DPOConfig(
+        **common_arguments(config.schedule, scratch),
+        loss_type=["sigmoid", "sft"] if with_sft else ["sigmoid"],
+        loss_weights=[1.0, config.sft_weight] if with_sft else [1.0],
+        beta=config.beta,
+    )
+
+
+def _result(out_dir: Path, ready: Fitting[PairIds], watch: Watch, train_s: float) -> RunResult:
+    return RunResult(
+        adapter=out_dir,
+        rows=len(ready.rows),
+        refused_too_long=ready.refused_too_long,
+        steps=len(watch.history),
+        train_s=train_s,
+        history=tuple(watch.history),
+    )

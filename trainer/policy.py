@@ -1,0 +1,122 @@
+"""When a character is worth training tonight, and by which method. Pure.
+
+Pairs teach more per row than thumbs, so they win when there are enough of both. Too few rows,
+players, or held-out rows mean waiting: without held-out rows the gate could only refuse, and with
+too few players one of them would write the character alone.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from feedback_store.selection import Labelled, Pair, Snapshot
+from trainer.errors import ConfigError
+
+
+class Method(StrEnum):
+    """How a character is trained."""
+
+    DPO = "dpo"
+    """On preference pairs: edits and choices."""
+    KTO = "kto"
+    """On single replies with a thumb."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The least that is worth a night; 48 pairs moved the embedded base in our experiments."""
+
+    min_pairs: int = 48
+    min_labels: int = 96  # thumbs say less than pairs
+    min_of_each_label: int = 16  # KTO needs both kinds
+    min_held_out: int = 8  # below, no result can be told from chance
+    min_players: int = 3
+    max_player_share: float = 0.5  # of the training rows
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        counts = (self.min_pairs, self.min_labels, self.min_of_each_label, self.min_held_out)
+        if min(*counts, self.min_players) < 1 or not 0 < self.max_player_share <= 1:
+            raise ConfigError(f"{self} must count from 1 and keep max_player_share in (0, 1]")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Train tonight, so."""
+
+    method: Method
+    reason: str
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """One thing there is too little of, or too much."""
+
+    what: str
+    have: float
+    need: float
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do not train tonight. `missing` belongs to the method that is nearest."""
+
+    reason: str
+    missing: tuple[Shortage, ...]
+
+
+def decide(snapshot: Snapshot, thresholds: Thresholds) -> Plan | Wait:
+    """Whether and how to train on this snapshot."""
+    for_pairs = _missing_for_pairs(snapshot, thresholds)
+    if not for_pairs:
+        return Plan(Method.DPO, f"{len(snapshot.train_pairs)} pairs are enough")
+    for_labels = _missing_for_labels(snapshot, thresholds)
+    if not for_labels:
+        return Plan(Method.KTO, f"{len(snapshot.train_labels)} thumbs are enough, pairs are not")
+    return _wait(min(for_pairs, for_labels, key=len))
+
+
+def _missing_for_pairs(snapshot: Snapshot, at_least: Thresholds) -> list[Shortage]:
+    rows, held_out = snapshot.train_pairs, snapshot.held_out_pairs
+    return _below(
+        Shortage("training pairs", len(rows), at_least.min_pairs),
+        Shortage("held-out pairs", len(held_out), at_least.min_held_out),
+        *_player_needs(rows, at_least),
+    )
+
+
+def _missing_for_labels(snapshot: Snapshot, at_least: Thresholds) -> list[Shortage]:
+    rows, held_out = snapshot.train_labels, snapshot.held_out_labels
+    rarer, rarer_held_out = _rarer_label(rows), _rarer_label(held_out)
+    return _below(
+        Shortage("training thumbs", len(rows), at_least.min_labels),
+        Shortage("training thumbs of the rarer kind", rarer, at_least.min_of_each_label),
+        Shortage("held-out thumbs", len(held_out), at_least.min_held_out),
+        Shortage("held-out thumbs of the rarer kind", rarer_held_out, 1),
+        *_player_needs(rows, at_least),
+    )
+
+
+def _player_needs(rows: Sequence[Pair | Labelled], at_least: Thresholds) -> tuple[Shortage, ...]:
+    by_player = Counter(row.player_id for row in rows)
+    busiest = max(by_player.values(), default=0) / max(len(rows), 1)
+    others, need = 1 - busiest, 1 - at_least.max_player_share
+    return (
+        Shortage("players", len(by_player), at_least.min_players),
+        Shortage("share of rows from others than the busiest player", others, need),
+    )
+
+
+def _below(*needs: Shortage) -> list[Shortage]:
+    return [need for need in needs if need.have < need.need]
+
+
+def _rarer_label(rows: Sequence[Labelled]) -> int:
+    good = sum(row.desirable for row in rows)
+    return min(good, len(rows) - good)
+
+
+def _wait(missing: Sequence[Shortage]) -> Wait:
+    listed = ", ".join(f"{short.have:g} of {short.need:g} {short.what}" for short in missing)
+    return Wait(f"too little to train on: {listed}", tuple(missing))

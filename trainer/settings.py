@@ -1,0 +1,57 @@
+"""The settings every method shares, checked when they are made.
+
+A method's own `Config` holds these two beside what only that method reads. Nothing here is ignored
+by any method.
+"""
+
+from dataclasses import dataclass
+
+from trainer.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LoraShape:
+    """How large an adapter is. All linear layers of the model body are adapted."""
+
+    rank: int = 16
+    alpha: int = 32  # the update is scaled by alpha / rank
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        require(1 <= self.rank <= 256, "rank", self.rank, "between 1 and 256")
+        require(self.alpha >= 1, "alpha", self.alpha, "at least 1")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and in what portions a method trains. The learning rate falls linearly to zero."""
+
+    learning_rate: float = 1e-3
+    epochs: int = 1
+    batch_rows: int = 4  # rows an optimizer step learns from
+    micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
+    warmup_share: float = 0.1  # of all steps, with a rising learning rate
+    max_tokens: int = 1024  # of prompt and reply together; longer rows are refused and counted
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        rate, share = self.learning_rate, self.warmup_share
+        require(0 < rate <= 0.01, "learning_rate", rate, "above 0 and at most 0.01")
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.micro_batch_rows >= 1, "micro_batch_rows", self.micro_batch_rows, "positive")
+        require(
+            self.batch_rows >= 1 and self.batch_rows % self.micro_batch_rows == 0,
+            "batch_rows",
+            self.batch_rows,
+            f"a multiple of micro_batch_rows ({self.micro_batch_rows})",
+        )
+        require(0 <= share < 1, "warmup_share", share, "at least 0 and below 1")
+        require(self.max_tokens >= 16, "max_tokens", self.max_tokens, "at least 16")
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+def require(holds: bool, name: str, value: object, rule: str) -> None:
+    """Raise ConfigError unless a setting's rule holds."""
+    if not holds:
+        raise ConfigError(f"{name} is {value}; it must be {rule}")
