@@ -64,6 +64,7 @@ class Show:
     @contextmanager
     def stage(self, title: str) -> Iterator[None]:
         """A titled, timed stage."""
+        self.console.print()
         self.console.rule(f"[bold]{len(self.stage_s) + 1}. {title}", align="left")
         begun = time.perf_counter()
         try:

@@ -22,6 +22,7 @@ from trainer.job import Job
 from trainer.progress import Progress
 from trainer.retrain import State
 
+ENOUGH = 140  # turns; a fifth of the players is held out
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: A model of random weights cannot know facts or keep its length: only the preference is judged.
 ONLY_PREFERENCE = gate.Thresholds(
@@ -69,11 +70,11 @@ def job(tiny_model: Path, base_dir: Path, tmp_path: Path) -> Job:
 
 
 def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
-    """As many turns as asked for, of twelve players."""
+    """As many turns as asked for, of twenty players."""
     persona = load_characters(job.characters)["bo"]
     vocab = Vocab(job.base)
     for i in range(count):
-        name, line = f"player-{i % 12}", f"Line {i}?"
+        name, line = f"player-{i % 20}", f"Line {i}?"
         yield (
             Session(f"s{i}", name, "bo", persona.version, NOW),
             Turn(
@@ -112,11 +113,12 @@ def play(job: Job, count: int) -> None:
             store.record_session(session).result(5)
             store.record_turn(turn).result(5)
             edit = Edit(f"Halt {turn.turn_id}!")
-            store.submit(Event(f"e-{turn.turn_id}", turn.turn_id, turn.player_id, edit, NOW))
+            event = Event(f"e-{turn.turn_id}", turn.turn_id, turn.player_id, edit, NOW)
+            store.submit(event).result(5)
 
 
 def test_a_candidate_that_passes_the_gate_goes_live(job: Job) -> None:
-    play(job, 84)
+    play(job, ENOUGH)
     outcome = retrain.run(job, promote=True, tell=ignore, limits=ONLY_PREFERENCE)
     repo = AdapterRepo(job.adapters)
     assert outcome.state is State.PROMOTED, outcome.reason
@@ -127,7 +129,7 @@ def test_a_candidate_that_passes_the_gate_goes_live(job: Job) -> None:
 
 
 def test_the_next_candidate_continues_the_live_one(job: Job) -> None:
-    play(job, 84)
+    play(job, ENOUGH)
     first = retrain.run(job, promote=True, tell=ignore, limits=ONLY_PREFERENCE)
     second = retrain.run(job, promote=False, tell=ignore, limits=ONLY_PREFERENCE)
     repo = AdapterRepo(job.adapters)
@@ -137,7 +139,7 @@ def test_the_next_candidate_continues_the_live_one(job: Job) -> None:
 
 
 def test_a_candidate_that_fails_the_gate_is_not_published(job: Job) -> None:
-    play(job, 84)
+    play(job, ENOUGH)
     outcome = retrain.run(job, promote=True, tell=ignore, limits=gate.Thresholds(min_margins=999))
     assert outcome.state is State.REJECTED
     assert outcome.reason.startswith("preference")
@@ -152,7 +154,7 @@ def test_too_little_feedback_waits_and_says_what_is_missing(job: Job) -> None:
 
 
 def test_a_character_is_trained_by_one_process_at_a_time(job: Job) -> None:
-    play(job, 84)
+    play(job, ENOUGH)
     (job.adapters / "bo").mkdir(parents=True)
     with (job.adapters / "bo" / ".training").open("w") as claimed:
         fcntl.flock(claimed, fcntl.LOCK_EX)
