@@ -64,6 +64,8 @@ app.add_typer(adapters_app, name="adapters")
 app.add_typer(persona_app, name="persona")
 app.add_typer(model_app, name="model")
 
+DEMO_REPORT = Path("demo-report.md")
+
 console = Console()
 complaints = Console(stderr=True)
 
@@ -123,11 +125,11 @@ def talk(
     _run(run())
 
 
-@app.command(epilog="Example:  npc demo --report demo-report.md")
+@app.command(epilog="Example:  npc demo --report")
 def demo(
     report: Annotated[
-        Path | None, typer.Option(help="Also write the summary to this Markdown file.")
-    ] = None,
+        bool, typer.Option("--report", help=f"Also write the findings to {DEMO_REPORT}.")
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(help="Keep the demo's data in this new folder.")
     ] = None,
@@ -137,7 +139,9 @@ def demo(
     from npc_client.demo import run
 
     _config(config_file)
-    raise typer.Exit(Exit.DONE if run(console, report, keep) else Exit.REFUSED)
+    raise typer.Exit(
+        Exit.DONE if run(console, DEMO_REPORT if report else None, keep) else Exit.REFUSED
+    )
 
 
 @app.command(
@@ -147,8 +151,9 @@ def demo(
 )
 def train(context: typer.Context, config_file: ConfigFile = None) -> None:
     """Retrain one character from its players' feedback; `npc train --help` lists the options."""
-    config = _config(config_file)
-    command = [sys.executable, "-m", "trainer.worker", *context.args, *_trainer_flags(config)]
+    asks_for_help = "--help" in context.args
+    flags = [] if asks_for_help else _trainer_flags(_config(config_file))
+    command = [sys.executable, "-m", "trainer.worker", *context.args, *flags]
     # The trainer is a process of its own: it needs packages and memory that nothing else does.
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 

@@ -6,6 +6,7 @@ TrainerError
 ├── RowsError (ValueError)             the rows cannot be trained on: none fit, or labels missing
 ├── AdapterError (ValueError)          the parent adapter cannot be continued on this base
 ├── UnknownCharacterError (LookupError)  no persona of that id
+├── MissingLibraryError (ImportError)  the train extra is not installed
 ├── MissingStoreError (LookupError)    nobody has played yet
 ├── ClaimedError (RuntimeError)        another process is training this character
 └── TrainingError (RuntimeError)       training itself went wrong; nothing was published
@@ -36,6 +37,10 @@ class AdapterError(TrainerError, ValueError):
 
 class UnknownCharacterError(TrainerError, LookupError):
     """No persona file has this id."""
+
+
+class MissingLibraryError(TrainerError, ImportError):
+    """A model library of the train extra is not installed."""
 
 
 class MissingStoreError(TrainerError, LookupError):

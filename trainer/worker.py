@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +28,7 @@ from feedback_store.errors import FeedbackStoreError
 from npc_server.engine.errors import EngineError
 from personas.errors import PersonasError
 from trainer import gate, policy
-from trainer.errors import TrainerError
+from trainer.errors import MissingLibraryError, TrainerError
 from trainer.job import Job
 from trainer.job import readiness as readiness_of
 from trainer.progress import Progress
@@ -83,9 +84,7 @@ def _readiness(job: Job) -> dict[str, Any]:
 
 
 def _retrain(job: Job, promote: bool, console: Console) -> dict[str, Any]:
-    _quieten()
-    # The model libraries take seconds to import: not for --help, not for --readiness.
-    from trainer import retrain
+    retrain = _load_libraries()
 
     _show_readiness(job, console)
     with _bars(console) as tell:
@@ -104,10 +103,18 @@ def _retrain(job: Job, promote: bool, console: Console) -> dict[str, Any]:
     return report
 
 
-def _quieten() -> None:
-    """Keep the libraries' notes to their own developers out of the progress display."""
+def _load_libraries() -> ModuleType:
+    """The pipeline, with the model libraries it needs: seconds, so not for --help."""
+    # The libraries' notes to their own developers stay out of the progress display.
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    try:
+        from trainer import retrain
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError(
+            f"training needs {error.name}, which is not installed: pip install 'troupe[train]'"
+        ) from error
+    return retrain
 
 
 def _show_readiness(job: Job, console: Console) -> None:
@@ -167,4 +174,6 @@ def _number(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog="Example:  npc train mira --no-promote")(main)
+    app(prog_name="npc train")

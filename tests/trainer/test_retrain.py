@@ -4,13 +4,13 @@ import fcntl
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from feedback_store.records import Edit, Event, Session, Turn
+from feedback_store.records import Edit, Event, Payload, Session, Thumb, Turn
 from feedback_store.store import Store
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
@@ -106,14 +106,23 @@ def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
         )
 
 
-def play(job: Job, count: int) -> None:
-    """Every turn is corrected by its player."""
+def corrected(turn: Turn) -> Payload:
+    """The player says it better."""
+    return Edit(f"Halt {turn.turn_id}!")
+
+
+def thumbed(turn: Turn) -> Payload:
+    """The player likes every second reply."""
+    return Thumb(up=int(turn.turn_id[1:]) % 2 == 0)
+
+
+def play(job: Job, count: int, react: Callable[[Turn], Payload] = corrected) -> None:
+    """Every turn gets its player's reaction."""
     with Store.open(job.store) as store:
         for session, turn in turns(job, count):
             store.record_session(session).result(5)
             store.record_turn(turn).result(5)
-            edit = Edit(f"Halt {turn.turn_id}!")
-            event = Event(f"e-{turn.turn_id}", turn.turn_id, turn.player_id, edit, NOW)
+            event = Event(f"e-{turn.turn_id}", turn.turn_id, turn.player_id, react(turn), NOW)
             store.submit(event).result(5)
 
 
@@ -144,6 +153,15 @@ def test_a_candidate_that_fails_the_gate_is_not_published(job: Job) -> None:
     assert outcome.state is State.REJECTED
     assert outcome.reason.startswith("preference")
     assert AdapterRepo(job.adapters).versions("bo") == []
+
+
+def test_thumbs_alone_are_trained_with_kto_and_judged(job: Job) -> None:
+    play(job, 180, thumbed)
+    outcome = retrain.run(job, promote=True, tell=ignore, limits=ONLY_PREFERENCE)
+    assert outcome.trained is not None, outcome.reason
+    assert outcome.verdict is not None
+    published = AdapterRepo(job.adapters).versions("bo")
+    assert [manifest.method for manifest in published] == ["kto"] * outcome.verdict.passed
 
 
 def test_too_little_feedback_waits_and_says_what_is_missing(job: Job) -> None:

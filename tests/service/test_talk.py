@@ -1,0 +1,72 @@
+"""The chat in the terminal, with its commands, against a real server."""
+
+import io
+import sys
+
+import pytest
+from rich.console import Console
+
+from feedback_store.records import Choice, Edit, Reason, Thumb
+from npc_client.talk import talk
+from tests.service.conftest import StageMaker
+
+pytestmark = pytest.mark.service
+
+
+async def chat(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch, *lines: str
+) -> tuple[str, list[object]]:
+    """What is printed, and what feedback arrived, when somebody types these lines."""
+    made = await stage()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
+    console = Console(file=io.StringIO(), width=200)
+    await talk(made.client, "mira", "p1", console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue(), [event.payload for event in made.store.events("mira")]
+
+
+async def test_a_line_is_answered(stage: StageMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed, events = await chat(stage, monkeypatch, "Hello.", "/quit", "never sent")
+    assert "Mira Holt" in printed
+    assert "reply " in printed
+    assert events == []
+
+
+async def test_reactions_are_sent(stage: StageMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, events = await chat(
+        stage, monkeypatch, "Hello.", "/like", "/dislike too long", "/fix Morning, stranger."
+    )
+    assert events == [
+        Thumb(up=True),
+        Thumb(up=False, reasons=(Reason.TOO_LONG,)),
+        Edit("Morning, stranger."),
+    ]
+
+
+async def test_one_of_several_takes_is_kept(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed, events = await chat(stage, monkeypatch, "Hello.", "/again", "/keep 1")
+    assert "take 2" in printed
+    (choice,) = events
+    assert isinstance(choice, Choice)
+    assert len(choice.over_turn_ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        pytest.param(["/like"], "nothing has been said yet", id="too-early"),
+        pytest.param(["Hi.", "/dislike ugly"], "'ugly' is no reason", id="no-reason"),
+        pytest.param(["Hi.", "/keep 2"], "a number from 1 to 1", id="no-take"),
+        pytest.param(["Hi.", "/keep 1"], "one take only", id="no-choice"),
+        pytest.param(["Hi.", "/fix"], "needs the words", id="no-words"),
+        pytest.param(["/dance"], "no command /dance", id="no-command"),
+    ],
+)
+async def test_a_mistyped_command_explains_itself_and_sends_nothing(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch, typed: list[str], said: str
+) -> None:
+    printed, events = await chat(stage, monkeypatch, *typed)
+    assert said in printed
+    assert events == []
