@@ -21,6 +21,7 @@ from feedback_store.rows import canonical
 
 NEAR_EQUAL_RATIO = 0.95  # difflib ratio above which a pair teaches only noise
 MAX_LENGTH_RATIO = 2.5  # in characters; above it a choice teaches length rather than voice
+WHOLE = "stop"  # finish reason of a reply that ended by itself
 SWIPE_WEIGHT = 0.7  # going on with the newest take is weaker evidence than going back to an older
 
 
@@ -44,6 +45,8 @@ class Drop(StrEnum):
     """The two replies of a choice answer different prompts."""
     EMPTY_CHOSEN = "empty_chosen"
     """The preferred or rated text is blank."""
+    CUT_SHORT = "cut_short"
+    """The preferred reply did not end by itself: it would teach to stop in mid-sentence."""
     EQUAL = "equal"
     """Both texts are the same but for case and spacing."""
     NEAR_EQUAL = "near_equal"
@@ -155,6 +158,7 @@ class _Claim:
 
     about: tuple[str, ...]
     row: Pair | Labelled
+    cut_short: bool = False  # what is preferred is a reply that did not end by itself
 
 
 def _last_words(
@@ -169,7 +173,9 @@ def _last_words(
                 continue
             dropped.update([Drop.SUPERSEDED] if claim.about in last else [])
             last[claim.about] = claim
-    return _kept((claim.row for claim in last.values()), _fault, dropped)
+    whole = [claim.row for claim in last.values() if not claim.cut_short]
+    dropped.update([Drop.CUT_SHORT] * (len(last) - len(whole)))
+    return _kept(whole, _fault, dropped)
 
 
 def _claims(event: Event, known: Mapping[str, Turn]) -> Iterator[_Claim | Drop]:
@@ -180,7 +186,8 @@ def _claims(event: Event, known: Mapping[str, Turn]) -> Iterator[_Claim | Drop]:
     about = (event.player_id, event.kind, turn.turn_id)
     match event.payload:
         case Thumb(up=up):
-            yield _Claim(about, _labelled(turn, event, up))
+            cut_short = up and turn.finish_reason != WHOLE
+            yield _Claim(about, _labelled(turn, event, up), cut_short)
         case Edit(text=text):
             yield _Claim(about, _pair(turn, event, Source.EDIT, text, turn.reply_text, 1.0))
         case Choice(over_turn_ids=over):
@@ -195,7 +202,7 @@ def _comparison(event: Event, kept: Turn, other: Turn | None) -> _Claim | Drop:
     about = (event.player_id, event.kind, *sorted((kept.turn_id, other.turn_id)))
     weight = SWIPE_WEIGHT if _is_swipe(kept, other) else 1.0
     pair = _pair(kept, event, Source.CHOICE, kept.reply_text, other.reply_text, weight)
-    return _Claim(about, pair)
+    return _Claim(about, pair, cut_short=kept.finish_reason != WHOLE)
 
 
 def _is_swipe(kept: Turn, other: Turn) -> bool:

@@ -55,6 +55,7 @@ class Adapters:
         self._base_sha256 = base_sha256
         self._live = {character: LiveAdapter() for character in characters}
         self._problems: dict[str, str] = {}
+        self._refused: dict[str, str] = {}  # version named on disk that could not be loaded
         self._leases: Counter[LiveAdapter] = Counter()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,13 +76,21 @@ class Adapters:
         async with self._locks[character]:
             try:
                 aliases = await asyncio.to_thread(self._repo.aliases, character)
-                if (aliases.live or "") != self._live[character].version:
-                    async with self._loaded(character, aliases.live) as new:
-                        self._switch(character, new)
+                await self._follow(character, aliases.live or "")
             except (AdapterRepoError, AdapterMisfitError, EngineError) as error:
                 self._report(character, error)
-            else:
-                self._problems.pop(character, None)
+
+    async def _follow(self, character: str, version: str) -> None:
+        if version == self._live[character].version:
+            self._problems.pop(character, None)
+            self._refused.pop(character, None)
+            return
+        # A version is immutable: one that was refused is not read again at every look.
+        if self._refused.get(character) == version:
+            return
+        self._refused[character] = version
+        async with self._loaded(character, version) as new:
+            self._switch(character, new)
 
     async def watch(self, interval_s: float) -> None:
         """Follow the aliases on disk, which other processes promote in, until cancelled."""
@@ -152,6 +161,7 @@ class Adapters:
     def _switch(self, character: str, new: LiveAdapter) -> LiveAdapter:
         old, self._live[character] = self._live[character], new
         self._problems.pop(character, None)
+        self._refused.pop(character, None)
         names = (new.version or "base", old.version or "base")
         logger.info("%s: %s is live (was %s)", character, *names)
         self._unload_soon(old)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,8 +172,8 @@ async def _warm_up(parts: Parts) -> None:
     sampling = sampling_of(persona, seed=0)
     budget = engine.info.context_tokens - sampling.max_tokens
     ids = prompt(persona, (), "Hello.", parts.model.tokenizer, budget).ids
-    async for _ in engine.generate(Request("warm-up", ids, "", sampling)):
-        break
+    async with aclosing(engine.generate(Request("warm-up", ids, "", sampling))) as events:
+        await anext(events)
 
 
 async def _first(*events: asyncio.Event) -> asyncio.Event:

@@ -163,6 +163,24 @@ def test_an_event_about_another_character_s_turn_is_dropped(log: Log) -> None:
     assert log.selected().dropped == {Drop.UNKNOWN_TURN: 2}
 
 
+@pytest.mark.parametrize("praise", [Thumb(up=True), Choice(("t2",))], ids=["thumb", "choice"])
+def test_praise_for_a_reply_that_was_cut_short_is_dropped(log: Log, praise: Payload) -> None:
+    log.said("t1", finish_reason="length")
+    log.said("t2", OTHER)
+    log.did("t1", praise)
+    selected = log.selected()
+    assert selected.dropped == {Drop.CUT_SHORT: 1}
+    assert (selected.train_pairs, selected.train_labels) == ((), ())
+
+
+def test_a_reply_that_was_cut_short_may_be_bettered(log: Log) -> None:
+    log.said("t1", finish_reason="length")
+    log.did("t1", Thumb(up=False))
+    log.did("t1", Edit("North, stranger."))
+    selected = log.selected()
+    assert (len(selected.train_pairs), len(selected.train_labels)) == (1, 1)
+
+
 def test_a_thumb_on_silence_is_dropped(log: Log) -> None:
     log.said("t2", " ")
     log.did("t2", Thumb(False))

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from llama_cpp import Llama
 
+from npc_server.engine.llama import Vocab
 from personas.errors import PromptTooLongError
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_characters
@@ -21,7 +23,6 @@ from personas.render import (
     system_text,
 )
 
-BASE_MODEL = Path.home() / ".cache/troupe/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 PLENTY = 100_000
 
 HISTORY = [
@@ -110,27 +111,9 @@ def test_a_tokenizer_without_chatml_is_noticed(tokenizer: FakeTokenizer) -> None
         tokenizer.control("<|eot|>")
 
 
-class LlamaTokenizer:
-    """The real vocabulary, for counting."""
-
-    def __init__(self, model: Path) -> None:
-        import llama_cpp
-
-        self._llama = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
-
-    def encode(self, text: str) -> list[int]:
-        return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
-
-    def control(self, spelling: str) -> int:
-        [identifier] = self._llama.tokenize(spelling.encode(), add_bos=False, special=True)
-        return int(identifier)
-
-
-@pytest.fixture(scope="module")
-def real_tokenizer() -> Tokenizer:
-    if not BASE_MODEL.exists():
-        pytest.skip(f"the base model is not at {BASE_MODEL}")
-    return LlamaTokenizer(BASE_MODEL)
+@pytest.fixture
+def real_tokenizer(real_model: Path) -> Tokenizer:
+    return Vocab(real_model)
 
 
 @pytest.mark.real_model
@@ -143,12 +126,12 @@ def test_a_sample_prompt_is_short(character: str, real_tokenizer: Tokenizer) -> 
 
 
 @pytest.mark.real_model
-def test_segments_read_like_the_models_own_template(real_tokenizer: Tokenizer) -> None:
+def test_segments_read_like_the_models_own_template(real_model: Path) -> None:
     rendered = [Message("system", "You are Ada."), Message("user", "Hi  there\n")]
-    assert isinstance(real_tokenizer, LlamaTokenizer)
     whole = (
         "<|im_start|>system\nYou are Ada.<|im_end|>\n"
         "<|im_start|>user\nHi  there\n<|im_end|>\n<|im_start|>assistant\n"
     )
-    template_ids = real_tokenizer._llama.tokenize(whole.encode(), add_bos=False, special=True)
-    assert message_ids(rendered, real_tokenizer) == tuple(template_ids)
+    llama = Llama(str(real_model), vocab_only=True, verbose=False)
+    template_ids = llama.tokenize(whole.encode(), add_bos=False, special=True)
+    assert message_ids(rendered, Vocab(real_model)) == tuple(template_ids)

@@ -1,6 +1,7 @@
 """`npc serve` as a user starts it, with the real model."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -74,3 +75,21 @@ def test_broken_persona_files_are_all_reported_and_nothing_starts(tmp_path: Path
     assert "did you mean 'voice'?" in done.stderr
     assert "anna/persona.yaml:2" in done.stderr
     assert "bert/persona.yaml" in done.stderr
+
+
+@pytest.mark.usefixtures("real_model")
+async def test_a_server_whose_engine_dies_ends_with_4(tmp_path: Path) -> None:
+    running = server_process.start(tmp_path / "server.log", {})
+    async with Client(running.address) as client:
+        await client.wait_until_serving(60)
+    os.kill(engine_of(running.process.pid), signal.SIGKILL)
+    assert await asyncio.to_thread(running.process.wait, 20) == 4
+
+
+def engine_of(server_pid: int) -> int:
+    """The engine process of a server: its one child that was spawned with a pipe."""
+    children = Path(f"/proc/{server_pid}/task/{server_pid}/children").read_text().split()
+    (engine,) = [
+        child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return int(engine)
