@@ -2,8 +2,8 @@
 
 A turn claims its session, leases the live adapter version, renders the prompt, streams the
 engine's deltas and is recorded with all that made it before its end is announced, so that feedback
-on it always finds it. A turn cut short by its client is recorded as cancelled and leaves no trace
-in the conversation.
+on it always finds it. A turn cut short is recorded as cancelled, with what was said, and leaves no
+trace in the conversation.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Dialogue:
                         said.append(event.text)
                         yield event
         finally:
-            if not complete:
+            if said and not complete:
                 self._store.record_turn(_record(turn, _cut_short("".join(said), turn), self._model))
 
     async def _conclude(self, turn: _Turn, reply: Finish) -> Finished:
