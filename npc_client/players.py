@@ -22,6 +22,7 @@ from npc_client.client import Client, Reply
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _STAGE_DIRECTION = re.compile(r"\([^)]*\)|\*[^*]*\*|[()*\"“”]")
 _TERSE_WORDS = 17  # an editor cuts longer sentences
+_TELLING_WORDS = 3  # a sentence with fewer is not worth keeping alone
 _FUNCTION_WORDS = {"what", "where", "when", "with", "have", "your", "this", "that", "there", "they"}
 
 
@@ -66,7 +67,8 @@ def ends_properly(reply: str) -> bool:
 def _answering_part(line: str, reply: str) -> str:
     """One sentence, or two short ones, beginning where the reply takes up the player's words."""
     plain = " ".join(_STAGE_DIRECTION.sub("", reply).split()) or "Aye."
-    sentences = [part for part in _SENTENCE_END.split(plain) if len(part.split()) > 1] or [plain]
+    parts = _SENTENCE_END.split(plain)
+    sentences = [part for part in parts if len(part.split()) >= _TELLING_WORDS] or [plain]
     asked = _content_words(line)
     start = max(range(len(sentences)), key=lambda i: len(asked & _content_words(sentences[i])))
     text = sentences[start]
