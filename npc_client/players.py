@@ -97,7 +97,6 @@ class Habit(StrEnum):
 
     EDITS = "edits"
     PICKS = "picks"
-    THUMBS = "thumbs"
 
 
 @dataclass(frozen=True)
@@ -171,7 +170,7 @@ async def _react(
     pleased = player.taste.likes(reply.text)
     await client.thumb(reply.turn_id, up=pleased, reasons=[] if pleased else _why(player, reply))
     counts["thumbs"] += 1
-    if pleased or player.habit is Habit.THUMBS:
+    if pleased:
         return
     if player.habit is Habit.EDITS:
         await client.edit(

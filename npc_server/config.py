@@ -1,7 +1,7 @@
 """The one configuration: `npc.toml`, overridden by `NPC_*` variables, closed and frozen.
 
 Keys are sections and names; `NPC_SERVER_PORT` overrides `port` of `[server]`. Unknown keys and
-impossible values are all reported at once. Nothing else in the project reads the environment.
+impossible values are all reported at once. Settings come from nowhere else.
 """
 
 from __future__ import annotations

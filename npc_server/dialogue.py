@@ -196,22 +196,20 @@ class Dialogue:
 
 def check_text(field: str, text: str) -> str:
     """A player's words, if they are words of bearable length. Raises InvalidRequestError."""
-    if not text.strip():
-        raise InvalidRequestError(f"{field} is empty")
-    if len(text) > MAX_LINE_CHARACTERS:
-        raise InvalidRequestError(
-            f"{field} has {len(text)} characters; at most {MAX_LINE_CHARACTERS} are taken"
-        )
-    return text
+    return _checked(field, text, MAX_LINE_CHARACTERS)
 
 
 def check_id(field: str, value: str) -> str:
     """A client-made id of bearable length. Raises InvalidRequestError."""
+    return _checked(field, value, MAX_ID_CHARACTERS)
+
+
+def _checked(field: str, value: str, most_characters: int) -> str:
     if not value.strip():
         raise InvalidRequestError(f"{field} is empty")
-    if len(value) > MAX_ID_CHARACTERS:
+    if len(value) > most_characters:
         raise InvalidRequestError(
-            f"{field} has {len(value)} characters; at most {MAX_ID_CHARACTERS} are taken"
+            f"{field} has {len(value)} characters; at most {most_characters} are taken"
         )
     return value
 
