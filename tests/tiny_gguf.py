@@ -1,7 +1,8 @@
-"""A tiny random llama-architecture GGUF, and the LoRA adapters and PEFT models that go with it.
+"""Tiny random GGUFs of several architectures, and the LoRA adapters that go with them.
 
 Two layers of width 64 over a byte vocabulary with the ChatML control tokens: real enough for
-llama.cpp and for transformers, small enough to be written and loaded in milliseconds.
+llama.cpp and for transformers, small enough to be written and loaded in milliseconds. Head sizes,
+fused weights, biases and further norms differ between the architectures as they do in real models.
 """
 
 from __future__ import annotations
@@ -37,16 +38,66 @@ class Linear:
     columns: int
 
 
-_KV_WIDTH = WIDTH // HEADS * KV_HEADS
-LINEARS = (
-    Linear("self_attn.q_proj", "attn_q", WIDTH, WIDTH),
-    Linear("self_attn.k_proj", "attn_k", _KV_WIDTH, WIDTH),
-    Linear("self_attn.v_proj", "attn_v", _KV_WIDTH, WIDTH),
-    Linear("self_attn.o_proj", "attn_output", WIDTH, WIDTH),
-    Linear("mlp.gate_proj", "ffn_gate", FEED_FORWARD, WIDTH),
-    Linear("mlp.up_proj", "ffn_up", FEED_FORWARD, WIDTH),
-    Linear("mlp.down_proj", "ffn_down", WIDTH, FEED_FORWARD),
-)
+@dataclass(frozen=True)
+class Architecture:
+    """What sets a tiny model of this GGUF architecture apart."""
+
+    name: str
+    head_width: int = WIDTH // HEADS
+    qkv_bias: bool = False
+    head_norms: bool = False  # q and k are normalised head by head
+    post_norms: bool = False  # attention and feed-forward are normalised once more
+    fused: bool = False  # q, k, v are one weight; so are gate and up
+    experts: int = 0  # 0 = a dense feed-forward network
+    window_tokens: int = 0  # sliding window of the first layer; 0 = all layers see everything
+
+
+ARCHITECTURES = {
+    shape.name: shape
+    for shape in (
+        Architecture("llama"),
+        Architecture("qwen2", qkv_bias=True),
+        Architecture("qwen3", head_width=32, head_norms=True),
+        Architecture("gemma3", head_width=24, head_norms=True, post_norms=True, window_tokens=16),
+        Architecture("phi3", fused=True),
+        Architecture("qwen3moe", head_width=32, head_norms=True, experts=4),
+    )
+}
+
+
+def linears(architecture: str = "llama") -> tuple[Linear, ...]:
+    """The weights of a layer that adapters may adapt."""
+    shape = ARCHITECTURES[architecture]
+    return _attention(shape) + _feed_forward(shape)
+
+
+def _attention(shape: Architecture) -> tuple[Linear, ...]:
+    q, kv = shape.head_width * HEADS, shape.head_width * KV_HEADS
+    output = Linear("self_attn.o_proj", "attn_output", WIDTH, q)
+    if shape.fused:
+        return (Linear("self_attn.qkv_proj", "attn_qkv", q + 2 * kv, WIDTH), output)
+    return (
+        Linear("self_attn.q_proj", "attn_q", q, WIDTH),
+        Linear("self_attn.k_proj", "attn_k", kv, WIDTH),
+        Linear("self_attn.v_proj", "attn_v", kv, WIDTH),
+        output,
+    )
+
+
+def _feed_forward(shape: Architecture) -> tuple[Linear, ...]:
+    down = Linear("mlp.down_proj", "ffn_down", WIDTH, FEED_FORWARD)
+    if shape.experts:
+        return ()
+    if shape.fused:
+        return (Linear("mlp.gate_up_proj", "ffn_up", 2 * FEED_FORWARD, WIDTH), down)
+    return (
+        Linear("mlp.gate_proj", "ffn_gate", FEED_FORWARD, WIDTH),
+        Linear("mlp.up_proj", "ffn_up", FEED_FORWARD, WIDTH),
+        down,
+    )
+
+
+LINEARS = linears()
 
 
 def byte_alphabet() -> list[str]:
@@ -58,16 +109,16 @@ def byte_alphabet() -> list[str]:
     return [of_byte[byte] for byte in range(256)]
 
 
-def write_model(path: Path, seed: int = 0) -> Path:
+def write_model(path: Path, seed: int = 0, architecture: str = "llama") -> Path:
     """Write the model and return its path."""
-    writer = GGUFWriter(path, "llama")
-    _write_shape(writer)
+    shape = ARCHITECTURES[architecture]
+    writer = GGUFWriter(path, architecture)
+    _write_shape(writer, shape)
     _write_vocab(writer)
     generator = np.random.default_rng(seed)
-    for name, shape in _tensor_shapes().items():
-        scale = 1.0 if name.endswith("norm.weight") else 0.0
-        noise = generator.normal(0, 0.12, shape).astype(np.float32)
-        writer.add_tensor(name, noise + np.float32(scale))
+    for name, size in _tensor_shapes(shape).items():
+        noise = generator.normal(0, 0.12, size).astype(np.float32)
+        writer.add_tensor(name, noise + np.float32(_centre(name)))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -75,18 +126,35 @@ def write_model(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def _write_shape(writer: GGUFWriter) -> None:
+def _centre(name: str) -> float:
+    if not name.endswith("norm.weight"):
+        return 0.0
+    # Gemma multiplies embeddings by √width: layers must speak up, or each token predicts itself.
+    return 3.0 if ".post_" in name else 1.0
+
+
+def _write_shape(writer: GGUFWriter, shape: Architecture) -> None:
     writer.add_context_length(CONTEXT_TOKENS)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(FEED_FORWARD)
     writer.add_head_count(HEADS)
     writer.add_head_count_kv(KV_HEADS)
-    writer.add_rope_dimension_count(WIDTH // HEADS)
+    writer.add_rope_dimension_count(shape.head_width)
     writer.add_rope_freq_base(10000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(VOCABULARY)
     writer.add_file_type(0)
+    if shape.head_width != WIDTH // HEADS:
+        writer.add_key_length(shape.head_width)
+        writer.add_value_length(shape.head_width)
+    if shape.window_tokens:
+        writer.add_sliding_window(shape.window_tokens)
+        writer.add_sliding_window_pattern([layer == 0 for layer in range(LAYERS)])
+    if shape.experts:
+        writer.add_expert_count(shape.experts)
+        writer.add_expert_used_count(shape.experts // 2)
+        writer.add_expert_feed_forward_length(FEED_FORWARD)
 
 
 def _write_vocab(writer: GGUFWriter) -> None:
@@ -103,45 +171,77 @@ def _write_vocab(writer: GGUFWriter) -> None:
     writer.add_add_bos_token(False)
 
 
-def _tensor_shapes() -> dict[str, tuple[int, ...]]:
+def _tensor_shapes(shape: Architecture) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {
         "token_embd.weight": (VOCABULARY, WIDTH),
         "output_norm.weight": (WIDTH,),
     }
     for layer in range(LAYERS):
-        for norm in ("attn_norm", "ffn_norm"):
-            shapes[f"blk.{layer}.{norm}.weight"] = (WIDTH,)
-        for linear in LINEARS:
-            shapes[f"blk.{layer}.{linear.gguf}.weight"] = (linear.rows, linear.columns)
+        shapes |= {f"blk.{layer}.{name}": size for name, size in _layer_shapes(shape).items()}
     return shapes
 
 
-def write_adapter(folder: Path, seed: int, rank: int = RANK, size: float = 0.3) -> Path:
-    """Write a random PEFT LoRA over all linears; `size` is the spread of its B matrices."""
+def _layer_shapes(shape: Architecture) -> dict[str, tuple[int, ...]]:
+    norms = ["attn_norm", "ffn_norm"]
+    norms += ["post_attention_norm", "post_ffw_norm"] if shape.post_norms else []
+    shapes: dict[str, tuple[int, ...]] = {f"{norm}.weight": (WIDTH,) for norm in norms}
+    if shape.head_norms:
+        shapes |= {f"attn_{side}_norm.weight": (shape.head_width,) for side in "qk"}
+    for linear in linears(shape.name):
+        shapes[f"{linear.gguf}.weight"] = (linear.rows, linear.columns)
+        if shape.qkv_bias and linear.gguf in ("attn_q", "attn_k", "attn_v"):
+            shapes[f"{linear.gguf}.bias"] = (linear.rows,)
+    return shapes | (_expert_shapes(shape.experts) if shape.experts else {})
+
+
+def _expert_shapes(experts: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "ffn_gate_inp.weight": (experts, WIDTH),
+        "ffn_gate_exps.weight": (experts, FEED_FORWARD, WIDTH),
+        "ffn_up_exps.weight": (experts, FEED_FORWARD, WIDTH),
+        "ffn_down_exps.weight": (experts, WIDTH, FEED_FORWARD),
+    }
+
+
+def write_adapter(
+    folder: Path,
+    seed: int,
+    rank: int = RANK,
+    size: float = 0.3,
+    architecture: str = "llama",
+    strength: float = 1,
+) -> Path:
+    """Write a random PEFT LoRA over all linears; `size` is the spread of its B matrices.
+
+    `strength` multiplies the scale under which it is applied.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     generator = np.random.default_rng(seed)
     tensors: dict[str, npt.NDArray[np.float32]] = {}
     for layer in range(LAYERS):
-        for linear in LINEARS:
+        for linear in linears(architecture):
             stem = f"base_model.model.model.layers.{layer}.{linear.peft}"
             a = generator.normal(0, 0.3, (rank, linear.columns)).astype(np.float32)
             b = generator.normal(0, size, (linear.rows, rank)).astype(np.float32)
             tensors[f"{stem}.lora_A.weight"] = a
             tensors[f"{stem}.lora_B.weight"] = b
     save_file(tensors, folder / "adapter_model.safetensors")
-    (folder / "adapter_config.json").write_text(json.dumps(adapter_config(rank)))
+    config = adapter_config(rank, architecture, strength)
+    (folder / "adapter_config.json").write_text(json.dumps(config))
     return folder
 
 
-def adapter_config(rank: int) -> dict[str, object]:
+def adapter_config(
+    rank: int, architecture: str = "llama", strength: float = 1
+) -> dict[str, object]:
     """What PEFT writes beside such an adapter."""
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": "",
         "r": rank,
-        "lora_alpha": 2 * rank,
+        "lora_alpha": 2 * rank * strength,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": sorted({linear.peft.split(".")[-1] for linear in LINEARS}),
+        "target_modules": sorted({x.peft.split(".")[-1] for x in linears(architecture)}),
     }

@@ -151,9 +151,7 @@ async def _ask(
 
 
 def _sampling(persona: Persona, seed: int) -> Sampling:
-    drawn = persona.sampling
-    options = drawn.model_dump(exclude={"max_reply_tokens"})
-    return Sampling(max_tokens=drawn.max_reply_tokens, seed=seed, **options)
+    return Sampling(seed=seed, **persona.sampling.drawing())
 
 
 def report(persona: Persona, answers: Sequence[Answer]) -> VoiceReport:

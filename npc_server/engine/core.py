@@ -1,7 +1,10 @@
 """The engine's loop body: admit, step, cancel. One thread owns an instance and the model in it.
 
-A turn waits until a sequence is free, prefills in chunks, then yields a token a step until it ends.
-Ends of every kind (stop, length, cancel, failure) release the sequence in the same step.
+A turn waits until a sequence is free, takes over what is known of its prompt, reads the rest in
+chunks, then yields a token a step until it ends. Ends of every kind (stop, length, cancel,
+failure) free the sequence in the same step. Running turns occupy neighbouring sequences from 0 on,
+since only neighbours can share a decode: a turn that ends in the middle makes way for a waiting
+one, or the last running one is moved there.
 """
 
 from __future__ import annotations
@@ -12,77 +15,127 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from npc_server.engine.adapter_cache import AdapterCache
 from npc_server.engine.errors import (
     DecodeError,
     EngineBusyError,
     EngineError,
     RequestRejectedError,
 )
-from npc_server.engine.kv import KvBook
+from npc_server.engine.kv import MIN_SHARED_TOKENS, PrefixCache, common_prefix
 from npc_server.engine.llama import Llama, Row
-from npc_server.engine.lora_gguf import BaseShape
+from npc_server.engine.measures import MILLISECONDS, PER_SECOND, SMALL_COUNTS, Tally
 from npc_server.engine.mux import AdapterMux
 from npc_server.engine.protocol import (
+    Batching,
     Delta,
+    EngineOptions,
     Finish,
     FinishReason,
     ModelInfo,
     Request,
     Stats,
 )
-from npc_server.engine.sampling import Sampler, token_logprob
-from npc_server.engine.scheduler import Limits, Rotation, Step, TurnView, plan
+from npc_server.engine.sampling import Sampler, check_sampling, token_logprob
+from npc_server.engine.scheduler import (
+    Chunk,
+    Limits,
+    Rotation,
+    TurnView,
+    plan_grouped,
+    plan_mixed,
+)
 from npc_server.engine.text_stream import TextStream
+from npc_server.engine.voice import Voice
 
 Event = Delta | Finish | EngineError
 Emit = Callable[[str, Event], None]  # (request id, what happened)
 
+_MOST_SCALE = 4.0
+_MIB = 1 << 20
 
-@dataclass
+
+@dataclass(eq=False)
 class _Turn:
     request: Request
     arrived_s: float
     stream: TextStream
     sequence: int = -1
-    position: int = 0  # tokens of this sequence in the KV cache
+    read: list[int] = field(default_factory=list)  # tokens in the KV cache
     pending: list[int] = field(default_factory=list)  # to be computed next
+    save_at: set[int] = field(default_factory=set)  # lengths at which others want a copy
     token_ids: list[int] = field(default_factory=list)
-    logprob: float = 0.0
+    logprobs: list[float] = field(default_factory=list)
     cached_tokens: int = 0
     started_s: float = 0.0
     first_token_s: float = 0.0
     sampler: Sampler | None = None
 
     @property
-    def prefilling(self) -> bool:
-        return not self.token_ids
+    def voice(self) -> Voice:
+        return Voice(self.request.adapter, self.request.adapter_scale)
 
-    @property
-    def view(self) -> TurnView:
-        pending = len(self.pending) if self.prefilling else 0
-        return TurnView(self.sequence, self.request.adapter, pending)
+    def view(self, context_tokens: int) -> TurnView:
+        ahead = [length - len(self.read) for length in self.save_at if length > len(self.read)]
+        return TurnView(
+            self.sequence,
+            self.voice,
+            unread_tokens=len(self.pending) - 1,
+            until_save=min(ahead, default=0),
+            room_tokens=context_tokens - len(self.read),
+        )
+
+
+@dataclass
+class _Residue:
+    """What a free sequence still holds."""
+
+    voice: Voice = field(default_factory=Voice)
+    tokens: list[int] = field(default_factory=list)
 
 
 class EngineCore:
     """Turns on one model. `emit` is called for every delta, finish and failure, in order."""
 
-    def __init__(self, llama: Llama, emit: Emit, *, max_waiting: int = 256) -> None:
+    def __init__(
+        self,
+        llama: Llama,
+        mux: AdapterMux,
+        adapters: AdapterCache,
+        emit: Emit,
+        options: EngineOptions,
+        batching_reason: str = "",
+    ) -> None:
         self._llama = llama
+        self._mux = mux
+        self._adapters = adapters
         self._emit = emit
-        self._max_waiting = max_waiting
-        self._limits = Limits(chunk_tokens=min(256, llama.shape.batch_tokens))
+        self._options = options
+        self._batching_reason = batching_reason
+        batch_tokens = llama.shape.batch_tokens
+        self._limits = Limits(
+            batch_tokens,
+            min(options.prefill_chunk_tokens, batch_tokens),
+            pad_chunks=llama.can_cut,
+        )
+        self._plan = plan_mixed if mux.batching is Batching.MIXED else plan_grouped
         self._rotation = Rotation()
-        self._mux = AdapterMux(llama, base_shape(llama))
-        self._kv = KvBook(llama.shape.sequences)
+        self._prefixes = PrefixCache(options.cache_mib * _MIB, can_cut=llama.can_cut)
         self._waiting: deque[_Turn] = deque()
-        self._running: dict[int, _Turn] = {}  # by sequence, in order of admission
+        self._seats: list[_Turn | None] = [None] * llama.shape.sequences
+        self._residue = [_Residue() for _ in self._seats]
         self._unloading: set[str] = set()
-        self._steps = self._prompt_tokens = self._cached_tokens = self._generated_tokens = 0
+        self._counts = _Counts()
 
     @property
     def busy(self) -> bool:
         """Whether a step would compute anything."""
-        return bool(self._running or self._waiting)
+        return bool(self._waiting or self._running)
+
+    @property
+    def _running(self) -> list[_Turn]:
+        """Running turns by sequence."""
+        return [turn for turn in self._seats if turn is not None]
 
     @property
     def info(self) -> ModelInfo:
@@ -95,15 +148,24 @@ class EngineCore:
     def submit(self, request: Request) -> None:
         """Queue a request. Raises RequestRejectedError, UnknownAdapterError, EngineBusyError."""
         check_request(request, self._llama.shape.context_tokens, self._llama.vocab_size)
-        self._mux.require(request.adapter)
-        if len(self._waiting) >= self._max_waiting:
-            raise EngineBusyError(f"{len(self._waiting)} turns are waiting; try again in a moment")
+        check_sampling(self._llama, request.sampling)
+        self._adapters.require(request.adapter)
+        if len(self._waiting) >= self._options.max_waiting:
+            self._counts.rejected += 1
+            raise EngineBusyError(
+                f"{len(self._waiting)} turns are waiting; try again in a moment", self._clears_in_s
+            )
         stream = TextStream(request.sampling.stop)
         self._waiting.append(_Turn(request, time.perf_counter(), stream))
 
+    @property
+    def _clears_in_s(self) -> float:
+        """A guess at when a place in the queue is free: turns leave at the pace of late."""
+        return max(0.1, self._counts.seconds_per_turn / len(self._seats))
+
     def cancel(self, request_id: str) -> None:
         """End a request now, if it still runs; what it said so far comes with its finish."""
-        for turn in [*self._waiting, *self._running.values()]:
+        for turn in [*self._waiting, *self._running]:
             if turn.request.request_id == request_id:
                 self._finish(turn, FinishReason.CANCELLED)
                 return
@@ -111,7 +173,9 @@ class EngineCore:
     def load_adapter(self, content_hash: str, folder: Path) -> None:
         """Make an adapter usable. Raises AdapterRejectedError."""
         self._unloading.discard(content_hash)
-        self._mux.ensure_loaded(content_hash, folder)
+        started_s = time.perf_counter()
+        self._adapters.ensure(content_hash, folder)
+        self._counts.adapter_load_ms.observe((time.perf_counter() - started_s) * 1e3)
 
     def unload_adapter(self, content_hash: str) -> None:
         """Forget an adapter as soon as no turn needs it."""
@@ -120,85 +184,198 @@ class EngineCore:
 
     def stats(self) -> Stats:
         """A snapshot of state and counters."""
+        counts = self._counts
         return Stats(
+            batching=self._mux.batching,
+            batching_reason=self._batching_reason,
             running=len(self._running),
             waiting=len(self._waiting),
-            sequences_free=self._kv.free,
-            adapters=self._mux.resident,
-            steps=self._steps,
-            adapter_switches=self._mux.switches,
-            prompt_tokens=self._prompt_tokens,
-            cached_tokens=self._cached_tokens,
-            generated_tokens=self._generated_tokens,
+            sequences=len(self._seats),
+            adapters=self._adapters.resident,
+            adapter_bytes=self._adapters.bytes,
+            cache_entries=len(self._prefixes),
+            cache_bytes=self._prefixes.bytes,
+            steps=counts.steps,
+            slot_hits=counts.slot_hits,
+            slot_loads=counts.slot_loads,
+            kv_moves=counts.kv_moves,
+            prompt_tokens=counts.prompt_tokens,
+            cached_tokens=counts.cached_tokens,
+            generated_tokens=counts.generated_tokens,
+            turns=counts.turns,
+            rejected=counts.rejected,
+            step_ms=counts.step_ms.histogram,
+            adapters_per_step=counts.adapters_per_step.histogram,
+            queue_ms=counts.queue_ms.histogram,
+            ttft_ms=counts.ttft_ms.histogram,
+            tokens_per_s=counts.tokens_per_s.histogram,
+            adapter_load_ms=counts.adapter_load_ms.histogram,
         )
 
+    def close(self) -> None:
+        """Free the model; the core is of no use afterwards."""
+        self._llama.close()
+
     def step(self) -> None:
-        """Admit what fits and compute one batch; a failed batch ends the turns in it."""
+        """Admit what fits and compute one step; a failed decode ends the turns in it."""
+        started_s = time.perf_counter()
         self._admit()
+        self._close_gaps()
         if not self._running:
             return
-        views = [turn.view for turn in self._running.values()]
-        step, self._rotation = plan(views, self._rotation, self._limits)
-        turns = self._turns_of(step)
-        try:
-            self._compute(step, turns)
-        except EngineError as error:
-            for turn in turns:
-                self._fail(turn, error)
-        self._steps += 1
+        in_order = sorted(self._running, key=lambda turn: turn.started_s)
+        views = [turn.view(self._llama.shape.context_tokens) for turn in in_order]
+        step, self._rotation = self._plan(views, self._rotation, self._limits)
+        if step.chunk is not None:
+            self._read(step.chunk)
+        speaking = [turn for turn in self._running if turn.sequence in step.decode]
+        if speaking:
+            self._speak(speaking)
+        self._counts.steps += 1
+        self._counts.step_ms.observe((time.perf_counter() - started_s) * 1e3)
 
-    def _turns_of(self, step: Step) -> list[_Turn]:
-        if step.prefill_sequence is not None:
-            return [self._running[step.prefill_sequence]]
-        return [self._running[sequence] for sequence in step.decode_sequences]
+    # Taking up turns
 
     def _admit(self) -> None:
-        while self._waiting:
-            request = self._waiting[0].request
-            placement = self._kv.acquire(request.adapter, request.prompt_ids)
-            if placement is None:
+        """Seat waiting turns in the order they came, except those worth holding back."""
+        for turn in list(self._waiting):
+            if None not in self._seats:
                 return
-            turn = self._waiting.popleft()
-            if placement.source == placement.sequence:
-                self._llama.trim(placement.sequence, placement.kept_tokens)
-            else:
-                self._llama.fork(placement.source, placement.sequence, placement.kept_tokens)
-            self._start(turn, placement.sequence, placement.kept_tokens)
+            if self._read_by_another(turn):
+                continue
+            self._waiting.remove(turn)
+            turn.sequence = self._seats.index(None)
+            self._seats[turn.sequence] = turn
+            try:
+                self._start(turn)
+            except EngineError as error:
+                self._fail(turn, error)
 
-    def _start(self, turn: _Turn, sequence: int, kept_tokens: int) -> None:
-        turn.sequence, turn.position, turn.cached_tokens = sequence, kept_tokens, kept_tokens
-        turn.pending = list(turn.request.prompt_ids[kept_tokens:])
+    def _read_by_another(self, turn: _Turn) -> bool:
+        """Whether a running turn is about to have computed a good part of this one's prompt.
+
+        Takes of one prompt, and players who walk up to one character together, then pay for the
+        common part once. The wait is bounded by the other's reading.
+        """
+        prompt = list(turn.request.prompt_ids[:-1])
+        _, cached = self._prefixes.longest(turn.voice, prompt)
+        for other in self._running:
+            if other.voice != turn.voice or len(other.pending) < MIN_SHARED_TOKENS:
+                continue
+            shared = common_prefix(list(other.request.prompt_ids[:-1]), prompt)
+            if shared >= cached + MIN_SHARED_TOKENS and shared > len(other.read):
+                other.save_at.add(shared)
+                return True
+        return False
+
+    def _start(self, turn: _Turn) -> None:
         turn.started_s = time.perf_counter()
+        hit = self._mux.assign(turn.sequence, turn.voice)
+        kept = self._take_over(turn)
+        prompt = list(turn.request.prompt_ids)
+        turn.read, turn.pending, turn.cached_tokens = prompt[:kept], prompt[kept:], kept
+        pinned = turn.request.pinned_tokens
+        if pinned >= MIN_SHARED_TOKENS and not self._prefixes.covers(turn.voice, prompt[:pinned]):
+            turn.save_at.add(pinned)
         turn.sampler = Sampler(self._llama, turn.request.sampling)
-        self._running[sequence] = turn
-        self._prompt_tokens += len(turn.request.prompt_ids)
-        self._cached_tokens += kept_tokens
+        counts = self._counts
+        counts.slot_hits += hit
+        counts.slot_loads += not hit
+        counts.prompt_tokens += len(prompt)
+        counts.cached_tokens += kept
+        counts.queue_ms.observe((turn.started_s - turn.arrived_s) * 1e3)
 
-    def _compute(self, step: Step, turns: Sequence[_Turn]) -> None:
-        self._mux.activate(step.adapter)
-        count = step.prefill_tokens or 1
-        rows = [row for turn in turns for row in _rows(turn, count)]
-        self._llama.decode(rows)
-        last_rows = [i for i, row in enumerate(rows) if row.wants_logits]
-        for turn in turns:
-            self._kv.extend(turn.sequence, turn.pending[:count])
-            turn.position += len(turn.pending[:count])
-            del turn.pending[:count]
-        for turn, row in zip(turns, last_rows, strict=False):
-            self._advance(turn, row)
+    def _take_over(self, turn: _Turn) -> int:
+        """Fill the turn's sequence with what is known of its prompt; returns how many tokens."""
+        prompt, sequence = list(turn.request.prompt_ids), turn.sequence
+        residue = self._residue[sequence]
+        same = residue.voice == turn.voice
+        here = self._prefixes.shared(residue.tokens, prompt[:-1]) if same else 0
+        prefix, shared = self._prefixes.longest(turn.voice, prompt)
+        self._residue[sequence] = _Residue()
+        if prefix is not None and shared > here:
+            self._llama.restore(sequence, prefix.blob)
+            here = shared
+        if here >= MIN_SHARED_TOKENS and self._llama.trim(sequence, here):
+            return here
+        self._llama.clear(sequence)
+        return 0
 
-    def _advance(self, turn: _Turn, row: int) -> None:
+    def _close_gaps(self) -> None:
+        """Move the last running turns into the free sequences among the running ones."""
+        while self._mux.batching is Batching.MIXED:
+            running = self._running
+            gap = next((i for i, turn in enumerate(self._seats) if turn is None), len(self._seats))
+            if gap >= len(running):
+                return
+            self._move(running[-1], gap)
+
+    def _move(self, turn: _Turn, target: int) -> None:
+        source = turn.sequence
+        self._llama.restore(target, self._llama.save(source))
+        self._mux.move(source, target)
+        self._seats[source], self._seats[target] = None, turn
+        self._residue[source], self._residue[target] = _Residue(), _Residue()
+        turn.sequence = target
+        self._counts.kv_moves += 1
+
+    # Computing
+
+    def _read(self, chunk: Chunk) -> None:
+        """Compute prompt tokens; shorter shares of a common chunk are padded and trimmed again."""
+        turns = [self._seated(sequence) for sequence in chunk.sequences]
+        width = chunk.width
+        rows = [row for turn in turns for row in _reading_rows(turn, width)]
+        if not self._decode(turns, rows, width):
+            return
+        for turn, count in zip(turns, chunk.counts, strict=True):
+            _advance(turn, count)
+            if count < width and not self._llama.trim(turn.sequence, len(turn.read)):
+                self._fail(turn, DecodeError("this model cannot forget padding"), trusted=False)
+                continue
+            self._save_if_wanted(turn)
+
+    def _speak(self, turns: Sequence[_Turn]) -> None:
+        """One token for every turn: the next of its prompt, or a new one of its reply."""
+        rows = [Row(turn.pending[0], len(turn.read), turn.sequence, True) for turn in turns]
+        if not self._decode(turns, rows, 1):
+            return
+        for row, turn in enumerate(turns):
+            _advance(turn, 1)
+            self._save_if_wanted(turn)
+            if not turn.pending:
+                self._draw(turn, row)
+
+    def _decode(self, turns: Sequence[_Turn], rows: Sequence[Row], tokens: int) -> bool:
+        self._counts.adapters_per_step.observe(len({turn.voice for turn in turns}))
+        try:
+            self._mux.route([turn.sequence for turn in turns], tokens)
+            self._llama.decode(rows)
+            self._mux.check()
+        except EngineError as error:
+            for turn in turns:
+                self._fail(turn, error, trusted=False)
+            return False
+        return True
+
+    def _draw(self, turn: _Turn, row: int) -> None:
+        """Sample the token that follows this row, and say it."""
         assert turn.sampler is not None
-        token = turn.sampler.sample(row)
-        if turn.prefilling:
+        try:
+            token = turn.sampler.sample(row)
+        except EngineError as error:  # this turn's grammar, say; the others go on
+            self._fail(turn, error)
+            return
+        if not turn.token_ids:
             turn.first_token_s = time.perf_counter()
+            self._counts.ttft_ms.observe((turn.first_token_s - turn.arrived_s) * 1e3)
         if self._llama.is_end(token):
             self._finish(turn, FinishReason.STOP)
             return
-        turn.logprob += token_logprob(self._llama.logits(row), token)
+        turn.logprobs.append(token_logprob(self._llama.logits(row), token))
         turn.token_ids.append(token)
         turn.pending = [token]
-        self._generated_tokens += 1
+        self._counts.generated_tokens += 1
         self._say(turn, turn.stream.push(self._llama.token_bytes(token)))
         if turn.stream.stopped:
             self._finish(turn, FinishReason.STOP)
@@ -209,45 +386,93 @@ class EngineCore:
         left = self._llama.shape.context_tokens - len(request.prompt_ids)
         return min(request.sampling.max_tokens, left)
 
+    def _seated(self, sequence: int) -> _Turn:
+        turn = self._seats[sequence]
+        assert turn is not None
+        return turn
+
+    # Keeping what was computed
+
+    def _save_if_wanted(self, turn: _Turn) -> None:
+        length = len(turn.read)
+        if length in turn.save_at:
+            turn.save_at.discard(length)
+            self._save(turn, pinned=length == turn.request.pinned_tokens)
+
+    def _save(self, turn: _Turn, *, pinned: bool = False) -> None:
+        blob = self._llama.save(turn.sequence)
+        self._prefixes.store(turn.voice, turn.read, blob, pinned=pinned)
+
+    # Ending turns
+
     def _say(self, turn: _Turn, text: str) -> None:
         if text:
             self._emit(turn.request.request_id, Delta(text))
 
     def _finish(self, turn: _Turn, reason: FinishReason) -> None:
         self._say(turn, turn.stream.finish())
-        self._emit(turn.request.request_id, _finish_of(turn, reason))
+        finish = _finish_of(turn, reason)
+        self._emit(turn.request.request_id, finish)
+        self._counts.finished(turn)
         self._leave(turn)
         self._unload_unused()
 
-    def _fail(self, turn: _Turn, error: EngineError) -> None:
-        failure = DecodeError(str(error))
-        self._emit(turn.request.request_id, failure)
-        self._leave(turn, trusted=False)
+    def _fail(self, turn: _Turn, error: EngineError, *, trusted: bool = True) -> None:
+        self._emit(turn.request.request_id, error)
+        self._leave(turn, trusted=trusted)
 
     def _leave(self, turn: _Turn, *, trusted: bool = True) -> None:
         if turn.sequence < 0:
             self._waiting.remove(turn)
             return
-        del self._running[turn.sequence]
         if turn.sampler is not None:
             turn.sampler.close()
-        if trusted:
-            self._kv.release(turn.sequence)
-        else:
-            self._kv.discard(turn.sequence)
+        known = trusted and len(turn.read) >= MIN_SHARED_TOKENS
+        if known and not self._prefixes.covers(turn.voice, turn.read):
+            self._save(turn)
+        self._seats[turn.sequence] = None
+        kept = _Residue(turn.voice, turn.read) if trusted else _Residue()
+        self._residue[turn.sequence] = kept
+        turn.sequence = -1
 
     def _unload_unused(self) -> None:
-        turns = [*self._waiting, *self._running.values()]
-        needed = {turn.request.adapter for turn in turns}
+        needed = {turn.request.adapter for turn in [*self._waiting, *self._running]}
         for content_hash in self._unloading - needed:
-            self._kv.forget_adapter(content_hash)
-            self._mux.unload(content_hash)
+            self._prefixes.forget_adapter(content_hash)
+            self._mux.forget(content_hash)
             self._unloading.discard(content_hash)
 
 
-def base_shape(llama: Llama) -> BaseShape:
-    """What adapters must fit."""
-    return BaseShape(llama.architecture, llama.heads, llama.kv_heads)
+@dataclass
+class _Counts:
+    """Totals since start."""
+
+    steps: int = 0
+    slot_hits: int = 0
+    slot_loads: int = 0
+    kv_moves: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    turns: int = 0
+    rejected: int = 0
+    seconds_per_turn: float = 1.0  # a moving average
+    step_ms: Tally = field(default_factory=lambda: Tally(MILLISECONDS))
+    adapters_per_step: Tally = field(default_factory=lambda: Tally(SMALL_COUNTS))
+    queue_ms: Tally = field(default_factory=lambda: Tally(MILLISECONDS))
+    ttft_ms: Tally = field(default_factory=lambda: Tally(MILLISECONDS))
+    tokens_per_s: Tally = field(default_factory=lambda: Tally(PER_SECOND))
+    adapter_load_ms: Tally = field(default_factory=lambda: Tally(MILLISECONDS))
+
+    def finished(self, turn: _Turn) -> None:
+        """Take a turn that ran to its end, whichever, into account."""
+        self.turns += 1
+        now = time.perf_counter()
+        if turn.started_s:
+            self.seconds_per_turn += 0.1 * (now - turn.started_s - self.seconds_per_turn)
+        more = len(turn.token_ids) - 1
+        if more > 0:
+            self.tokens_per_s.observe(more / max(now - turn.first_token_s, 1e-6))
 
 
 def check_request(request: Request, context_tokens: int, vocab_size: int) -> None:
@@ -259,19 +484,24 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
         raise RequestRejectedError(
             f"the prompt has {length} tokens; at most {context_tokens - 1} fit with a reply"
         )
-    if request.sampling.max_tokens < 1:
-        raise RequestRejectedError(f"max_tokens is {request.sampling.max_tokens}; at least 1")
     if not all(0 <= token < vocab_size for token in request.prompt_ids):
         raise RequestRejectedError(f"the prompt holds token ids outside 0..{vocab_size - 1}")
+    if not 0 <= request.adapter_scale <= _MOST_SCALE:
+        raise RequestRejectedError(
+            f"adapter_scale is {request.adapter_scale}; it lies in 0..{_MOST_SCALE:g}"
+        )
 
 
-def _rows(turn: _Turn, count: int) -> list[Row]:
-    tokens = turn.pending[:count]
-    final = len(tokens) == len(turn.pending)  # the reply continues after the last pending token
-    return [
-        Row(token, turn.position + i, turn.sequence, final and i == len(tokens) - 1)
-        for i, token in enumerate(tokens)
-    ]
+def _reading_rows(turn: _Turn, width: int) -> list[Row]:
+    """`width` rows of the prompt; past what may be read, the last token again as padding."""
+    start = len(turn.read)
+    last = len(turn.pending) - 1
+    return [Row(turn.pending[min(i, last)], start + i, turn.sequence, False) for i in range(width)]
+
+
+def _advance(turn: _Turn, count: int) -> None:
+    turn.read.extend(turn.pending[:count])
+    del turn.pending[:count]
 
 
 def _finish_of(turn: _Turn, reason: FinishReason) -> Finish:
@@ -281,7 +511,8 @@ def _finish_of(turn: _Turn, reason: FinishReason) -> Finish:
         text=turn.stream.text,
         token_ids=tuple(turn.token_ids),
         reason=reason,
-        logprob=turn.logprob,
+        logprob=sum(turn.logprobs),
+        token_logprobs=tuple(turn.logprobs) if turn.request.sampling.logprobs else (),
         prompt_tokens=len(turn.request.prompt_ids),
         cached_tokens=turn.cached_tokens,
         queue_ms=(started - turn.arrived_s) * 1e3,

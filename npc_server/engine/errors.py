@@ -7,6 +7,7 @@ EngineError
 ├── RequestRejectedError      a request can never run as asked: empty or too long (ValueError)
 ├── EngineBusyError           the waiting queue is full; try again later
 ├── DecodeError               llama.cpp failed on a step
+├── MixingUnavailableError    adapters cannot be mixed in one batch with this build or model
 └── EngineDiedError           the engine process is gone
 """
 
@@ -32,11 +33,19 @@ class RequestRejectedError(EngineError, ValueError):
 
 
 class EngineBusyError(EngineError):
-    """Too many requests are waiting already."""
+    """Too many requests are waiting already; trying again makes sense after `retry_after_s`."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DecodeError(EngineError):
     """llama.cpp reported a failure while computing a step."""
+
+
+class MixingUnavailableError(EngineError):
+    """Adapters cannot be mixed in one batch here; the engine groups turns by adapter instead."""
 
 
 class EngineDiedError(EngineError, ConnectionError):

@@ -1,104 +1,137 @@
-"""Which sequence holds which tokens, and what a new turn can take over from them.
+"""What has been computed before: keys and values of token prefixes, kept in host memory.
 
-Keys and values depend on the adapter as much as on the tokens, so a prefix is shared only between
-turns of the same adapter content hash. This is bookkeeping alone: the caller carries out the
-`Placement` on the model and reports back what it computed.
+Sequences of the context belong to running turns alone. What a turn computed is saved when it ends,
+and a later turn whose prompt begins alike is given a copy. Keys and values depend on the adapter as
+much as on the tokens, so a prefix is shared only within one voice: adapter content hash and scale.
+Idle conversations therefore cost memory and nothing else.
+
+A prefix that many turns begin with (a persona's) is pinned: it goes last when memory runs short.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from npc_server.engine.voice import Voice
 
 #: A shorter common prefix is cheaper to compute than to copy.
-MIN_FORK_TOKENS = 16
+MIN_SHARED_TOKENS = 16
+
+Blob = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a turn goes: keep `kept_tokens` of `source` (itself, or another sequence to fork)."""
+@dataclass(eq=False)
+class Prefix:
+    """The saved state of a sequence that held exactly `tokens`."""
 
-    sequence: int
-    source: int
-    kept_tokens: int
-
-
-@dataclass
-class _Cell:
-    sequence: int
-    adapter: str = ""
-    tokens: list[int] = field(default_factory=list)
-    busy: bool = False
-    released_at: int = 0  # tick of the last release; the smallest is evicted first
+    voice: Voice
+    tokens: tuple[int, ...]
+    blob: Blob
+    pinned: bool
+    used: int = 0  # tick of the last use; the smallest is evicted first
 
 
-class KvBook:
-    """Sequences of one context: busy with a turn, or idle and keeping their tokens for reuse."""
+class PrefixCache:
+    """Saved prefixes within a budget of bytes, the least recently used evicted first.
 
-    def __init__(self, sequences: int) -> None:
-        self._cells = [_Cell(i) for i in range(sequences)]
+    `can_cut` says whether a saved state can be used for less than all of its tokens.
+    """
+
+    def __init__(self, limit_bytes: int, *, can_cut: bool = True) -> None:
+        self._limit_bytes = limit_bytes
+        self._can_cut = can_cut
+        self._prefixes: defaultdict[Voice, list[Prefix]] = defaultdict(list)
         self._tick = 0
+        self.bytes = 0
 
-    @property
-    def free(self) -> int:
-        """Sequences without a running turn."""
-        return sum(not cell.busy for cell in self._cells)
+    def __len__(self) -> int:
+        return sum(map(len, self._prefixes.values()))
 
-    def acquire(self, adapter: str, prompt: Sequence[int]) -> Placement | None:
-        """Claim a sequence for a turn, reusing the longest known prefix; None when all are busy."""
-        idle = [cell for cell in self._cells if not cell.busy]
-        if not idle:
-            return None
-        source, shared = self._longest_prefix(adapter, prompt)
-        target = self._choose_target(idle, source, shared)
-        kept = shared if source is not None else 0
-        target.adapter, target.busy = adapter, True
-        target.tokens = list(prompt[:kept])
-        return Placement(
-            target.sequence, target.sequence if source is None else source.sequence, kept
+    def longest(self, voice: Voice, prompt: Sequence[int]) -> tuple[Prefix | None, int]:
+        """The saved prefix that shares most tokens with a prompt, and how many; it counts as used.
+
+        The last token of the prompt is never shared: its logits choose the first token of the
+        reply.
+        """
+        wanted = tuple(prompt[:-1])
+        best, shared = None, MIN_SHARED_TOKENS - 1
+        for prefix in self._prefixes.get(voice, ()):
+            common = self.shared(prefix.tokens, wanted)
+            if common > shared:
+                best, shared = prefix, common
+        if best is None:
+            return None, 0
+        self._touch(best)
+        return best, shared
+
+    def shared(self, known: Sequence[int], wanted: Sequence[int]) -> int:
+        """How many tokens of a known state can be used for a prompt that is wanted."""
+        common = common_prefix(known, wanted)
+        return common if self._can_cut or common == len(known) else 0
+
+    def covers(self, voice: Voice, tokens: Sequence[int]) -> bool:
+        """Whether a saved prefix serves a prompt that begins with all of `tokens`."""
+        wanted = tuple(tokens)
+        return any(
+            self.shared(prefix.tokens, wanted) == len(wanted)
+            for prefix in self._prefixes.get(voice, ())
         )
 
-    def _longest_prefix(self, adapter: str, prompt: Sequence[int]) -> tuple[_Cell | None, int]:
-        best, best_shared = None, MIN_FORK_TOKENS - 1
-        for cell in self._cells:
-            # The last prompt token is always computed: its logits choose the first reply token.
-            shared = common_prefix(cell.tokens, prompt[:-1]) if cell.adapter == adapter else 0
-            if shared > best_shared:
-                best, best_shared = cell, shared
-        return best, best_shared
-
-    @staticmethod
-    def _choose_target(idle: list[_Cell], source: _Cell | None, shared: int) -> _Cell:
-        if source is not None and not source.busy and shared == len(source.tokens):
-            return source  # the same conversation goes on
-        others = [cell for cell in idle if cell is not source] or idle
-        return min(others, key=lambda cell: (bool(cell.tokens), cell.released_at))
-
-    def extend(self, sequence: int, tokens: Sequence[int]) -> None:
-        """Record that these tokens were computed at the end of a sequence."""
-        self._cells[sequence].tokens.extend(tokens)
-
-    def release(self, sequence: int) -> None:
-        """The turn is over; its tokens stay for reuse until the sequence is needed."""
-        self._tick += 1
-        cell = self._cells[sequence]
-        cell.busy, cell.released_at = False, self._tick
-
-    def discard(self, sequence: int) -> None:
-        """The turn is over and what the sequence holds is not to be trusted."""
-        self.release(sequence)
-        self._cells[sequence].tokens = []
+    def store(
+        self, voice: Voice, tokens: Sequence[int], blob: Blob, *, pinned: bool = False
+    ) -> None:
+        """Keep a prefix; shorter ones of the same text that nobody pinned make way for it."""
+        kept = Prefix(voice, tuple(tokens), blob, pinned)
+        for other in list(self._prefixes[voice]):
+            same = other.tokens == kept.tokens
+            begins = kept.tokens[: len(other.tokens)] == other.tokens
+            if same or (begins and self._can_cut and not other.pinned):
+                kept.pinned |= other.pinned and same
+                self._drop(other)
+        self._prefixes[voice].append(kept)
+        self.bytes += blob.nbytes
+        self._touch(kept)
+        self._shrink()
 
     def forget_adapter(self, adapter: str) -> None:
-        """Drop what idle sequences keep under an adapter that is being unloaded."""
-        for cell in self._cells:
-            if cell.adapter == adapter and not cell.busy:
-                cell.tokens = []
+        """Drop what was computed under an adapter that is gone."""
+        for voice in [voice for voice in self._prefixes if voice.adapter == adapter]:
+            for prefix in list(self._prefixes[voice]):
+                self._drop(prefix)
+            self._prefixes.pop(voice, None)
+
+    def _touch(self, prefix: Prefix) -> None:
+        self._tick += 1
+        prefix.used = self._tick
+
+    def _shrink(self) -> None:
+        if self.bytes <= self._limit_bytes:
+            return
+        everything = [prefix for group in self._prefixes.values() for prefix in group]
+        for prefix in sorted(everything, key=lambda prefix: (prefix.pinned, prefix.used)):
+            self._drop(prefix)
+            if self.bytes <= self._limit_bytes:
+                return
+
+    def _drop(self, prefix: Prefix) -> None:
+        self._prefixes[prefix.voice].remove(prefix)
+        self.bytes -= prefix.blob.nbytes
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """How many leading tokens two sequences share."""
-    for i, (a, b) in enumerate(zip(left, right, strict=False)):
-        if a != b:
-            return i
-    return min(len(left), len(right))
+    """How many leading tokens two sequences share; by bisection, since slices compare fast."""
+    low, high = 0, min(len(left), len(right))
+    if left[:high] == right[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

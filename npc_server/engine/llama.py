@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,12 +135,13 @@ class ContextShape:
 class Llama:
     """One model with one context; every call from the same thread."""
 
-    def __init__(self, path: Path, shape: ContextShape) -> None:
+    def __init__(self, path: Path, shape: ContextShape, eval_callback: Any = None) -> None:
         self.shape = shape
         self._model = _load_model(path, vocab_only=False)
         self.vocab = lc.llama_model_get_vocab(self._model)
         self.vocab_size = lc.llama_vocab_n_tokens(self.vocab)
-        self._context = lc.llama_init_from_model(self._model, _context_params(shape))
+        params = _context_params(shape, eval_callback)
+        self._context = lc.llama_init_from_model(self._model, params)
         if not self._context:
             raise ModelLoadError(f"no context of {shape} for {path}: {_explain()}")
         self._memory = lc.llama_get_memory(self._context)
@@ -167,6 +169,17 @@ class Llama:
     def kv_heads(self) -> int:
         """Key and value heads a layer."""
         return int(lc.llama_model_n_head_kv(self._model))
+
+    @property
+    def can_cut(self) -> bool:
+        """Whether a sequence, saved ones included, can be cut to any shorter length.
+
+        A recurrent state cannot, and a sliding window is saved without what has left it.
+        """
+        recurrent = lc.llama_model_is_recurrent(self._model) or lc.llama_model_is_hybrid(
+            self._model
+        )
+        return not recurrent and lc.llama_model_n_swa(self._model) == 0
 
     @property
     def context(self) -> Any:
@@ -197,19 +210,41 @@ class Llama:
             raise DecodeError(f"llama_decode of {len(rows)} rows returned {status}: {_explain()}")
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
-        """Logits after the row with this index in the last batch, [vocab_size]; a copy."""
+        """Logits after the row with this index in the last batch, [vocab_size].
+
+        They are the library's own memory, good until the next decode.
+        """
         pointer = lc.llama_get_logits_ith(self._context, row)
-        return np.ctypeslib.as_array(pointer, shape=(self.vocab_size,)).copy()
+        return np.ctypeslib.as_array(pointer, shape=(self.vocab_size,))
 
-    def fork(self, source: int, target: int, tokens: int) -> None:
-        """Make `target` hold the first `tokens` positions of `source`."""
-        lc.llama_memory_seq_rm(self._memory, target, -1, -1)
-        lc.llama_memory_seq_cp(self._memory, source, target, -1, -1)
-        self.trim(target, tokens)
+    def save(self, sequence: int) -> npt.NDArray[np.uint8]:
+        """A copy of a sequence's keys and values; only cells in use are copied."""
+        size = lc.llama_state_seq_get_size(self._context, sequence)
+        blob = np.empty(size, np.uint8)
+        target = blob.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        written = lc.llama_state_seq_get_data(self._context, target, size, sequence)
+        if written != size:
+            raise DecodeError(f"saved {written} of {size} bytes of sequence {sequence}")
+        return blob
 
-    def trim(self, sequence: int, tokens: int) -> None:
-        """Forget everything of a sequence past its first `tokens` positions."""
-        lc.llama_memory_seq_rm(self._memory, sequence, tokens, -1)
+    def restore(self, sequence: int, blob: npt.NDArray[np.uint8]) -> None:
+        """Make a sequence hold what was saved, and nothing else. Raises DecodeError."""
+        self.clear(sequence)
+        source = blob.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        read = lc.llama_state_seq_set_data(self._context, source, blob.nbytes, sequence)
+        if read != blob.nbytes:
+            raise DecodeError(f"restored {read} of {blob.nbytes} bytes: {_explain()}")
+
+    def trim(self, sequence: int, tokens: int) -> bool:
+        """Forget everything of a sequence past its first `tokens` positions.
+
+        Returns False, the sequence unchanged, for models that cannot forget a part.
+        """
+        return bool(lc.llama_memory_seq_rm(self._memory, sequence, tokens, -1))
+
+    def clear(self, sequence: int) -> None:
+        """Forget a sequence."""
+        lc.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
     def load_adapter(self, path: Path) -> Any:
         """Load a GGUF adapter and return its handle. Raises AdapterRejectedError."""
@@ -224,14 +259,32 @@ class Llama:
             self.set_adapter(None)
         lc.llama_adapter_lora_free(handle)
 
-    def set_adapter(self, handle: Any) -> None:
+    def set_adapter(self, handle: Any, scale: float = 1.0) -> None:
         """Run the following decodes under this adapter; None is the bare base."""
         count = 0 if handle is None else 1
         handles = (lc.llama_adapter_lora_p_ctypes * 1)(handle)
-        scales = (ctypes.c_float * 1)(1.0)
+        scales = (ctypes.c_float * 1)(scale)
         if lc.llama_set_adapters_lora(self._context, handles, count, scales) != 0:
             raise DecodeError(f"llama.cpp refused to switch adapters: {_explain()}")
         self._adapter = handle
+
+    def drop_graph(self) -> None:
+        """Have the next decode build its graph anew."""
+        adapter = self._adapter
+        self.set_adapter(None)
+        self.set_adapter(adapter)
+
+    @contextmanager
+    def adapter(self, path: Path) -> Iterator[None]:
+        """Run the decodes of a block under a GGUF adapter, and under what was set before after."""
+        before = self._adapter
+        handle = self.load_adapter(path)
+        self.set_adapter(handle)
+        try:
+            yield
+        finally:
+            self.set_adapter(before)
+            lc.llama_adapter_lora_free(handle)
 
     def close(self) -> None:
         """Free context and model."""
@@ -240,7 +293,7 @@ class Llama:
         lc.llama_model_free(self._model)
 
 
-def _context_params(shape: ContextShape) -> Any:
+def _context_params(shape: ContextShape, eval_callback: Any) -> Any:
     params = lc.llama_context_default_params()
     params.n_ctx = shape.sequences * shape.context_tokens
     params.n_batch = params.n_ubatch = shape.batch_tokens
@@ -251,4 +304,6 @@ def _context_params(shape: ContextShape) -> Any:
     params.kv_unified = False
     params.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.no_perf = True
+    if eval_callback is not None:
+        params.cb_eval = eval_callback
     return params

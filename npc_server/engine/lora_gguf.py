@@ -1,9 +1,12 @@
-"""A PEFT LoRA folder as the GGUF adapter file that llama.cpp loads.
+"""A PEFT LoRA folder, checked against the base model and arranged as llama.cpp wants it.
 
 PEFT names tensors after transformers modules; llama.cpp after its own. For llama-architecture
 bases the GGUF stores the rows of q and k in another order (rotary halves interleaved), so the rows
-of their B matrices are permuted alike: h' = P·B·A·x for a base weight P·W. The scale PEFT applies,
-alpha/r or alpha/√r (rsLoRA, arXiv 2312.03732), is written as an alpha that yields the same factor.
+of their B matrices are permuted alike: h' = P·B·A·x for a base weight P·W. The scale PEFT applies
+is alpha/r, or alpha/√r for rsLoRA (arXiv 2312.03732).
+
+What `read_peft` returns may be copied into the engine's memory unseen: every tensor belongs to a
+weight of the base, has exactly the shape that weight needs, and holds what 16-bit floats can hold.
 """
 
 from __future__ import annotations
@@ -11,133 +14,236 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGUFWriter
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from gguf import GGUFReader, GGUFValueType
+from safetensors import SafetensorError, deserialize
 
-from npc_server.engine.errors import AdapterRejectedError
+from npc_server.engine.adapter_gguf import write_adapter_gguf
+from npc_server.engine.errors import AdapterRejectedError, ModelLoadError
 
-Array = npt.NDArray[Any]
+Array = npt.NDArray[np.float32]
 
 _KEY = re.compile(
-    r"^base_model\.model\.model\.layers\.(?P<layer>\d+)\.(?:self_attn|mlp)\."
-    r"(?P<module>\w+)\.lora_(?P<side>[AB])\.weight$"
+    r"base_model\.model\.model\.layers\.(?P<layer>\d+)\."
+    r"(?P<module>\w+\.\w+)\.lora_(?P<side>[AB])\.weight"
 )
 _MODULES = {
-    "q_proj": "attn_q",
-    "k_proj": "attn_k",
-    "v_proj": "attn_v",
-    "o_proj": "attn_output",
-    "gate_proj": "ffn_gate",
-    "up_proj": "ffn_up",
-    "down_proj": "ffn_down",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.qkv_proj": "attn_qkv",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.gate_up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
 }
-#: Options under which PEFT computes something other than scale·B·A·x.
-_UNSUPPORTED = ("use_dora", "modules_to_save", "alpha_pattern", "rank_pattern", "lora_bias")
+_LINEAR = re.compile(rf"blk\.\d+\.({'|'.join(dict.fromkeys(_MODULES.values()))})\.weight")
+#: Options under which PEFT computes something other than scale·B·A·x on every token.
+_UNSUPPORTED = (
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "modules_to_save",
+    "alpha_pattern",
+    "rank_pattern",
+    "lora_bias",
+    "layer_replication",
+    "alora_invocation_tokens",
+    "arrow_config",
+)
+#: Initialisations under which PEFT trains on a base whose weights it has changed.
+_CHANGED_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 #: Architectures whose GGUF conversion permutes q and k rows.
 _PERMUTED_ARCHITECTURES = frozenset({"llama"})
+#: The least magnitude that a 16-bit float rounds to infinity.
+_F16_OVERFLOW = 65520.0
 
 
 @dataclass(frozen=True)
 class BaseShape:
-    """What of the base model decides how an adapter is written."""
+    """What of the base model decides which adapters fit, and how they are arranged."""
 
     architecture: str
     heads: int
     kv_heads: int
+    linears: Mapping[str, tuple[int, int]]  # weight name -> (columns_in, rows_out)
 
 
 @dataclass(frozen=True)
 class LoraFile:
-    """A parsed PEFT adapter: tensors by llama.cpp name."""
+    """A checked PEFT adapter: tensors by llama.cpp name, C-contiguous."""
 
-    tensors: Mapping[str, Array]
+    tensors: Mapping[str, Array]  # NAME.lora_a: (rank, columns_in); NAME.lora_b: (rows_out, rank)
     rank: int
     scale: float
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor as the folder has it."""
+
+    folder: Path
+    key: str
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+    def refused(self, why: str) -> AdapterRejectedError:
+        return AdapterRejectedError(f"{self.folder}: tensor {self.key} {why}")
 
 
 def write_lora_gguf(folder: Path, base: BaseShape, target: Path) -> LoraFile:
     """Convert the PEFT adapter in `folder` into `target`. Raises AdapterRejectedError."""
     lora = read_peft(folder, base)
-    writer = GGUFWriter(target, base.architecture)
-    writer.add_type("adapter")
-    writer.add_string("adapter.type", "lora")
-    writer.add_float32("adapter.lora.alpha", lora.scale * lora.rank)
-    for name, tensor in lora.tensors.items():
-        writer.add_tensor(name, np.ascontiguousarray(tensor, dtype=np.float16))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    alpha = lora.scale * lora.rank
+    write_adapter_gguf(target, base.architecture, lora.tensors, alpha)
     return lora
 
 
-def read_peft(folder: Path, base: BaseShape) -> LoraFile:
-    """Read and check a PEFT adapter folder. Raises AdapterRejectedError."""
+def read_peft(folder: Path, base: BaseShape, max_rank: int | None = None) -> LoraFile:
+    """Read a PEFT adapter folder and check all of it; `max_rank` None is any rank.
+
+    Raises AdapterRejectedError.
+    """
     config = _read_config(folder)
-    raw = _read_tensors(folder)
-    tensors = {_gguf_name(key, folder): _arrange(key, tensor, base) for key, tensor in raw.items()}
-    _check_pairs(tensors, int(config["r"]), folder)
-    rank = int(config["r"])
-    root = math.sqrt(rank) if config.get("use_rslora") else rank
-    return LoraFile(tensors, rank, float(config["lora_alpha"]) / root)
+    rank, scale = _rank(config, folder, max_rank), _scale(config, folder)
+    tensors: dict[str, Array] = {}
+    for tensor in _read_tensors(folder):
+        weight, side = _target(tensor, base)
+        _check_shape(tensor, weight, base.linears[weight], side, rank)
+        values = _floats(tensor)
+        _check_values(tensor, values)
+        name = f"{weight}.lora_{side}"
+        if name in tensors:
+            raise tensor.refused(f"is a second one for {name}")
+        tensors[name] = _arrange(weight, side, values, base)
+    _check_pairs(tensors, folder)
+    return LoraFile(tensors, rank, scale)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "adapter_config.json"
     try:
         config = json.loads(path.read_text())
-        kind, _, _ = config["peft_type"], int(config["r"]), float(config["lora_alpha"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        kind, _, _ = config["peft_type"], float(int(config["r"])), float(config["lora_alpha"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise AdapterRejectedError(f"{path} is unreadable: {error!r}") from error
     if kind != "LORA":
         raise AdapterRejectedError(f"{path}: peft_type is {kind!r}; only LORA adapters are served")
     if used := [name for name in _UNSUPPORTED if config.get(name)]:
         raise AdapterRejectedError(f"{path}: {', '.join(used)} cannot be served; train without")
+    if str(init := config.get("init_lora_weights")).startswith(_CHANGED_BASE):
+        raise AdapterRejectedError(
+            f"{path}: init_lora_weights={init!r} changes the base; save it converted to plain LoRA"
+        )
     if config.get("bias", "none") != "none":
         raise AdapterRejectedError(f"{path}: bias={config['bias']!r} cannot be served; use 'none'")
     return dict(config)
 
 
-def _read_tensors(folder: Path) -> dict[str, Array]:
+def _rank(config: Mapping[str, Any], folder: Path, max_rank: int | None) -> int:
+    rank = int(config["r"])
+    if rank < 1:
+        raise AdapterRejectedError(f"{folder}: rank {rank} is not at least 1")
+    if max_rank is not None and rank > max_rank:
+        raise AdapterRejectedError(
+            f"{folder}: rank {rank} is above the pool's {max_rank}; train with a smaller rank or"
+            " raise engine.max_rank"
+        )
+    return rank
+
+
+def _scale(config: Mapping[str, Any], folder: Path) -> float:
+    alpha, rank = float(config["lora_alpha"]), int(config["r"])
+    scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    if not 0 < abs(scale) < _F16_OVERFLOW:  # llama.cpp reads an alpha of 0 as "scale 1"
+        raise AdapterRejectedError(f"{folder}: lora_alpha {alpha} gives no usable scale: {scale}")
+    return scale
+
+
+def _read_tensors(folder: Path) -> list[_Tensor]:
     path = folder / "adapter_model.safetensors"
     try:
-        tensors: dict[str, Array] = load_file(path)
+        # Checks that shapes, types and the file's length agree.
+        found = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError, ValueError) as error:
         raise AdapterRejectedError(f"{path} is unreadable: {error}") from error
-    if not tensors:
+    if not found:
         raise AdapterRejectedError(f"{path} holds no tensors")
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise AdapterRejectedError(f"{path}: {name} holds NaN or infinity")
-    return tensors
+    found.sort()  # it comes in a random order; names are unique
+    return [_Tensor(folder, key, x["dtype"], tuple(x["shape"]), x["data"]) for key, x in found]
 
 
-def _gguf_name(key: str, folder: Path) -> str:
-    match = _KEY.match(key)
+def _target(tensor: _Tensor, base: BaseShape) -> tuple[str, str]:
+    """The base weight a tensor adapts, and which factor it is: "a" or "b"."""
+    match = _KEY.fullmatch(tensor.key)
     if match is None or match["module"] not in _MODULES:
-        raise AdapterRejectedError(
-            f"{folder}: tensor {key} is not served; target only {', '.join(_MODULES)}"
+        raise tensor.refused(f"is not served; target only {', '.join(_MODULES)}")
+    weight = f"blk.{match['layer']}.{_MODULES[match['module']]}.weight"
+    if weight not in base.linears:
+        raise tensor.refused(f"adapts {weight}, which the base lacks; it has {_summary(base)}")
+    return weight, match["side"].lower()
+
+
+def _summary(base: BaseShape) -> str:
+    names = [name.split(".") for name in base.linears]
+    layers, kinds = {name[1] for name in names}, dict.fromkeys(name[2] for name in names)
+    return f"{len(layers)} layers, counted from 0, with {', '.join(kinds)}"
+
+
+def _check_shape(
+    tensor: _Tensor, weight: str, linear: tuple[int, int], side: str, rank: int
+) -> None:
+    columns_in, rows_out = linear
+    needed = (rank, columns_in) if side == "a" else (rows_out, rank)
+    if tensor.shape != needed:
+        raise tensor.refused(
+            f"has shape {tensor.shape}; {weight} of this base needs {needed}:"
+            f" it is not of rank {rank}, or was trained for another base"
         )
-    side = match["side"].lower()
-    return f"blk.{match['layer']}.{_MODULES[match['module']]}.weight.lora_{side}"
 
 
-def _arrange(key: str, tensor: Array, base: BaseShape) -> Array:
-    if base.architecture not in _PERMUTED_ARCHITECTURES or "lora_B" not in key:
-        return tensor
-    if "q_proj" in key:
-        return permute_rotary_rows(tensor, base.heads)
-    if "k_proj" in key:
-        return permute_rotary_rows(tensor, base.kv_heads)
-    return tensor
+def _floats(tensor: _Tensor) -> Array:
+    if tensor.dtype == "F32":
+        values = np.frombuffer(tensor.data, np.float32)
+    elif tensor.dtype == "F16":
+        values = np.frombuffer(tensor.data, np.float16).astype(np.float32)
+    elif tensor.dtype == "BF16":  # the upper half of a float32; numpy has no such type
+        widened = np.frombuffer(tensor.data, np.uint16).astype(np.uint32) << 16
+        values = widened.view(np.float32)
+    else:
+        raise tensor.refused(f"is stored as {tensor.dtype}; save it as F32, F16 or BF16")
+    return values.reshape(tensor.shape)
+
+
+def _check_values(tensor: _Tensor, values: Array) -> None:
+    least, greatest = float(values.min()), float(values.max())
+    if least > -_F16_OVERFLOW and greatest < _F16_OVERFLOW:  # false for NaN
+        return
+    if not math.isfinite(least) or not math.isfinite(greatest):
+        raise tensor.refused("holds NaN or infinity")
+    raise tensor.refused(
+        f"holds {max(least, greatest, key=abs):g}, which overflows the 16-bit floats adapters are"
+        " served in (at most 65504)"
+    )
+
+
+def _arrange(weight: str, side: str, values: Array, base: BaseShape) -> Array:
+    if side == "a" or base.architecture not in _PERMUTED_ARCHITECTURES:
+        return values
+    if weight.endswith("attn_q.weight"):
+        return permute_rotary_rows(values, base.heads)
+    if weight.endswith("attn_k.weight"):
+        return permute_rotary_rows(values, base.kv_heads)
+    return values
 
 
 def permute_rotary_rows(weight: Array, heads: int) -> Array:
@@ -147,16 +253,45 @@ def permute_rotary_rows(weight: Array, heads: int) -> Array:
     return halves.swapaxes(1, 2).reshape(rows, columns)
 
 
-def _check_pairs(tensors: Mapping[str, Array], rank: int, folder: Path) -> None:
-    rank_of: dict[str, Callable[[Array], int]] = {
-        "a": lambda tensor: tensor.shape[0],
-        "b": lambda tensor: tensor.shape[1],
+def _check_pairs(tensors: Mapping[str, Array], folder: Path) -> None:
+    for name in tensors:
+        partner = f"{name[:-1]}{'b' if name[-1] == 'a' else 'a'}"
+        if partner not in tensors:
+            raise AdapterRejectedError(f"{folder}: {name} has no partner {partner}")
+
+
+def linear_shapes(path: Path) -> Mapping[str, tuple[int, int]]:
+    """Every weight of a base GGUF that adapters may adapt, with its (columns_in, rows_out).
+
+    Raises ModelLoadError.
+    """
+    try:
+        tensors = _HeaderReader(path).tensors
+    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
+        raise ModelLoadError(f"{path} is no readable GGUF file: {error}") from error
+    return {
+        tensor.name: (int(tensor.shape[0]), int(tensor.shape[1]))
+        for tensor in tensors
+        if _LINEAR.fullmatch(tensor.name) and len(tensor.shape) == 2
     }
-    for name, tensor in tensors.items():
-        stem, side = name[:-1], name[-1]
-        if f"{stem}{'b' if side == 'a' else 'a'}" not in tensors:
-            raise AdapterRejectedError(f"{folder}: {name} has no partner")
-        if rank_of[side](tensor) != rank:
-            raise AdapterRejectedError(
-                f"{folder}: {name} has shape {tensor.shape}, which is not of rank {rank}"
-            )
+
+
+class _HeaderReader(GGUFReader):
+    """Passes over arrays: as it comes, the reader takes seconds for a tokenizer's."""
+
+    def _get_field_parts(
+        self, orig_offs: int, raw_type: int
+    ) -> tuple[int, list[npt.NDArray[Any]], list[int], list[GGUFValueType]]:
+        if raw_type != GGUFValueType.ARRAY:
+            return super()._get_field_parts(orig_offs, raw_type)
+        item_type, count = struct.unpack_from("<IQ", self.data.data, orig_offs)
+        size = 12 + self._items_size(orig_offs + 12, GGUFValueType(item_type), count)
+        return size, [], [], [GGUFValueType.ARRAY]
+
+    def _items_size(self, offset: int, kind: GGUFValueType, count: int) -> int:
+        if kind != GGUFValueType.STRING:
+            return count * np.dtype(self.gguf_scalar_to_np[kind]).itemsize
+        data, length, end = self.data.data, struct.Struct("<Q"), offset
+        for _ in range(count):
+            end += 8 + length.unpack_from(data, end)[0]
+        return end - offset

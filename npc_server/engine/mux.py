@@ -1,72 +1,172 @@
-"""Which adapters are resident, and which one the next step runs under.
+"""Which adapter each sequence speaks under, and how a decode gets to run under it.
 
-Grouped placement: llama.cpp applies adapters to a whole context, so one adapter is set at a time
-and a switch rebuilds the compute graph (several ms). The scheduler therefore keeps to one adapter
-for a few steps. Adapters are named by content hash; the same hash is never loaded twice.
+Two ways, one protocol. `MixedMux` copies an adapter into the slot of its sequence when a turn
+starts there, and routes every row to its slot. `GroupedMux` sets one adapter on the whole context,
+as llama.cpp means it: a decode then holds rows of one adapter only, and a switch rebuilds the
+graph.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from npc_server.engine.errors import UnknownAdapterError
+from npc_server.engine.adapter_cache import AdapterCache
+from npc_server.engine.errors import DecodeError
+from npc_server.engine.llama import Llama
 from npc_server.engine.lora_gguf import BaseShape, write_lora_gguf
+from npc_server.engine.mixing import Mixer, Tile
+from npc_server.engine.protocol import Batching
+from npc_server.engine.slots import SlotArena
+from npc_server.engine.voice import BASE, Voice
 
-BASE = ""  # the name of "no adapter"
-
-
-class AdapterHost(Protocol):
-    """The part of the model that adapters are put on."""
-
-    def load_adapter(self, path: Path) -> Any: ...
-    def free_adapter(self, handle: Any) -> None: ...
-    def set_adapter(self, handle: Any) -> None: ...
+#: Adapters that grouped batching keeps loaded in llama.cpp.
+_LOADED_ADAPTERS = 16
 
 
-class AdapterMux:
-    """Resident adapters of one context; one of them, or the bare base, is active."""
+class AdapterMux(Protocol):
+    """Puts rows under the adapters of their sequences."""
 
-    def __init__(self, host: AdapterHost, base: BaseShape) -> None:
-        self._host = host
+    batching: Batching
+
+    def assign(self, sequence: int, voice: Voice) -> bool:
+        """Let a sequence speak under an adapter; returns whether it lay there already.
+
+        Raises UnknownAdapterError, AdapterRejectedError.
+        """
+        ...
+
+    def move(self, source: int, target: int) -> None:
+        """The turn in `source` goes on in `target`."""
+        ...
+
+    def route(self, sequences: Sequence[int], tokens: int) -> None:
+        """Prepare the next decode: `tokens` rows of each of these sequences, in this order."""
+        ...
+
+    def check(self) -> None:
+        """Raise DecodeError if the decode just made did not run as routed."""
+        ...
+
+    def forget(self, adapter: str) -> None:
+        """Nothing speaks under this adapter any more."""
+        ...
+
+
+class MixedMux:
+    """An adapter a row. Sequences of one decode must be neighbours, in ascending order."""
+
+    batching = Batching.MIXED
+
+    def __init__(self, llama: Llama, mixer: Mixer, arena: SlotArena, cache: AdapterCache) -> None:
+        self._llama = llama
+        self._mixer = mixer
+        self._arena = arena
+        self._cache = cache
+        self._voices: list[Voice] = [Voice()] * arena.slots  # slots start as zeros: the base
+
+    def assign(self, sequence: int, voice: Voice) -> bool:
+        """Copy the adapter into the sequence's slot unless it is there."""
+        if self._voices[sequence] == voice:
+            return True
+        if voice.adapter == BASE:
+            self._arena.clear(sequence)
+        else:
+            self._arena.load(sequence, self._cache.get(voice.adapter), voice.scale)
+        self._voices[sequence] = voice
+        return False
+
+    def move(self, source: int, target: int) -> None:
+        """Copy the slot along with the turn."""
+        if self._voices[target] != self._voices[source]:
+            self._arena.copy(source, target)
+            self._voices[target] = self._voices[source]
+
+    def route(self, sequences: Sequence[int], tokens: int) -> None:
+        """Point the graph at the slots of these sequences."""
+        first, count = sequences[0], len(sequences)
+        if list(sequences) != list(range(first, first + count)):
+            raise DecodeError(f"sequences {sequences} of one step are not neighbours")
+        uniform = len({self._voices[sequence] for sequence in sequences}) == 1
+        self._mixer.route(self._llama.context, Tile(first, count, tokens, uniform))
+
+    def check(self) -> None:
+        """Raise what happened inside the graph callback."""
+        try:
+            self._mixer.check()
+        except DecodeError:
+            self._llama.drop_graph()
+            raise
+
+    def forget(self, adapter: str) -> None:
+        """Free the adapter's memory; slots that still hold it are overwritten when needed."""
+        self._cache.forget(adapter)
+
+
+class GroupedMux:
+    """An adapter a decode: the fallback that any model and build can run."""
+
+    batching = Batching.GROUPED
+
+    def __init__(self, llama: Llama, base: BaseShape, cache: AdapterCache) -> None:
+        self._llama = llama
         self._base = base
-        self._handles: dict[str, Any] = {}
-        self._active = BASE
-        self.switches = 0
+        self._cache = cache
+        self._handles: OrderedDict[str, Any] = OrderedDict()  # least recently used first
+        self._voices: dict[int, Voice] = {}
+        self._active = Voice()
 
-    @property
-    def resident(self) -> tuple[str, ...]:
-        """Content hashes of the loaded adapters."""
-        return tuple(self._handles)
+    def assign(self, sequence: int, voice: Voice) -> bool:
+        """Load the adapter into llama.cpp unless it is there."""
+        loaded = voice.adapter == BASE or voice.adapter in self._handles
+        if not loaded:
+            self._handles[voice.adapter] = self._load(self._cache.folder(voice.adapter))
+        self._voices[sequence] = voice
+        self._unload_surplus()
+        return loaded
 
-    def ensure_loaded(self, content_hash: str, folder: Path) -> None:
-        """Load the PEFT adapter unless it is resident. Raises AdapterRejectedError."""
-        if content_hash in self._handles:
-            return
+    def move(self, source: int, target: int) -> None:
+        """Rows find their adapter by sequence."""
+        self._voices[target] = self._voices[source]
+
+    def route(self, sequences: Sequence[int], tokens: int) -> None:
+        """Set the one adapter of these sequences on the context."""
+        voices = {self._voices[sequence] for sequence in sequences}
+        if len(voices) != 1:
+            raise DecodeError(f"{len(voices)} adapters in one step of grouped batching")
+        (voice,) = voices
+        if voice != self._active:
+            self._llama.set_adapter(self._handles.get(voice.adapter), voice.scale)
+            self._active = voice
+
+    def check(self) -> None:
+        """Nothing can go wrong unseen here."""
+
+    def forget(self, adapter: str) -> None:
+        """Unload an adapter."""
+        self._cache.forget(adapter)
+        self._unload(adapter)
+
+    def _load(self, folder: Path) -> Any:
         with tempfile.TemporaryDirectory(prefix="npc-adapter-") as scratch:
             path = Path(scratch) / "adapter.gguf"
             write_lora_gguf(folder, self._base, path)
-            self._handles[content_hash] = self._host.load_adapter(path)
+            return self._llama.load_adapter(path)
 
-    def require(self, content_hash: str) -> None:
-        """Raise UnknownAdapterError unless this adapter (or the base) can be activated."""
-        if content_hash != BASE and content_hash not in self._handles:
-            raise UnknownAdapterError(f"adapter {content_hash[:12]} is not loaded")
+    def _unload_surplus(self) -> None:
+        used = {voice.adapter for voice in self._voices.values()}
+        surplus = [adapter for adapter in self._handles if adapter not in used]
+        for adapter in surplus[: max(0, len(self._handles) - _LOADED_ADAPTERS)]:
+            self._unload(adapter)
 
-    def unload(self, content_hash: str) -> None:
-        """Free an adapter; unknown hashes are ignored."""
-        if content_hash == self._active:
-            self.activate(BASE)
-        handle = self._handles.pop(content_hash, None)
-        if handle is not None:
-            self._host.free_adapter(handle)
-
-    def activate(self, content_hash: str) -> None:
-        """Run the following steps under this adapter. Raises UnknownAdapterError."""
-        if content_hash == self._active:
+    def _unload(self, adapter: str) -> None:
+        handle = self._handles.pop(adapter, None)
+        if handle is None:
             return
-        self.require(content_hash)
-        self._host.set_adapter(self._handles.get(content_hash))
-        self._active = content_hash
-        self.switches += 1
+        if self._active.adapter == adapter:
+            self._llama.set_adapter(None)
+            self._active = Voice()
+        self._llama.free_adapter(handle)

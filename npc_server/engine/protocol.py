@@ -7,6 +7,7 @@ can be taken for another's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,7 @@ class FinishReason(StrEnum):
     STOP = "stop"  # the model ended its turn, or a stop string came up
     LENGTH = "length"  # max_tokens reached
     CANCELLED = "cancelled"  # the caller went away
+    FAILED = "failed"  # the engine broke off; never sent, but recorded with what was said
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,16 @@ class Sampling:
     min_p: float = 0.0  # 0 = off
     repeat_penalty: float = 1.0  # 1 = off
     repeat_window_tokens: int = 64
+    dry_multiplier: float = 0.0  # 0 = off; "don't repeat yourself": punishes repeated phrases
+    dry_base: float = 1.75  # the penalty grows by this factor for each token repeated beyond
+    dry_allowed_tokens: int = 2  # this many, which are free
     seed: int = 0
+    min_tokens: int = 0  # the reply cannot end before it has so many
     max_tokens: int = 96
     stop: tuple[str, ...] = ()
+    grammar: str = ""  # GBNF with a rule "root"; the reply keeps to it
+    json_schema: str = ""  # JSON text of a schema; the reply is JSON that keeps to it
+    logprobs: bool = False  # report the log-probability of every token
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,8 @@ class Request:
     prompt_ids: tuple[int, ...]
     adapter: str = ""  # content hash of a loaded adapter; "" = the bare base
     sampling: Sampling = field(default_factory=Sampling)
+    adapter_scale: float = 1.0  # strength of the adapter; 0 = the bare base
+    pinned_tokens: int = 0  # prompt tokens from the start that other turns will share: kept cached
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class Finish:
     token_ids: tuple[int, ...]  # as sampled, the end-of-turn token left out
     reason: FinishReason
     logprob: float  # sum over token_ids under the unscaled model distribution, in nats
+    token_logprobs: tuple[float, ...]  # of each of token_ids; empty unless asked for
     prompt_tokens: int
     cached_tokens: int  # of prompt_tokens, taken from the KV cache
     queue_ms: float  # from arrival until a sequence was free
@@ -79,19 +91,62 @@ class ModelInfo:
     sequences: int  # turns that can run at once
 
 
+class Batching(StrEnum):
+    """How turns of different adapters share the model."""
+
+    MIXED = "mixed"  # one decode a step, every row under its own adapter
+    GROUPED = "grouped"  # one adapter a step, in rotation
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine batches, and what memory it may keep."""
+
+    batching: Batching = Batching.MIXED
+    max_rank: int = 16  # adapters of a higher rank are rejected
+    prefill_chunk_tokens: int = 128  # prompt tokens a step computes beside running replies
+    cache_mib: int = 1024  # memory for kept prefixes
+    adapter_cache_mib: int = 1024  # memory for parsed adapters
+    max_waiting: int = 256  # turns waiting for a sequence; more are refused as busy
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often a measured value fell where, since start."""
+
+    bounds: tuple[float, ...]  # upper bounds, ascending; one more bucket takes what is beyond
+    counts: tuple[int, ...]  # by bucket, not cumulative
+    sum: float
+
+
 @dataclass(frozen=True)
 class Stats:
-    """A moment's state and totals since start."""
+    """A moment's state, and counters since the engine process started."""
 
+    batching: Batching
+    batching_reason: str  # why it is not the configured one; "" = it is
     running: int
     waiting: int
-    sequences_free: int
-    adapters: tuple[str, ...]
+    sequences: int  # turns that can run at once
+    adapters: tuple[str, ...]  # content hashes parsed and kept in memory
+    adapter_bytes: int  # memory those take
+    cache_entries: int  # prefixes kept
+    cache_bytes: int  # memory those take
     steps: int
-    adapter_switches: int
+    slot_hits: int  # turns whose adapter lay in their slot already
+    slot_loads: int  # turns whose adapter was copied into their slot
+    kv_moves: int  # running turns moved to keep running sequences adjacent
     prompt_tokens: int
-    cached_tokens: int
+    cached_tokens: int  # of prompt_tokens, not computed again
     generated_tokens: int
+    turns: int  # finished, for whatever reason
+    rejected: int  # refused because too many were waiting
+    step_ms: Histogram
+    adapters_per_step: Histogram  # distinct adapters among the rows of a step
+    queue_ms: Histogram
+    ttft_ms: Histogram
+    tokens_per_s: Histogram  # of a reply, after its first token
+    adapter_load_ms: Histogram  # reading, converting and checking one adapter
 
 
 class Engine(Protocol):
@@ -102,8 +157,16 @@ class Engine(Protocol):
         """What is served; known once started."""
         ...
 
+    @property
+    def died(self) -> asyncio.Event:
+        """Set while the engine is dead, asked or not."""
+        ...
+
     async def start(self) -> None:
-        """Load the model. Raises ModelLoadError."""
+        """Load the model; again after a death, which leaves no adapter loaded.
+
+        Raises ModelLoadError, EngineDiedError.
+        """
         ...
 
     def generate(self, request: Request) -> AsyncGenerator[Delta | Finish]:

@@ -1,56 +1,351 @@
-"""From logits to a token, through llama.cpp's own samplers."""
+"""From logits to a token.
+
+The draw itself is llama.cpp's: penalties, top-k, top-p, min-p, temperature and the seeded choice.
+It is handed only what can matter, since a step draws for every running turn: the penalties see the
+tokens said so far, the draw sees the likeliest ones, picked out of the whole vocabulary here.
+A token that the grammar refuses is drawn again from those it allows, so a grammar costs little
+where the model keeps to it anyway.
+
+The same seed and the same logits give the same token, whatever else runs.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import math
+import threading
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
 
+from npc_server.engine.errors import DecodeError, RequestRejectedError
+from npc_server.engine.grammar import Matcher, Pieces, Program, compiled
+from npc_server.engine.json_schema import to_gbnf
 from npc_server.engine.llama import Llama
 from npc_server.engine.protocol import Sampling
 
+Logits = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.intp]
+
+MAX_STOPS = 16
+MAX_STOP_CHARACTERS = 256
 _SEED_MODULUS = 0xFFFFFFFF  # this value itself means "random" to llama.cpp
+_GREEDY_BELOW = 0.01  # temperatures that would divide logits out of the range of floats
+_BREAKERS = (b"\n", b":", b'"', b"*")  # a phrase does not go on across these
+_DRY_WINDOW_TOKENS = 1024  # of the reply; what came before it is not looked at
+_GRID_ROWS = 64
+_UNUSABLE = "the model computed no usable logits; its adapter may be damaged"
+_TRIED = 128  # likeliest tokens looked through for ones the grammar allows, before any will do
 
 
 class Sampler:
-    """The sampler chain of one turn; it remembers the turn's tokens for penalties."""
+    """Draws the tokens of one turn, and remembers them."""
 
     def __init__(self, llama: Llama, sampling: Sampling) -> None:
         self._llama = llama
-        self._chain = lc.llama_sampler_chain_init(lc.llama_sampler_chain_default_params())
-        for link in _links(sampling, llama.vocab_size):
-            lc.llama_sampler_chain_add(self._chain, link)
+        self._sampling = sampling
+        self._desk = _desk_of(llama)
+        self._drawn = 0
+        self._said = np.empty(0, np.intp)  # distinct tokens
+        program = _program(sampling.grammar, sampling.json_schema)
+        self._matcher = Matcher(program, self._desk.pieces) if program else None
+        self._penalties = _penalties(llama, sampling)
+        self._chain = None if _is_greedy(sampling) else _chain(sampling)
 
     def sample(self, row: int) -> int:
-        """Draw the token that follows the batch row with this index, and remember it."""
-        return int(lc.llama_sampler_sample(self._chain, self._llama.context, row))
+        """Draw the token that follows the batch row with this index, and remember it.
+
+        Raises RequestRejectedError when the grammar cannot be followed any further, and DecodeError
+        when there is nothing to draw from.
+        """
+        logits = self._weighed(self._llama.logits(row))
+        token = self._draw(logits)
+        if not math.isfinite(logits[token]):
+            raise DecodeError(_UNUSABLE)
+        self._remember(token)
+        return token
 
     def close(self) -> None:
-        """Free the chain."""
-        lc.llama_sampler_free(self._chain)
+        """Free what llama.cpp holds for the turn; further calls do nothing."""
+        for sampler in filter(None, (self._penalties, self._chain)):
+            lc.llama_sampler_free(sampler)
+        self._penalties = self._chain = None
+
+    def _weighed(self, logits: Logits) -> Logits:
+        """The logits with penalties, and without ends that would come too early."""
+        too_early = self._too_early and self._matcher is None
+        penalised = self._penalties is not None and len(self._said) > 0
+        if not too_early and not penalised:
+            return logits
+        weighed = self._desk.weighed
+        np.copyto(weighed, logits)
+        if penalised:
+            weighed[self._said] = self._desk.apply(self._penalties, self._said, logits)
+        if too_early:
+            weighed[self._desk.ends] = -np.inf
+        return weighed
+
+    @property
+    def _too_early(self) -> bool:
+        return self._drawn < self._sampling.min_tokens
+
+    def _draw(self, logits: Logits) -> int:
+        if self._matcher is not None and self._matcher.must_end:
+            return _best(logits, self._desk.closing)
+        token = self._likely(logits)
+        if self._matcher is None or self._allows(self._matcher, token):
+            return token
+        return self._choose(logits, self._allowed(self._matcher, logits))
+
+    def _likely(self, logits: Logits) -> int:
+        if self._chain is None:
+            return int(logits.argmax())
+        return self._choose(logits, likeliest(logits, self._sampling.top_k))
+
+    def _choose(self, logits: Logits, among: Ids) -> int:
+        if not len(among):
+            raise DecodeError(_UNUSABLE)  # nothing is as great as not-a-number
+        if self._chain is None:
+            return _best(logits, among)
+        return self._desk.choose(self._chain, among, logits)
+
+    def _allows(self, matcher: Matcher, token: int) -> bool:
+        if token in self._desk.closes:
+            return matcher.must_end or (matcher.may_end and not self._too_early)
+        return matcher.allows(token)
+
+    def _allowed(self, matcher: Matcher, logits: Logits) -> Ids:
+        """The likely tokens that the grammar allows, or at least the likeliest one of all."""
+        possible = matcher.candidates()
+        possible[self._desk.closing] = matcher.may_end
+        found: list[int] = []
+        for tried, token in enumerate(_descending(logits, np.flatnonzero(possible))):
+            if found and (tried >= _TRIED or self._chain is None):
+                break
+            if self._allows(matcher, token):
+                found.append(token)
+        if not found:
+            raise RequestRejectedError("grammar wants what no token of this model can write")
+        return np.array(found, np.intp)
+
+    def _remember(self, token: int) -> None:
+        self._drawn += 1
+        if self._matcher is not None and token not in self._desk.closes:
+            self._matcher.accept(token)
+        if self._penalties is not None:
+            lc.llama_sampler_accept(self._penalties, token)
+            if token not in self._said:
+                self._said = np.append(self._said, token)
 
 
-def _links(sampling: Sampling, vocab_size: int) -> list[Any]:
-    links: list[Any] = []
-    if sampling.repeat_penalty != 1.0:
-        window, penalty = sampling.repeat_window_tokens, sampling.repeat_penalty
-        links.append(lc.llama_sampler_init_penalties(vocab_size, window, penalty, 0.0, 0.0))
-    if sampling.temperature <= 0:
-        return [*links, lc.llama_sampler_init_greedy()]
-    if sampling.top_k > 0:
-        links.append(lc.llama_sampler_init_top_k(sampling.top_k))
+def check_sampling(llama: Llama, sampling: Sampling) -> None:
+    """Raise RequestRejectedError for values out of range and grammars that cannot be used."""
+    for field, right, limits in _RANGES:
+        value = getattr(sampling, field)
+        if not right(value):  # written so that NaN is refused
+            raise RequestRejectedError(f"{field} is {value}; {limits}")
+    if sampling.min_tokens > sampling.max_tokens:
+        counts = f"min_tokens {sampling.min_tokens} is above max_tokens {sampling.max_tokens}"
+        raise RequestRejectedError(f"{counts}; lower it")
+    _check_stops(sampling.stop)
+    if sampling.grammar and sampling.json_schema:
+        raise RequestRejectedError("grammar and json_schema are both given; send one of them")
+    if program := _program(sampling.grammar, sampling.json_schema):
+        _check_start(Matcher(program, _desk_of(llama).pieces))
+
+
+#: By field: what is right, and how to say so.
+_RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
+    ("temperature", lambda v: 0 <= v <= 5, "0 (always the likeliest token) to 5"),
+    ("top_k", lambda v: 0 <= v < 2**31, "0 (no limit) or more"),
+    ("top_p", lambda v: 0 < v <= 1, "above 0, up to 1 (no limit)"),
+    ("min_p", lambda v: 0 <= v < 1, "0 (no limit) up to, but not including, 1"),
+    ("repeat_penalty", lambda v: 0 < v < math.inf, "above 0; 1 is none"),
+    ("repeat_window_tokens", lambda v: 0 <= v <= 4096, "0 (none) to 4096"),
+    ("dry_multiplier", lambda v: 0 <= v < math.inf, "0 (none) or more"),
+    ("dry_base", lambda v: 1 <= v < math.inf, "at least 1"),
+    ("dry_allowed_tokens", lambda v: 1 <= v < 2**31, "at least 1"),
+    ("min_tokens", lambda v: v >= 0, "0 or more"),
+    ("max_tokens", lambda v: v >= 1, "at least 1"),
+)
+
+
+def _check_stops(stops: tuple[str, ...]) -> None:
+    if len(stops) > MAX_STOPS:
+        raise RequestRejectedError(f"stop has {len(stops)} texts; at most {MAX_STOPS} are taken")
+    for stop in stops:
+        if not 0 < len(stop) <= MAX_STOP_CHARACTERS:
+            limits = f"1 to {MAX_STOP_CHARACTERS} are taken"
+            raise RequestRejectedError(f"stop has a text of {len(stop)} characters; {limits}")
+
+
+def _check_start(matcher: Matcher) -> None:
+    if not matcher.may_end and not matcher.candidates().any():
+        raise RequestRejectedError("grammar starts with what no token of this model can write")
+
+
+@lru_cache(maxsize=32)
+def _program(grammar: str, json_schema: str) -> Program | None:
+    if not json_schema:
+        return compiled(grammar) if grammar else None
+    grammar = to_gbnf(json_schema)
+    try:
+        return compiled(grammar)
+    except RequestRejectedError as error:
+        raise RequestRejectedError(f"json_schema is too much to keep to: {error}") from error
+
+
+def token_logprob(logits: Logits, token: int) -> float:
+    """Log-probability of a token under softmax(logits), in nats."""
+    top, own = float(logits.max()), float(logits[token])
+    weights = _scratch(len(logits))
+    np.subtract(logits, np.float32(top), out=weights)
+    np.exp(weights, out=weights)
+    # A product with ones: numpy's own sum of floats is careful, and twice as slow.
+    return own - top - math.log(float(weights @ _ones(len(logits))))
+
+
+_local = threading.local()
+
+
+def _scratch(size: int) -> Logits:
+    """A buffer of this thread, overwritten by the next use."""
+    buffer: Logits | None = getattr(_local, "scratch", None)
+    if buffer is None or len(buffer) != size:
+        buffer = _local.scratch = np.empty(size, np.float32)
+    return buffer
+
+
+@lru_cache(maxsize=4)
+def _ones(size: int) -> Logits:
+    return np.ones(size, np.float32)
+
+
+def likeliest(logits: Logits, count: int) -> Ids:
+    """The tokens with the `count` greatest logits, and some more; 0 = all."""
+    columns = len(logits) // _GRID_ROWS
+    if count == 0 or count >= len(logits):
+        return np.arange(len(logits))
+    if count > columns:
+        least = np.partition(logits, -count)[-count]
+    else:
+        # As many columns of a grid as tokens are wanted have a greatest element at least as great
+        # as the least wanted one, so no sorting of the whole vocabulary is needed.
+        tops = logits[: _GRID_ROWS * columns].reshape(_GRID_ROWS, columns).max(axis=0)
+        least = np.partition(tops, columns - count)[columns - count]
+    return np.flatnonzero(logits >= least)
+
+
+def _best(logits: Logits, among: Ids) -> int:
+    return int(among[logits[among].argmax()])
+
+
+def _descending(logits: Logits, among: Ids) -> Iterator[int]:
+    """These tokens, likeliest first; only the first so many are sorted until more are wanted."""
+    if len(among) > _TRIED:
+        split = np.argpartition(-logits[among], _TRIED)
+        yield from _descending(logits, among[split[:_TRIED]])
+        among = among[split[_TRIED:]]
+    yield from among[np.argsort(-logits[among], kind="stable")].tolist()
+
+
+def _is_greedy(sampling: Sampling) -> bool:
+    return sampling.temperature < _GREEDY_BELOW
+
+
+def _chain(sampling: Sampling) -> Any:
+    links = [lc.llama_sampler_init_top_k(sampling.top_k)] if sampling.top_k else []
     if sampling.top_p < 1:
         links.append(lc.llama_sampler_init_top_p(sampling.top_p, 1))
     if sampling.min_p > 0:
         links.append(lc.llama_sampler_init_min_p(sampling.min_p, 1))
     links.append(lc.llama_sampler_init_temp(sampling.temperature))
     links.append(lc.llama_sampler_init_dist(sampling.seed % _SEED_MODULUS))
-    return links
+    return _chained(links)
 
 
-def token_logprob(logits: npt.NDArray[np.float32], token: int) -> float:
-    """Log-probability of a token under softmax(logits), in nats."""
-    top = float(logits.max())
-    return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
+def _penalties(llama: Llama, sampling: Sampling) -> Any:
+    """What lowers tokens that were said before; None when nothing does."""
+    links: list[Any] = []
+    if sampling.repeat_penalty != 1 and sampling.repeat_window_tokens:
+        window, penalty = sampling.repeat_window_tokens, sampling.repeat_penalty
+        links.append(lc.llama_sampler_init_penalties(llama.vocab_size, window, penalty, 0.0, 0.0))
+    if sampling.dry_multiplier:
+        links.append(lc.llama_sampler_clone(_desk_of(llama).dry(sampling)))
+    return _chained(links) if links else None
+
+
+def _chained(links: list[Any]) -> Any:
+    chain = lc.llama_sampler_chain_init(lc.llama_sampler_chain_default_params())
+    for link in links:
+        lc.llama_sampler_chain_add(chain, link)
+    return chain
+
+
+class _Desk:
+    """What the turns of one model share: facts of its vocabulary, and room to work in.
+
+    Used from the model's one thread; nothing on it outlasts a draw but the facts.
+    """
+
+    def __init__(self, llama: Llama) -> None:
+        vocab, size = llama.vocab, llama.vocab_size
+        self.pieces = Pieces([llama.token_bytes(token) for token in range(size)])
+        #: Tokens that end a reply; other control tokens end it too, but by a mistake of the model.
+        self.closes = frozenset(t for t in range(size) if lc.llama_vocab_is_eog(vocab, t))
+        self.closing = np.array(sorted(self.closes), np.intp)
+        self.ends = np.array([token for token in range(size) if llama.is_end(token)], np.intp)
+        self.weighed = np.empty(size, np.float32)
+        self._vocab = vocab
+        self._dry: dict[tuple[float, float, int], Any] = {}
+        self._entries = (lc.llama_token_data * size)()
+        self._table = np.frombuffer(self._entries, _ENTRY)
+        self._ids, self._logits = self._table["id"], self._table["logit"]
+        self._given: Any = lc.llama_token_data_array()
+        self._given.data = self._entries
+
+    def apply(self, sampler: Any, tokens: Ids, logits: Logits) -> Logits:
+        """What a sampler that keeps their order makes of these tokens' logits."""
+        self._hand(sampler, tokens, logits)
+        return self._logits[: len(tokens)]
+
+    def choose(self, sampler: Any, tokens: Ids, logits: Logits) -> int:
+        """Which of these tokens a sampler chooses."""
+        self._hand(sampler, tokens, logits)
+        return int(self._ids[self._given.selected])
+
+    def _hand(self, sampler: Any, tokens: Ids, logits: Logits) -> None:
+        count = len(tokens)
+        self._ids[:count] = tokens
+        self._logits[:count] = logits[tokens]
+        self._given.size, self._given.selected, self._given.sorted = count, -1, False
+        lc.llama_sampler_apply(sampler, ctypes.byref(self._given))
+
+    def dry(self, sampling: Sampling) -> Any:
+        """The sampler to be cloned for a turn: finding the breakers takes some milliseconds."""
+        key = (sampling.dry_multiplier, sampling.dry_base, sampling.dry_allowed_tokens)
+        if key not in self._dry:
+            if len(self._dry) >= _MOST_DRY:
+                lc.llama_sampler_free(self._dry.pop(next(iter(self._dry))))
+            breakers = (ctypes.c_char_p * len(_BREAKERS))(*_BREAKERS)
+            self._dry[key] = lc.llama_sampler_init_dry(
+                self._vocab, *key, _DRY_WINDOW_TOKENS, breakers, len(_BREAKERS)
+            )
+        return self._dry[key]
+
+
+_ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+_MOST_DRY = 16
+_desks: WeakKeyDictionary[Llama, _Desk] = WeakKeyDictionary()
+
+
+def _desk_of(llama: Llama) -> _Desk:
+    desk = _desks.get(llama)
+    if desk is None:
+        desk = _desks[llama] = _Desk(llama)
+    return desk

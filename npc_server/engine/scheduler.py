@@ -1,8 +1,13 @@
 """What the next step computes: a pure decision over a view of the running turns.
 
-Grouped batching: a step runs rows of one adapter only. Adapters take turns in rotation, each for a
-quantum of steps, so that switches stay rare and nobody starves. Within a group a prefill chunk and
-a decode of all running turns alternate: a long prompt stalls running streams by one chunk at most.
+A step is at most two decodes. First a chunk of a prompt, so that a turn that is still reading comes
+closer to its first token; then one token for every running turn. A long prompt therefore holds the
+others up by one chunk a step at most. The last token of a prompt is always read in the second
+decode, beside the others' tokens: its logits begin the reply.
+
+Chunks go to the turn with the least left to read, which keeps short turns quick, and every other
+time to the one that came first, so that nobody waits for good. Neighbours with about as much to
+read share a chunk: turns that arrive together then read together.
 """
 
 from __future__ import annotations
@@ -10,62 +15,146 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from npc_server.engine.voice import Voice
+
+#: Fewer tokens are read one a step beside the others' tokens: a decode of their own costs more.
+MIN_CHUNK_TOKENS = 4
+#: Share of a common chunk that must be tokens somebody needs; the rest is padding.
+_LEAST_FILL = 0.75
+
 
 @dataclass(frozen=True)
 class TurnView:
     """What the scheduler knows of a running turn; views come in order of arrival."""
 
     sequence: int
-    adapter: str
-    pending_tokens: int  # prompt tokens not computed yet; 0 = decoding
+    voice: Voice
+    unread_tokens: int  # prompt tokens before the last that are not computed yet; 0 = speaking
+    until_save: int = 0  # tokens after which the state is to be saved, so a chunk ends; 0 = none
+    room_tokens: int = 1 << 20  # that its sequence still has
+
+    @property
+    def next_chunk(self) -> int:
+        """Tokens that its next chunk may have."""
+        return min(self.unread_tokens, self.until_save or self.unread_tokens)
 
 
 @dataclass(frozen=True)
 class Rotation:
     """Whose turn it is, carried from step to step."""
 
-    adapter: str = ""
+    voice: Voice | None = None  # grouped batching only
     steps_left: int = 0
-    prefilled_last: bool = False
+    served_first: bool = False  # the last chunk went to the turn that came first
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Prompt tokens to read: `counts` of neighbouring `sequences`, ascending."""
+
+    sequences: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Rows a sequence in the decode, padding included."""
+        return max(self.counts)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One decode: either a prefill chunk of one sequence, or a token for each of several."""
+    """A chunk, then one token for each of `decode`, ascending; either may be left out."""
 
-    adapter: str
-    prefill_sequence: int | None = None
-    prefill_tokens: int = 0
-    decode_sequences: tuple[int, ...] = ()  # ascending
+    chunk: Chunk | None
+    decode: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Limits:
     """Sizes of a step and of a rotation."""
 
-    chunk_tokens: int = 256
+    batch_tokens: int = 512  # a chunk when nobody speaks
+    chunk_tokens: int = 128  # a chunk while others speak
     quantum_steps: int = 8
+    pad_chunks: bool = True  # turns may share a chunk; padding is computed and cut off again
 
 
-def plan(turns: Sequence[TurnView], rotation: Rotation, limits: Limits) -> tuple[Step, Rotation]:
-    """Decide the next step for at least one running turn."""
+def plan_mixed(
+    turns: Sequence[TurnView], rotation: Rotation, limits: Limits
+) -> tuple[Step, Rotation]:
+    """The next step when every row may have its own adapter; `turns` are at least one."""
+    chunk, rotation = _chunk(turns, rotation, limits, alone=False)
+    decode = tuple(sorted(turn.sequence for turn in turns))
+    return Step(chunk, decode if _worth_decoding(turns, chunk) else ()), rotation
+
+
+def plan_grouped(
+    turns: Sequence[TurnView], rotation: Rotation, limits: Limits
+) -> tuple[Step, Rotation]:
+    """The next step when it runs under one adapter: voices take turns, a few steps each."""
     rotation = _rotate(turns, rotation, limits)
-    group = [turn for turn in turns if turn.adapter == rotation.adapter]
-    prefilling = [turn for turn in group if turn.pending_tokens > 0]
-    decoding = tuple(sorted(turn.sequence for turn in group if turn.pending_tokens == 0))
-    if prefilling and not (rotation.prefilled_last and decoding):
-        first = prefilling[0]
-        tokens = min(first.pending_tokens, limits.chunk_tokens)
-        step = Step(rotation.adapter, prefill_sequence=first.sequence, prefill_tokens=tokens)
-    else:
-        step = Step(rotation.adapter, decode_sequences=decoding)
-    prefilled = step.prefill_sequence is not None
-    return step, replace(rotation, steps_left=rotation.steps_left - 1, prefilled_last=prefilled)
+    group = [turn for turn in turns if turn.voice == rotation.voice]
+    chunk, rotation = _chunk(group, rotation, limits, alone=True)
+    decode = tuple(sorted(turn.sequence for turn in group))
+    step = Step(chunk, decode if _worth_decoding(group, chunk) else ())
+    return step, replace(rotation, steps_left=rotation.steps_left - 1)
+
+
+def _worth_decoding(turns: Sequence[TurnView], chunk: Chunk | None) -> bool:
+    """Whether somebody speaks, is a few tokens from it, or has too few to read for a chunk."""
+    read = dict(zip(chunk.sequences, chunk.counts, strict=True)) if chunk else {}
+    return any(
+        turn.unread_tokens - read[turn.sequence] < MIN_CHUNK_TOKENS
+        if turn.sequence in read
+        else turn.next_chunk < MIN_CHUNK_TOKENS
+        for turn in turns
+    )
+
+
+def _chunk(
+    turns: Sequence[TurnView], rotation: Rotation, limits: Limits, *, alone: bool
+) -> tuple[Chunk | None, Rotation]:
+    reading = [turn for turn in turns if turn.next_chunk >= MIN_CHUNK_TOKENS]
+    if not reading:
+        return None, rotation
+    first = reading[0] if not rotation.served_first else None
+    chosen = first or min(reading, key=lambda turn: turn.unread_tokens)
+    speaking = len(reading) < len(turns)
+    most = limits.chunk_tokens if speaking else limits.batch_tokens
+    shareable = limits.pad_chunks and not alone
+    together = _neighbours(chosen, reading, most) if shareable else [chosen]
+    counts = tuple(min(turn.next_chunk, most // len(together)) for turn in together)
+    chunk = Chunk(tuple(turn.sequence for turn in together), counts)
+    return chunk, replace(rotation, served_first=chosen is reading[0])
+
+
+def _neighbours(chosen: TurnView, reading: Sequence[TurnView], most_rows: int) -> list[TurnView]:
+    """The chosen turn and those beside it that fill a common chunk well."""
+    by_sequence = {turn.sequence: turn for turn in reading}
+    together = [chosen]
+    for step in (1, -1):
+        at = chosen.sequence + step
+        while at in by_sequence and _fills([*together, by_sequence[at]], most_rows):
+            together.append(by_sequence[at])
+            at += step
+    return sorted(together, key=lambda turn: turn.sequence)
+
+
+def _fills(turns: Sequence[TurnView], most_rows: int) -> bool:
+    sizes = [turn.next_chunk for turn in turns]
+    rows = len(sizes) * max(sizes)
+    if max(sizes) > min(turn.room_tokens for turn in turns):
+        return False
+    return rows <= most_rows and sum(sizes) >= _LEAST_FILL * rows
 
 
 def _rotate(turns: Sequence[TurnView], rotation: Rotation, limits: Limits) -> Rotation:
-    waiting = sorted({turn.adapter for turn in turns})
-    if rotation.adapter in waiting and (rotation.steps_left > 0 or len(waiting) == 1):
+    voices = sorted({turn.voice for turn in turns}, key=lambda voice: (voice.adapter, voice.scale))
+    current = rotation.voice
+    if current in voices and (rotation.steps_left > 0 or len(voices) == 1):
         return rotation
-    following = [adapter for adapter in waiting if adapter > rotation.adapter] or waiting
-    return Rotation(following[0], limits.quantum_steps)
+    following = voices
+    if current is not None:
+        last = (current.adapter, current.scale)
+        following = [voice for voice in voices if (voice.adapter, voice.scale) > last] or voices
+    return replace(rotation, voice=following[0], steps_left=limits.quantum_steps)

@@ -24,7 +24,7 @@ from typing import Any
 
 from npc_server.engine.errors import EngineDiedError, EngineError, ModelLoadError
 from npc_server.engine.llama import ContextShape
-from npc_server.engine.protocol import Delta, Finish, ModelInfo, Request, Stats
+from npc_server.engine.protocol import Delta, EngineOptions, Finish, ModelInfo, Request, Stats
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class EngineConfig:
 
     model: Path
     shape: ContextShape = field(default_factory=ContextShape)
+    options: EngineOptions = field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ class _Answer:
     error: EngineError | None = None
 
 
+_Event = Delta | Finish | EngineError
+
+
 @dataclass(frozen=True)
 class _Emitted:
-    """Child to parent: something happened to a request."""
+    """Child to parent: what a step did to requests, in order."""
 
-    request_id: str
-    event: Delta | Finish | EngineError
+    events: tuple[tuple[str, _Event], ...]  # (request id, event)
 
 
 class LlamaEngine:
@@ -79,7 +82,7 @@ class LlamaEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._call_ids = itertools.count(1)
         self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._streams: dict[str, asyncio.Queue[Delta | Finish | EngineError]] = {}
+        self._streams: dict[str, asyncio.Queue[_Event]] = {}
         self.died = asyncio.Event()  # set when the process ended, asked or not
 
     @property
@@ -95,8 +98,12 @@ class LlamaEngine:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Start the process and load the model. Raises ModelLoadError."""
+        """Start the process and load the model, again after it died.
+
+        Raises ModelLoadError, EngineDiedError.
+        """
         self._loop = asyncio.get_running_loop()
+        self.died.clear()
         context = multiprocessing.get_context("spawn")
         self._pipe, child_pipe = context.Pipe()
         process = context.Process(
@@ -106,12 +113,14 @@ class LlamaEngine:
             process.start()
         child_pipe.close()
         self._process = process
-        threading.Thread(target=self._read, name="engine-pipe", daemon=True).start()
+        threading.Thread(
+            target=self._read, args=(self._pipe,), name="engine-pipe", daemon=True
+        ).start()
         self._info = await self._call("info")
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta | Finish]:
         """Stream the reply; closing the iterator cancels it."""
-        queue: asyncio.Queue[Delta | Finish | EngineError] = asyncio.Queue()
+        queue: asyncio.Queue[_Event] = asyncio.Queue()
         self._streams[request.request_id] = queue
         finished = False
         try:
@@ -174,12 +183,11 @@ class LlamaEngine:
         except OSError:
             logger.info("engine process is gone; %s not sent", name)
 
-    def _read(self) -> None:
-        assert self._pipe is not None
+    def _read(self, pipe: Connection) -> None:
         assert self._loop is not None
         try:
             while True:
-                self._loop.call_soon_threadsafe(self._dispatch, self._pipe.recv())
+                self._loop.call_soon_threadsafe(self._dispatch, pipe.recv())
         except (EOFError, OSError):
             self._post_mortem()
 
@@ -191,9 +199,10 @@ class LlamaEngine:
 
     def _dispatch(self, message: _Answer | _Emitted) -> None:
         if isinstance(message, _Emitted):
-            queue = self._streams.get(message.request_id)
-            if queue is not None:
-                queue.put_nowait(message.event)
+            for request_id, event in message.events:
+                queue = self._streams.get(request_id)
+                if queue is not None:
+                    queue.put_nowait(event)
             return
         future = self._calls.get(message.call_id)
         if future is None or future.done():
@@ -246,23 +255,33 @@ def _child_main(pipe: Connection, config: EngineConfig) -> None:
 
 
 def _serve(pipe: Connection, config: EngineConfig) -> None:
-    from npc_server.engine.core import EngineCore
-    from npc_server.engine.llama import Llama
+    from npc_server.engine.assembly import assemble
 
+    happened: list[tuple[str, _Event]] = []
     try:
-        llama = Llama(config.model, config.shape)
+        core = assemble(
+            config.model, config.shape, config.options, lambda *event: happened.append(event)
+        )
     except ModelLoadError as error:
         first: _Call = pipe.recv()
         pipe.send(_Answer(first.call_id, error=error))
         return
-    core = EngineCore(llama, lambda request_id, event: pipe.send(_Emitted(request_id, event)))
     while True:
         while not core.busy or pipe.poll():
             call: _Call = pipe.recv()
             if call.name == "close":
                 return
             pipe.send(_perform(core, call))
+            _send_events(pipe, happened)
         core.step()
+        _send_events(pipe, happened)
+
+
+def _send_events(pipe: Connection, happened: list[tuple[str, _Event]]) -> None:
+    # One message a step: each wakes the parent, which shares the cores with the next step.
+    if happened:
+        pipe.send(_Emitted(tuple(happened)))
+        happened.clear()
 
 
 def _perform(core: Any, call: _Call) -> _Answer:

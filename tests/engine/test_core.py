@@ -5,15 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.core import EngineCore, Event
+from npc_server.engine import mixing
+from npc_server.engine.assembly import assemble
+from npc_server.engine.core import Event
 from npc_server.engine.errors import (
     AdapterRejectedError,
+    DecodeError,
     EngineBusyError,
     RequestRejectedError,
     UnknownAdapterError,
 )
-from npc_server.engine.llama import ContextShape, Llama
-from npc_server.engine.protocol import Delta, Finish, FinishReason, Request, Sampling
+from npc_server.engine.llama import ContextShape
+from npc_server.engine.protocol import (
+    Batching,
+    Delta,
+    EngineOptions,
+    Finish,
+    FinishReason,
+    Request,
+    Sampling,
+)
 from tests import tiny_gguf
 
 GREEDY = Sampling(temperature=0, max_tokens=12)
@@ -23,17 +34,23 @@ PROMPT = tuple(range(40, 80))
 class Bench:
     """A core, and what it emitted by request."""
 
-    def __init__(self, model: Path) -> None:
-        shape = ContextShape(sequences=3, context_tokens=128, batch_tokens=64, threads=1)
-        self.llama = Llama(model, shape)
+    def __init__(
+        self, model: Path, sequences: int = 3, batching: Batching = Batching.MIXED
+    ) -> None:
+        shape = ContextShape(sequences, context_tokens=128, batch_tokens=64, threads=1)
+        options = EngineOptions(batching=batching, max_waiting=4, prefill_chunk_tokens=16)
         self.events: dict[str, list[Event]] = {}
-        self.core = EngineCore(self.llama, self._emit, max_waiting=4)
+        self.core = assemble(model, shape, options, self._emit)
 
     def _emit(self, request_id: str, event: Event) -> None:
         self.events.setdefault(request_id, []).append(event)
 
-    def submit(self, request_id: str, prompt: tuple[int, ...] = PROMPT, adapter: str = "") -> None:
-        self.core.submit(Request(request_id, prompt, adapter, GREEDY))
+    def submit(
+        self, request_id: str, prompt: tuple[int, ...] = PROMPT, adapter: str = "", pinned: int = 0
+    ) -> None:
+        self.core.submit(
+            Request(request_id, prompt, adapter, pinned_tokens=pinned, sampling=GREEDY)
+        )
 
     def run(self) -> None:
         while self.core.busy:
@@ -50,11 +67,11 @@ class Bench:
         return self.finish("alone").token_ids
 
 
-@pytest.fixture
-def bench(tiny_model: Path) -> Iterator[Bench]:
-    bench = Bench(tiny_model)
+@pytest.fixture(params=list(Batching))
+def bench(tiny_model: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    bench = Bench(tiny_model, batching=request.param)
     yield bench
-    bench.llama.close()
+    bench.core.close()
 
 
 def test_deltas_add_up_to_the_text_of_the_finish(bench: Bench) -> None:
@@ -109,15 +126,15 @@ def test_each_adapter_speaks_for_itself_in_a_mixed_crowd(
 def test_a_cancelled_turn_frees_its_sequence_at_once(bench: Bench) -> None:
     bench.submit("r")
     bench.core.step()
-    assert bench.core.stats().sequences_free == 2
+    assert bench.core.stats().running == 1
     bench.core.cancel("r")
-    assert bench.core.stats().sequences_free == 3
+    assert bench.core.stats().running == 0
     assert bench.finish("r").reason is FinishReason.CANCELLED
 
 
 def test_a_waiting_turn_can_be_cancelled(bench: Bench) -> None:
     for i in range(4):
-        bench.submit(f"r{i}")
+        bench.submit(f"r{i}", PROMPT[i:])
     bench.core.step()
     bench.core.cancel("r3")
     assert bench.core.stats().waiting == 0
@@ -140,6 +157,7 @@ def test_an_adapter_stays_until_its_last_turn_ends(bench: Bench, tmp_path: Path)
         pytest.param(Request("r", (5,) * 128), RequestRejectedError, id="too-long"),
         pytest.param(Request("r", (99999,)), RequestRejectedError, id="foreign-token"),
         pytest.param(Request("r", (5,), "nobody"), UnknownAdapterError, id="unknown-adapter"),
+        pytest.param(Request("r", (5,), adapter_scale=9), RequestRejectedError, id="scale"),
     ],
 )
 def test_impossible_requests_are_refused_with_a_reason(
@@ -168,5 +186,84 @@ def test_an_adapter_of_another_shape_is_refused(bench: Bench, tmp_path: Path) ->
     folder = tiny_gguf.write_adapter(tmp_path / "a", seed=1)
     config = (folder / "adapter_config.json").read_text()
     (folder / "adapter_config.json").write_text(config.replace('"r": 4', '"r": 8'))
-    with pytest.raises(AdapterRejectedError, match="not of rank 8"):
+    with pytest.raises(AdapterRejectedError, match="shape"):
         bench.core.load_adapter("a", folder)
+
+
+def test_a_persona_prefix_is_computed_once_for_all_who_arrive_together(bench: Bench) -> None:
+    prompts = [(*PROMPT, *range(100, 104 + i)) for i in range(3)]
+    for i, prompt in enumerate(prompts):
+        bench.submit(f"r{i}", prompt, pinned=len(PROMPT))
+    bench.run()
+    cached = [bench.finish(f"r{i}").cached_tokens for i in range(3)]
+    assert cached == [0, len(PROMPT), len(PROMPT)]
+
+
+def test_takes_of_one_prompt_share_all_but_its_last_token(bench: Bench) -> None:
+    for i in range(3):
+        bench.submit(f"r{i}")
+    bench.run()
+    assert bench.finish("r2").cached_tokens == len(PROMPT) - 1
+    assert len({bench.finish(f"r{i}").token_ids for i in range(3)}) == 1
+
+
+def test_an_adapter_shares_no_prefix_with_another(bench: Bench, tmp_path: Path) -> None:
+    for name in ("parent", "child"):
+        bench.core.load_adapter(name, tiny_gguf.write_adapter(tmp_path / name, seed=len(name)))
+    bench.ids(adapter="parent")
+    bench.submit("r", PROMPT, "child")
+    bench.run()
+    assert bench.finish("r").cached_tokens == 0
+
+
+def test_more_characters_than_sequences_all_get_their_turn(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    bench = Bench(tiny_model, sequences=2)
+    for i in range(4):
+        bench.core.load_adapter(f"a{i}", tiny_gguf.write_adapter(tmp_path / f"a{i}", seed=i))
+        bench.submit(f"r{i}", PROMPT, f"a{i}")
+    bench.run()
+    crowd = [bench.finish(f"r{i}").token_ids for i in range(4)]
+    assert crowd == [bench.ids(adapter=f"a{i}") for i in range(4)]
+    assert len(set(crowd)) == 4
+
+
+def test_turns_move_together_when_others_end(tiny_model: Path, tmp_path: Path) -> None:
+    bench = Bench(tiny_model)
+    for i in range(3):
+        bench.core.load_adapter(f"a{i}", tiny_gguf.write_adapter(tmp_path / f"a{i}", seed=i))
+        bench.submit(f"r{i}", PROMPT, f"a{i}")
+    for _ in range(6):
+        bench.core.step()
+    bench.core.cancel("r0")
+    bench.run()
+    assert bench.core.stats().kv_moves == 1
+    said = [bench.finish(f"r{i}").token_ids for i in (1, 2)]
+    assert said == [bench.ids(adapter=f"a{i}") for i in (1, 2)]
+
+
+def test_an_adapter_at_half_strength_is_another_voice(bench: Bench, tmp_path: Path) -> None:
+    bench.core.load_adapter("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
+    said = set()
+    for scale in (0.0, 0.5, 1.0):
+        request = Request(f"at-{scale}", PROMPT, "a", adapter_scale=scale, sampling=GREEDY)
+        bench.core.submit(request)
+        bench.run()
+        said.add(bench.finish(f"at-{scale}").token_ids)
+    assert len(said) == 3
+    assert bench.ids() in said
+
+
+def test_an_error_inside_the_graph_callback_fails_the_step(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tiny_model)
+    monkeypatch.setattr(mixing, "_shape", lambda *_: 1 / 0)
+    bench.submit("r")
+    bench.run()
+    (error,) = bench.events["r"]
+    assert isinstance(error, DecodeError)
+    assert "division by zero" in str(error)
+    monkeypatch.undo()
+    assert bench.ids() == Bench(tiny_model).ids()

@@ -1,91 +1,101 @@
-"""Sequences are claimed, reused by prefix, and never across adapters."""
+"""Which computed prefixes are found again, and which make way."""
 
-from npc_server.engine.kv import MIN_FORK_TOKENS, KvBook, Placement, common_prefix
+import numpy as np
+import pytest
 
-PREFIX = list(range(100, 100 + 2 * MIN_FORK_TOKENS))
+from npc_server.engine.kv import MIN_SHARED_TOKENS, Blob, PrefixCache, common_prefix
+from npc_server.engine.voice import Voice
 
-
-def book_with(adapter: str, tokens: list[int], sequences: int = 3) -> tuple[KvBook, int]:
-    """A book where one finished turn left its tokens."""
-    book = KvBook(sequences)
-    placement = book.acquire(adapter, tokens)
-    assert placement is not None
-    book.extend(placement.sequence, tokens[placement.kept_tokens :])
-    book.release(placement.sequence)
-    return book, placement.sequence
+A, B = Voice("a"), Voice("b")
+TEXT = list(range(100))
 
 
-def test_a_continued_conversation_stays_in_its_sequence() -> None:
-    book, sequence = book_with("a", PREFIX)
-    assert book.acquire("a", [*PREFIX, 1, 2]) == Placement(sequence, sequence, len(PREFIX))
+def blob(size_bytes: int = 10) -> Blob:
+    return np.zeros(size_bytes, np.uint8)
 
 
-def test_a_shared_beginning_is_forked_and_the_source_keeps_its_tokens() -> None:
-    book, source = book_with("a", [*PREFIX, 1, 2, 3])
-    fork = book.acquire("a", [*PREFIX, 7, 8])
-    assert fork is not None
-    assert (fork.source, fork.kept_tokens) == (source, len(PREFIX))
-    assert fork.sequence != source
-    assert book.acquire("a", [*PREFIX, 1, 2, 3, 4]) == Placement(source, source, len(PREFIX) + 3)
+def cache_with(*prefixes: tuple[Voice, list[int]], limit_bytes: int = 1000) -> PrefixCache:
+    cache = PrefixCache(limit_bytes)
+    for voice, tokens in prefixes:
+        cache.store(voice, tokens, blob())
+    return cache
 
 
-def test_the_same_tokens_under_another_adapter_share_nothing() -> None:
-    book, _ = book_with("a", PREFIX)
-    placement = book.acquire("b", [*PREFIX, 1])
-    assert placement is not None
-    assert placement.kept_tokens == 0
+def test_the_longest_common_prefix_is_found() -> None:
+    cache = cache_with((A, TEXT[:30]), (A, [*TEXT[:50], 7, 7]))
+    prefix, shared = cache.longest(A, TEXT)
+    assert prefix is not None
+    assert (prefix.tokens[-1], shared) == (7, 50)
 
 
-def test_the_last_prompt_token_is_always_computed() -> None:
-    book, _ = book_with("a", PREFIX)
-    placement = book.acquire("a", PREFIX)
-    assert placement is not None
-    assert placement.kept_tokens == len(PREFIX) - 1
+@pytest.mark.parametrize("voice", [B, Voice("a", 0.5), Voice()], ids=["adapter", "scale", "base"])
+def test_another_voice_finds_nothing(voice: Voice) -> None:
+    assert cache_with((A, TEXT)).longest(voice, TEXT) == (None, 0)
 
 
-def test_a_short_common_beginning_is_not_worth_a_fork() -> None:
-    book, _ = book_with("a", PREFIX)
-    placement = book.acquire("a", [*PREFIX[: MIN_FORK_TOKENS - 1], 1, 2, 3])
-    assert placement is not None
-    assert placement.kept_tokens == 0
+def test_the_last_token_of_a_prompt_is_always_computed() -> None:
+    assert cache_with((A, TEXT)).longest(A, TEXT)[1] == len(TEXT) - 1
 
 
-def test_nothing_is_free_while_all_sequences_are_busy() -> None:
-    book = KvBook(1)
-    first = book.acquire("a", [1, 2])
-    assert first is not None
-    assert book.acquire("a", [1, 2]) is None
-    book.release(first.sequence)
-    assert book.free == 1
+def test_a_short_common_prefix_is_not_worth_copying() -> None:
+    cache = cache_with((A, TEXT[: MIN_SHARED_TOKENS - 1]))
+    assert cache.longest(A, TEXT) == (None, 0)
 
 
-def test_empty_sequences_are_taken_before_remembered_ones() -> None:
-    book, remembered = book_with("a", PREFIX)
-    placement = book.acquire("b", [1, 2])
-    assert placement is not None
-    assert placement.sequence != remembered
+def test_a_state_that_cannot_be_cut_serves_whole_or_not_at_all() -> None:
+    cache = PrefixCache(1000, can_cut=False)
+    cache.store(A, TEXT[:40], blob())
+    assert cache.longest(A, TEXT)[1] == 40
+    assert cache.longest(A, [*TEXT[:39], 7, 8]) == (None, 0)
 
 
-def test_what_a_failed_turn_left_is_not_reused() -> None:
-    book = KvBook(2)
-    placement = book.acquire("a", PREFIX)
-    assert placement is not None
-    book.extend(placement.sequence, PREFIX)
-    book.discard(placement.sequence)
-    again = book.acquire("a", [*PREFIX, 1])
-    assert again is not None
-    assert again.kept_tokens == 0
+def test_a_longer_text_replaces_its_beginnings() -> None:
+    cache = cache_with((A, TEXT[:20]), (A, TEXT[:40]))
+    assert (len(cache), cache.bytes) == (1, 10)
 
 
-def test_an_unloaded_adapter_leaves_nothing_behind() -> None:
-    book, _ = book_with("a", PREFIX)
-    book.forget_adapter("a")
-    placement = book.acquire("a", [*PREFIX, 1])
-    assert placement is not None
-    assert placement.kept_tokens == 0
+def test_a_pinned_prefix_stays_beside_what_continues_it() -> None:
+    cache = PrefixCache(1000)
+    cache.store(A, TEXT[:20], blob(), pinned=True)
+    cache.store(A, TEXT[:40], blob())
+    assert len(cache) == 2
 
 
-def test_common_prefix_counts_equal_leading_tokens() -> None:
-    assert common_prefix([1, 2, 3], [1, 2, 4]) == 2
-    assert common_prefix([1, 2], [1, 2, 3]) == 2
-    assert common_prefix([], [1]) == 0
+def test_the_least_recently_used_makes_way_and_the_pinned_last() -> None:
+    texts = [[n] * 20 for n in range(3)]
+    cache = PrefixCache(30)
+    cache.store(A, texts[0], blob(), pinned=True)
+    cache.store(A, texts[1], blob())
+    cache.store(A, texts[2], blob())
+    cache.longest(A, [*texts[1], 0])
+    cache.store(A, [9] * 20, blob())
+    kept = {n for n in (0, 1, 2, 9) if cache.longest(A, [n] * 21)[1]}
+    assert kept == {0, 1, 9}
+
+
+def test_a_prefix_beyond_the_whole_budget_is_not_kept() -> None:
+    cache = PrefixCache(5)
+    cache.store(A, TEXT, blob())
+    assert (len(cache), cache.bytes) == (0, 0)
+
+
+def test_forgetting_an_adapter_forgets_it_at_every_scale() -> None:
+    cache = cache_with((A, TEXT), (Voice("a", 0.5), TEXT), (B, TEXT))
+    cache.forget_adapter("a")
+    assert cache.longest(A, TEXT) == (None, 0)
+    assert cache.longest(Voice("a", 0.5), TEXT) == (None, 0)
+    assert cache.longest(B, TEXT)[1] == 99
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "common"),
+    [
+        pytest.param([], [1], 0, id="empty"),
+        pytest.param([1, 2, 3], [1, 2, 3], 3, id="equal"),
+        pytest.param([1, 2, 3], [1, 2], 2, id="beginning"),
+        pytest.param([1, 2, 3, 4], [1, 2, 9, 4], 2, id="parting"),
+        pytest.param([1], [2], 0, id="different"),
+    ],
+)
+def test_common_prefixes(left: list[int], right: list[int], common: int) -> None:
+    assert common_prefix(left, right) == common

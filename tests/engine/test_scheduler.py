@@ -1,46 +1,101 @@
-"""Steps are decided fairly: by chunk, by group, by rotation."""
+"""What a step computes, for any crowd of turns."""
 
-from npc_server.engine.scheduler import Limits, Rotation, Step, TurnView, plan
+import pytest
 
-LIMITS = Limits(chunk_tokens=10, quantum_steps=3)
+from npc_server.engine.scheduler import (
+    Chunk,
+    Limits,
+    Rotation,
+    Step,
+    TurnView,
+    plan_grouped,
+    plan_mixed,
+)
+from npc_server.engine.voice import Voice
+
+LIMITS = Limits(batch_tokens=256, chunk_tokens=64, quantum_steps=2)
+A, B = Voice("a"), Voice("b")
 
 
-def run(turns: list[TurnView], steps: int) -> list[Step]:
-    """The next steps when nothing else changes."""
-    rotation, done = Rotation(), []
+def mixed(*turns: TurnView, rotation: Rotation | None = None) -> Step:
+    return plan_mixed(turns, rotation or Rotation(), LIMITS)[0]
+
+
+def test_all_speaking_turns_share_one_decode() -> None:
+    step = mixed(TurnView(1, B, 0), TurnView(0, A, 0), TurnView(2, A, 0))
+    assert step == Step(None, (0, 1, 2))
+
+
+def test_a_long_prompt_holds_speakers_up_by_one_chunk() -> None:
+    step = mixed(TurnView(0, A, 0), TurnView(1, B, 1000))
+    assert step == Step(Chunk((1,), (64,)), (0, 1))
+
+
+def test_a_lone_reader_reads_as_much_as_fits() -> None:
+    assert mixed(TurnView(0, A, 1000)) == Step(Chunk((0,), (256,)), ())
+
+
+def test_turns_that_arrive_together_read_together() -> None:
+    turns = [TurnView(i, Voice(str(i)), 12 + i % 3) for i in range(4)]
+    assert mixed(*turns) == Step(Chunk((0, 1, 2, 3), (12, 13, 14, 12)), (0, 1, 2, 3))
+
+
+def test_a_common_chunk_is_not_stretched_by_one_long_prompt() -> None:
+    turns = [TurnView(0, A, 12), TurnView(1, A, 200), TurnView(2, A, 12)]
+    chunk = mixed(*turns).chunk
+    assert chunk == Chunk((0,), (12,))
+
+
+def test_padding_never_leaves_the_sequence() -> None:
+    turns = [TurnView(0, A, 40), TurnView(1, B, 38, room_tokens=39)]
+    assert mixed(*turns).chunk == Chunk((0,), (40,))
+
+
+def test_a_chunk_ends_where_the_state_is_to_be_saved() -> None:
+    assert mixed(TurnView(0, A, 100, until_save=30)).chunk == Chunk((0,), (30,))
+
+
+def test_a_few_tokens_are_read_beside_the_speakers() -> None:
+    assert mixed(TurnView(0, A, 0), TurnView(1, B, 2)) == Step(None, (0, 1))
+
+
+def test_models_without_padding_read_one_at_a_time() -> None:
+    turns = [TurnView(i, A, 12) for i in range(3)]
+    step, _ = plan_mixed(turns, Rotation(), Limits(pad_chunks=False))
+    assert step.chunk == Chunk((0,), (12,))
+
+
+def test_short_prompts_overtake_but_the_first_is_served_every_other_step() -> None:
+    long, short = TurnView(0, A, 5000), TurnView(5, B, 300)
+    rotation = Rotation()
+    served: list[int] = []
+    for _ in range(6):
+        step, rotation = plan_mixed([long, short], rotation, LIMITS)
+        assert step.chunk is not None
+        served += step.chunk.sequences
+    assert served == [0, 5, 0, 5, 0, 5]
+
+
+@pytest.mark.parametrize("until_save", [0, 1, 3, 4], ids=lambda n: f"save-{n}")
+@pytest.mark.parametrize("unread", [0, 1, 3, 4, 5, 64, 65, 1000], ids=lambda n: f"unread-{n}")
+def test_every_step_computes_something(unread: int, until_save: int) -> None:
+    step = mixed(TurnView(0, A, unread, min(until_save, unread)))
+    assert step.chunk is not None or step.decode
+
+
+def grouped(turns: list[TurnView], steps: int) -> list[Step]:
+    rotation, planned = Rotation(), []
     for _ in range(steps):
-        step, rotation = plan(turns, rotation, LIMITS)
-        done.append(step)
-    return done
+        step, rotation = plan_grouped(turns, rotation, LIMITS)
+        planned.append(step)
+    return planned
 
 
-def test_all_decoding_turns_of_an_adapter_share_a_step_in_sequence_order() -> None:
-    turns = [TurnView(4, "a", 0), TurnView(1, "a", 0)]
-    assert run(turns, 1) == [Step("a", decode_sequences=(1, 4))]
+def test_grouped_voices_take_turns() -> None:
+    steps = grouped([TurnView(0, A, 0), TurnView(1, B, 0), TurnView(2, A, 0)], 4)
+    assert [step.decode for step in steps] == [(0, 2), (0, 2), (1,), (1,)]
 
 
-def test_a_long_prompt_is_cut_into_chunks() -> None:
-    assert run([TurnView(0, "a", 25)], 1) == [Step("a", prefill_sequence=0, prefill_tokens=10)]
-
-
-def test_a_long_prompt_never_holds_running_turns_for_two_steps() -> None:
-    turns = [TurnView(0, "a", 0), TurnView(1, "a", 100)]
-    kinds = [step.prefill_sequence is None for step in run(turns, 3)]
-    assert kinds == [False, True, False]
-
-
-def test_a_step_never_mixes_adapters() -> None:
-    turns = [TurnView(0, "a", 0), TurnView(1, "b", 0)]
-    for step in run(turns, 12):
-        assert step.decode_sequences == ((0,) if step.adapter == "a" else (1,))
-
-
-def test_adapters_take_turns_by_quantum() -> None:
-    turns = [TurnView(0, "b", 0), TurnView(1, "", 0), TurnView(2, "a", 0)]
-    spoken = [step.adapter for step in run(turns, 12)]
-    assert spoken == [*"aaabbb", "", "", "", *"aaa"]
-
-
-def test_the_earliest_prompt_of_a_group_goes_first() -> None:
-    turns = [TurnView(5, "a", 3), TurnView(2, "a", 3)]
-    assert run(turns, 1)[0].prefill_sequence == 5
+def test_a_grouped_step_holds_one_voice_only() -> None:
+    steps = grouped([TurnView(0, A, 50), TurnView(1, B, 50), TurnView(2, A, 0)], 2)
+    assert steps[0] == Step(Chunk((0,), (50,)), (0, 2))

@@ -1,0 +1,90 @@
+"""An engine core from a model file: mixed batching if it proves right here, grouped otherwise."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from npc_server.engine.adapter_cache import AdapterCache
+from npc_server.engine.adapter_gguf import write_adapter_gguf
+from npc_server.engine.core import Emit, EngineCore
+from npc_server.engine.errors import AdapterRejectedError, MixingUnavailableError
+from npc_server.engine.llama import ContextShape, Llama
+from npc_server.engine.lora_gguf import BaseShape, linear_shapes
+from npc_server.engine.mixing import Mixer
+from npc_server.engine.mux import GroupedMux, MixedMux
+from npc_server.engine.protocol import Batching, EngineOptions
+from npc_server.engine.self_test import require_mixing
+from npc_server.engine.slots import SlotArena
+
+logger = logging.getLogger(__name__)
+
+_RANK_UNIT = 16  # ggml's fast kernels want operands in multiples of it
+_MIB = 1 << 20
+
+
+def assemble(model: Path, shape: ContextShape, options: EngineOptions, emit: Emit) -> EngineCore:
+    """Load a model. Raises ModelLoadError."""
+    if options.batching is Batching.GROUPED:
+        return _grouped(model, shape, options, emit, "")
+    try:
+        return _mixed(model, shape, options, emit)
+    except MixingUnavailableError as error:
+        logger.warning("turns are grouped by adapter: %s", error)
+        return _grouped(model, shape, options, emit, str(error))
+
+
+def base_shape(llama: Llama, model: Path) -> BaseShape:
+    """What adapters must fit."""
+    return BaseShape(llama.architecture, llama.heads, llama.kv_heads, linear_shapes(model))
+
+
+def _mixed(model: Path, shape: ContextShape, options: EngineOptions, emit: Emit) -> EngineCore:
+    linears = linear_shapes(model)
+    if not linears:
+        raise MixingUnavailableError("the model has no weights that adapters are served for")
+    rank = -(-options.max_rank // _RANK_UNIT) * _RANK_UNIT
+    arena = SlotArena(linears, shape.sequences, rank)
+    mixer = Mixer(arena, shape.batch_tokens)
+    llama = Llama(model, shape, mixer.callback)
+    try:
+        _set_carrier(llama, arena)
+        require_mixing(llama, mixer, arena)
+    except MixingUnavailableError:
+        llama.close()
+        raise
+    cache = _adapter_cache(llama, model, options)
+    mux = MixedMux(llama, mixer, arena, cache)
+    return EngineCore(llama, mux, cache, emit, options)
+
+
+def _grouped(
+    model: Path, shape: ContextShape, options: EngineOptions, emit: Emit, reason: str
+) -> EngineCore:
+    llama = Llama(model, shape)
+    cache = _adapter_cache(llama, model, options)
+    mux = GroupedMux(llama, base_shape(llama, model), cache)
+    return EngineCore(llama, mux, cache, emit, options, reason)
+
+
+def _adapter_cache(llama: Llama, model: Path, options: EngineOptions) -> AdapterCache:
+    base = base_shape(llama, model)
+    return AdapterCache(base, options.max_rank, options.adapter_cache_mib * _MIB)
+
+
+def _set_carrier(llama: Llama, arena: SlotArena) -> None:
+    """Set the adapter of zeros that makes llama.cpp build the nodes that mixing rewrites."""
+    tensors = {}
+    for name, linear in arena.linears.items():
+        tensors[f"{name}.lora_a"] = np.zeros((arena.rank, linear.columns), np.float16)
+        tensors[f"{name}.lora_b"] = np.zeros((linear.rows, arena.rank), np.float16)
+    with tempfile.TemporaryDirectory(prefix="npc-carrier-") as scratch:
+        path = Path(scratch) / "carrier.gguf"
+        write_adapter_gguf(path, llama.architecture, tensors, alpha=0.0)
+        try:
+            llama.set_adapter(llama.load_adapter(path))
+        except AdapterRejectedError as error:
+            raise MixingUnavailableError(f"llama.cpp refuses the carrier: {error}") from error

@@ -1,0 +1,253 @@
+"""Every row of a batch under its own adapter, in one decode of the stock library.
+
+llama.cpp applies a LoRA to all rows of a batch: for each adapted linear its graph holds A·x,
+B·(A·x), a scaling, and the addition to W·x. An adapter of zeros, set once, makes it build those
+nodes. The callback that sees each node before it is computed then points the first two at our
+slots (`SlotArena`), without adding a node:
+
+  one adapter for all rows    A and B become the slot's matrices: the stock computation, exactly.
+  an adapter for each row     A·x becomes a batched product: rows of sequence i meet slot i alone.
+                              Its results land on the diagonal blocks of a buffer that is zero
+                              elsewhere; B·h then runs over a group of slots side by side, where
+                              the zeros keep every row to its own slot. A plain batched product
+                              would do without zeros, but ggml's fast kernels want wide operands.
+
+The scaling is by 1 and in place, so it is left out. A graph stays as rewritten while llama.cpp
+reuses it, and the callback is detached for those steps: no Python runs inside them. Exceptions
+cannot leave a callback; they are kept and raised by `check` after the step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npc_server.engine.errors import DecodeError, MixingUnavailableError
+from npc_server.engine.ggml import OP_OFFSET, Address, Graph, Tensor, node_callback
+from npc_server.engine.slots import LinearSlots, SlotArena
+
+_HALF_BYTES = 2
+_FLOAT_BYTES = 4
+#: Slots that one product of B covers. Measured on 8 and 16 rows: fewer means narrow operands, more
+#: means more zeros.
+_GROUP_SLOTS = 8
+_LARGEST_GROUP = 16
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The rows of one decode: `tokens` each of `sequences` neighbours, sequence by sequence."""
+
+    first: int
+    sequences: int
+    tokens: int
+    uniform: bool  # one adapter for all, the one in the first slot
+
+    @property
+    def rows(self) -> int:
+        """Rows in all."""
+        return self.sequences * self.tokens
+
+
+@dataclass
+class _Linear:
+    """One adapted linear, and the tensors of ours that its nodes are pointed at."""
+
+    slots: LinearSlots
+    a: Tensor = field(default_factory=Tensor)
+    b: Tensor = field(default_factory=Tensor)
+    x: Tensor = field(default_factory=Tensor)  # the input of A, seen in groups
+    h: Tensor = field(default_factory=Tensor)  # the input of B, seen in groups
+    node_x: Address = 0  # as built
+    node_h: Address = 0
+    h_data: Address = 0
+
+
+class Mixer:
+    """Rewrites the LoRA nodes of one context for the tile that is about to be computed."""
+
+    def __init__(self, arena: SlotArena, batch_tokens: int) -> None:
+        self._graph = Graph()
+        self._arena = arena
+        self._linears = {name: _Linear(slots) for name, slots in arena.linears.items()}
+        self._known: dict[Address, tuple[_Linear, str] | None] = {}  # by weight of a product
+        self._scaled: set[Address] = set()  # results of B whose scaling comes next
+        self._mat_mul = self._graph.operation["MUL_MAT"]
+        self._scale = self._graph.operation["SCALE"]
+        self._none = self._graph.operation["NONE"]
+        widest = max(group_of(n) for n in range(1, arena.slots + 1)) * arena.rank
+        self._blocks = np.zeros(batch_tokens * widest, np.float32)
+        self._tile = Tile(0, 1, 1, uniform=True)
+        self._routed: Tile | None = None
+        self._error: Exception | None = None
+        self._paused = False
+        self.callback = node_callback(self._look)
+
+    def route(self, context: Any, tile: Tile) -> None:
+        """Prepare the next decode, whose rows must be exactly those of `tile`."""
+        self._tile = tile
+        if tile == self._routed:
+            self._graph.detach(context)
+            return
+        # The graph may be reused as it was rewritten for another tile of the same shape.
+        self._graph.attach(context, self.callback)
+        self._blocks[: tile.rows * group_of(tile.sequences) * self._arena.rank] = 0
+        self._routed = tile
+
+    def check(self) -> None:
+        """Raise DecodeError if rewriting went wrong in the decode just made.
+
+        Its result is void, and so is its graph: nothing of it was computed after the fault.
+        """
+        error, self._error = self._error, None
+        if error is not None:
+            self._routed = None
+            self._scaled.clear()
+            raise DecodeError(f"adapters could not be mixed: {error}") from error
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the stock library run as it is, under whatever adapter is set on the context."""
+        self._paused, self._routed = True, None
+        try:
+            yield
+        finally:
+            self._paused = False
+
+    def _look(self, node: Address, ask: bool) -> bool:
+        if not ask or self._paused:
+            return not ask
+        if self._error is None:
+            try:
+                self._rewrite(node)
+            except Exception as error:  # ctypes would print it and go on
+                self._error = error
+        if self._error is not None:
+            # Half-written nodes must not be computed: ggml aborts the process over odd shapes.
+            ctypes.c_int.from_address(node + OP_OFFSET).value = self._none
+        return False  # never ask to see a result: that would split the computation
+
+    def _rewrite(self, address: Address) -> None:
+        operation = ctypes.c_int.from_address(address + OP_OFFSET).value
+        if operation == self._mat_mul:
+            node = Tensor.from_address(address)
+            known = self._linear_of(node.src[0])
+            if known is not None:
+                linear, side = known
+                (self._rewrite_a if side == "a" else self._rewrite_b)(node, linear)
+        elif operation == self._scale:
+            self._drop_scaling(Tensor.from_address(address))
+
+    def _linear_of(self, weight: Address) -> tuple[_Linear, str] | None:
+        if weight not in self._known:
+            self._known[weight] = self._recognise(weight)
+        return self._known[weight]
+
+    def _recognise(self, address: Address) -> tuple[_Linear, str] | None:
+        """A linear and its side ("a", "b") if this is the carrier's weight for it."""
+        weight = Tensor.from_address(address)
+        name, _, side = weight.name.decode().rpartition(".lora_")
+        linear = self._linears.get(name)
+        if linear is None:
+            return None
+        ours = linear.a if side == "a" else linear.b
+        ctypes.memmove(ctypes.addressof(ours), address, ctypes.sizeof(Tensor))
+        self._known[ctypes.addressof(ours)] = (linear, side)
+        return linear, side
+
+    def _rewrite_a(self, node: Tensor, linear: _Linear) -> None:
+        if node.src[0] != ctypes.addressof(linear.a):  # as built: remember what we overwrite
+            linear.node_x, linear.h_data = node.src[1], node.data
+        rows = _rows(Tensor.from_address(linear.node_x))
+        tile, rank, columns = self._tile, self._arena.rank, linear.slots.columns
+        slot_bytes = rank * columns * _HALF_BYTES
+        linear.a.data = linear.slots.a.ctypes.data + tile.first * slot_bytes
+        node.src[0] = ctypes.addressof(linear.a)
+        if tile.uniform or rows == 0:
+            _shape(linear.a, _HALF_BYTES, (columns, rank))
+            _shape(node, _FLOAT_BYTES, (rank, rows))
+            node.src[1], node.data = linear.node_x, linear.h_data
+            return
+        group, groups, tokens = self._groups(rows)
+        _shape(linear.a, _HALF_BYTES, (columns, rank, group, groups))
+        _view(linear.x, linear.node_x, (columns, tokens, group, groups))
+        node.src[1] = ctypes.addressof(linear.x)
+        wide = group * rank * _FLOAT_BYTES
+        node.ne[:] = (rank, tokens, group, groups)
+        # Sequence j of a group writes `tokens` rows, each into block j of its row.
+        block = tokens * wide + rank * _FLOAT_BYTES
+        node.nb[:] = (_FLOAT_BYTES, wide, block, group * tokens * wide)
+        node.data = self._blocks.ctypes.data
+
+    def _rewrite_b(self, node: Tensor, linear: _Linear) -> None:
+        if node.src[0] != ctypes.addressof(linear.b):
+            linear.node_h = node.src[1]
+            self._scaled.add(ctypes.addressof(node))
+        rows = node.ne[1] * node.ne[2] * node.ne[3]
+        tile, rank, outputs = self._tile, self._arena.rank, linear.slots.rows
+        stride = self._arena.slots * rank * _HALF_BYTES
+        linear.b.data = linear.slots.b.ctypes.data + tile.first * rank * _HALF_BYTES
+        node.src[0] = ctypes.addressof(linear.b)
+        if tile.uniform or rows == 0:
+            linear.b.ne[:] = (rank, outputs, 1, 1)
+            linear.b.nb[:] = (_HALF_BYTES, stride, stride * outputs, stride * outputs)
+            _shape(node, _FLOAT_BYTES, (outputs, rows))
+            node.src[1] = linear.node_h
+            return
+        group, groups, tokens = self._groups(rows)
+        across = group * rank
+        linear.b.ne[:] = (across, outputs, groups, 1)
+        linear.b.nb[:] = (_HALF_BYTES, stride, across * _HALF_BYTES, across * _HALF_BYTES)
+        _view(linear.h, linear.node_h, (across, group * tokens, groups, 1))
+        linear.h.data = self._blocks.ctypes.data
+        node.src[1] = ctypes.addressof(linear.h)
+        _shape(node, _FLOAT_BYTES, (outputs, group * tokens, groups, 1))
+
+    def _drop_scaling(self, node: Tensor) -> None:
+        source = node.src[0]
+        if source not in self._scaled:
+            return
+        self._scaled.discard(source)
+        if node.data != Tensor.from_address(source).data:
+            raise MixingUnavailableError("llama.cpp scales an adapter's result out of place")
+        node.op = self._none
+
+    def _groups(self, rows: int) -> tuple[int, int, int]:
+        """(slots a group, groups, tokens a sequence) of a product with this many rows."""
+        sequences = self._tile.sequences
+        tokens, rest = divmod(rows, sequences)
+        if rest or tokens not in (1, self._tile.tokens):
+            raise MixingUnavailableError(f"a product has {rows} rows where {self._tile} runs")
+        group = group_of(sequences)
+        return group, sequences // group, tokens
+
+
+def group_of(sequences: int) -> int:
+    """How many slots a product of B covers: the divisor of `sequences` nearest the best size."""
+    divisors = [n for n in range(2, _LARGEST_GROUP + 1) if sequences % n == 0]
+    return min(divisors, key=lambda n: abs(n - _GROUP_SLOTS), default=sequences)
+
+
+def _rows(tensor: Tensor) -> int:
+    return int(tensor.ne[1] * tensor.ne[2] * tensor.ne[3])
+
+
+def _shape(tensor: Tensor, item_bytes: int, shape: Sequence[int]) -> None:
+    """Give a tensor a contiguous shape of up to four dimensions, innermost first."""
+    sizes = (*shape, *(1,) * (4 - len(shape)))
+    tensor.ne[:] = sizes
+    first = item_bytes
+    second = first * sizes[0]
+    third = second * sizes[1]
+    tensor.nb[:] = (first, second, third, third * sizes[2])
+
+
+def _view(view: Tensor, source: Address, shape: Sequence[int]) -> None:
+    """Make `view` the F32 tensor at `source` in another contiguous shape."""
+    ctypes.memmove(ctypes.addressof(view), source, ctypes.sizeof(Tensor))
+    _shape(view, _FLOAT_BYTES, shape)

@@ -1,0 +1,125 @@
+"""Where the adapters of running turns lie: one slot a sequence, in memory of our own.
+
+For every adapted linear of the base, the A matrices of all slots are stacked, [slots·rank,
+columns], and the B matrices stand side by side, [rows, slots·rank], both F16. Slots of
+neighbouring sequences are therefore a fixed stride apart, which is what lets one matrix product
+walk over them. An adapter of a smaller rank is padded with zeros, which add nothing.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Half = npt.NDArray[np.float16]
+
+_ALIGNMENT_BYTES = 64
+_ITEM_BYTES = 2
+
+
+@dataclass(frozen=True)
+class PackedLora:
+    """An adapter ready to be copied into a slot; its scale is folded into `b`."""
+
+    a: Mapping[str, Half]  # linear -> [rank, columns]
+    b: Mapping[str, Half]  # linear -> [rows, rank]
+    rank: int
+
+    @property
+    def bytes(self) -> int:
+        """Memory it takes."""
+        return sum(tensor.nbytes for side in (self.a, self.b) for tensor in side.values())
+
+
+@dataclass(frozen=True)
+class LinearSlots:
+    """All slots of one linear."""
+
+    columns: int
+    rows: int
+    a: Half  # [slots * rank, columns]
+    b: Half  # [rows, slots * rank]
+
+
+class SlotArena:
+    """Slots for `slots` adapters of at most `rank`, for the linears of one base.
+
+    `linears` maps a weight's name to its (columns, rows).
+    """
+
+    def __init__(self, linears: Mapping[str, tuple[int, int]], slots: int, rank: int) -> None:
+        self.rank = rank
+        self.slots = slots
+        wide = slots * rank
+        items = [wide * size for shape in linears.values() for size in shape]
+        self._memory = _Memory(sum(map(_padded, items)))
+        self.linears = {
+            name: LinearSlots(
+                columns,
+                rows,
+                self._memory.take((wide, columns)),
+                self._memory.take((rows, wide)),
+            )
+            for name, (columns, rows) in linears.items()
+        }
+
+    def load(self, slot: int, lora: PackedLora, scale: float = 1.0) -> None:
+        """Copy an adapter into a slot, `scale` times as strong."""
+        start, used, end = self._columns(slot, lora.rank)
+        for name, linear in self.linears.items():
+            a, b = lora.a.get(name), lora.b.get(name)
+            if a is None or b is None:
+                linear.b[:, start:end] = 0
+                continue
+            linear.a[start:used] = a
+            linear.b[:, start:used] = b if scale == 1.0 else b * np.float16(scale)
+            linear.a[used:end] = 0
+            linear.b[:, used:end] = 0
+
+    def clear(self, slot: int) -> None:
+        """Make a slot the bare base: with B zero, whatever A holds adds nothing."""
+        start, _, end = self._columns(slot, 0)
+        for linear in self.linears.values():
+            linear.b[:, start:end] = 0
+
+    def copy(self, source: int, target: int) -> None:
+        """Make `target` hold what `source` holds."""
+        source_start, _, source_end = self._columns(source, 0)
+        start, _, end = self._columns(target, 0)
+        for linear in self.linears.values():
+            linear.a[start:end] = linear.a[source_start:source_end]
+            linear.b[:, start:end] = linear.b[:, source_start:source_end]
+
+    def _columns(self, slot: int, rank: int) -> tuple[int, int, int]:
+        start = slot * self.rank
+        return start, start + rank, start + self.rank
+
+
+class _Memory:
+    """One zeroed block that arrays are cut from; on huge pages where the system has them.
+
+    Each step walks over all of it, and B by columns: with small pages the walk misses the TLB.
+    """
+
+    def __init__(self, items: int) -> None:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        self._map = mmap.mmap(-1, max(items, 1) * _ITEM_BYTES, flags=flags)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            self._map.madvise(mmap.MADV_HUGEPAGE)
+        self._items = np.frombuffer(self._map, np.float16)
+        self._taken = 0
+
+    def take(self, shape: tuple[int, int]) -> Half:
+        count = shape[0] * shape[1]
+        array = self._items[self._taken : self._taken + count].reshape(shape)
+        self._taken += _padded(count)
+        return array
+
+
+def _padded(items: int) -> int:
+    unit = _ALIGNMENT_BYTES // _ITEM_BYTES
+    return -(-items // unit) * unit

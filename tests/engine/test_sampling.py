@@ -1,0 +1,239 @@
+"""Drawing tokens: as llama.cpp draws them, within the limits that were asked for."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import llama_cpp as lc
+import numpy as np
+import pytest
+
+from npc_server.engine.errors import DecodeError, RequestRejectedError
+from npc_server.engine.llama import ContextShape, Llama, Row, tokenize
+from npc_server.engine.protocol import Sampling
+from npc_server.engine.sampling import Sampler, check_sampling, likeliest, token_logprob
+
+PROMPT = """<|im_start|>system
+You are Mira, a blacksmith.<|im_end|>
+<|im_start|>user
+How are you today?<|im_end|>
+<|im_start|>assistant
+"""
+#: No turn marks: tokens that no training ever told apart are equally likely after one, and which
+#: of equals comes first is nobody's promise.
+PROSE = """The harbour was quiet when the blacksmith opened her shutters. She had slept badly, the
+wind had been at the tiles all night, and the first cart of ore was late again. 'It will come,' said
+the old woman from the chandlery, who said so every morning and was right about half of the time."""
+
+
+@pytest.fixture(scope="module")
+def llama(real_model: Path) -> Iterator[Llama]:
+    llama = Llama(real_model, ContextShape(1, context_tokens=512, batch_tokens=128, threads=2))
+    yield llama
+    llama.close()
+
+
+def said(llama: Llama, sampling: Sampling, prompt_text: str = PROMPT) -> list[int]:
+    """The tokens of a reply, its end left out."""
+    prompt = tokenize(llama.vocab, prompt_text, parse_special=True)
+    llama.clear(0)
+    llama.decode([Row(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
+    sampler, tokens, row = Sampler(llama, sampling), list[int](), len(prompt) - 1
+    while len(tokens) < sampling.max_tokens:
+        token = sampler.sample(row)
+        if llama.is_end(token):
+            break
+        llama.decode([Row(token, len(prompt) + len(tokens), 0, True)])
+        tokens.append(token)
+        row = 0
+    sampler.close()
+    return tokens
+
+
+def text_of(llama: Llama, sampling: Sampling) -> str:
+    tokens = said(llama, sampling)
+    return b"".join(llama.token_bytes(token) for token in tokens).decode("utf-8", "replace")
+
+
+def reference(llama: Llama, sampling: Sampling) -> object:
+    """llama.cpp's own chain over the whole vocabulary."""
+    links = [lc.llama_sampler_init_top_k(sampling.top_k)] if sampling.top_k else []
+    if sampling.repeat_penalty != 1:
+        window, penalty = sampling.repeat_window_tokens, sampling.repeat_penalty
+        penalties = lc.llama_sampler_init_penalties(llama.vocab_size, window, penalty, 0, 0)
+        links.insert(0, penalties)
+    links.append(lc.llama_sampler_init_top_p(sampling.top_p, 1))
+    links.append(lc.llama_sampler_init_min_p(sampling.min_p, 1))
+    links.append(lc.llama_sampler_init_temp(sampling.temperature))
+    links.append(lc.llama_sampler_init_dist(sampling.seed))
+    chain = lc.llama_sampler_chain_init(lc.llama_sampler_chain_default_params())
+    for link in links:
+        lc.llama_sampler_chain_add(chain, link)
+    return chain
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        pytest.param(Sampling(temperature=0.6, min_p=0.1), id="usual"),
+        pytest.param(Sampling(temperature=5, top_k=100, repeat_penalty=1.5), id="wild"),
+        pytest.param(Sampling(top_k=7, repeat_penalty=0.8, repeat_window_tokens=5), id="raised"),
+        pytest.param(Sampling(top_k=0, top_p=0.9, repeat_penalty=1.1), id="whole-vocabulary"),
+    ],
+)
+def test_a_draw_is_llama_cpps_over_the_whole_vocabulary(llama: Llama, sampling: Sampling) -> None:
+    prompt = tokenize(llama.vocab, PROSE, parse_special=False)
+    llama.clear(0)
+    llama.decode([Row(t, i, 0, True) for i, t in enumerate(prompt)])
+    for seed in range(4):
+        sampler = Sampler(llama, replace(sampling, seed=seed))
+        chain = reference(llama, replace(sampling, seed=seed))
+        ours = [sampler.sample(row) for row in range(len(prompt))]
+        theirs = [lc.llama_sampler_sample(chain, llama.context, row) for row in range(len(prompt))]
+        assert ours == theirs
+
+
+@pytest.mark.real_model
+def test_the_same_seed_says_the_same_and_another_something_else(llama: Llama) -> None:
+    usual = Sampling(temperature=1, max_tokens=12)
+    assert said(llama, usual) == said(llama, usual) != said(llama, replace(usual, seed=1))
+
+
+@pytest.mark.real_model
+def test_a_reply_has_at_least_so_many_tokens(llama: Llama) -> None:
+    short = Sampling(temperature=0, max_tokens=60)
+    length = len(said(llama, short))
+    longer = replace(short, min_tokens=length + 5)
+    assert length < 55
+    assert len(said(llama, longer)) >= length + 5
+
+
+@pytest.mark.real_model
+def test_dry_breaks_a_loop(llama: Llama) -> None:
+    loop = Sampling(temperature=0, min_tokens=48, max_tokens=48)
+    prompt = "tick tock tack," + " tick tock tack," * 12
+    assert _repeated_share(said(llama, loop, prompt)) > 0.8
+    assert _repeated_share(said(llama, replace(loop, dry_multiplier=4.0), prompt)) < 0.2
+
+
+def _repeated_share(tokens: list[int]) -> float:
+    runs = [tuple(tokens[i : i + 6]) for i in range(len(tokens) - 5)]
+    return 1 - len(set(runs)) / len(runs)
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize("temperature", [0, 0.6, 2])
+def test_a_grammar_is_kept_to_its_end(llama: Llama, temperature: float) -> None:
+    grammar = 'root ::= ("Aye" | "Nay") ", " [a-z ]{5,30} ". é日"'
+    text = text_of(llama, Sampling(temperature=temperature, grammar=grammar))
+    assert text.startswith(("Aye, ", "Nay, "))
+    assert text.endswith(". é日")
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize("seed", range(3))
+def test_a_schema_yields_json(llama: Llama, seed: int) -> None:
+    mood = {"enum": ["calm", 'so-"so"']}
+    properties = {"mood": mood, "say": {"type": "string", "maxLength": 60}}
+    schema = {"type": "object", "properties": properties, "required": ["mood", "say"]}
+    sampling = Sampling(json_schema=json.dumps(schema), repeat_penalty=1.1, seed=seed)
+    answer = json.loads(text_of(llama, sampling))
+    assert answer["mood"] in mood["enum"]
+    assert 0 <= len(answer["say"]) <= 60
+
+
+@pytest.mark.real_model
+def test_a_complete_grammar_ends_the_reply_before_its_least_length(llama: Llama) -> None:
+    sampling = Sampling(grammar='root ::= "Aye" "."', min_tokens=20, max_tokens=24)
+    assert text_of(llama, sampling) == "Aye."
+    assert len(said(llama, replace(sampling, grammar='root ::= "a"+'))) >= 20
+
+
+@pytest.mark.real_model
+def test_a_log_probability_is_that_of_the_softmax(llama: Llama) -> None:
+    said(llama, Sampling(temperature=0, max_tokens=3))
+    logits = llama.logits(0).astype(np.float64)
+    exact = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+    found = [token_logprob(llama.logits(0), token) for token in range(0, len(logits), 500)]
+    assert found == pytest.approx(exact[::500].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 129, 5000, 10_000])
+def test_the_likeliest_are_found_whatever_their_number(count: int) -> None:
+    logits = np.random.default_rng(0).normal(size=8_300).astype(np.float32)
+    exact = np.argsort(-logits)[: count or None].tolist()
+    found = likeliest(logits, count).tolist()
+    assert set(found) >= set(exact)
+    assert len(found) <= 4 * len(exact)
+
+
+class Numbers:
+    """A model that computes given logits."""
+
+    def __init__(self, tiny: Llama, logits: list[float]) -> None:
+        self._tiny, self._logits = tiny, np.array(logits, np.float32)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._tiny, name)
+
+    def logits(self, _row: int) -> object:
+        return self._logits
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model: Path) -> Llama:
+    return Llama(tiny_model, ContextShape(1, 64, 32, 1))
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_logits_that_are_no_numbers_are_an_error(tiny: Llama, temperature: float) -> None:
+    broken = Numbers(tiny, [math.nan] * tiny.vocab_size)
+    sampler = Sampler(broken, Sampling(temperature=temperature))  # type: ignore[arg-type]
+    with pytest.raises(DecodeError, match="no usable logits"):
+        sampler.sample(0)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "said"),
+    [
+        (Sampling(temperature=-0.1), "temperature is -0.1; 0 (always the likeliest token) to 5"),
+        (Sampling(temperature=5.1), "temperature is 5.1; "),
+        (Sampling(temperature=math.nan), "temperature is nan; "),
+        (Sampling(top_k=-1), "top_k is -1; 0 (no limit) or more"),
+        (Sampling(top_p=0), "top_p is 0; above 0, up to 1 (no limit)"),
+        (Sampling(top_p=1.01), "top_p is 1.01; "),
+        (Sampling(min_p=1), "min_p is 1; 0 (no limit) up to, but not including, 1"),
+        (Sampling(repeat_penalty=0), "repeat_penalty is 0; above 0; 1 is none"),
+        (Sampling(repeat_penalty=math.inf), "repeat_penalty is inf; "),
+        (Sampling(dry_multiplier=-1), "dry_multiplier is -1; 0 (none) or more"),
+        (Sampling(dry_base=0.9), "dry_base is 0.9; at least 1"),
+        (Sampling(dry_allowed_tokens=0), "dry_allowed_tokens is 0; at least 1"),
+        (Sampling(max_tokens=0), "max_tokens is 0; at least 1"),
+        (Sampling(min_tokens=97), "min_tokens 97 is above max_tokens 96; lower it"),
+        (Sampling(stop=("x",) * 17), "stop has 17 texts; at most 16 are taken"),
+        (Sampling(stop=("",)), "stop has a text of 0 characters; 1 to 256 are taken"),
+        (Sampling(grammar="x", json_schema="{}"), "grammar and json_schema are both given"),
+        (Sampling(grammar="root ::= x"), "grammar line 1, column 10: no rule is named 'x'"),
+        (Sampling(json_schema="{"), "json_schema line 1, column 2: expecting property name"),
+        (
+            Sampling(json_schema='{"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}'),
+            "json_schema is too much to keep to: grammar line 1, column 1: left recursion",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_refused_by_name(
+    tiny: Llama, sampling: Sampling, said: str
+) -> None:
+    with pytest.raises(RequestRejectedError) as caught:
+        check_sampling(tiny, sampling)
+    assert str(caught.value)[: len(said)] == said
+
+
+def test_what_can_be_drawn_is_let_pass(tiny: Llama) -> None:
+    check_sampling(tiny, Sampling())
+    check_sampling(tiny, Sampling(temperature=5, top_p=1, min_p=0.99, stop=("END",)))
+    check_sampling(tiny, Sampling(grammar='root ::= "a" | ""'))
+    check_sampling(tiny, Sampling(json_schema='{"type": "boolean"}'))

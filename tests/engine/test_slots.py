@@ -1,0 +1,67 @@
+"""Adapters in the memory that the model's graph reads."""
+
+import numpy as np
+import pytest
+
+from npc_server.engine.slots import PackedLora, SlotArena
+
+LINEARS = {"up": (8, 12), "down": (12, 8)}
+RANK = 4
+
+
+def lora(value: float, rank: int = RANK, names: tuple[str, ...] = ("up", "down")) -> PackedLora:
+    a = {name: np.full((rank, LINEARS[name][0]), value, np.float16) for name in names}
+    b = {name: np.full((LINEARS[name][1], rank), value, np.float16) for name in names}
+    return PackedLora(a, b, rank)
+
+
+def effect(arena: SlotArena, slot: int, name: str = "up") -> float:
+    """One entry of B·A of a slot: the same everywhere for these adapters."""
+    linear, columns = arena.linears[name], slice(slot * RANK, (slot + 1) * RANK)
+    product = linear.b[:, columns].astype(float) @ linear.a[columns].astype(float)
+    assert np.ptp(product) == 0
+    return float(product[0, 0])
+
+
+@pytest.fixture
+def arena() -> SlotArena:
+    return SlotArena(LINEARS, slots=3, rank=RANK)
+
+
+def test_a_new_slot_is_the_bare_base(arena: SlotArena) -> None:
+    assert effect(arena, 0) == 0
+
+
+def test_slots_do_not_touch_each_other(arena: SlotArena) -> None:
+    arena.load(0, lora(1))
+    arena.load(2, lora(2))
+    assert [effect(arena, slot) for slot in range(3)] == [RANK, 0, 4 * RANK]
+
+
+def test_a_smaller_rank_leaves_nothing_of_what_was_there(arena: SlotArena) -> None:
+    arena.load(1, lora(5))
+    arena.load(1, lora(1, rank=1))
+    assert effect(arena, 1) == 1
+
+
+def test_linears_that_an_adapter_leaves_alone_stay_the_base(arena: SlotArena) -> None:
+    arena.load(1, lora(5))
+    arena.load(1, lora(1, names=("up",)))
+    assert (effect(arena, 1, "up"), effect(arena, 1, "down")) == (RANK, 0)
+
+
+def test_the_scale_is_linear(arena: SlotArena) -> None:
+    arena.load(0, lora(1), scale=0.5)
+    assert effect(arena, 0) == RANK / 2
+
+
+def test_a_cleared_slot_is_the_base_again(arena: SlotArena) -> None:
+    arena.load(0, lora(1))
+    arena.clear(0)
+    assert effect(arena, 0) == 0
+
+
+def test_a_copied_slot_is_the_same_adapter(arena: SlotArena) -> None:
+    arena.load(0, lora(3))
+    arena.copy(0, 2)
+    assert effect(arena, 2) == effect(arena, 0) == 9 * RANK
