@@ -27,6 +27,7 @@ from npc.v1 import (
 )
 
 OnText = Callable[[str], None]
+SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Reply:
     live_adapter_version: str  # live when it ended
     ttft_ms: float  # from the call to the first text, as this client saw it
     total_ms: float
+    tokens: int
+    token_logprobs: tuple[float, ...]  # in nats; empty unless asked for
+    candidates: int  # replies drawn for this one
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,31 @@ class Client:
         await self._dialogue.EndSession(dialogue_pb2.EndSessionRequest(session_id=session_id))
 
     async def say(
-        self, session_id: str, text: str, seed: int | None = None, on_text: OnText | None = None
+        self,
+        session_id: str,
+        text: str,
+        seed: int | None = None,
+        on_text: OnText | None = None,
+        sampling: SamplingOverrides | None = None,
     ) -> Reply:
         """Say something and wait for the whole reply; `on_text` sees it grow."""
-        request = dialogue_pb2.SayRequest(session_id=session_id, text=text, seed=seed)
+        request = dialogue_pb2.SayRequest(
+            session_id=session_id, text=text, seed=seed, sampling=sampling
+        )
         return await _collect(self._dialogue.Say(request), on_text)
 
     async def regenerate(
-        self, session_id: str, turn_id: str, seed: int | None = None, on_text: OnText | None = None
+        self,
+        session_id: str,
+        turn_id: str,
+        seed: int | None = None,
+        on_text: OnText | None = None,
+        sampling: SamplingOverrides | None = None,
     ) -> Reply:
         """Ask for another take on the latest turn."""
-        request = dialogue_pb2.RegenerateRequest(session_id=session_id, turn_id=turn_id, seed=seed)
+        request = dialogue_pb2.RegenerateRequest(
+            session_id=session_id, turn_id=turn_id, seed=seed, sampling=sampling
+        )
         return await _collect(self._dialogue.Regenerate(request), on_text)
 
     async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> None:
@@ -159,6 +177,11 @@ class Client:
         answer: adapters_pb2.RollbackResponse = await self._adapters.Rollback(request)
         return answer
 
+    async def stats(self) -> adapters_pb2.StatsResponse:
+        """What the engine is doing, and its counters."""
+        answer: adapters_pb2.StatsResponse = await self._adapters.Stats(adapters_pb2.StatsRequest())
+        return answer
+
 
 async def _collect(stream: AsyncIterator[dialogue_pb2.ReplyEvent], on_text: OnText | None) -> Reply:
     begun = time.perf_counter()
@@ -181,4 +204,7 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         live_adapter_version=finished.live_adapter_version,
         ttft_ms=(first_text - begun) * 1e3,
         total_ms=(time.perf_counter() - begun) * 1e3,
+        tokens=finished.usage.reply_tokens,
+        token_logprobs=tuple(finished.token_logprobs),
+        candidates=finished.candidates,
     )

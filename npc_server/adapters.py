@@ -3,8 +3,8 @@
 Every turn leases the live version for its whole length, so a promotion never changes a running
 reply. A version goes live only after its files were verified, its base compared and the engine has
 loaded it; until then, and if any of that fails, the old version stays. A version that is neither
-live nor leased is unloaded. State changes on the event loop only, one change a character at a
-time.
+live nor leased is unloaded. An engine that comes back empty from a death gets all of them again
+before anyone speaks. State changes on the event loop only, one change a character at a time.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from npc_server.engine.errors import EngineError
+from npc_server.engine.errors import EngineDiedError, EngineError
 from npc_server.engine.protocol import Engine
 from npc_server.errors import AdapterMisfitError, UnknownCharacterError
 from personas.adapter_repo import AdapterRepo, Manifest
@@ -44,19 +44,29 @@ class CharacterListing:
     problem: str  # why the version named live on disk is not served; "" = all is well
 
 
+#: Called with a version that is loaded and about to go live for a character.
+Rehearse = Callable[[str, LiveAdapter], Awaitable[None]]
+
+
 class Adapters:
     """Live adapter versions of a cast."""
 
     def __init__(
-        self, repo: AdapterRepo, engine: Engine, base_sha256: str, characters: Sequence[str]
+        self,
+        repo: AdapterRepo,
+        engine: Engine,
+        base_sha256: str,
+        characters: Sequence[str],
+        rehearse: Rehearse | None = None,
     ) -> None:
+        self._rehearse = rehearse
         self._repo = repo
         self._engine = engine
         self._base_sha256 = base_sha256
         self._live = {character: LiveAdapter() for character in characters}
         self._problems: dict[str, str] = {}
         self._refused: dict[str, str] = {}  # version named on disk that could not be loaded
-        self._leases: Counter[LiveAdapter] = Counter()
+        self._leases: Counter[tuple[str, LiveAdapter]] = Counter()  # by character
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,7 +78,7 @@ class Adapters:
     @contextmanager
     def lease(self, character: str) -> Iterator[LiveAdapter]:
         """Pin the live version for the length of a turn."""
-        with self._leased(self.live(character)) as adapter:
+        with self._leased(character, self.live(character)) as adapter:
             yield adapter
 
     async def refresh(self, character: str) -> None:
@@ -77,6 +87,8 @@ class Adapters:
             try:
                 aliases = await asyncio.to_thread(self._repo.aliases, character)
                 await self._follow(character, aliases.live or "")
+            except EngineDiedError:
+                self._refused.pop(character, None)  # which says nothing of the version: look again
             except (AdapterRepoError, AdapterMisfitError, EngineError) as error:
                 self._report(character, error)
 
@@ -89,8 +101,38 @@ class Adapters:
         if self._refused.get(character) == version:
             return
         self._refused[character] = version
-        async with self._loaded(character, version) as new:
+        async with self._ready(character, version) as new:
             self._switch(character, new)
+
+    async def restore(self) -> None:
+        """Load into a fresh engine what is live or leased. Raises EngineDiedError.
+
+        Where a live version cannot be loaded again, the bare base takes over and the listing says
+        why: one damaged version must not keep the other characters silent.
+        """
+        for character in self._live:
+            async with self._locks[character]:
+                await self._restore_live(character)
+        for character, adapter in [lease for lease, count in self._leases.items() if count > 0]:
+            if adapter != self._live[character]:
+                await self._load_again(character, adapter)
+
+    async def _restore_live(self, character: str) -> None:
+        live = self._live[character]
+        problem = await self._load_again(character, live)
+        if problem is not None:
+            self._live[character] = LiveAdapter()
+            self._refused[character] = live.version
+            self._report(character, problem)
+
+    async def _load_again(self, character: str, adapter: LiveAdapter) -> Exception | None:
+        try:
+            async with self._loaded(character, adapter.version):
+                return None
+        except EngineDiedError:
+            raise
+        except (AdapterRepoError, AdapterMisfitError, EngineError) as error:
+            return error
 
     async def watch(self, interval_s: float) -> None:
         """Follow the aliases on disk, which other processes promote in, until cancelled."""
@@ -106,7 +148,7 @@ class Adapters:
         repo raises; whatever fails, the old version stays live.
         """
         self._require(character)
-        async with self._locks[character], self._loaded(character, version) as new:
+        async with self._locks[character], self._ready(character, version) as new:
             await asyncio.to_thread(self._repo.promote, character, version)
             return self._switch(character, new), new
 
@@ -115,14 +157,18 @@ class Adapters:
         self._require(character)
         async with self._locks[character]:
             aliases = await asyncio.to_thread(self._repo.rollback, character)
-            async with self._loaded(character, aliases.live) as new:
+            async with self._ready(character, aliases.live) as new:
                 return self._switch(character, new), new
 
     def listing(self, character: str) -> CharacterListing:
         """One character's versions. Reads the disk: call it off the event loop."""
         self._require(character)
         versions = tuple(self._repo.versions(character))
-        running = {adapter.version: count for adapter, count in self._leases.items() if count > 0}
+        running = {
+            adapter.version: count
+            for (speaker, adapter), count in tuple(self._leases.items())
+            if speaker == character
+        }
         return CharacterListing(
             character,
             self._live[character].version,
@@ -137,6 +183,14 @@ class Adapters:
             raise UnknownCharacterError(f"no character {character!r}; known: {known}")
 
     @asynccontextmanager
+    async def _ready(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
+        """A version that can go live now: loaded, leased, and its part read."""
+        async with self._loaded(character, version) as adapter:
+            if self._rehearse is not None:
+                await self._rehearse(character, adapter)
+            yield adapter
+
+    @asynccontextmanager
     async def _loaded(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
         """A verified version in the engine, leased so that nothing unloads it before it is live."""
         if not version:
@@ -144,7 +198,7 @@ class Adapters:
             return
         manifest = await self._checked(character, version)
         adapter = LiveAdapter(version, manifest.content_hash)
-        with self._leased(adapter):
+        with self._leased(character, adapter):
             folder = self._repo.path(character, version)
             await self._engine.load_adapter(adapter.content_hash, folder)
             yield adapter
@@ -168,12 +222,12 @@ class Adapters:
         return old
 
     @contextmanager
-    def _leased(self, adapter: LiveAdapter) -> Iterator[LiveAdapter]:
-        self._leases[adapter] += 1
+    def _leased(self, character: str, adapter: LiveAdapter) -> Iterator[LiveAdapter]:
+        self._leases[character, adapter] += 1
         try:
             yield adapter
         finally:
-            self._leases[adapter] -= 1
+            self._leases[character, adapter] -= 1
             self._unload_soon(adapter)
 
     def _report(self, character: str, error: Exception) -> None:
@@ -197,5 +251,5 @@ class Adapters:
 
     def _needed(self, adapter: LiveAdapter) -> bool:
         hashes = {live.content_hash for live in self._live.values()}
-        hashes |= {leased.content_hash for leased, count in self._leases.items() if count > 0}
+        hashes |= {leased.content_hash for (_, leased), count in self._leases.items() if count > 0}
         return adapter.content_hash in hashes

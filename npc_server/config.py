@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from npc_server.engine.protocol import Batching
 from npc_server.errors import ConfigError
 from npc_server.models import DEFAULT_MODEL
 from personas.persona import SAMPLE_CHARACTERS
@@ -49,6 +50,7 @@ class ServerSection(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 7749  # 0 = any free one
     grace_s: Annotated[float, Field(ge=0)] = 10.0  # how long running replies may take at the end
     adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # how often aliases on disk are looked at
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Prometheus over HTTP; 0 = off
 
 
 class ModelSection(_Section):
@@ -58,11 +60,17 @@ class ModelSection(_Section):
 
 
 class EngineSection(_Section):
-    """Memory and threads of the engine process."""
+    """Batching, memory and threads of the engine process."""
 
     sequences: Annotated[int, Field(ge=1, le=64)] = 8  # turns that run at once
     context_tokens: Annotated[int, Field(ge=256)] = 1024  # prompt and reply of a turn
     threads: Annotated[int, Field(ge=0)] = 0  # 0 = one a core
+    batching: Batching = Batching.MIXED  # "mixed": all characters a step; "grouped": one at a time
+    max_rank: Annotated[int, Field(ge=1, le=256)] = 16  # adapters of a higher rank are refused
+    prefill_chunk_tokens: Annotated[int, Field(ge=1)] = 128  # prompt tokens beside running replies
+    cache_mib: Annotated[int, Field(ge=0)] = 1024  # memory for kept prefixes
+    adapter_cache_mib: Annotated[int, Field(ge=0)] = 1024  # memory for parsed adapters
+    max_waiting: Annotated[int, Field(ge=1)] = 256  # turns in the queue; more are refused as busy
 
 
 class Config(_Section):

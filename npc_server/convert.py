@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -10,7 +12,7 @@ from feedback_store.records import Choice, Edit, Event, Payload, Reason, Receipt
 from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2
 from npc_server.adapters import CharacterListing
 from npc_server.dialogue import Finished, Started, check_id, check_text
-from npc_server.engine.protocol import Delta, FinishReason
+from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
 from npc_server.errors import InvalidRequestError
 from npc_server.sessions import Session
 from personas.adapter_repo import Manifest
@@ -18,6 +20,11 @@ from personas.adapter_repo import Manifest
 _FINISH_REASONS = {
     FinishReason.STOP: dialogue_pb2.FINISH_REASON_STOP,
     FinishReason.LENGTH: dialogue_pb2.FINISH_REASON_LENGTH,
+}
+
+_BATCHINGS = {
+    Batching.MIXED: adapters_pb2.BATCHING_MIXED,
+    Batching.GROUPED: adapters_pb2.BATCHING_GROUPED,
 }
 
 
@@ -29,6 +36,12 @@ def session_started(session: Session, adapter_version: str) -> dialogue_pb2.Star
         persona_version=session.persona.version,
         adapter_version=adapter_version,
     )
+
+
+def changes(request: dialogue_pb2.SayRequest | dialogue_pb2.RegenerateRequest) -> dict[str, Any]:
+    """What the call wants drawn differently: the contract names it as the engine does."""
+    wanted = {field.name: value for field, value in request.sampling.ListFields()}
+    return wanted | ({"stop": tuple(wanted["stop"])} if "stop" in wanted else {})
 
 
 def reply_event(event: Started | Delta | Finished) -> dialogue_pb2.ReplyEvent:
@@ -63,6 +76,8 @@ def _finished(event: Finished) -> dialogue_pb2.Finished:
         timing=dialogue_pb2.Timing(
             queue_ms=reply.queue_ms, ttft_ms=reply.ttft_ms, total_ms=reply.total_ms
         ),
+        token_logprobs=reply.token_logprobs,
+        candidates=event.candidates,
     )
 
 
@@ -124,6 +139,26 @@ def _version(manifest: Manifest, listing: CharacterListing) -> adapters_pb2.Adap
         method=manifest.method,
         created_at=_timestamp(datetime.fromisoformat(manifest.created_at)),
         running_turns=listing.running_turns[manifest.version],
+    )
+
+
+def stats_answer(stats: Stats) -> adapters_pb2.StatsResponse:
+    """The answer to Stats; its fields are named as ours."""
+    values: dict[str, Any] = {**asdict(stats), "batching": _BATCHINGS[stats.batching]}
+    return adapters_pb2.StatsResponse(**values)
+
+
+def engine_stats(answer: adapters_pb2.StatsResponse) -> Stats:
+    """What a server answered to Stats; the inverse of `stats_answer`."""
+    values: dict[str, Any] = {field.name: getattr(answer, field.name) for field in fields(Stats)}
+    histograms = {
+        name: Histogram(tuple(value.bounds), tuple(value.counts), value.sum)
+        for name, value in values.items()
+        if isinstance(value, adapters_pb2.Histogram)
+    }
+    (batching,) = [ours for ours, theirs in _BATCHINGS.items() if theirs == answer.batching]
+    return Stats(
+        **{**values, **histograms, "batching": batching, "adapters": tuple(answer.adapters)}
     )
 
 

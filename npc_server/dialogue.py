@@ -2,8 +2,9 @@
 
 A turn claims its session, leases the live adapter version, renders the prompt, streams the
 engine's deltas and is recorded with all that made it before its end is announced, so that feedback
-on it always finds it. A turn cut short is recorded as cancelled, with what was said, and leaves no
-trace in the conversation.
+on it always finds it. Where the persona wants the best of several replies, all are drawn before the
+first word is said. A turn cut short is recorded as cancelled, or failed when the engine broke
+off, with what was said, and leaves no trace in the conversation.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 from feedback_store.errors import FeedbackStoreError
 from feedback_store.records import JSON
@@ -23,16 +27,24 @@ from feedback_store.records import Session as SessionRecord
 from feedback_store.records import Turn as TurnRecord
 from feedback_store.store import Store
 from npc_server.adapters import Adapters, LiveAdapter
+from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Delta, Engine, Finish, FinishReason, Request, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
+from npc_server.reranking import FaultScorer, Scorer, best, candidates_of, drawn
 from npc_server.sessions import Exchange, Session, Sessions, Take
 from personas.persona import Persona
-from personas.render import Prompt, Tokenizer, prompt
+from personas.render import Line, Prompt, Speaker, Tokenizer, prompt
 
 logger = logging.getLogger(__name__)
 
 MAX_LINE_CHARACTERS = 2000
 MAX_ID_CHARACTERS = 128
+
+#: What a call wants drawn differently from its persona's way, by field of `Sampling`.
+Changes = Mapping[str, Any]
+NO_CHANGES: Changes = MappingProxyType({})
+
+_UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Finished:
     adapter_version: str
     live_adapter_version: str  # live for the character by now
     reply: Finish
+    candidates: int  # replies drawn for this one
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,7 @@ class Model:
     engine: Engine
     tokenizer: Tokenizer
     base_sha256: str
+    scorer: Scorer = field(default_factory=FaultScorer)  # of candidates, where several are drawn
 
 
 @dataclass(frozen=True)
@@ -73,8 +87,24 @@ class _Turn:
     session: Session
     exchange: Exchange
     adapter: LiveAdapter
+    history: tuple[Line, ...]  # before the player's line, then the earlier takes on the reply
     prompt: Prompt
     sampling: Sampling
+
+    @property
+    def best_of(self) -> int:
+        return self.session.persona.sampling.best_of
+
+    @property
+    def request(self) -> Request:
+        adapter = self.adapter.content_hash
+        return Request(
+            self.started.turn_id,
+            self.prompt.ids,
+            adapter,
+            self.sampling,
+            pinned_tokens=self.prompt.opening_tokens,
+        )
 
 
 class Dialogue:
@@ -116,7 +146,7 @@ class Dialogue:
         return self._sessions.end(session_id)
 
     def say(
-        self, session_id: str, text: str, seed: int | None
+        self, session_id: str, text: str, seed: int | None, changes: Changes = NO_CHANGES
     ) -> AsyncGenerator[Started | Delta | Finished]:
         """Reply to what the player says.
 
@@ -124,34 +154,37 @@ class Dialogue:
         what the engine raises.
         """
         session = self._sessions.get(session_id)
-        return self._turn(session, Exchange(check_text("text", text)), seed)
+        return self._turn(session, Exchange(check_text("text", text)), seed, changes)
 
     def regenerate(
-        self, session_id: str, turn_id: str, seed: int | None
+        self, session_id: str, turn_id: str, seed: int | None, changes: Changes = NO_CHANGES
     ) -> AsyncGenerator[Started | Delta | Finished]:
         """Another take on the session's latest turn. Raises NotLatestTurnError, and as `say`."""
         session = self._sessions.get(session_id)
-        return self._turn(session, session.latest(turn_id), seed)
+        return self._turn(session, session.latest(turn_id), seed, changes)
 
     async def _turn(
-        self, session: Session, exchange: Exchange, seed: int | None
+        self, session: Session, exchange: Exchange, seed: int | None, changes: Changes
     ) -> AsyncGenerator[Started | Delta | Finished]:
         with session.speaking(), self._adapters.lease(session.persona.id) as adapter:
-            turn = self._prepare(session, exchange, adapter, seed)
+            seed = secrets.randbits(32) if seed is None else seed
+            sampling = sampling_of(session.persona, seed, changes)
+            turn = self._prepare(session, exchange, adapter, sampling)
             yield turn.started
-            async with aclosing(self._speak(turn)) as events:
+            speak = self._speak if turn.best_of == 1 else self._speak_best
+            async with aclosing(speak(turn)) as events:
                 async for event in events:
                     yield event
 
     def _prepare(
-        self, session: Session, exchange: Exchange, adapter: LiveAdapter, seed: int | None
+        self, session: Session, exchange: Exchange, adapter: LiveAdapter, sampling: Sampling
     ) -> _Turn:
         persona = session.persona
-        sampling = sampling_of(persona, secrets.randbits(32) if seed is None else seed)
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
-        budget = self._model.engine.info.context_tokens - sampling.max_tokens
+        budget = _prompt_budget(self._model.engine.info.context_tokens, sampling.max_tokens)
         history = session.history(position)
         rendered = prompt(persona, history, exchange.player_text, self._model.tokenizer, budget)
+        takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
             turn_id=uuid.uuid4().hex,
             persona_version=persona.version,
@@ -159,16 +192,15 @@ class Dialogue:
             take=len(exchange.takes),
             seed=sampling.seed,
         )
-        return _Turn(started, session, exchange, adapter, rendered, sampling)
+        heard = (*history, *takes)
+        return _Turn(started, session, exchange, adapter, heard, rendered, sampling)
 
     async def _speak(self, turn: _Turn) -> AsyncGenerator[Delta | Finished]:
-        request = Request(
-            turn.started.turn_id, turn.prompt.ids, turn.adapter.content_hash, turn.sampling
-        )
         said: list[str] = []
         complete = False
+        reason = FinishReason.CANCELLED
         try:
-            async with aclosing(self._model.engine.generate(request)) as events:
+            async with aclosing(self._model.engine.generate(turn.request)) as events:
                 async for event in events:
                     if isinstance(event, Finish):
                         complete = True
@@ -176,11 +208,28 @@ class Dialogue:
                     else:
                         said.append(event.text)
                         yield event
+        except EngineError:
+            reason = FinishReason.FAILED
+            raise
         finally:
             if said and not complete:
-                self._store.record_turn(_record(turn, _cut_short("".join(said), turn), self._model))
+                reply = _cut_short("".join(said), turn, reason)
+                self._store.record_turn(_record(turn, reply, self._model))
 
-    async def _conclude(self, turn: _Turn, reply: Finish) -> Finished:
+    async def _speak_best(self, turn: _Turn) -> AsyncGenerator[Delta | Finished]:
+        begun = time.perf_counter()
+        candidates = await drawn(self._model.engine, candidates_of(turn.request, turn.best_of))
+        persona, said = turn.session.persona, turn.exchange.player_text
+        chosen = best(candidates, self._model.scorer, persona, said, turn.history)
+        waited_ms = (time.perf_counter() - begun) * 1e3
+        reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
+        turn = replace(turn, sampling=chosen.request.sampling)
+        finished = await self._conclude(turn, reply, len(candidates))
+        if reply.text:
+            yield Delta(reply.text)
+        yield finished
+
+    async def _conclude(self, turn: _Turn, reply: Finish, candidates: int = 1) -> Finished:
         started = turn.started
         turn.session.add_take(turn.exchange, Take(started.turn_id, reply.text))
         turn.session.turns += 1
@@ -191,7 +240,7 @@ class Dialogue:
             # The player's conversation matters more than its record.
             logger.exception("turn %s was not recorded", started.turn_id)
         live = self._adapters.live(turn.session.persona.id).version
-        return Finished(started.turn_id, started.adapter_version, live, reply)
+        return Finished(started.turn_id, started.adapter_version, live, reply, candidates)
 
 
 def check_text(field: str, text: str) -> str:
@@ -214,22 +263,37 @@ def _checked(field: str, value: str, most_characters: int) -> str:
     return value
 
 
-def sampling_of(persona: Persona, seed: int) -> Sampling:
-    """How this character's replies are drawn."""
-    drawn = persona.sampling
-    options = drawn.model_dump(exclude={"max_reply_tokens"})
-    return Sampling(max_tokens=drawn.max_reply_tokens, seed=seed, **options)
+def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> Sampling:
+    """How this character's reply is drawn; what a call changes goes before the persona's way."""
+    own = Sampling(seed=seed, **persona.sampling.drawing())
+    sampling = replace(own, **changes)
+    if "min_tokens" not in changes:  # a call for a short reply need not know how short is too short
+        sampling = replace(sampling, min_tokens=min(own.min_tokens, sampling.max_tokens))
+    return sampling
 
 
-def _cut_short(text: str, turn: _Turn) -> Finish:
+def _prompt_budget(context_tokens: int, max_tokens: int) -> int:
+    if max_tokens >= context_tokens:
+        raise InvalidRequestError(
+            f"max_tokens is {max_tokens}, but prompt and reply together have {context_tokens};"
+            " ask for less"
+        )
+    return context_tokens - max_tokens
+
+
+def _cut_short(text: str, turn: _Turn, reason: FinishReason) -> Finish:
     tokens = len(turn.prompt.ids)
-    return Finish(text, (), FinishReason.CANCELLED, 0.0, tokens, 0, 0.0, 0.0, 0.0)
+    return Finish(text, (), reason, 0.0, (), tokens, 0, 0.0, 0.0, 0.0)
 
 
 def _record(turn: _Turn, reply: Finish, model: Model) -> TurnRecord:
     started, session = turn.started, turn.session
     first = turn.exchange.takes[0].turn_id if turn.started.take else started.turn_id
-    sampling: dict[str, JSON] = {k: v for k, v in asdict(turn.sampling).items() if k != "stop"}
+    sampling: dict[str, JSON] = {
+        **asdict(turn.sampling),
+        "stop": list(turn.sampling.stop),
+        "best_of": turn.best_of,
+    }
     return TurnRecord(
         turn_id=started.turn_id,
         session_id=session.session_id,
@@ -250,7 +314,7 @@ def _record(turn: _Turn, reply: Finish, model: Model) -> TurnRecord:
         sampling=sampling,
         seed=started.seed,
         arm_probability=1.0,  # one live version serves every session
-        logprob=None if reply.reason is FinishReason.CANCELLED else reply.logprob,
+        logprob=None if reply.reason in _UNFINISHED else reply.logprob,
         queue_ms=reply.queue_ms,
         ttft_ms=reply.ttft_ms,
         total_ms=reply.total_ms,

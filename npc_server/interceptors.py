@@ -2,7 +2,8 @@
 
 The client's `x-request-id` metadata, or a fresh id, goes into every log line of the call and back
 in the trailing metadata. An error raised on purpose becomes its status with its message; anything
-else is logged with its trace and answered INTERNAL with nothing but the id.
+else is logged with its trace and answered INTERNAL with nothing but the id. Every call is counted
+when it ends. A busy engine's answer says in `retry-after-ms` when to come again.
 """
 
 from __future__ import annotations
@@ -10,18 +11,23 @@ from __future__ import annotations
 import contextvars
 import functools
 import logging
+import math
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
 
+from npc_server.engine.errors import EngineBusyError
 from npc_server.errors import status_of
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID_KEY = "x-request-id"
+RETRY_AFTER_KEY = "retry-after-ms"
+Count = Callable[[str, grpc.StatusCode], None]
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 if TYPE_CHECKING:  # generic in the stubs only
@@ -33,7 +39,13 @@ else:
 
 
 class RequestInterceptor(ServerInterceptor):
-    """Wraps unary and server-streaming handlers alike; client streams pass through."""
+    """Wraps unary and server-streaming handlers alike; client streams pass through.
+
+    `count` gets the method and the status of every call that ends.
+    """
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
 
     async def intercept_service(
         self,
@@ -46,37 +58,39 @@ class RequestInterceptor(ServerInterceptor):
             return handler
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream, method),
+                _stream(handler.unary_stream, method, self._count),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            _unary(handler.unary_unary, method),
+            _unary(handler.unary_unary, method, self._count),
             handler.request_deserializer,
             handler.response_serializer,
         )
 
 
-def _unary(behaviour: Any, method: str) -> Any:
+def _unary(behaviour: Any, method: str, count: Count) -> Any:
     @functools.wraps(behaviour)
     async def answer(request: Any, context: Context) -> Any:
         _identify(context)
         try:
-            return await behaviour(request, context)
+            with _counted(method, count):
+                return await behaviour(request, context)
         except Exception as error:
             await _abort(context, method, error)
 
     return answer
 
 
-def _stream(behaviour: Any, method: str) -> Any:
+def _stream(behaviour: Any, method: str, count: Count) -> Any:
     @functools.wraps(behaviour)
     async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
         _identify(context)
         replies = behaviour(request, context)
         try:
-            async for reply in replies:
-                yield reply
+            with _counted(method, count):
+                async for reply in replies:
+                    yield reply
         except Exception as error:
             await _abort(context, method, error)
         finally:
@@ -85,6 +99,21 @@ def _stream(behaviour: Any, method: str) -> Any:
             await replies.aclose()
 
     return answer
+
+
+@contextmanager
+def _counted(method: str, count: Count) -> Iterator[None]:
+    code = grpc.StatusCode.OK
+    try:
+        yield
+    except Exception as error:
+        code = status_of(error) or grpc.StatusCode.INTERNAL
+        raise
+    except BaseException:  # cancelled, or the stream was closed: the client left
+        code = grpc.StatusCode.CANCELLED
+        raise
+    finally:
+        count(method, code)
 
 
 def _identify(context: Context) -> None:
@@ -103,7 +132,15 @@ async def _abort(context: Context, method: str, error: Exception) -> None:
         message = f"internal error; quote request id {request_id.get()}"
         await context.abort(grpc.StatusCode.INTERNAL, message)
     logger.info("%s refused: %s", method, code)
-    await context.abort(code, str(error))
+    await context.abort(code, str(error), _hints(error))
+
+
+def _hints(error: Exception) -> tuple[tuple[str, str], ...]:
+    """Trailing metadata of a refusal; it replaces what was set before."""
+    identity = (REQUEST_ID_KEY, request_id.get())
+    if isinstance(error, EngineBusyError):
+        return identity, (RETRY_AFTER_KEY, str(math.ceil(error.retry_after_s * 1e3)))
+    return (identity,)
 
 
 class RequestIdFilter(logging.Filter):

@@ -23,6 +23,7 @@ from npc.v1 import (
 from npc_server import convert
 from npc_server.adapters import Adapters
 from npc_server.dialogue import Dialogue, check_id
+from npc_server.engine.protocol import Engine
 from npc_server.sessions import Session, Sessions
 
 if TYPE_CHECKING:  # generic in the stubs only
@@ -45,7 +46,9 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.SayRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        async with aclosing(self._dialogue.say(request.session_id, request.text, seed)) as events:
+        changes = convert.changes(request)
+        replies = self._dialogue.say(request.session_id, request.text, seed, changes)
+        async with aclosing(replies) as events:
             async for event in events:
                 yield convert.reply_event(event)
 
@@ -53,7 +56,8 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.RegenerateRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        takes = self._dialogue.regenerate(request.session_id, request.turn_id, seed)
+        changes = convert.changes(request)
+        takes = self._dialogue.regenerate(request.session_id, request.turn_id, seed, changes)
         async with aclosing(takes) as events:
             async for event in events:
                 yield convert.reply_event(event)
@@ -101,9 +105,10 @@ def _continue_from(session: Session, event: Event) -> None:
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     """npc.v1.Adapters."""
 
-    def __init__(self, adapters: Adapters, characters: Sequence[str]) -> None:
+    def __init__(self, adapters: Adapters, characters: Sequence[str], engine: Engine) -> None:
         self._adapters = adapters
         self._characters = tuple(sorted(characters))
+        self._engine = engine
 
     async def List(  # noqa: N802
         self, request: adapters_pb2.ListAdaptersRequest, context: Context
@@ -127,3 +132,8 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     ) -> adapters_pb2.RollbackResponse:
         old, new = await self._adapters.rollback(request.character)
         return adapters_pb2.RollbackResponse(live_version=new.version, previous_version=old.version)
+
+    async def Stats(  # noqa: N802
+        self, request: adapters_pb2.StatsRequest, context: Context
+    ) -> adapters_pb2.StatsResponse:
+        return convert.stats_answer(await self._engine.stats())

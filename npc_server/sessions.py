@@ -104,6 +104,9 @@ class Sessions:
         self._limit = limit
         self._open: OrderedDict[str, Session] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def add(self, session: Session) -> None:
         """Open a session."""
         self._open[session.session_id] = session

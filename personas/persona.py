@@ -62,6 +62,7 @@ Phrase = Annotated[
     AfterValidator(_has_a_word),
 ]
 Phrases = Annotated[tuple[Phrase, ...], Field(max_length=64)]
+StopText = Annotated[str, StringConstraints(min_length=1, max_length=80)]  # blanks count
 SomePhrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=64)]
 
 
@@ -99,8 +100,23 @@ class Sampling(_Closed):
     top_k: int = Field(default=40, ge=0, le=1000)  # 0 = no limit
     top_p: float = Field(default=0.95, gt=0, le=1)
     min_p: float = Field(default=0.05, ge=0, lt=1)
-    repeat_penalty: float = Field(default=1.1, ge=1, le=2)  # 1 = none
+    repeat_penalty: float = Field(default=1.1, ge=1, le=2)  # of single tokens said before; 1 = none
+    dry_multiplier: float = Field(default=0.0, ge=0, le=5)  # of whole phrases said before; 0 = none
+    min_reply_tokens: int = Field(default=0, ge=0, le=512)  # the character does not stop before
     max_reply_tokens: int = Field(default=80, ge=1, le=512)
+    stop: Annotated[
+        tuple[StopText, ...], Field(max_length=16)
+    ] = ()  # each ends the reply before it
+    best_of: int = Field(default=1, ge=1, le=8)  # replies drawn at once, of which the best is said
+
+    def drawing(self) -> dict[str, Any]:
+        """How one reply is drawn, under the engine's names for it."""
+        options = self.model_dump(exclude={"min_reply_tokens", "max_reply_tokens", "best_of"})
+        return {
+            **options,
+            "min_tokens": self.min_reply_tokens,
+            "max_tokens": self.max_reply_tokens,
+        }
 
 
 class Fact(_Closed):
@@ -173,8 +189,24 @@ class Persona(_Card):
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change whenever any of the three files says something else."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        content = self.model_dump(mode="json")
+        content["sampling"] = _without_later_defaults(content["sampling"])
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+#: Keys younger than files that are versioned already: as long as such a key says nothing new, a
+#: file that lacks it keeps its version.
+_LATER_KEYS = ("dry_multiplier", "min_reply_tokens", "stop", "best_of")
+
+
+def _without_later_defaults(sampling: dict[str, Any]) -> dict[str, Any]:
+    default = Sampling().model_dump(mode="json")
+    return {
+        key: value
+        for key, value in sampling.items()
+        if key not in _LATER_KEYS or value != default[key]
+    }
 
 
 def load_characters(root: Path) -> dict[str, Persona]:
@@ -373,12 +405,20 @@ def _check_card(folder_name: str, card: _Card, file: Document) -> None:
     if card.examples_in_prompt > len(card.examples):
         what = f"{card.examples_in_prompt} wanted but {len(card.examples)} are written"
         file.report(("examples_in_prompt",), what)
+    _check_reply_length(card, file)
     _check_unique(file, "taboos", card.taboos)
     for index, example in enumerate(card.examples):
         for taboo in card.taboos:
             for word in mentioned(example.reply, taboo.words):
                 what = f"says {word!r}, which taboo {taboo.id!r} forbids"
                 file.report(("examples", index, "reply"), what)
+
+
+def _check_reply_length(card: _Card, file: Document) -> None:
+    least, most = card.sampling.min_reply_tokens, card.sampling.max_reply_tokens
+    if least > most:
+        what = f"{least} is above max_reply_tokens, which is {most}"
+        file.report(("sampling", "min_reply_tokens"), what)
 
 
 def _check_unique(file: Document, section: str, entries: Iterable[Any]) -> None:

@@ -62,6 +62,7 @@ class Prompt:
     ids: tuple[int, ...]
     messages: tuple[Message, ...]
     dropped_lines: int  # oldest history lines that did not fit
+    opening_tokens: int  # of ids: what every conversation with this character begins with
 
 
 _ROLE = {Speaker.PLAYER: "user", Speaker.CHARACTER: "assistant"}
@@ -125,7 +126,18 @@ def prompt(
         )
     kept = _newest(history, tokenizer, budget_tokens - bare)
     rendered = messages(persona, kept, player_text)
-    return Prompt(message_ids(rendered, tokenizer), rendered, len(history) - len(kept))
+    return Prompt(
+        ids=message_ids(rendered, tokenizer),
+        messages=rendered,
+        dropped_lines=len(history) - len(kept),
+        opening_tokens=len(opening_ids(persona, tokenizer)),
+    )
+
+
+def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
+    """What every conversation with this character begins with: who it is, and its examples."""
+    turns = (_turn_ids(message, tokenizer) for message in _opening(persona))
+    return tuple(chain.from_iterable(turns))
 
 
 def message_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15npc/v1/adapters.proto\x12\x06npc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x13ListAdaptersRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\"E\n\x14ListAdaptersResponse\x12-\n\ncharacters\x18\x01 \x03(\x0b\x32\x19.npc.v1.CharacterAdapters\"w\n\x11\x43haracterAdapters\x12\x11\n\tcharacter\x18\x01 \x01(\t\x12\x14\n\x0clive_version\x18\x02 \x01(\t\x12(\n\x08versions\x18\x03 \x03(\x0b\x32\x16.npc.v1.AdapterVersion\x12\x0f\n\x07problem\x18\x04 \x01(\t\"\x88\x01\n\x0e\x41\x64\x61pterVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrunning_turns\x18\x05 \x01(\r\"4\n\x0ePromoteRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"A\n\x0fPromoteResponse\x12\x14\n\x0clive_version\x18\x01 \x01(\t\x12\x18\n\x10previous_version\x18\x02 \x01(\t\"$\n\x0fRollbackRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\"B\n\x10RollbackResponse\x12\x14\n\x0clive_version\x18\x01 \x01(\t\x12\x18\n\x10previous_version\x18\x02 \x01(\t2\xc8\x01\n\x08\x41\x64\x61pters\x12\x41\n\x04List\x12\x1b.npc.v1.ListAdaptersRequest\x1a\x1c.npc.v1.ListAdaptersResponse\x12:\n\x07Promote\x12\x16.npc.v1.PromoteRequest\x1a\x17.npc.v1.PromoteResponse\x12=\n\x08Rollback\x12\x17.npc.v1.RollbackRequest\x1a\x18.npc.v1.RollbackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15npc/v1/adapters.proto\x12\x06npc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"(\n\x13ListAdaptersRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\"E\n\x14ListAdaptersResponse\x12-\n\ncharacters\x18\x01 \x03(\x0b\x32\x19.npc.v1.CharacterAdapters\"w\n\x11\x43haracterAdapters\x12\x11\n\tcharacter\x18\x01 \x01(\t\x12\x14\n\x0clive_version\x18\x02 \x01(\t\x12(\n\x08versions\x18\x03 \x03(\x0b\x32\x16.npc.v1.AdapterVersion\x12\x0f\n\x07problem\x18\x04 \x01(\t\"\x88\x01\n\x0e\x41\x64\x61pterVersion\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06parent\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrunning_turns\x18\x05 \x01(\r\"4\n\x0ePromoteRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"A\n\x0fPromoteResponse\x12\x14\n\x0clive_version\x18\x01 \x01(\t\x12\x18\n\x10previous_version\x18\x02 \x01(\t\"$\n\x0fRollbackRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\"B\n\x10RollbackResponse\x12\x14\n\x0clive_version\x18\x01 \x01(\t\x12\x18\n\x10previous_version\x18\x02 \x01(\t\"\x0e\n\x0cStatsRequest\"8\n\tHistogram\x12\x0e\n\x06\x62ounds\x18\x01 \x03(\x01\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\x04\x12\x0b\n\x03sum\x18\x03 \x01(\x01\"\xf7\x04\n\rStatsResponse\x12\"\n\x08\x62\x61tching\x18\x01 \x01(\x0e\x32\x10.npc.v1.Batching\x12\x17\n\x0f\x62\x61tching_reason\x18\x02 \x01(\t\x12\x0f\n\x07running\x18\x03 \x01(\r\x12\x0f\n\x07waiting\x18\x04 \x01(\r\x12\x11\n\tsequences\x18\x05 \x01(\r\x12\x10\n\x08\x61\x64\x61pters\x18\x06 \x03(\t\x12\x15\n\radapter_bytes\x18\x07 \x01(\x04\x12\x15\n\rcache_entries\x18\x08 \x01(\r\x12\x13\n\x0b\x63\x61\x63he_bytes\x18\t \x01(\x04\x12\r\n\x05steps\x18\n \x01(\x04\x12\x11\n\tslot_hits\x18\x0b \x01(\x04\x12\x12\n\nslot_loads\x18\x0c \x01(\x04\x12\x10\n\x08kv_moves\x18\r \x01(\x04\x12\x15\n\rprompt_tokens\x18\x0e \x01(\x04\x12\x15\n\rcached_tokens\x18\x0f \x01(\x04\x12\x18\n\x10generated_tokens\x18\x10 \x01(\x04\x12\r\n\x05turns\x18\x11 \x01(\x04\x12\x10\n\x08rejected\x18\x12 \x01(\x04\x12\"\n\x07step_ms\x18\x13 \x01(\x0b\x32\x11.npc.v1.Histogram\x12,\n\x11\x61\x64\x61pters_per_step\x18\x14 \x01(\x0b\x32\x11.npc.v1.Histogram\x12#\n\x08queue_ms\x18\x15 \x01(\x0b\x32\x11.npc.v1.Histogram\x12\"\n\x07ttft_ms\x18\x16 \x01(\x0b\x32\x11.npc.v1.Histogram\x12\'\n\x0ctokens_per_s\x18\x17 \x01(\x0b\x32\x11.npc.v1.Histogram\x12*\n\x0f\x61\x64\x61pter_load_ms\x18\x18 \x01(\x0b\x32\x11.npc.v1.Histogram*N\n\x08\x42\x61tching\x12\x18\n\x14\x42\x41TCHING_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x42\x41TCHING_MIXED\x10\x01\x12\x14\n\x10\x42\x41TCHING_GROUPED\x10\x02\x32\xfe\x01\n\x08\x41\x64\x61pters\x12\x41\n\x04List\x12\x1b.npc.v1.ListAdaptersRequest\x1a\x1c.npc.v1.ListAdaptersResponse\x12:\n\x07Promote\x12\x16.npc.v1.PromoteRequest\x1a\x17.npc.v1.PromoteResponse\x12=\n\x08Rollback\x12\x17.npc.v1.RollbackRequest\x1a\x18.npc.v1.RollbackResponse\x12\x34\n\x05Stats\x12\x14.npc.v1.StatsRequest\x1a\x15.npc.v1.StatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'npc.v1.adapters_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_BATCHING']._serialized_start=1374
+  _globals['_BATCHING']._serialized_end=1452
   _globals['_LISTADAPTERSREQUEST']._serialized_start=66
   _globals['_LISTADAPTERSREQUEST']._serialized_end=106
   _globals['_LISTADAPTERSRESPONSE']._serialized_start=108
@@ -48,6 +50,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLLBACKREQUEST']._serialized_end=596
   _globals['_ROLLBACKRESPONSE']._serialized_start=598
   _globals['_ROLLBACKRESPONSE']._serialized_end=664
-  _globals['_ADAPTERS']._serialized_start=667
-  _globals['_ADAPTERS']._serialized_end=867
+  _globals['_STATSREQUEST']._serialized_start=666
+  _globals['_STATSREQUEST']._serialized_end=680
+  _globals['_HISTOGRAM']._serialized_start=682
+  _globals['_HISTOGRAM']._serialized_end=738
+  _globals['_STATSRESPONSE']._serialized_start=741
+  _globals['_STATSRESPONSE']._serialized_end=1372
+  _globals['_ADAPTERS']._serialized_start=1455
+  _globals['_ADAPTERS']._serialized_end=1709
 # @@protoc_insertion_point(module_scope)

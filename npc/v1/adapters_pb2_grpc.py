@@ -26,10 +26,11 @@ if _version_not_supported:
 
 
 class AdaptersStub:
-    """For operators: which adapter versions exist, which one speaks.
+    """For operators: which adapter versions exist, which one speaks, what the engine does under them.
 
     Errors: NOT_FOUND for an unknown character or version; FAILED_PRECONDITION when a version is
-    damaged or does not fit the base (the live one stays), or when there is nothing to roll back to.
+    damaged or does not fit the base (the live one stays), or when there is nothing to roll back to;
+    UNAVAILABLE while the engine restarts.
     """
 
     def __init__(self, channel):
@@ -53,13 +54,19 @@ class AdaptersStub:
                 request_serializer=npc_dot_v1_dot_adapters__pb2.RollbackRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_adapters__pb2.RollbackResponse.FromString,
                 _registered_method=True)
+        self.Stats = channel.unary_unary(
+                '/npc.v1.Adapters/Stats',
+                request_serializer=npc_dot_v1_dot_adapters__pb2.StatsRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_adapters__pb2.StatsResponse.FromString,
+                _registered_method=True)
 
 
 class AdaptersServicer:
-    """For operators: which adapter versions exist, which one speaks.
+    """For operators: which adapter versions exist, which one speaks, what the engine does under them.
 
     Errors: NOT_FOUND for an unknown character or version; FAILED_PRECONDITION when a version is
-    damaged or does not fit the base (the live one stays), or when there is nothing to roll back to.
+    damaged or does not fit the base (the live one stays), or when there is nothing to roll back to;
+    UNAVAILABLE while the engine restarts.
     """
 
     def List(self, request, context):
@@ -83,6 +90,14 @@ class AdaptersServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Stats(self, request, context):
+        """What the engine is doing, and counters since its process started; a restart of the engine
+        begins them anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdaptersServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -101,6 +116,11 @@ def add_AdaptersServicer_to_server(servicer, server):
                     request_deserializer=npc_dot_v1_dot_adapters__pb2.RollbackRequest.FromString,
                     response_serializer=npc_dot_v1_dot_adapters__pb2.RollbackResponse.SerializeToString,
             ),
+            'Stats': grpc.unary_unary_rpc_method_handler(
+                    servicer.Stats,
+                    request_deserializer=npc_dot_v1_dot_adapters__pb2.StatsRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_adapters__pb2.StatsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'npc.v1.Adapters', rpc_method_handlers)
@@ -110,10 +130,11 @@ def add_AdaptersServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Adapters:
-    """For operators: which adapter versions exist, which one speaks.
+    """For operators: which adapter versions exist, which one speaks, what the engine does under them.
 
     Errors: NOT_FOUND for an unknown character or version; FAILED_PRECONDITION when a version is
-    damaged or does not fit the base (the live one stays), or when there is nothing to roll back to.
+    damaged or does not fit the base (the live one stays), or when there is nothing to roll back to;
+    UNAVAILABLE while the engine restarts.
     """
 
     @staticmethod
@@ -187,6 +208,33 @@ class Adapters:
             '/npc.v1.Adapters/Rollback',
             npc_dot_v1_dot_adapters__pb2.RollbackRequest.SerializeToString,
             npc_dot_v1_dot_adapters__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Adapters/Stats',
+            npc_dot_v1_dot_adapters__pb2.StatsRequest.SerializeToString,
+            npc_dot_v1_dot_adapters__pb2.StatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

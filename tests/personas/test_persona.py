@@ -76,6 +76,10 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("Hello, love.", "Burnt again!", "persona.yaml:10: examples[0].reply: says 'burnt'"),
         ("You are kind.", "You sift chalk.", "persona.yaml:4: summary: gives away secret 'flour'"),
         ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2: sampling.top_p: input"),
+        ("id: ada", "id: ada\nsampling: {best_of: 9}", "persona.yaml:2: sampling.best_of: input"),
+        ("id: ada", "id: ada\nsampling: {stop: ['']}", "persona.yaml:2: sampling.stop[0]: string"),
+        ("id: ada", "id: ada\nsampling: {bestof: 2}", "persona.yaml:2: sampling.bestof: unknown key; did you mean 'best_of'?"),  # noqa: E501
+        ("id: ada", "id: ada\nsampling: {min_reply_tokens: 90}", "persona.yaml:2: sampling.min_reply_tokens: 90 is above max_reply_tokens, which is 80"),  # noqa: E501
         ("id: ada", "id: ada\nexamples_in_prompt: 2", "persona.yaml:2: examples_in_prompt: 2 w"),
     ],
 )  # fmt: skip
@@ -172,6 +176,39 @@ def test_the_version_names_the_content_not_the_spelling(
     ).version
     assert version == respelt == edited != other
     assert len(version) == 12
+
+
+@pytest.mark.parametrize(
+    ("character", "version"),
+    [("fenn", "d2c44c66f49d"), ("mira", "f65ec1b78dfb"), ("orsolo", "17961e38ce1b")],
+)
+def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
+    character: str, version: str
+) -> None:
+    """Turns are stored with the version: change these only together with the sample files."""
+    assert load_characters(SAMPLE_CHARACTERS)[character].version == version
+
+
+@pytest.mark.parametrize(
+    "key", ["dry_multiplier: 0.8", "min_reply_tokens: 4", "stop: ['END']", "best_of: 3"]
+)
+def test_a_younger_key_counts_once_it_says_something(
+    write_character: WriteCharacter, card: str, key: str
+) -> None:
+    version = load_character(write_character()).version
+    other = write_character(card=f"{card}sampling: {{{key}}}\n", name="x/ada")
+    assert load_character(other).version != version
+
+
+def test_how_replies_are_drawn_bears_the_names_of_the_engine(
+    write_character: WriteCharacter, card: str
+) -> None:
+    folder = write_character(
+        card=card + "sampling: {min_reply_tokens: 4, stop: [END], best_of: 2}\n"
+    )
+    drawing = load_character(folder).sampling.drawing()
+    assert (drawing["min_tokens"], drawing["max_tokens"], drawing["stop"]) == (4, 80, ("END",))
+    assert "best_of" not in drawing
 
 
 @pytest.mark.parametrize("character", ["fenn", "mira", "orsolo"])

@@ -43,3 +43,13 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     (tmp_path / "npc.toml").write_text("[server\n")
     with pytest.raises(ConfigError, match=r"npc\.toml"):
         load(None, {})
+
+
+def test_every_setting_is_in_the_operators_guide() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "operators.md").read_text()
+    settings = [
+        f"`[{section}] {name}`"
+        for section, field in Config.model_fields.items()
+        for name in type(field.default).model_fields
+    ]
+    assert [setting for setting in settings if setting not in guide] == []

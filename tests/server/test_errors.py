@@ -1,12 +1,13 @@
 """Every error somebody raises on purpose has a status."""
 
+import pickle
 from collections.abc import Iterator
 
 import grpc
 import pytest
 
 from feedback_store.errors import FeedbackStoreError, StoreClosedError
-from npc_server.engine.errors import EngineError
+from npc_server.engine.errors import EngineBusyError, EngineError
 from npc_server.errors import STATUS_OF, InvalidRequestError, ServerError, status_of
 from personas.errors import PersonasError
 
@@ -31,3 +32,8 @@ def test_the_nearest_class_decides() -> None:
 
 def test_an_error_nobody_planned_has_none() -> None:
     assert status_of(ZeroDivisionError()) is None
+
+
+def test_a_busy_engine_keeps_its_hint_on_the_way_through_a_pipe() -> None:
+    error = pickle.loads(pickle.dumps(EngineBusyError("busy", retry_after_s=2.5)))
+    assert (str(error), error.retry_after_s) == ("busy", 2.5)

@@ -49,17 +49,24 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
     """Starts servers; they stop when the test ends."""
     async with AsyncExitStack() as stack:
 
-        async def make(script: Script | None = None) -> Stage:
+        async def make(
+            script: Script | None = None,
+            metrics_port: int = 0,
+            characters: Path = SAMPLE_CHARACTERS,
+        ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db"))
             repo = AdapterRepo(tmp_path / "adapters")
             parts = Parts(
-                load_characters(SAMPLE_CHARACTERS),
+                load_characters(characters),
                 Model(engine, FakeTokenizer(), BASE_SHA256),
                 store,
                 repo,
             )
-            config = Config(server=ServerSection(port=0, grace_s=1, adapter_poll_s=0.05))
+            section = ServerSection(
+                port=0, grace_s=1, adapter_poll_s=0.05, metrics_port=metrics_port
+            )
+            config = Config(server=section)
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             await stack.enter_async_context(running(parts, config, port.set_result))
             client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))

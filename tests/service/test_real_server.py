@@ -1,18 +1,27 @@
 """`npc serve` as a user starts it, with the real model."""
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import grpc
+import grpc.aio
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from feedback_store.records import Edit
 from feedback_store.store import Store
 from npc_client import server_process
-from npc_client.client import Client
+from npc_client.client import Client, ServerNotReadyError
+from npc_server.models import file_sha256
+from npc_server.supervision import MAX_DEATHS
+from personas.adapter_repo import AdapterRepo, Draft
 
 pytestmark = [pytest.mark.service, pytest.mark.real_model]
 
@@ -77,13 +86,71 @@ def test_broken_persona_files_are_all_reported_and_nothing_starts(tmp_path: Path
     assert "bert/persona.yaml" in done.stderr
 
 
+async def test_talk_goes_on_after_the_engine_was_killed_in_mid_sentence(
+    tmp_path: Path, real_model: Path
+) -> None:
+    version = publish(tmp_path / "data" / "adapters", tmp_path / "source", real_model)
+    async with (
+        server_process.server(tmp_path / "server.log") as running,
+        Client(running.address) as client,
+    ):
+        session = (await client.start_session("mira", "p1")).session_id
+        before = await client.say(session, "Good evening.", seed=1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.say(session, "Tell me of the forge.", 1, Killer(running.process.pid))
+        with pytest.raises(ServerNotReadyError):
+            await client.wait_until_serving(timeout_s=0.01)
+        await client.wait_until_serving(timeout_s=30)
+        after = await client.say(session, "Are you well?", seed=1)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert before.adapter_version == after.adapter_version == version
+    with Store.open(tmp_path / "data" / "feedback.db") as store:
+        reasons = {turn.player_text: turn.finish_reason for turn in store.turns("mira")}
+    assert reasons["Tell me of the forge."] == "failed"
+    assert {reasons["Good evening."], reasons["Are you well?"]} <= {"stop", "length"}
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_model")
-async def test_a_server_whose_engine_dies_ends_with_4(tmp_path: Path) -> None:
+async def test_a_server_whose_engine_keeps_dying_ends_with_4(tmp_path: Path) -> None:
     running = server_process.start(tmp_path / "server.log", {})
     async with Client(running.address) as client:
-        await client.wait_until_serving(60)
-    os.kill(engine_of(running.process.pid), signal.SIGKILL)
+        for _ in range(MAX_DEATHS):
+            await client.wait_until_serving(60)
+            os.kill(engine_of(running.process.pid), signal.SIGKILL)
+            with contextlib.suppress(ServerNotReadyError):
+                while True:
+                    await client.wait_until_serving(timeout_s=0.05)
     assert await asyncio.to_thread(running.process.wait, 20) == 4
+
+
+class Killer:
+    """Kills a server's engine at the first text of a reply."""
+
+    def __init__(self, server_pid: int) -> None:
+        self._engines = [engine_of(server_pid)]
+
+    def __call__(self, _: str) -> None:
+        while self._engines:
+            os.kill(self._engines.pop(), signal.SIGKILL)
+
+
+def publish(root: Path, source: Path, base: Path) -> str:
+    """Make a small random adapter of the real base live for Mira; returns its version."""
+    source.mkdir()
+    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 4, "target_modules": ["down_proj"]}
+    name = "base_model.model.model.layers.0.mlp.down_proj.lora"
+    noise = np.random.default_rng(1)
+    a = noise.normal(0, 0.02, (4, 1536)).astype(np.float32)
+    b = noise.normal(0, 0.02, (576, 4)).astype(np.float32)
+    tensors = {f"{name}_A.weight": a, f"{name}_B.weight": b}
+    save_file(tensors, source / "adapter_model.safetensors")
+    (source / "adapter_config.json").write_text(json.dumps(config))
+    repo = AdapterRepo(root)
+    draft = Draft("mira", None, file_sha256(base), "dpo", {}, "", (), {})
+    version = repo.publish(draft, source).version
+    repo.promote("mira", version)
+    return version
 
 
 def engine_of(server_pid: int) -> int:

@@ -1,0 +1,191 @@
+"""Figures for Prometheus, served over HTTP by a thread of its own.
+
+A scrape asks the engine for fresh stats by way of the event loop, for a limited time, and falls
+back to the last ones, whose age is told: a busy or restarting engine must not make the scrape fail.
+The thread changes nothing of the server's; it reads snapshots and counters. Names follow
+Prometheus: base units, `_total` for counters, one prefix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from npc_server.engine.errors import EngineError
+from npc_server.engine.protocol import Histogram, Stats
+from npc_server.errors import ConfigError
+
+STATS_LIMIT_S = 0.5
+
+_MS = 1e-3  # stored in milliseconds, shown in seconds
+
+
+class Calls:
+    """How many calls of each method ended with each status; counted on the event loop."""
+
+    def __init__(self) -> None:
+        self._ended: Counter[tuple[str, str]] = Counter()
+
+    def count(self, method: str, code: grpc.StatusCode) -> None:
+        """A call ended."""
+        self._ended[method.lstrip("/"), code.name] += 1
+
+    def snapshot(self) -> dict[tuple[str, str], int]:
+        """Ended calls by method and status name; from any thread."""
+        return dict(self._ended)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the figures come from. Only `stats` belongs to the event loop, and is called there."""
+
+    stats: Callable[[], Coroutine[Any, Any, Stats]]
+    calls: Calls
+    dialogues_open: Callable[[], int]
+    serving: Callable[[], bool]
+    restarts: Callable[[], int]
+
+
+@asynccontextmanager
+async def exported(sources: Sources, host: str, port: int) -> AsyncIterator[None]:
+    """Serve the figures for the length of the block; port 0 serves none. Raises ConfigError."""
+    if port == 0:
+        yield
+        return
+    registry = CollectorRegistry()
+    registry.register(ServerCollector(sources, asyncio.get_running_loop()))
+    try:
+        server, thread = start_http_server(port, host.strip("[]"), registry)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot serve metrics on {host}:{port}: {error}; set another [server] metrics_port, "
+            "or 0 for none"
+        ) from error
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+        thread.join()
+
+
+class ServerCollector(Collector):
+    """All figures at the moment of a scrape."""
+
+    def __init__(self, sources: Sources, loop: asyncio.AbstractEventLoop) -> None:
+        self._sources = sources
+        self._loop = loop
+        self._last: tuple[Stats, float] | None = None  # stats, and when they were taken
+
+    def describe(self) -> list[Metric]:
+        """Nothing: registering must not wait for the event loop that it happens on."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the HTTP thread."""
+        yield from server_metrics(self._sources)
+        self._refresh()
+        if self._last is not None:
+            stats, taken_s = self._last
+            age_s = time.monotonic() - taken_s
+            yield _gauge("engine_stats_age_seconds", "Age of the engine's figures.", age_s)
+            yield from engine_metrics(stats)
+
+    def _refresh(self) -> None:
+        answer = asyncio.run_coroutine_threadsafe(self._sources.stats(), self._loop)
+        try:
+            self._last = answer.result(STATS_LIMIT_S), time.monotonic()
+        except (EngineError, TimeoutError, concurrent.futures.CancelledError):
+            answer.cancel()
+
+
+def server_metrics(sources: Sources) -> Iterator[Metric]:
+    """What the server knows without the engine."""
+    requests = CounterMetricFamily(
+        "troupe_grpc_requests", "Calls that ended, by status.", labels=("method", "code")
+    )
+    for labels, count in sorted(sources.calls.snapshot().items()):
+        requests.add_metric(labels, count)
+    yield requests
+    yield _gauge("dialogues_open", "Open sessions.", sources.dialogues_open())
+    yield _gauge("engine_up", "1 while the engine can take turns.", sources.serving())
+    yield _counter("engine_restarts", "Restarts of a dead engine.", sources.restarts())
+
+
+def engine_metrics(stats: Stats) -> Iterator[Metric]:
+    """What the engine reports. Its counters begin anew when it restarts."""
+    batching = GaugeMetricFamily(
+        "troupe_engine_batching", "1 for the mode in use.", labels=("mode", "reason")
+    )
+    batching.add_metric((stats.batching.value, stats.batching_reason), 1)
+    yield batching
+    yield _gauge("engine_turns_running", "Turns being generated.", stats.running)
+    yield _gauge("engine_turns_waiting", "Turns waiting for a sequence.", stats.waiting)
+    yield _gauge("engine_sequences", "Turns that can run at once.", stats.sequences)
+    yield _gauge("engine_adapters", "Adapters kept in memory.", len(stats.adapters))
+    yield _gauge("engine_adapters_bytes", "Memory of kept adapters.", stats.adapter_bytes)
+    yield _gauge("engine_cache_entries", "Kept prompt prefixes.", stats.cache_entries)
+    yield _gauge("engine_cache_bytes", "Memory of kept prompt prefixes.", stats.cache_bytes)
+    yield from _engine_counters(stats)
+    yield from _engine_histograms(stats)
+
+
+def _engine_counters(stats: Stats) -> Iterator[Metric]:
+    yield _counter("engine_steps", "Steps computed.", stats.steps)
+    yield _counter("engine_slot_hits", "Turns that found their adapter in place.", stats.slot_hits)
+    yield _counter("engine_slot_loads", "Turns whose adapter was copied first.", stats.slot_loads)
+    yield _counter("engine_kv_moves", "Running turns moved to stay adjacent.", stats.kv_moves)
+    yield _counter("engine_prompt_tokens", "Prompt tokens of all turns.", stats.prompt_tokens)
+    yield _counter("engine_cached_tokens", "Prompt tokens not computed again.", stats.cached_tokens)
+    yield _counter("engine_generated_tokens", "Reply tokens.", stats.generated_tokens)
+    yield _counter("engine_turns", "Turns that ended, for whatever reason.", stats.turns)
+    yield _counter("engine_rejected", "Turns refused: too many waiting.", stats.rejected)
+
+
+def _engine_histograms(stats: Stats) -> Iterator[Metric]:
+    yield _histogram("engine_step_seconds", "Duration of a step.", stats.step_ms, _MS)
+    yield _histogram(
+        "engine_adapters_per_step", "Distinct adapters in a step.", stats.adapters_per_step
+    )
+    yield _histogram("engine_queue_seconds", "Wait for a sequence.", stats.queue_ms, _MS)
+    yield _histogram(
+        "engine_first_token_seconds", "From arrival to the first token.", stats.ttft_ms, _MS
+    )
+    yield _histogram(
+        "engine_reply_tokens_per_second", "Speed after the first token.", stats.tokens_per_s
+    )
+    yield _histogram(
+        "engine_adapter_load_seconds", "Reading one adapter.", stats.adapter_load_ms, _MS
+    )
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"troupe_{name}", what, value)
+
+
+def _counter(name: str, what: str, value: float) -> Metric:
+    return CounterMetricFamily(f"troupe_{name}", what, value)
+
+
+def _histogram(name: str, what: str, values: Histogram, unit: float = 1.0) -> Metric:
+    bounds = [f"{bound * unit:.12g}" for bound in values.bounds] + ["+Inf"]
+    cumulative = list(itertools.accumulate(values.counts))
+    buckets = list(zip(bounds, map(float, cumulative), strict=True))
+    return HistogramMetricFamily(f"troupe_{name}", what, buckets, values.sum * unit)

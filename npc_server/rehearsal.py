@@ -1,0 +1,41 @@
+"""Before a version speaks to players it has read its part once.
+
+Keys and values are computed anew under every adapter, so the first turn after a promotion would pay
+for the whole persona. The engine reads that opening while the old version still speaks, and keeps
+it.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from contextlib import aclosing
+
+from npc_server.adapters import LiveAdapter
+from npc_server.dialogue import Model
+from npc_server.engine.errors import EngineError
+from npc_server.engine.protocol import Request, Sampling
+from personas.persona import Persona
+from personas.render import START, opening_ids
+
+logger = logging.getLogger(__name__)
+
+
+async def rehearse(model: Model, persona: Persona, adapter: LiveAdapter) -> None:
+    """Have the engine compute and keep what every conversation with this character begins with.
+
+    A failure is no reason to stop a promotion: turns then compute it themselves.
+    """
+    ids = opening_ids(persona, model.tokenizer)
+    request = Request(
+        request_id=f"rehearsal-{uuid.uuid4().hex}",
+        prompt_ids=(*ids, model.tokenizer.control(START)),
+        adapter=adapter.content_hash,
+        sampling=Sampling(temperature=0, max_tokens=1),
+        pinned_tokens=len(ids),
+    )
+    try:
+        async with aclosing(model.engine.generate(request)) as events:
+            await anext(events)
+    except EngineError as error:
+        logger.warning("%s did not rehearse: %s", persona.id, error)

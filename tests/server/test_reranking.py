@@ -1,0 +1,114 @@
+"""Which of several replies is said."""
+
+import asyncio
+
+import pytest
+
+from npc_server.engine.errors import DecodeError, EngineBusyError, EngineError
+from npc_server.engine.fake import FakeEngine, finish_of
+from npc_server.engine.protocol import Request, Sampling
+from npc_server.reranking import Candidate, FaultScorer, best, candidates_of, drawn
+from personas.persona import SAMPLE_CHARACTERS, Persona, load_characters
+from personas.render import Line, Speaker
+
+REQUEST = Request("r", (1, 2, 3), sampling=Sampling(seed=2**32 - 2))
+CLEAN = "Iron first. Talk after."
+
+
+@pytest.fixture
+def mira() -> Persona:
+    return load_characters(SAMPLE_CHARACTERS)["mira"]
+
+
+def chosen(mira: Persona, *replies: str, history: tuple[Line, ...] = ()) -> str:
+    """Which of the replies wins."""
+    candidates = [Candidate(REQUEST, finish_of(REQUEST, reply)) for reply in replies]
+    return best(candidates, FaultScorer(), mira, "Hello.", history).reply.text
+
+
+def test_candidates_differ_in_seed_and_name_alone() -> None:
+    requests = candidates_of(REQUEST, 3)
+    assert [request.request_id for request in requests] == ["r", "r-1", "r-2"]
+    assert [request.sampling.seed for request in requests] == [2**32 - 2, 2**32 - 1, 0]
+    assert {request.prompt_ids for request in requests} == {REQUEST.prompt_ids}
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("As an AI, I have no hands.", id="out-of-character"),
+        pytest.param("By the sea, no!", id="taboo"),
+        pytest.param("Mind the sparks!", id="said-before"),
+        pytest.param("No, no, no, no, no, no, no, no, no.", id="loop"),
+        pytest.param("One. Two. Three. Four.", id="too-many-sentences"),
+        pytest.param("Iron first, and then I would", id="cut-off"),
+    ],
+)
+def test_a_clean_reply_is_better_than_a_faulty_one(mira: Persona, faulty: str) -> None:
+    history = (Line(Speaker.CHARACTER, "Mind the sparks."), Line(Speaker.PLAYER, CLEAN))
+    assert chosen(mira, faulty, CLEAN, history=history) == CLEAN
+
+
+def test_a_leaked_secret_is_worse_than_all_else_together(mira: Persona) -> None:
+    leak = f"It was {mira.lore.secrets[0].leak_words[0]}."
+    worst = "By the sea, as an AI I say. " * 5 + "And"
+    assert chosen(mira, leak, worst) == worst
+
+
+def test_of_equals_the_first_is_said(mira: Persona) -> None:
+    assert chosen(mira, "", CLEAN, "Cold iron bends nobody.") == CLEAN
+
+
+async def test_candidates_are_drawn_side_by_side() -> None:
+    engine = FakeEngine()
+    engine.gate.clear()
+    drawing = asyncio.create_task(drawn(engine, candidates_of(REQUEST, 3)))
+    while engine.running < 3:
+        await asyncio.sleep(0)
+    engine.gate.set()
+    assert [c.reply.text for c in await drawing] == [f"reply {i % 2**32}" for i in (-2, -1, 0)]
+
+
+async def test_one_that_fails_leaves_the_others() -> None:
+    def script(request: Request) -> str:
+        if request.request_id == "r":
+            raise DecodeError("no luck")
+        return CLEAN
+
+    assert len(await drawn(FakeEngine(script), candidates_of(REQUEST, 3))) == 2
+
+
+async def test_when_all_fail_the_first_failure_is_told() -> None:
+    errors: dict[str, EngineError] = {"r": EngineBusyError("busy"), "r-1": DecodeError("no luck")}
+
+    def script(request: Request) -> str:
+        raise errors[request.request_id]
+
+    with pytest.raises(EngineBusyError):
+        await drawn(FakeEngine(script), candidates_of(REQUEST, 2))
+
+
+async def test_cancelling_frees_the_engine_of_all_before_it_returns() -> None:
+    engine = FakeEngine(lambda _: "a long reply")
+    engine.gate.clear()
+    drawing = asyncio.create_task(drawn(engine, candidates_of(REQUEST, 4)))
+    while engine.running < 4:
+        await asyncio.sleep(0)
+    drawing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drawing
+    assert engine.running == 0
+
+
+async def test_a_broken_engine_breaks_the_turn_and_leaves_nothing_running() -> None:
+    def script(request: Request) -> str:
+        if request.request_id == "r":
+            raise ZeroDivisionError
+        return "a long reply"
+
+    engine = FakeEngine(script)
+    engine.gate.clear()
+    with pytest.raises(ZeroDivisionError):
+        await drawn(engine, candidates_of(REQUEST, 3))
+    assert engine.running == 0

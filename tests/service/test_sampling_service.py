@@ -1,0 +1,259 @@
+"""How a reply is drawn, as a game asks for it over gRPC."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from npc_client import server_process
+from npc_client.client import Client, Conversation, SamplingOverrides
+from npc_client.server_process import ServerProcess
+from npc_server.engine.errors import DecodeError
+from npc_server.engine.protocol import Request
+from npc_server.engine.protocol import Sampling as EngineSampling
+from personas.persona import SAMPLE_CHARACTERS
+from tests.service.conftest import Stage, StageMaker
+from tests.service.test_dialogue_service import refusal
+
+pytestmark = pytest.mark.service
+
+
+def test_the_contract_names_what_the_engine_names() -> None:
+    known = {field.name for field in dataclasses.fields(EngineSampling)}
+    assert known >= set(SamplingOverrides.DESCRIPTOR.fields_by_name)
+
+
+async def test_what_is_not_overridden_is_the_personas(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    sampling = SamplingOverrides(temperature=0, max_tokens=200, stop=["END"], grammar="x")
+    await made.client.say(session.session_id, "Hello.", sampling=sampling)
+    used = made.engine.requests[-1].sampling
+    assert (used.temperature, used.max_tokens, used.stop, used.grammar) == (0, 200, ("END",), "x")
+    assert (used.min_p, used.top_k) == (0.1, 40)
+
+
+async def test_another_take_may_be_drawn_differently(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    first = await made.client.say(session.session_id, "Hello.")
+    sampling = SamplingOverrides(temperature=1.5)
+    await made.client.regenerate(session.session_id, first.turn_id, sampling=sampling)
+    assert [request.sampling.temperature for request in made.engine.requests[-2:]] == [0.5, 1.5]
+
+
+async def test_what_was_used_is_stored_with_the_turn(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    sampling = SamplingOverrides(temperature=1.25, stop=["END", "\n"], min_tokens=3)
+    reply = await made.client.say(session.session_id, "Hello.", seed=9, sampling=sampling)
+    turn = made.store.turn(reply.turn_id)
+    assert turn is not None
+    used = {"temperature": 1.25, "stop": ["END", "\n"], "min_tokens": 3, "max_tokens": 80}
+    assert used.items() <= dict(turn.sampling).items()
+    assert (turn.sampling["seed"], turn.sampling["best_of"]) == (9, 1)
+
+
+async def test_more_room_for_the_reply_is_less_for_old_conversation(stage: StageMaker) -> None:
+    made = await stage(lambda _: "Aye.")
+    session = await made.client.start_session("mira", "p1")
+    await made.client.say(session.session_id, "Hello.")
+    full = SamplingOverrides(max_tokens=1024)
+    code, details = await refusal(made.client.say(session.session_id, "And?", sampling=full))
+    assert (code, details[:17]) == (grpc.StatusCode.INVALID_ARGUMENT, "max_tokens is 102")
+    before, most = made.engine.requests[-1].prompt_ids, SamplingOverrides(max_tokens=90)
+    await made.client.say(session.session_id, "And?", sampling=most)
+    assert len(made.engine.requests[-1].prompt_ids) > len(before)
+
+
+async def test_a_short_reply_may_be_shorter_than_the_personas_least(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    made = await stage(characters=_cast(tmp_path, min_reply_tokens=30))
+    session = await made.client.start_session("mira", "p1")
+    await made.client.say(session.session_id, "Hello.", sampling=SamplingOverrides(max_tokens=10))
+    used = made.engine.requests[-1].sampling
+    assert (used.min_tokens, used.max_tokens) == (10, 10)
+
+
+# Best of several
+
+
+LINES = {0: "As an AI, I have no hands.", 1: "By the sea, no!", 2: "Iron first. Talk after."}
+
+
+def _cast(folder: Path, **sampling: int) -> Path:
+    """Mira alone, with other sampling."""
+    home = folder / "cast" / "mira"
+    home.mkdir(parents=True)
+    for file in (SAMPLE_CHARACTERS / "mira").iterdir():
+        (home / file.name).write_text(file.read_text())
+    with (home / "persona.yaml").open("a") as card:
+        card.writelines(f"  {key}: {value}\n" for key, value in sampling.items())
+    return home.parent
+
+
+@pytest.fixture
+async def best_of_three(stage: StageMaker, tmp_path: Path) -> Stage:
+    cast = _cast(tmp_path, best_of=3)
+    return await stage(lambda request: LINES[request.sampling.seed], characters=cast)
+
+
+async def test_the_best_of_several_is_said_stored_and_continued_from(
+    best_of_three: Stage,
+) -> None:
+    client, pieces = best_of_three.client, list[str]()
+    session = await client.start_session("mira", "p1")
+    reply = await client.say(session.session_id, "Hello.", seed=0, on_text=pieces.append)
+    assert (reply.text, reply.candidates, pieces) == (LINES[2], 3, [LINES[2]])
+    turn = best_of_three.store.turn(reply.turn_id)
+    assert turn is not None
+    assert (turn.reply_text, turn.seed) == (LINES[2], 0)
+    assert (turn.sampling["best_of"], turn.sampling["seed"]) == (3, 2)
+    assert len(best_of_three.store.turns("mira")) == 1
+
+
+async def test_another_take_is_not_what_was_said_already(stage: StageMaker, tmp_path: Path) -> None:
+    said = {0: LINES[2], 1: LINES[2], 2: "Speak up, the bellows are loud."}
+    cast = _cast(tmp_path, best_of=3)
+    made = await stage(lambda request: said[request.sampling.seed], characters=cast)
+    session = await made.client.start_session("mira", "p1")
+    first = await made.client.say(session.session_id, "Hello.", seed=0)
+    again = await made.client.regenerate(session.session_id, first.turn_id, seed=0)
+    assert (first.text, again.text) == (said[0], said[2])
+
+
+async def test_a_player_who_leaves_frees_the_engine_of_all_candidates(
+    best_of_three: Stage,
+) -> None:
+    engine, client = best_of_three.engine, best_of_three.client
+    session = await client.start_session("mira", "p1")
+    engine.gate.clear()
+    call = asyncio.create_task(client.say(session.session_id, "Hello.", seed=0))
+    while engine.running < 3:
+        await asyncio.sleep(0.01)
+    call.cancel()
+    async with asyncio.timeout(2):
+        while engine.running:
+            await asyncio.sleep(0.01)
+    engine.gate.set()
+    assert (await client.say(session.session_id, "Hello?", seed=0)).text == LINES[2]
+
+
+async def test_only_when_all_candidates_fail_the_turn_fails(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    failing = set[int]()
+
+    def script(request: Request) -> str:
+        if request.sampling.seed in failing:
+            raise DecodeError("no luck")
+        return "Aye."
+
+    made = await stage(script, characters=_cast(tmp_path, best_of=3))
+    session = await made.client.start_session("mira", "p1")
+    failing |= {0, 2}
+    reply = await made.client.say(session.session_id, "Hello.", seed=0)
+    assert (reply.text, reply.candidates) == ("Aye.", 1)
+    failing.add(1)
+    code, _ = await refusal(made.client.say(session.session_id, "Hello?", seed=0))
+    assert code is grpc.StatusCode.INTERNAL
+
+
+# The real model
+
+
+@pytest.fixture(scope="module")
+def real_server(
+    real_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("real")
+    environment = {"NPC_PATHS_DATA": str(folder / "data")}
+    running = server_process.start(folder / "server.log", environment)
+    yield running
+    server_process.stop(running)
+
+
+@pytest.fixture
+async def client(real_server: ServerProcess) -> AsyncIterator[Client]:
+    async with Client(real_server.address) as client:
+        await client.wait_until_serving(60)
+        yield client
+
+
+@pytest.fixture
+async def talk(client: Client) -> Conversation:
+    return await client.start_session("mira", "p1")
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize(
+    ("sampling", "said"),
+    [
+        (SamplingOverrides(temperature=9), "temperature is 9.0; 0 (always the likeliest"),
+        (SamplingOverrides(min_tokens=200), "min_tokens 200 is above max_tokens 80; lower it"),
+        (
+            SamplingOverrides(grammar='root ::= "Aye" |\n  nay'),
+            "grammar line 2, column 3: no rule is named 'nay'; the rules are root",
+        ),
+        (
+            SamplingOverrides(grammar='root ::= root "a" | "b"'),
+            "grammar line 1, column 1: left recursion: root → root",
+        ),
+        (
+            SamplingOverrides(json_schema='{"type": "object",}'),
+            "json_schema line 1, column 1",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_drawn_is_refused_with_field_and_place(
+    client: Client, talk: Conversation, sampling: SamplingOverrides, said: str
+) -> None:
+    code, details = await refusal(client.say(talk.session_id, "Hello.", sampling=sampling))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert details[: len(said)] == said
+
+
+@pytest.mark.real_model
+async def test_a_grammar_that_runs_wild_ends_its_own_reply_alone(
+    client: Client, talk: Conversation
+) -> None:
+    other = await client.start_session("fenn", "p2")
+    wild = SamplingOverrides(
+        grammar='root ::= "a" root | "a" root "b" | "a" root "c" | "z"', temperature=0
+    )
+    refused, heard = await asyncio.gather(
+        refusal(client.say(talk.session_id, "Hello.", sampling=wild)),
+        client.say(other.session_id, "Hello."),
+    )
+    assert refused[0] is grpc.StatusCode.INVALID_ARGUMENT
+    assert "too many ways to go on" in refused[1]
+    assert heard.text
+
+
+@pytest.mark.real_model
+async def test_a_schema_yields_json(client: Client, talk: Conversation) -> None:
+    properties = {"mood": {"enum": ["calm", "cross"]}, "say": {"type": "string", "maxLength": 80}}
+    schema = {"type": "object", "properties": properties, "required": ["mood", "say"]}
+    sampling = SamplingOverrides(json_schema=json.dumps(schema), max_tokens=150)
+    reply = await client.say(talk.session_id, "How are you?", sampling=sampling)
+    answer = json.loads(reply.text)
+    assert answer.keys() == {"mood", "say"}
+    assert answer["mood"] in ("calm", "cross")
+
+
+@pytest.mark.real_model
+async def test_every_token_has_its_log_probability_on_request(
+    client: Client, talk: Conversation
+) -> None:
+    sampling = SamplingOverrides(logprobs=True, min_tokens=12, max_tokens=20)
+    reply = await client.say(talk.session_id, "Hello.", sampling=sampling)
+    assert 12 <= reply.tokens <= 20
+    assert len(reply.token_logprobs) == reply.tokens
+    assert all(value <= 0 for value in reply.token_logprobs)
+    without = await client.say(talk.session_id, "And?")
+    assert without.token_logprobs == ()
