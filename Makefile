@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format proto proto-check clean
+.PHONY: help demo serve test check bench-serving bench-quantization format proto proto-check clean
 
 help:          ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
 
 demo: $(STAMP) ## watch the whole loop once with a real model
 	$(BIN)/npc demo $(ARGS)
@@ -26,6 +26,14 @@ check: $(STAMP) proto-check ## lint, format check, types, fresh protobuf code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench-serving: $(STAMP) ## speed beside llama-server, PEFT and a bare loop; some 15 minutes, JSON and a plot
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-quantization: $(STAMP) ## quantizations of the base on this machine, to JSON
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.quantization $(ARGS)
 
 format: $(STAMP) ## format, and fix what lint can fix
 	$(BIN)/ruff check --fix .
@@ -51,5 +59,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing; the first time llama.cpp is compiled, which takes some minutes."
-	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[train,dev,bench]'
 	touch $@

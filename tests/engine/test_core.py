@@ -267,3 +267,13 @@ def test_an_error_inside_the_graph_callback_fails_the_step(
     assert "division by zero" in str(error)
     monkeypatch.undo()
     assert bench.ids() == Bench(tiny_model).ids()
+
+
+def test_a_late_take_shares_the_prompt_of_one_that_is_speaking(bench: Bench) -> None:
+    bench.submit("first")
+    for _ in range(5):
+        bench.core.step()
+    bench.submit("second")
+    bench.run()
+    assert bench.finish("second").cached_tokens == len(PROMPT) - 1
+    assert bench.finish("second").token_ids == bench.finish("first").token_ids

@@ -69,6 +69,24 @@ async def test_a_cancelled_task_frees_its_sequence(engine: LlamaEngine) -> None:
     assert (await engine.stats()).running == 0
 
 
+async def test_a_listener_who_does_not_read_holds_nobody_up(engine: LlamaEngine) -> None:
+    async with aclosing(engine.generate(Request("slow", PROMPT, "", LONG))) as slow:
+        await anext(slow)
+        other = await whole(engine, Request("quick", PROMPT, "", LONG))
+        heard = [event async for event in slow]
+    assert isinstance(heard[-1], Finish)
+    assert other.token_ids == heard[-1].token_ids
+
+
+async def test_an_engine_that_died_can_be_started_again(engine: LlamaEngine) -> None:
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    await engine.died.wait()
+    await engine.start()
+    assert not engine.died.is_set()
+    assert (await whole(engine, Request("r", PROMPT, "", LONG))).token_ids
+
+
 async def test_a_killed_engine_fails_its_callers_and_says_it_died(engine: LlamaEngine) -> None:
     running = asyncio.create_task(whole(engine, Request("r", PROMPT, "", LONG)))
     while (await engine.stats()).running == 0:

@@ -1,11 +1,13 @@
 """Conversations over real gRPC, on a scripted engine."""
 
 import asyncio
+from collections.abc import AsyncIterable
 
 import grpc
 import grpc.aio
 import pytest
 
+from npc.v1 import dialogue_pb2, dialogue_pb2_grpc
 from npc_client.client import Client
 from tests.service.conftest import StageMaker
 
@@ -17,6 +19,12 @@ async def refusal(call: object) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call  # type: ignore[misc]  # any coroutine
     return caught.value.code(), str(caught.value.details())
+
+
+async def drained(stream: AsyncIterable[object]) -> None:
+    """Read a stream to its end."""
+    async for _ in stream:
+        pass
 
 
 async def test_a_reply_streams_and_is_recorded_before_it_ends(stage: StageMaker) -> None:
@@ -123,6 +131,20 @@ async def test_a_client_that_leaves_frees_the_engine_and_leaves_no_trace_in_the_
     turns = {turn.player_text: turn for turn in made.store.turns("mira")}
     assert turns["One."].finish_reason == "cancelled"
     assert all(message["content"] != "One." for message in turns["Two."].messages)
+
+
+async def test_a_deadline_ends_the_generation(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    made.engine.gate.clear()
+    async with grpc.aio.insecure_channel(made.client.address) as channel:
+        dialogue = dialogue_pb2_grpc.DialogueStub(channel)
+        request = dialogue_pb2.SayRequest(session_id=session.session_id, text="Hello.")
+        code, _ = await refusal(drained(dialogue.Say(request, timeout=0.3)))
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    async with asyncio.timeout(5):
+        while made.engine.running:
+            await asyncio.sleep(0.01)
 
 
 async def test_the_conversation_goes_on_from_the_kept_and_corrected_words(

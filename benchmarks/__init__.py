@@ -1,0 +1,1 @@
+"""Measurements of the server against its peers and against its own ceiling."""

@@ -1,0 +1,20 @@
+"""What can go wrong in a benchmark.
+
+BenchmarkError
+├── PeerMissingError   a peer is not installed here: its figures stay empty
+└── PeerBrokeError     a peer ended, hung up or answered nonsense in the middle of a run
+"""
+
+from __future__ import annotations
+
+
+class BenchmarkError(Exception):
+    """A benchmark cannot say what it should."""
+
+
+class PeerMissingError(BenchmarkError):
+    """A peer is not installed here."""
+
+
+class PeerBrokeError(BenchmarkError):
+    """A peer broke off in the middle of a run."""

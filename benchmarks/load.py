@@ -1,0 +1,124 @@
+"""Who says what to whom, and when: users, their lines, and how turns are played.
+
+Everything is decided from small numbers (user, round), so every peer hears the same lines with the
+same seeds. A line is never said twice, so it is new to every cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from benchmarks.cast import Cast, Member
+from benchmarks.measures import Round, Spoken
+from benchmarks.peers import Peer, Turn
+from npc_server.dialogue import sampling_of
+from personas.render import Tokenizer, prompt
+
+WARM_ROUND = -1  # its lines are said by nobody later
+WARM_TOKENS = 4
+REPLY_TOKENS = 48
+
+_THINGS = ("lantern", "ledger", "ferry", "well", "bell", "orchard", "mill", "gate", "map", "ring")
+_PLACES = ("the harbour", "the old bridge", "the market", "the tower", "the north road")
+_QUESTIONS = (
+    "What do you know about the {thing} near {place} that broke {count} days ago?",
+    "I lost {count} coins by the {thing} at {place}. Who could have seen it?",
+    "Somebody paid {count} silver for the {thing} from {place}. Was that fair?",
+    "They say {count} people guard the {thing} at {place} now. Is it true?",
+)
+
+
+def line(user: int, round_number: int) -> str:
+    """What a user says in a round: some fifteen tokens, different for every pair."""
+    draw = random.Random(f"{user}/{round_number}")
+    count = 100 + 37 * user + round_number  # keeps two lines with equal nouns apart
+    question = draw.choice(_QUESTIONS)
+    return question.format(thing=draw.choice(_THINGS), place=draw.choice(_PLACES), count=count)
+
+
+def turn(member: Member, tokenizer: Tokenizer, user: int, round_number: int) -> Turn:
+    """One user's question in one round; a warm-up is answered with a few words."""
+    tokens = WARM_TOKENS if round_number == WARM_ROUND else REPLY_TOKENS
+    return asked(member, tokenizer, user, line(user, round_number), tokens)
+
+
+def long_turn(member: Member, tokenizer: Tokenizer, user: int, lines: int) -> Turn:
+    """A user who asks so many questions in one breath and is answered with a few words."""
+    text = " ".join(line(user, 1000 + number) for number in range(lines))
+    return asked(member, tokenizer, user, text, WARM_TOKENS)
+
+
+def asked(member: Member, tokenizer: Tokenizer, user: int, text: str, tokens: int) -> Turn:
+    """One user's words to a character, first of a session, and the very ids every peer is given.
+
+    The reply has exactly so many tokens.
+    """
+    ids = prompt(member.persona, (), text, tokenizer, budget_tokens=100_000).ids
+    sampling = sampling_of(member.persona, seed=user)
+    return lengthened(Turn(user, member, text, ids, sampling), tokens)
+
+
+def lengthened(turn: Turn, tokens: int) -> Turn:
+    """The same words, answered with exactly so many tokens."""
+    return replace(turn, sampling=replace(turn.sampling, min_tokens=tokens, max_tokens=tokens))
+
+
+def one_each(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[Turn]:
+    """Every user speaks to a character of their own."""
+    members = cast.members[:users]
+    return [turn(member, tokenizer, i, round_number) for i, member in enumerate(members)]
+
+
+def all_to_one(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[Turn]:
+    """Every user speaks to the first character."""
+    return [turn(cast.members[0], tokenizer, i, round_number) for i in range(users)]
+
+
+def zipf(size: int, draws: int, seed: int) -> list[int]:
+    """Indices below `size`, drawn with weights 1, 1/2, 1/3, ..."""
+    weights = [1 / (rank + 1) for rank in range(size)]
+    return random.Random(seed).choices(range(size), weights, k=draws)
+
+
+async def play(peer: Peer, turns: Sequence[Turn], users: int) -> Round:
+    """So many users take the turns in order, each the next one when its last is over.
+
+    Raises PeerBrokeError.
+    """
+    await peer.ready(turns)
+    queue, spoken = iter(turns), list[Spoken]()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(users):
+                group.create_task(_take_turns(peer, queue, spoken))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return Round(tuple(spoken))
+
+
+async def _take_turns(peer: Peer, queue: Iterator[Turn], spoken: list[Spoken]) -> None:
+    for turn in queue:
+        spoken.append(await listen(peer, turn))
+
+
+async def listen(peer: Peer, turn: Turn) -> Spoken:
+    """One turn, timed."""
+    asked, arrived, tokens = time.perf_counter(), list[float](), 0
+    async with aclosing(peer.say(turn)) as stream:
+        async for count in stream:
+            tokens += count
+            if count > 0:
+                arrived.append(time.perf_counter())
+    ended = time.perf_counter()
+    return Spoken(turn.user, turn.member.id, asked, tuple(arrived), ended, tokens)
+
+
+def short_replies(rounds: Iterable[Round], reply_tokens: int) -> int:
+    """How many replies did not have the tokens they should."""
+    spoken = (reply for played in rounds for reply in played.spoken)
+    return sum(reply.tokens != reply_tokens for reply in spoken)

@@ -1,0 +1,137 @@
+"""What was found, as JSON: every figure under its key, then every sample it was made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.marks import MARKS, Mark, passed
+from benchmarks.measures import (
+    Measured,
+    Round,
+    Spoken,
+    gaps_ms,
+    measured,
+    percentile,
+    tokens_per_s,
+    ttfts_ms,
+)
+from benchmarks.stage import CORES, Outcome, Size
+
+_PACKAGES = ("troupe", "llama-cpp-python", "grpcio", "numpy", "torch", "transformers", "peft")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the figures hold for."""
+
+    date: str
+    base: str  # name of the GGUF file
+    base_sha256: str
+    llama_server: str  # its version; "" = not there
+    seconds: float  # that all scenarios took
+    size: Size
+    environment: Mapping[str, str]  # variables that a server or a peer may listen to
+
+
+def figures(outcomes: Mapping[str, Outcome]) -> dict[str, Measured]:
+    """Every figure of every scenario."""
+    return {key: value for o in outcomes.values() for key, value in o.figures.items()}
+
+
+def write(path: Path, setting: Setting, outcomes: Mapping[str, Outcome]) -> None:
+    """Write the report; samples come last, a scenario a line."""
+    found = figures(outcomes)
+    head = {
+        **asdict(setting),
+        "machine": machine(),
+        "versions": versions(),
+        **{mark.key: _verdict(mark, found.get(mark.key)) for mark in MARKS},
+        "scenarios": {name: _summary(outcome) for name, outcome in outcomes.items()},
+    }
+    lines = [f"{json.dumps(name)}: {_raw(outcome)}" for name, outcome in outcomes.items()]
+    text = json.dumps(head, indent=2, ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'{text[:-2]},\n  "samples": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
+
+
+def machine() -> dict[str, Any]:
+    """What the processor is called, and how much of it was used."""
+    return {"cpu": cpu_model(), "cores": os.cpu_count(), "cores_used": CORES}
+
+
+def cpu_model() -> str:
+    """The processor's name, as Linux gives it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(names), platform.processor() or platform.machine())
+
+
+def versions() -> dict[str, str]:
+    """Versions of what was measured; what is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _verdict(mark: Mark, found: Measured | None) -> dict[str, Any]:
+    if found is None:
+        return {"value": None, "mark": mark.bound, "passed": None, "what": mark.what}
+    rounded = {key: round(value, 3) for key, value in asdict(found).items()}
+    return {**rounded, "mark": mark.bound, "passed": passed(mark, found), "what": mark.what}
+
+
+def _summary(outcome: Outcome) -> dict[str, Any]:
+    peers = {name: _of_rounds(rounds) for name, rounds in outcome.rounds.items() if rounds}
+    return {"notes": list(outcome.notes), "peers": peers}
+
+
+def _of_rounds(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
+    of_round: dict[str, Callable[[Round], float]] = {
+        "tokens_per_s": tokens_per_s,
+        "ttft_median_ms": lambda played: median(ttfts_ms(played)),
+        "ttft_worst_ms": lambda played: max(ttfts_ms(played)),
+        "gap_median_ms": lambda played: median(gaps_ms(played)),
+        "gap_p99_ms": lambda played: percentile(gaps_ms(played), 0.99),
+    }
+    return {
+        name: {key: round(v, 2) for key, v in asdict(measured([f(r) for r in rounds])).items()}
+        for name, f in of_round.items()
+    }
+
+
+def _raw(outcome: Outcome) -> str:
+    rounds = {name: [_raw_round(r) for r in rounds] for name, rounds in outcome.rounds.items()}
+    samples = {key: [round(v, 3) for v in values] for key, values in outcome.samples.items()}
+    return json.dumps({"rounds": rounds, **samples}, separators=(",", ":"))
+
+
+def _raw_round(played: Round) -> list[dict[str, Any]]:
+    begun = min(reply.asked_s for reply in played.spoken)
+    return [_raw_reply(reply, begun) for reply in played.spoken]
+
+
+def _raw_reply(reply: Spoken, begun_s: float) -> dict[str, Any]:
+    def ms(moment_s: float) -> float:
+        return round((moment_s - begun_s) * 1e3, 1)
+
+    return {
+        "user": reply.user,
+        "character": reply.character,
+        "asked_ms": ms(reply.asked_s),
+        "arrived_ms": [ms(moment) for moment in reply.arrived_s],
+        "ended_ms": ms(reply.ended_s),
+        "tokens": reply.tokens,
+    }

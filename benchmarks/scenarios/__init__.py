@@ -1,0 +1,18 @@
+"""What is measured, a scenario a module."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from benchmarks.scenarios import idle, publish, second_turn, side_by_side, zipf
+from benchmarks.stage import Outcome, Stage
+
+SCENARIOS: dict[str, Callable[[Stage], Awaitable[Outcome]]] = {
+    "eight": side_by_side.eight,
+    "sixteen": side_by_side.sixteen,
+    "long": side_by_side.long,
+    "publish": publish.run,
+    "zipf": zipf.run,
+    "second_turn": second_turn.run,
+    "idle": idle.run,
+}

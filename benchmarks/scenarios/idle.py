@@ -1,0 +1,84 @@
+"""What sessions cost that nobody speaks in: in speed for the others, and in memory.
+
+An idle session has some five hundred tokens: a persona it shares, and one exchange in which its
+player talked at length. Eight players speak on a server with idle sessions and on one without, in
+turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from functools import partial
+
+from benchmarks.cast import Cast
+from benchmarks.load import long_turn, one_each, play
+from benchmarks.measures import measured, ratio, tokens_per_s
+from benchmarks.memory import anonymous_bytes
+from benchmarks.peers import Turn
+from benchmarks.peers.troupe import Troupe
+from benchmarks.scenarios.rotation import Entry, rotate
+from benchmarks.stage import SHORT, Outcome, Stage, seats
+
+PLAYERS = 8
+QUESTIONS = 17  # in one breath; with persona and reply some five hundred tokens
+BESIDE, ALONE = "ours, beside idle sessions", "ours, without"
+
+
+class BesideIdleSessions:
+    """A server in which sessions lie idle from the start; otherwise that server."""
+
+    def __init__(self, stage: Stage, cast: Cast) -> None:
+        self.name = BESIDE
+        self._stage = stage
+        self._cast = cast
+        self._troupe = Troupe(BESIDE, stage.base, cast, seats(PLAYERS))
+        self.session_kib = 0.0
+
+    async def start(self) -> None:
+        """Start the server, open the sessions and see what they take."""
+        await self._troupe.start()
+        # Touches the memory that the server takes anyway, such as that of its sequences.
+        await self._converse(range(1000, 1000 + 2 * PLAYERS))
+        before = await self._bytes_beyond_cache()
+        await self._converse(range(self._stage.size.idle_sessions))
+        self._troupe.keep_sessions()
+        grown = await self._bytes_beyond_cache() - before
+        self.session_kib = grown / self._stage.size.idle_sessions / 1024
+
+    async def _converse(self, users: Iterable[int]) -> None:
+        members, vocab = self._cast.members, self._stage.base.vocab
+        turns = [long_turn(members[u % PLAYERS], vocab, u, QUESTIONS) for u in users]
+        await play(self._troupe, turns, PLAYERS)
+
+    async def _bytes_beyond_cache(self) -> int:
+        return anonymous_bytes(self._troupe.process.pid) - await self._troupe.cache_bytes()
+
+    async def ready(self, turns: Sequence[Turn]) -> None:
+        """As the server."""
+        await self._troupe.ready(turns)
+
+    def say(self, turn: Turn) -> AsyncGenerator[int]:
+        """As the server."""
+        return self._troupe.say(turn)
+
+    async def stop(self) -> None:
+        """As the server."""
+        await self._troupe.stop()
+
+
+async def run(stage: Stage) -> Outcome:
+    """Eight players on both servers in turn."""
+    beside = BesideIdleSessions(stage, stage.cast("idle", PLAYERS, SHORT))
+    cast = stage.cast("idle-none", PLAYERS, SHORT)
+    turns = partial(one_each, cast, stage.base.vocab, PLAYERS)
+    entries = [
+        Entry(beside, turns, PLAYERS),
+        Entry(Troupe(ALONE, stage.base, cast, seats(PLAYERS)), turns, PLAYERS),
+    ]
+    played = await rotate(entries, stage.size.rounds, stage.tell)
+    rates = {name: [tokens_per_s(r) for r in rounds] for name, rounds in played.rounds.items()}
+    figures = {
+        "idle_100_cost": ratio(rates[BESIDE], rates[ALONE]),
+        "idle_session_kib": measured([beside.session_kib]),
+    }
+    return Outcome(figures, played.rounds, notes=played.notes)

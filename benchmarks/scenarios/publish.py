@@ -1,0 +1,123 @@
+"""From a published adapter to the first word under it, and what running replies notice of that.
+
+Seven players hear long replies. Meanwhile a new version of the eighth character's adapter, which no
+engine has seen, is promoted; once Promote has answered, its player speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from benchmarks.cast import Cast, publish
+from benchmarks.errors import BenchmarkError
+from benchmarks.load import lengthened, turn
+from benchmarks.measures import gaps_across_ms, measured
+from benchmarks.peers import Turn
+from benchmarks.peers.troupe import Expected, Troupe
+from benchmarks.stage import SHORT, Outcome, Stage, seats
+
+PLAYERS = 8
+LONG_REPLY_TOKENS = 400
+SETTLED_TOKENS = 24  # of every running reply, before anything is published
+FIRST_NEW_ADAPTER = 900  # none of a cast's own
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One promotion, on the clock of its players."""
+
+    sent_s: float
+    answered_s: float
+    spoken_s: float  # first text under the new version
+    running_s: Sequence[Sequence[float]]  # when the text of each running reply came
+
+    @property
+    def step_ms(self) -> float:
+        """What lay between two tokens of a running reply before."""
+        before = [[t for t in times if t < self.sent_s] for times in self.running_s]
+        return median((b - a) * 1e3 for times in before for a, b in pairwise(times))
+
+    def gap_steps(self, begun_s: float, ended_s: float) -> float:
+        """The longest gap of any running reply in that time, in steps."""
+        gaps = [gap for t in self.running_s for gap in gaps_across_ms(t, begun_s, ended_s)]
+        if not gaps:
+            raise BenchmarkError("the replies beside the publication were over before it")
+        return max(gaps) / self.step_ms
+
+
+async def run(stage: Stage) -> Outcome:
+    """Publish again and again under load."""
+    cast = stage.cast("publish", PLAYERS, SHORT)
+    versions = [
+        publish(cast.data, stage.base, cast.members[-1], stage.adapters.peft(FIRST_NEW_ADAPTER + i))
+        for i in range(stage.size.publications + 1)
+    ]
+    troupe = Troupe("ours", stage.base, cast, seats(PLAYERS))
+    stage.tell("starting", 0, 1)
+    await troupe.start()
+    try:
+        done = [
+            await _publish(stage, troupe, cast, number, version)
+            for number, version in enumerate(versions)
+        ]
+    finally:
+        await troupe.stop()
+    return _outcome(done[1:])  # the first warms up
+
+
+async def _publish(
+    stage: Stage, troupe: Troupe, cast: Cast, number: int, version: str
+) -> Publication:
+    stage.tell("publishing", number, stage.size.publications + 1)
+    *others, last = (turn(m, stage.base.vocab, i, number) for i, m in enumerate(cast.members))
+    session = await troupe.open(last)
+    async with _running(troupe, [lengthened(turn, LONG_REPLY_TOKENS) for turn in others]) as heard:
+        sent = time.perf_counter()
+        await troupe.promote(last.member, version)
+        answered = time.perf_counter()
+        async with aclosing(troupe.say_in(session, last, Expected(version))) as stream:
+            await anext(stream)
+        spoken = time.perf_counter()
+        await asyncio.sleep(0.1)  # lets gaps that began before `spoken` end
+    return Publication(sent, answered, spoken, heard)
+
+
+@asynccontextmanager
+async def _running(troupe: Troupe, turns: Sequence[Turn]) -> AsyncGenerator[list[list[float]]]:
+    """Replies that run for the length of the block, as the times their text comes."""
+    await troupe.ready(turns)
+    heard: list[list[float]] = [[] for _ in turns]
+    try:
+        async with asyncio.TaskGroup() as group:
+            pairs = zip(turns, heard, strict=True)
+            tasks = [group.create_task(_hear(troupe, turn, times)) for turn, times in pairs]
+            while min(map(len, heard)) < SETTLED_TOKENS:
+                await asyncio.sleep(0.02)
+            yield heard
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+
+
+async def _hear(troupe: Troupe, turn: Turn, times: list[float]) -> None:
+    async with aclosing(troupe.say(turn)) as stream:
+        async for _ in stream:
+            times.append(time.perf_counter())
+
+
+def _outcome(done: Sequence[Publication]) -> Outcome:
+    samples = {
+        "publish_to_speech_ms": [(p.spoken_s - p.answered_s) * 1e3 for p in done],
+        "publish_sent_to_speech_ms": [(p.spoken_s - p.sent_s) * 1e3 for p in done],
+        "load_gap_steps": [p.gap_steps(p.sent_s, p.answered_s) for p in done],
+        "speech_gap_steps": [p.gap_steps(p.answered_s, p.spoken_s) for p in done],
+    }
+    figures = {key: measured(values) for key, values in samples.items()}
+    return Outcome(figures, samples={**samples, "step_ms": [p.step_ms for p in done]})

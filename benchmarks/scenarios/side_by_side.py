@@ -1,0 +1,117 @@
+"""Throughput and first-token times of all peers on the same prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from statistics import median
+
+from benchmarks.cast import Cast
+from benchmarks.load import REPLY_TOKENS, all_to_one, one_each, short_replies
+from benchmarks.measures import (
+    Measured,
+    Round,
+    gaps_ms,
+    percentile,
+    ratio,
+    tokens_per_s,
+    tokens_per_s_after_first,
+    ttfts_ms,
+)
+from benchmarks.peers.bare_decode import bare_decode
+from benchmarks.peers.llama_server import LlamaServer
+from benchmarks.peers.peft import peft
+from benchmarks.peers.troupe import Troupe
+from benchmarks.scenarios.rotation import Entry, rotate
+from benchmarks.stage import LONG, SHORT, Outcome, Stage, seats
+
+OURS = "ours"
+ONE_CHARACTER = "ours, one character"
+LLAMA_SERVER = "llama-server"
+PEFT = "transformers + PEFT"
+BARE = "bare decode"
+
+Rounds = Mapping[str, Sequence[Round]]
+
+
+async def eight(stage: Stage) -> Outcome:
+    """Eight players on eight characters and on one, beside every peer."""
+    cast, room = stage.cast("eight", 8, SHORT), seats(8)
+    folders = [stage.adapters.peft(member.index) for member in cast.members]
+    bare = bare_decode(stage.base, stage.adapters.gguf(0), room, stage.log(BARE))
+    mixed = peft(stage.base, stage.cache, folders, room, stage.log(PEFT))
+    same = partial(all_to_one, cast, stage.base.vocab, 8)
+    each = partial(one_each, cast, stage.base.vocab, 8)
+    alone = Troupe(ONE_CHARACTER, stage.base, stage.cast("eight-one", 8, SHORT), room)
+    entries = [Entry(alone, same, 8), Entry(bare, same, 8), Entry(mixed, each, 8)]
+    return await _compare(stage, [*_ours_and_llama_server(stage, cast), *entries], eight_figures)
+
+
+async def sixteen(stage: Stage) -> Outcome:
+    """Sixteen players on sixteen characters."""
+    entries = _ours_and_llama_server(stage, stage.cast("sixteen", 16, SHORT))
+    return await _compare(stage, entries, partial(_against_llama_server, "vs_llama_server_16"))
+
+
+async def long(stage: Stage) -> Outcome:
+    """Eight players on eight characters with long personas."""
+    entries = _ours_and_llama_server(stage, stage.cast("long", 8, LONG))
+    return await _compare(stage, entries, partial(_against_llama_server, "vs_llama_server_8_long"))
+
+
+def _ours_and_llama_server(stage: Stage, cast: Cast) -> list[Entry]:
+    users = len(cast.members)
+    turns = partial(one_each, cast, stage.base.vocab, users)
+    adapters = [stage.adapters.gguf(member.index) for member in cast.members]
+    log = stage.log(f"{LLAMA_SERVER}-{users}")
+    theirs = LlamaServer(stage.llama_server, stage.base.path, adapters, seats(users), log)
+    ours = Troupe(OURS, stage.base, cast, seats(users))
+    return [Entry(ours, turns, users), Entry(theirs, turns, users)]
+
+
+async def _compare(
+    stage: Stage, entries: Sequence[Entry], figures: Callable[[Rounds], dict[str, Measured]]
+) -> Outcome:
+    played = await rotate(entries, stage.size.rounds, stage.tell)
+    notes = list(played.notes)
+    for name, rounds in played.rounds.items():
+        if short := short_replies(rounds, REPLY_TOKENS):
+            notes.append(f"{name}: {short} replies did not have {REPLY_TOKENS} tokens")
+    return Outcome(figures(played.rounds), played.rounds, notes=notes)
+
+
+def eight_figures(rounds: Rounds) -> dict[str, Measured]:
+    """What eight players tell; peers without rounds are left out."""
+    ours, alone = rounds[OURS], rounds[ONE_CHARACTER]
+    found = {
+        "mixed_over_shared_8": ratio(_rates(ours), _rates(alone)),
+        "p99_gap_8_over_1": ratio(_late_gaps(ours), _late_gaps(alone)),
+        **_against_llama_server("vs_llama_server_8", rounds),
+    }
+    if bare := rounds.get(BARE):
+        found["over_bare_decode"] = ratio(_rates(alone), _rates(bare))
+    if theirs := rounds.get(PEFT):
+        found["vs_peft_8"] = ratio(_rates(ours), _rates(theirs))
+        decode = [tokens_per_s_after_first(played) for played in theirs]
+        found["vs_peft_8_decode"] = ratio(_rates(ours), decode)
+    if theirs := rounds.get(LLAMA_SERVER):
+        found["ttft_median_gain_8"] = ratio(_ttfts(theirs, median), _ttfts(ours, median))
+        found["ttft_worst_gain_8"] = ratio(_ttfts(theirs, max), _ttfts(ours, max))
+    return found
+
+
+def _against_llama_server(key: str, rounds: Rounds) -> dict[str, Measured]:
+    theirs = rounds.get(LLAMA_SERVER)
+    return {key: ratio(_rates(rounds[OURS]), _rates(theirs))} if theirs else {}
+
+
+def _rates(rounds: Sequence[Round]) -> list[float]:
+    return [tokens_per_s(played) for played in rounds]
+
+
+def _ttfts(rounds: Sequence[Round], of_round: Callable[[Sequence[float]], float]) -> list[float]:
+    return [of_round(ttfts_ms(played)) for played in rounds]
+
+
+def _late_gaps(rounds: Sequence[Round]) -> list[float]:
+    return [percentile(gaps_ms(played), 0.99) for played in rounds]

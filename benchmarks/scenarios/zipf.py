@@ -1,0 +1,47 @@
+"""Many characters, few of them popular: what a long tail of adapters costs.
+
+Sixteen players take turn after turn; whom they speak to is drawn by Zipf's law, from all characters
+of a large cast and from a small one. Each turn is a new session. Every character has spoken once
+before, so what is compared is serving a hundred adapters with serving five, not the first meeting.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.cast import Cast
+from benchmarks.load import WARM_ROUND, turn, zipf
+from benchmarks.measures import ratio, tokens_per_s
+from benchmarks.peers import Turn
+from benchmarks.peers.troupe import Troupe
+from benchmarks.scenarios.rotation import Entry, rotate
+from benchmarks.stage import SHORT, Outcome, Stage, seats
+
+USERS = 16
+FEW = 5
+
+
+async def run(stage: Stage) -> Outcome:
+    """The same traffic on a server with many characters and one with few, in turn."""
+    many = stage.size.zipf_characters
+    played = await rotate([_entry(stage, many), _entry(stage, FEW)], stage.size.rounds, stage.tell)
+    rates = {name: [tokens_per_s(r) for r in rounds] for name, rounds in played.rounds.items()}
+    figure = ratio(rates[_name(many)], rates[_name(FEW)])
+    return Outcome({"zipf_100_over_5": figure}, played.rounds, notes=played.notes)
+
+
+def _entry(stage: Stage, size: int) -> Entry:
+    stage.tell(f"writing {_name(size)}", 0, 1)
+    cast = stage.cast(f"zipf-{size}", size, SHORT)
+    troupe = Troupe(_name(size), stage.base, cast, seats(USERS))
+    return Entry(troupe, partial(_turns, stage, cast), USERS)
+
+
+def _turns(stage: Stage, cast: Cast, number: int) -> list[Turn]:
+    size = len(cast.members)
+    drawn = range(size) if number == WARM_ROUND else zipf(size, stage.size.zipf_turns, number)
+    return [turn(cast.members[c], stage.base.vocab, i, number) for i, c in enumerate(drawn)]
+
+
+def _name(characters: int) -> str:
+    return f"ours, {characters} characters"

@@ -1,0 +1,84 @@
+"""What every scenario is given, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.cast import Adapters, Base, Cast, write_cast
+from benchmarks.measures import Measured, Round
+from benchmarks.peers import Seats
+
+CORES = 2  # for everything that runs: peers, servers and the players
+CONTEXT_TOKENS = 1024
+SHORT, LONG = 130, 600  # tokens of a persona
+
+#: Called with (what is done, steps so far, steps in all).
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    rounds: int  # of each peer, alternating
+    publications: int
+    first_meetings: int  # characters met cold
+    zipf_turns: int
+    zipf_characters: int
+    idle_sessions: int
+
+
+FULL = Size(
+    rounds=5,
+    publications=7,
+    first_meetings=7,
+    zipf_turns=64,
+    zipf_characters=100,
+    idle_sessions=100,
+)
+QUICK = Size(
+    rounds=2,
+    publications=2,
+    first_meetings=3,
+    zipf_turns=16,
+    zipf_characters=20,
+    idle_sessions=10,
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where and how a scenario runs."""
+
+    base: Base
+    adapters: Adapters
+    scratch: Path
+    cache: Path  # for the unpacked base
+    size: Size
+    llama_server: Path | None
+    tell: Tell
+
+    def cast(self, name: str, members: int, persona_tokens: int) -> Cast:
+        """A cast of its own, written now."""
+        return write_cast(self.scratch / name, self.base, self.adapters, members, persona_tokens)
+
+    def log(self, name: str) -> Path:
+        """A file for what a peer says of itself."""
+        return self.scratch / f"{name}.log"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scenario found."""
+
+    figures: Mapping[str, Measured]
+    rounds: Mapping[str, Sequence[Round]] = field(default_factory=dict)  # by who was measured
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # other raw values
+    notes: Sequence[str] = ()
+
+
+def seats(sequences: int) -> Seats:
+    """What a peer for so many users runs on."""
+    return Seats(sequences, CONTEXT_TOKENS, CORES)

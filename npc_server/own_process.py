@@ -1,0 +1,93 @@
+"""One function in a process of its own: it may abort, fill memory or set up libraries its own way.
+
+What it reports on the way and what it returns come back through a pipe; errors that are raised on
+purpose come back as themselves. The process ends with its parent.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+from npc_server.engine.errors import EngineError
+from npc_server.errors import ServerError
+
+#: Called with (what is done, amount so far, amount in all; 0 = not known).
+Report = Callable[[str, int, int], None]
+
+#: As in the engine process, so that what is measured is what serves.
+_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class ProcessDiedError(ServerError):
+    """The process ended without an answer."""
+
+
+def run(
+    work: Callable[Concatenate[Report, _P], _T],
+    report: Report,
+    *arguments: _P.args,
+    **options: _P.kwargs,
+) -> _T:
+    """What `work(report, *arguments)` returns or raises, computed in a process of its own.
+
+    `work` is a module's function; everything passed can be pickled. Raises ProcessDiedError.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, work, arguments, options), daemon=True)
+    with _environment(_ENVIRONMENT):
+        process.start()
+    there.close()
+    try:
+        return cast("_T", _answer(here, report))
+    except EOFError as error:
+        process.join()
+        raise ProcessDiedError(
+            f"the process of {work.__name__} ended with code {process.exitcode} and no answer"
+        ) from error
+    finally:
+        process.kill()
+        process.join()
+
+
+def _answer(pipe: Connection, report: Report) -> Any:
+    while True:
+        match pipe.recv():
+            case ("report", what, done, total):
+                report(what, done, total)
+            case ("returned", result):
+                return result
+            case ("raised", error):
+                raise error
+
+
+def _serve(pipe: Connection, work: Any, arguments: tuple[Any, ...], options: Any) -> None:
+    def report(what: str, done: int, total: int) -> None:
+        pipe.send(("report", what, done, total))
+
+    try:
+        pipe.send(("returned", work(report, *arguments, **options)))
+    except (EngineError, ServerError) as error:
+        pipe.send(("raised", error))
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,317 @@
+"""Choosing a base's quantization: the rule, what is made, what is measured, what is recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import typing
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from gguf import GGUFReader, dequantize
+from typer.testing import CliRunner
+
+from npc_server import base_choice, cli, own_process, quantization_trial
+from npc_server import requantize as requantizing
+from npc_server.base_choice import Shelf, keep, take, take_best, try_all
+from npc_server.engine.errors import ModelLoadError
+from npc_server.models import (
+    CATALOGUE,
+    DEFAULT_MODEL,
+    CatalogueModel,
+    ModelUnavailableError,
+    file_sha256,
+    quantized_path,
+    read_choice,
+    record_path,
+    resolve,
+)
+from npc_server.own_process import ProcessDiedError, Report
+from npc_server.quantization import Measured, Quantization, Rule, Spread, decide, turn_ms
+from npc_server.quantization_trial import divergence, log_softmax
+from npc_server.requantize import importance_of, requantize
+from tests import tiny_gguf
+
+ORIGINAL, Q8_0, Q4_MIX, IQ4_NL, Q4_0 = Quantization
+
+
+def quiet(*_: object) -> None:
+    """No report."""
+
+
+def figures(
+    quantization: Quantization, prefill_tok_s: float, step_ms: float, perplexity: float
+) -> Measured:
+    steps = {8: Spread(step_ms, step_ms + 1)}
+    prefill = Spread(prefill_tok_s, prefill_tok_s / 2)
+    return Measured(quantization, 1, prefill, steps, perplexity, 0.0)
+
+
+SLOW = figures(ORIGINAL, 400, 32, 30.0)
+
+
+# --- the rule ---
+
+
+def test_a_turn_costs_its_prompt_and_its_share_of_the_steps() -> None:
+    assert turn_ms(SLOW, Rule()) == pytest.approx(40 / 400 * 1e3 + 48 * 32 / 8)
+
+
+def test_the_fastest_within_the_limit_is_chosen() -> None:
+    coarse, fine = figures(Q4_0, 1500, 16, 30.95), figures(Q4_MIX, 1400, 16, 30.8)
+    assert decide([SLOW, figures(Q8_0, 800, 28, 30.0), fine, coarse], Rule()) is fine
+
+
+def test_a_tie_goes_to_the_less_perplexed() -> None:
+    quick, good = figures(Q4_0, 1500, 16.0, 30.4), figures(IQ4_NL, 1500, 16.2, 30.3)
+    assert decide([SLOW, quick, good], Rule()) is good
+
+
+def test_the_original_stays_when_everything_else_is_too_perplexed() -> None:
+    assert decide([SLOW, figures(Q4_0, 1500, 16, 31.0)], Rule()) is SLOW
+
+
+def test_the_original_stays_when_nothing_is_faster() -> None:
+    assert decide([SLOW, figures(Q8_0, 300, 40, 29.0)], Rule()) is SLOW
+
+
+# --- figures ---
+
+
+def test_the_same_distribution_does_not_diverge() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (5, 40)).astype(np.float32)
+    first, second = log_softmax(logits), log_softmax(logits + 7)
+    assert np.exp(first).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert divergence(first, second) == pytest.approx([0.0] * 5, abs=1e-5)
+
+
+def test_another_distribution_diverges() -> None:
+    expected = log_softmax(np.array([[2.0, 0.0, 0.0]], np.float32))
+    found = log_softmax(np.array([[0.0, 0.0, 2.0]], np.float32))
+    assert divergence(expected, found)[0] == pytest.approx(2 * (0.787 - 0.107), abs=0.01)
+
+
+# --- a process of its own ---
+
+
+def count(report: Report, to: int) -> int:
+    report("counting", to, to)
+    return os.getpid()
+
+
+def refuse(_: Report) -> None:
+    raise ModelLoadError("no")
+
+
+def die(_: Report) -> None:
+    os._exit(7)
+
+
+def test_work_is_done_elsewhere_and_reported_here() -> None:
+    seen: list[tuple[str, int, int]] = []
+    assert own_process.run(count, lambda *what: seen.append(what), 3) != os.getpid()
+    assert seen == [("counting", 3, 3)]
+
+
+def test_an_error_of_the_process_comes_back_as_itself() -> None:
+    with pytest.raises(ModelLoadError, match="no"):
+        own_process.run(refuse, quiet)
+
+
+def test_a_process_that_dies_is_noticed() -> None:
+    with pytest.raises(ProcessDiedError, match="die ended with code 7"):
+        own_process.run(die, quiet)
+
+
+# --- choosing ---
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """A tiny model as the catalogue's default, fetched."""
+    digest = file_sha256(tiny_model)
+    model = CatalogueModel(DEFAULT_MODEL, "none==0", "tiny.gguf", digest, 1, "MIT")
+    monkeypatch.setitem(CATALOGUE, DEFAULT_MODEL, model)
+    monkeypatch.setenv("NPC_PATHS_CACHE", str(tmp_path / "cache"))
+    shelf = Shelf(model, tmp_path / "cache", threads=1)
+    shelf.path(ORIGINAL).parent.mkdir(parents=True)
+    shelf.path(ORIGINAL).write_bytes(tiny_model.read_bytes())
+    return shelf
+
+
+def served(shelf: Shelf) -> Path:
+    return resolve(DEFAULT_MODEL, shelf.cache_dir)
+
+
+def test_what_was_taken_is_resolved(shelf: Shelf) -> None:
+    path = take(shelf, Q8_0, quiet)
+    assert served(shelf) == path == quantized_path(shelf.model, shelf.cache_dir, Q8_0)
+    kinds = {tensor.tensor_type.name for tensor in GGUFReader(path).tensors}
+    assert kinds == {"F32", "Q8_0"}
+
+
+def test_a_file_that_is_there_is_not_made_again(shelf: Shelf) -> None:
+    made = take(shelf, Q8_0, quiet).stat()
+    take(shelf, ORIGINAL, quiet)
+    assert served(shelf) == shelf.path(ORIGINAL)
+    assert take(shelf, Q8_0, quiet).stat().st_mtime_ns == made.st_mtime_ns
+
+
+def test_a_plain_pull_keeps_what_was_chosen(shelf: Shelf) -> None:
+    assert keep(shelf, quiet) == shelf.path(ORIGINAL)
+    assert keep(shelf, quiet) == shelf.path(ORIGINAL)
+    take(shelf, Q4_0, quiet)
+    assert keep(shelf, quiet) == shelf.path(Q4_0) == served(shelf)
+
+
+@pytest.mark.parametrize("damage", [pytest.param(b"", id="lost"), pytest.param(b"x", id="changed")])
+def test_a_chosen_file_that_is_lost_or_changed_is_not_served(shelf: Shelf, damage: bytes) -> None:
+    path = take(shelf, Q8_0, quiet)
+    whole = path.read_bytes()
+    path.unlink()
+    if damage:
+        path.write_bytes(whole + damage)
+    with pytest.raises(ModelUnavailableError, match=r"is not there|has changed"):
+        served(shelf)
+    assert keep(shelf, quiet) == path
+    assert path.read_bytes() == whole
+
+
+def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(shelf: Shelf) -> None:
+    path = take(shelf, Q8_0, quiet)
+    digest = file_sha256(path)
+    record = record_path(shelf.model, shelf.cache_dir)
+    record.write_text(record.read_text().replace(digest, "f" * 64))
+    with pytest.raises(ModelUnavailableError, match="made again it differs"):
+        keep(shelf, quiet)
+    assert take(shelf, Q8_0, quiet) == served(shelf)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", '{"chosen": "q8_0", "files": {}, "date": "", "cpu": ""}', '{"chosen": "q3"}'],
+    ids=["broken", "empty", "no-file", "unknown"],
+)
+def test_a_damaged_record_is_an_error_until_something_is_chosen(shelf: Shelf, text: str) -> None:
+    record_path(shelf.model, shelf.cache_dir).write_text(text)
+    for use in (served, lambda shelf: keep(shelf, quiet)):
+        with pytest.raises(ModelUnavailableError, match="Choose again with: npc model pull"):
+            use(shelf)
+    assert take(shelf, ORIGINAL, quiet) == served(shelf)
+
+
+def test_a_record_about_another_original_is_an_error(shelf: Shelf) -> None:
+    take(shelf, Q8_0, quiet)
+    record = record_path(shelf.model, shelf.cache_dir)
+    record.write_text(record.read_text().replace(shelf.model.sha256, "0" * 64))
+    with pytest.raises(ModelUnavailableError, match="about another original"):
+        served(shelf)
+
+
+def test_a_base_that_cannot_be_requantised_leaves_everything_as_it_was(shelf: Shelf) -> None:
+    junk = b"no GGUF at all"
+    shelf.path(ORIGINAL).write_bytes(junk)
+    model = CatalogueModel(
+        DEFAULT_MODEL, "none==0", "tiny.gguf", file_sha256(shelf.path(ORIGINAL)), 1, "MIT"
+    )
+    with pytest.raises(ModelLoadError, match="cannot load"):
+        take(Shelf(model, shelf.cache_dir, 1), Q8_0, quiet)
+    assert [path.name for path in shelf.path(ORIGINAL).parent.iterdir()] == ["tiny.gguf"]
+
+
+def test_the_best_is_measured_recorded_and_served(shelf: Shelf) -> None:
+    take_best(shelf, quiet)
+    choice = read_choice(shelf.model, shelf.cache_dir)
+    assert choice is not None
+    assert choice.trial is not None
+    assert [one.quantization for one in choice.trial.candidates] == list(Quantization)
+    assert decide(choice.trial.candidates, choice.trial.rule).quantization is choice.chosen
+    assert file_sha256(served(shelf)) == choice.file.sha256
+    assert not [p for p in served(shelf).parent.iterdir() if p.name.startswith(".")]
+
+
+def test_a_trial_alone_changes_nothing(shelf: Shelf) -> None:
+    trial = try_all(shelf, quiet)
+    original = trial.candidates[0]
+    assert (original.quantization, original.kl_nats) == (ORIGINAL, 0.0)
+    assert trial.cpu == base_choice.cpu_name() != ""
+    assert list(shelf.path(ORIGINAL).parent.iterdir()) == [shelf.path(ORIGINAL)]
+
+
+def test_the_command_takes_every_quantization_there_is() -> None:
+    assert typing.get_args(cli.Wanted) == (cli.AUTO, *Quantization)
+
+
+def test_the_command_tells_what_was_measured_and_lists_what_serves(shelf: Shelf) -> None:
+    pulled = CliRunner().invoke(cli.app, ["model", "pull", "--quantize", "auto"])
+    assert pulled.exit_code == 0, pulled.output
+    assert "perplexity" in pulled.output
+    (row,) = json.loads(CliRunner().invoke(cli.app, ["model", "list", "--json"]).output)
+    assert row["path"] == str(served(shelf))
+    serving = next(file for file in row["files"] if file["path"] == row["path"])
+    assert serving["quantization"] == row["quantization"]
+
+
+# --- files ---
+
+
+def test_importance_is_known_for_every_linear(tiny_model: Path) -> None:
+    importance = importance_of(quiet, tiny_model, 1)
+    names = {
+        f"blk.{layer}.{linear.gguf}.weight": linear.columns
+        for layer in range(tiny_gguf.LAYERS)
+        for linear in tiny_gguf.LINEARS
+    }
+    assert {name: values.size for name, values in importance.items()} == names
+    assert all((values > 0).all() for values in importance.values())
+
+
+@pytest.fixture(scope="module")
+def remade(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Quantization, Path]:
+    """The real base in other quantizations."""
+    folder = tmp_path_factory.mktemp("remade")
+    targets = {q: folder / f"{q}.gguf" for q in (Q8_0, Q4_MIX, Q4_0)}
+    own_process.run(requantize, quiet, real_model, targets, os.cpu_count() or 1)
+    return targets
+
+
+def weight(path: Path, name: str) -> npt.NDArray[np.float32]:
+    """A weight as the trainer unpacks it."""
+    tensor = next(tensor for tensor in GGUFReader(path).tensors if tensor.name == name)
+    values: npt.NDArray[np.float32] = dequantize(tensor.data, tensor.tensor_type)
+    return values
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_every_quantization_can_be_unpacked_for_training(
+    real_model: Path, remade: dict[Quantization, Path]
+) -> None:
+    name = "blk.3.ffn_down.weight"
+    whole = weight(real_model, name)
+    size = np.abs(whole).mean()
+    errors = {q: np.abs(weight(path, name) - whole).mean() / size for q, path in remade.items()}
+    assert errors[Q8_0] < errors[Q4_MIX] < errors[Q4_0] < 0.1
+    assert errors[Q8_0] < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_the_mix_keeps_8_bits_where_4_hurt_most(remade: dict[Quantization, Path]) -> None:
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(remade[Q4_MIX]).tensors}
+    assert kinds["blk.0.ffn_up.weight"] == kinds["blk.28.attn_q.weight"] == "Q4_0"
+    assert kinds["blk.0.ffn_down.weight"] == "Q4_K"
+    for name in ("token_embd.weight", "blk.7.attn_v.weight", "blk.29.ffn_up.weight"):
+        assert kinds[name] == "Q8_0"
+
+
+def test_what_quality_is_judged_by_was_not_fitted_to() -> None:
+    fitted, judged = (
+        set(re.split(r"[.?!:\n]+ *", text.read_text()))
+        for text in (requantizing.TEXT, quantization_trial.TEXT)
+    )
+    shared = {sentence for sentence in fitted & judged if len(sentence.split()) > 2}
+    assert shared == set()
