@@ -33,6 +33,7 @@ async def rehearse(model: Model, persona: Persona, adapter: LiveAdapter) -> None
         adapter=adapter.content_hash,
         sampling=Sampling(temperature=0, max_tokens=1),
         pinned_tokens=len(ids),
+        background=True,
     )
     try:
         async with aclosing(model.engine.generate(request)) as events:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
@@ -118,33 +119,44 @@ def prompt(
     never sees an answer without its question. PromptTooLongError when even an empty history
     leaves too little room.
     """
-    bare = len(message_ids(messages(persona, (), player_text), tokenizer))
+    opening = opening_ids(persona, tokenizer)
+    question = message_ids(_spoken((Line(Speaker.PLAYER, player_text),)), tokenizer)
+    bare = len(opening) + len(question)
     if bare > budget_tokens:
         raise PromptTooLongError(
             f"{persona.id} and this line need {bare} tokens but the prompt may have"
             f" {budget_tokens}; shorten the line or raise the context size"
         )
     kept = _newest(history, tokenizer, budget_tokens - bare)
-    rendered = messages(persona, kept, player_text)
+    between = _ids_of(_spoken(kept), tokenizer)
     return Prompt(
-        ids=message_ids(rendered, tokenizer),
-        messages=rendered,
+        ids=(*opening, *between, *question),
+        messages=messages(persona, kept, player_text),
         dropped_lines=len(history) - len(kept),
-        opening_tokens=len(opening_ids(persona, tokenizer)),
+        opening_tokens=len(opening),
     )
+
+
+#: Openings by tokenizer and persona version: the longest part of a prompt, the same every time.
+_openings: WeakKeyDictionary[Tokenizer, dict[str, tuple[int, ...]]] = WeakKeyDictionary()
 
 
 def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
     """What every conversation with this character begins with: who it is, and its examples."""
-    turns = (_turn_ids(message, tokenizer) for message in _opening(persona))
-    return tuple(chain.from_iterable(turns))
+    known = _openings.setdefault(tokenizer, {})
+    if persona.version not in known:
+        known[persona.version] = _ids_of(_opening(persona), tokenizer)
+    return known[persona.version]
+
+
+def _ids_of(said: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
+    return tuple(chain.from_iterable(_turn_ids(message, tokenizer) for message in said))
 
 
 def message_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
     """Chat messages as ids, ending where the character starts to speak."""
     start = tokenizer.control(START)
-    turns = chain.from_iterable(_turn_ids(message, tokenizer) for message in rendered)
-    return (*turns, start, *tokenizer.encode("assistant\n"))
+    return (*_ids_of(rendered, tokenizer), start, *tokenizer.encode("assistant\n"))
 
 
 def reply_ids(text: str, tokenizer: Tokenizer) -> tuple[int, ...]:

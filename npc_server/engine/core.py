@@ -80,9 +80,10 @@ class _Turn:
         return TurnView(
             self.sequence,
             self.voice,
-            unread_tokens=len(self.pending) - 1,
+            unread_tokens=0 if self.token_ids else len(self.pending),
             until_save=min(ahead, default=0),
             room_tokens=context_tokens - len(self.read),
+            background=self.request.background,
         )
 
 
@@ -131,6 +132,11 @@ class EngineCore:
     def busy(self) -> bool:
         """Whether a step would compute anything."""
         return bool(self._waiting or self._running)
+
+    @property
+    def gathering(self) -> bool:
+        """Whether turns wait, none has begun, and there is room for more of them."""
+        return not self._running and 0 < len(self._waiting) < len(self._seats)
 
     @property
     def _running(self) -> list[_Turn]:
@@ -228,9 +234,8 @@ class EngineCore:
         step, self._rotation = self._plan(views, self._rotation, self._limits)
         if step.chunk is not None:
             self._read(step.chunk)
-        speaking = [turn for turn in self._running if turn.sequence in step.decode]
-        if speaking:
-            self._speak(speaking)
+        else:
+            self._speak([turn for turn in self._running if turn.sequence in step.decode])
         self._counts.steps += 1
         self._counts.step_ms.observe((time.perf_counter() - started_s) * 1e3)
 
@@ -329,16 +334,21 @@ class EngineCore:
     def _read(self, chunk: Chunk) -> None:
         """Compute prompt tokens; shorter shares of a common chunk are padded and trimmed again."""
         turns = [self._seated(sequence) for sequence in chunk.sequences]
+        shares = list(zip(turns, chunk.counts, strict=True))
         width = chunk.width
-        rows = [row for turn in turns for row in _reading_rows(turn, width)]
+        # Logits of all or of none: mixing knows rows by their number.
+        ends = any(count == len(turn.pending) for turn, count in shares)
+        rows = [row for turn, count in shares for row in _reading_rows(turn, count, width, ends)]
         if not self._decode(turns, rows, width):
             return
-        for turn, count in zip(turns, chunk.counts, strict=True):
+        for place, (turn, count) in enumerate(shares):
             _advance(turn, count)
             if count < width and not self._llama.trim(turn.sequence, len(turn.read)):
                 self._fail(turn, DecodeError("this model cannot forget padding"), trusted=False)
                 continue
             self._save_if_wanted(turn)
+            if not turn.pending:
+                self._draw(turn, place * width + count - 1)
 
     def _speak(self, turns: Sequence[_Turn]) -> None:
         """One token for every turn: the next of its prompt, or a new one of its reply."""
@@ -497,11 +507,13 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
         )
 
 
-def _reading_rows(turn: _Turn, width: int) -> list[Row]:
-    """`width` rows of the prompt; past what may be read, the last token again as padding."""
-    start = len(turn.read)
-    last = len(turn.pending) - 1
-    return [Row(turn.pending[min(i, last)], start + i, turn.sequence, False) for i in range(width)]
+def _reading_rows(turn: _Turn, count: int, width: int, logits: bool) -> list[Row]:
+    """`width` rows of a prompt, of which `count` are read and the rest is padding."""
+    start, last = len(turn.read), len(turn.pending) - 1
+    return [
+        Row(turn.pending[min(i, last)], start + i, turn.sequence, logits and i == count - 1)
+        for i in range(width)
+    ]
 
 
 def _advance(turn: _Turn, count: int) -> None:

@@ -80,7 +80,7 @@ class Mixer:
         self._mat_mul = self._graph.operation["MUL_MAT"]
         self._scale = self._graph.operation["SCALE"]
         self._none = self._graph.operation["NONE"]
-        widest = max(group_of(n) for n in range(1, arena.slots + 1)) * arena.rank
+        widest = max(group_of(n, 1) for n in range(1, arena.slots + 1)) * arena.rank
         self._blocks = np.zeros(batch_tokens * widest, np.float32)
         self._tile = Tile(0, 1, 1, uniform=True)
         self._routed: Tile | None = None
@@ -96,7 +96,7 @@ class Mixer:
             return
         # The graph may be reused as it was rewritten for another tile of the same shape.
         self._graph.attach(context, self.callback)
-        self._blocks[: tile.rows * group_of(tile.sequences) * self._arena.rank] = 0
+        self._blocks[: tile.rows * group_of(tile.sequences, tile.tokens) * self._arena.rank] = 0
         self._routed = tile
 
     def check(self) -> None:
@@ -180,7 +180,7 @@ class Mixer:
         wide = group * rank * _FLOAT_BYTES
         node.ne[:] = (rank, tokens, group, groups)
         # Sequence j of a group writes `tokens` rows, each into block j of its row.
-        block = tokens * wide + rank * _FLOAT_BYTES
+        block = tokens * wide + (rank * _FLOAT_BYTES if group > 1 else 0)
         node.nb[:] = (_FLOAT_BYTES, wide, block, group * tokens * wide)
         node.data = self._blocks.ctypes.data
 
@@ -223,12 +223,18 @@ class Mixer:
         tokens, rest = divmod(rows, sequences)
         if rest or tokens not in (1, self._tile.tokens):
             raise MixingUnavailableError(f"a product has {rows} rows where {self._tile} runs")
-        group = group_of(sequences)
+        group = group_of(sequences, self._tile.tokens)
         return group, sequences // group, tokens
 
 
-def group_of(sequences: int) -> int:
-    """How many slots a product of B covers: the divisor of `sequences` nearest the best size."""
+def group_of(sequences: int, tokens: int) -> int:
+    """How many slots a product of B covers.
+
+    Several tokens of a sequence are company enough for ggml's fast kernels. Single ones are
+    grouped: by the divisor of `sequences` nearest the best size.
+    """
+    if tokens > 1:
+        return 1
     divisors = [n for n in range(2, _LARGEST_GROUP + 1) if sequences % n == 0]
     return min(divisors, key=lambda n: abs(n - _GROUP_SLOTS), default=sequences)
 

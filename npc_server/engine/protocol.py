@@ -56,6 +56,7 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     adapter_scale: float = 1.0  # strength of the adapter; 0 = the bare base
     pinned_tokens: int = 0  # prompt tokens from the start that other turns will share: kept cached
+    background: bool = False  # nobody waits for it: its prompt is read in small portions
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """What the next step computes: a pure decision over a view of the running turns.
 
-A step is at most two decodes. First a chunk of a prompt, so that a turn that is still reading comes
-closer to its first token; then one token for every running turn. A long prompt therefore holds the
-others up by one chunk a step at most. The last token of a prompt is always read in the second
-decode, beside the others' tokens: its logits begin the reply.
+A step is one decode: either a chunk of a prompt, or one token for every running turn. While anyone
+speaks, the two alternate, so that a long prompt holds the others up by one chunk at most. The end
+of a prompt is also the begin of its reply: the chunk that reads it yields the first token.
 
 Chunks go to the turn with the least left to read, which keeps short turns quick, and every other
 time to the one that came first, so that nobody waits for good. Neighbours with about as much to
@@ -17,8 +16,10 @@ from dataclasses import dataclass, replace
 
 from npc_server.engine.voice import Voice
 
-#: Fewer tokens are read one a step beside the others' tokens: a decode of their own costs more.
+#: Fewer tokens are read one by one beside the others' tokens: a decode of their own costs more.
 MIN_CHUNK_TOKENS = 4
+#: A chunk of a turn that nobody waits for, while others speak: about as long as their own step.
+BACKGROUND_CHUNK_TOKENS = 16
 #: Share of a common chunk that must be tokens somebody needs; the rest is padding.
 _LEAST_FILL = 0.75
 
@@ -29,9 +30,10 @@ class TurnView:
 
     sequence: int
     voice: Voice
-    unread_tokens: int  # prompt tokens before the last that are not computed yet; 0 = speaking
+    unread_tokens: int  # prompt tokens that are not computed yet; 0 = speaking
     until_save: int = 0  # tokens after which the state is to be saved, so a chunk ends; 0 = none
     room_tokens: int = 1 << 20  # that its sequence still has
+    background: bool = False
 
     @property
     def next_chunk(self) -> int:
@@ -46,6 +48,7 @@ class Rotation:
     voice: Voice | None = None  # grouped batching only
     steps_left: int = 0
     served_first: bool = False  # the last chunk went to the turn that came first
+    chunked: bool = False  # the last step was a chunk
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,18 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Step:
-    """A chunk, then one token for each of `decode`, ascending; either may be left out."""
+    """A chunk, or one token for each of `decode`, ascending."""
 
     chunk: Chunk | None
-    decode: tuple[int, ...]
+    decode: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Limits:
     """Sizes of a step and of a rotation."""
 
-    batch_tokens: int = 512  # a chunk when nobody speaks
-    chunk_tokens: int = 128  # a chunk while others speak
+    batch_tokens: int = 512  # a chunk of one turn when nobody speaks
+    chunk_tokens: int = 128  # a chunk while others speak, or of several turns
     quantum_steps: int = 8
     pad_chunks: bool = True  # turns may share a chunk; padding is computed and cut off again
 
@@ -83,9 +86,7 @@ def plan_mixed(
     turns: Sequence[TurnView], rotation: Rotation, limits: Limits
 ) -> tuple[Step, Rotation]:
     """The next step when every row may have its own adapter; `turns` are at least one."""
-    chunk, rotation = _chunk(turns, rotation, limits, alone=False)
-    decode = tuple(sorted(turn.sequence for turn in turns))
-    return Step(chunk, decode if _worth_decoding(turns, chunk) else ()), rotation
+    return _plan(turns, rotation, limits, shareable=limits.pad_chunks)
 
 
 def plan_grouped(
@@ -94,38 +95,27 @@ def plan_grouped(
     """The next step when it runs under one adapter: voices take turns, a few steps each."""
     rotation = _rotate(turns, rotation, limits)
     group = [turn for turn in turns if turn.voice == rotation.voice]
-    chunk, rotation = _chunk(group, rotation, limits, alone=True)
-    decode = tuple(sorted(turn.sequence for turn in group))
-    step = Step(chunk, decode if _worth_decoding(group, chunk) else ())
+    step, rotation = _plan(group, rotation, limits, shareable=False)
     return step, replace(rotation, steps_left=rotation.steps_left - 1)
 
 
-def _worth_decoding(turns: Sequence[TurnView], chunk: Chunk | None) -> bool:
-    """Whether somebody speaks, is a few tokens from it, or has too few to read for a chunk."""
-    read = dict(zip(chunk.sequences, chunk.counts, strict=True)) if chunk else {}
-    return any(
-        turn.unread_tokens - read[turn.sequence] < MIN_CHUNK_TOKENS
-        if turn.sequence in read
-        else turn.next_chunk < MIN_CHUNK_TOKENS
-        for turn in turns
-    )
-
-
-def _chunk(
-    turns: Sequence[TurnView], rotation: Rotation, limits: Limits, *, alone: bool
-) -> tuple[Chunk | None, Rotation]:
+def _plan(
+    turns: Sequence[TurnView], rotation: Rotation, limits: Limits, *, shareable: bool
+) -> tuple[Step, Rotation]:
     reading = [turn for turn in turns if turn.next_chunk >= MIN_CHUNK_TOKENS]
-    if not reading:
-        return None, rotation
-    first = reading[0] if not rotation.served_first else None
-    chosen = first or min(reading, key=lambda turn: turn.unread_tokens)
     speaking = len(reading) < len(turns)
-    most = limits.chunk_tokens if speaking else limits.batch_tokens
-    shareable = limits.pad_chunks and not alone
-    together = _neighbours(chosen, reading, most) if shareable else [chosen]
-    counts = tuple(min(turn.next_chunk, most // len(together)) for turn in together)
+    if not reading or (speaking and rotation.chunked):
+        decode = tuple(sorted(turn.sequence for turn in turns))
+        return Step(None, decode), replace(rotation, chunked=False)
+    shortest = min(reading, key=lambda turn: turn.unread_tokens)
+    chosen = shortest if rotation.served_first else reading[0]
+    together = _neighbours(chosen, reading, limits.chunk_tokens) if shareable else [chosen]
+    most = limits.chunk_tokens if speaking or len(together) > 1 else limits.batch_tokens
+    if speaking and chosen.background:
+        together, most = [chosen], min(most, BACKGROUND_CHUNK_TOKENS)
+    counts = tuple(min(turn.next_chunk, most) for turn in together)
     chunk = Chunk(tuple(turn.sequence for turn in together), counts)
-    return chunk, replace(rotation, served_first=chosen is reading[0])
+    return Step(chunk), replace(rotation, chunked=True, served_first=chosen is reading[0])
 
 
 def _neighbours(chosen: TurnView, reading: Sequence[TurnView], most_rows: int) -> list[TurnView]:

@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 _CHILD_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 
 
+#: Longest pause between requests that still count as one arrival.
+_GATHERING_S = 0.004
+
+
 @dataclass(frozen=True)
 class EngineConfig:
     """What the engine process loads."""
@@ -267,7 +271,7 @@ def _serve(pipe: Connection, config: EngineConfig) -> None:
         pipe.send(_Answer(first.call_id, error=error))
         return
     while True:
-        while not core.busy or pipe.poll():
+        while not core.busy or pipe.poll(_gathering_s(core)):
             call: _Call = pipe.recv()
             if call.name == "close":
                 return
@@ -275,6 +279,15 @@ def _serve(pipe: Connection, config: EngineConfig) -> None:
             _send_events(pipe, happened)
         core.step()
         _send_events(pipe, happened)
+
+
+def _gathering_s(core: Any) -> float:
+    """How long to wait for more commands before a step: not at all once anyone has begun.
+
+    Players of one scene speak in the same moment. Turns that start together read together; the
+    first of them alone would begin a step that the others must sit out.
+    """
+    return _GATHERING_S if core.gathering else 0.0
 
 
 def _send_events(pipe: Connection, happened: list[tuple[str, _Event]]) -> None:

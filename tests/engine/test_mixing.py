@@ -70,7 +70,7 @@ def test_an_unknown_node_layout_falls_back_to_groups(
 @pytest.mark.parametrize("sequences", [1, 2, 7, 11, 16, 17, 24])
 def test_any_number_of_sequences_mixes(sequences: int, tiny_model: Path, tmp_path: Path) -> None:
     """Groups of every size, against the same rows under their adapters alone."""
-    assert sequences % group_of(sequences) == 0
+    assert sequences % group_of(sequences, 1) == 0
     assert core_of(tiny_model, sequences).stats().batching is Batching.MIXED
 
 
