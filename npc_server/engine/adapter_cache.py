@@ -40,12 +40,27 @@ class AdapterCache:
     def ensure(self, content_hash: str, folder: Path) -> None:
         """Read and check an adapter unless it is known. Raises AdapterRejectedError."""
         if content_hash not in self._folders:
-            self._keep(content_hash, self._read(folder))
-            self._folders[content_hash] = folder
+            self.keep(content_hash, folder, self.read(folder))
+
+    def knows(self, content_hash: str) -> bool:
+        """Whether an adapter can be used."""
+        return content_hash == BASE or content_hash in self._folders
+
+    def read(self, folder: Path) -> PackedLora:
+        """Read and check an adapter, on any thread. Raises AdapterRejectedError."""
+        try:
+            return pack(read_peft(folder, self._base, self._max_rank))
+        except OverflowError as error:
+            raise AdapterRejectedError(f"{folder}: {error}") from error
+
+    def keep(self, content_hash: str, folder: Path, lora: PackedLora) -> None:
+        """Make an adapter usable that was read before."""
+        self._folders[content_hash] = folder
+        self._keep(content_hash, lora)
 
     def require(self, content_hash: str) -> None:
         """Raise UnknownAdapterError unless this adapter, or the base, can be used."""
-        if content_hash != BASE and content_hash not in self._folders:
+        if not self.knows(content_hash):
             raise UnknownAdapterError(f"adapter {content_hash[:12]} is not loaded")
 
     def folder(self, content_hash: str) -> Path:
@@ -56,7 +71,7 @@ class AdapterCache:
     def get(self, content_hash: str) -> PackedLora:
         """An adapter, read again if need be. Raises UnknownAdapterError, AdapterRejectedError."""
         if content_hash not in self._packed:
-            self._keep(content_hash, self._read(self.folder(content_hash)))
+            self._keep(content_hash, self.read(self.folder(content_hash)))
         self._packed.move_to_end(content_hash)
         return self._packed[content_hash]
 
@@ -64,12 +79,6 @@ class AdapterCache:
         """Drop an adapter; unknown hashes are ignored."""
         self._folders.pop(content_hash, None)
         self._packed.pop(content_hash, None)
-
-    def _read(self, folder: Path) -> PackedLora:
-        try:
-            return pack(read_peft(folder, self._base, self._max_rank))
-        except OverflowError as error:
-            raise AdapterRejectedError(f"{folder}: {error}") from error
 
     def _keep(self, content_hash: str, lora: PackedLora) -> None:
         self._packed[content_hash] = lora

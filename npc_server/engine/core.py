@@ -45,6 +45,7 @@ from npc_server.engine.scheduler import (
     plan_grouped,
     plan_mixed,
 )
+from npc_server.engine.slots import PackedLora
 from npc_server.engine.text_stream import TextStream
 from npc_server.engine.voice import Voice
 
@@ -178,10 +179,27 @@ class EngineCore:
 
     def load_adapter(self, content_hash: str, folder: Path) -> None:
         """Make an adapter usable. Raises AdapterRejectedError."""
-        self._unloading.discard(content_hash)
+        self.keep_adapter(content_hash, folder, self.read_adapter(content_hash, folder))
+
+    def read_adapter(self, content_hash: str, folder: Path) -> PackedLora | None:
+        """The slow part of loading, for any thread; None if the adapter is known already.
+
+        Raises AdapterRejectedError.
+        """
+        if self._adapters.knows(content_hash):
+            return None
         started_s = time.perf_counter()
-        self._adapters.ensure(content_hash, folder)
+        lora = self._adapters.read(folder)
         self._counts.adapter_load_ms.observe((time.perf_counter() - started_s) * 1e3)
+        return lora
+
+    def keep_adapter(self, content_hash: str, folder: Path, lora: PackedLora | None) -> None:
+        """The quick part of loading."""
+        self._unloading.discard(content_hash)
+        if lora is not None:
+            self._adapters.keep(content_hash, folder, lora)
+        else:  # known when it was looked up, perhaps unloaded since
+            self._adapters.ensure(content_hash, folder)
 
     def unload_adapter(self, content_hash: str) -> None:
         """Forget an adapter as soon as no turn needs it."""

@@ -190,23 +190,25 @@ class Mixer:
             self._scaled.add(ctypes.addressof(node))
         rows = node.ne[1] * node.ne[2] * node.ne[3]
         tile, rank, outputs = self._tile, self._arena.rank, linear.slots.rows
-        stride = self._arena.slots * rank * _HALF_BYTES
-        linear.b.data = linear.slots.b.ctypes.data + tile.first * rank * _HALF_BYTES
+        slot_bytes = rank * outputs * _HALF_BYTES
+        linear.b.data = linear.slots.b.ctypes.data + tile.first * slot_bytes
         node.src[0] = ctypes.addressof(linear.b)
         if tile.uniform or rows == 0:
-            linear.b.ne[:] = (rank, outputs, 1, 1)
-            linear.b.nb[:] = (_HALF_BYTES, stride, stride * outputs, stride * outputs)
+            _shape(linear.b, _HALF_BYTES, (rank, outputs))
             _shape(node, _FLOAT_BYTES, (outputs, rows))
             node.src[1] = linear.node_h
             return
         group, groups, tokens = self._groups(rows)
         across = group * rank
-        linear.b.ne[:] = (across, outputs, groups, 1)
-        linear.b.nb[:] = (_HALF_BYTES, stride, across * _HALF_BYTES, across * _HALF_BYTES)
-        _view(linear.h, linear.node_h, (across, group * tokens, groups, 1))
+        _shape(linear.b, _HALF_BYTES, (across, outputs, groups))
+        if group > 1:
+            linear.b.data = linear.slots.b_beside.ctypes.data + tile.first * rank * _HALF_BYTES
+            row_bytes = self._arena.slots * rank * _HALF_BYTES
+            linear.b.nb[1:] = (row_bytes, across * _HALF_BYTES, across * _HALF_BYTES)
+        _view(linear.h, linear.node_h, (across, group * tokens, groups))
         linear.h.data = self._blocks.ctypes.data
         node.src[1] = ctypes.addressof(linear.h)
-        _shape(node, _FLOAT_BYTES, (outputs, group * tokens, groups, 1))
+        _shape(node, _FLOAT_BYTES, (outputs, group * tokens, groups))
 
     def _drop_scaling(self, node: Tensor) -> None:
         source = node.src[0]

@@ -18,8 +18,8 @@ from npc_server.engine.voice import Voice
 
 #: Fewer tokens are read one by one beside the others' tokens: a decode of their own costs more.
 MIN_CHUNK_TOKENS = 4
-#: A chunk of a turn that nobody waits for, while others speak: about as long as their own step.
-BACKGROUND_CHUNK_TOKENS = 16
+#: A chunk of a turn that nobody waits for, while others speak: shorter than their own step.
+BACKGROUND_CHUNK_TOKENS = 8
 #: Share of a common chunk that must be tokens somebody needs; the rest is padding.
 _LEAST_FILL = 0.75
 

@@ -1,9 +1,10 @@
 """Where the adapters of running turns lie: one slot a sequence, in memory of our own.
 
-For every adapted linear of the base, the A matrices of all slots are stacked, [slots·rank,
-columns], and the B matrices stand side by side, [rows, slots·rank], both F16. Slots of
-neighbouring sequences are therefore a fixed stride apart, which is what lets one matrix product
-walk over them. An adapter of a smaller rank is padded with zeros, which add nothing.
+For every adapted linear of the base, the A matrices of all slots are stacked, F16. The B matrices
+are kept twice: stacked, for rows that meet one slot alone, and side by side, for products over
+several slots at once; read the other way, either would waste most of each cache line. Slots of
+neighbouring sequences are a fixed stride apart, which is what lets one product walk over them. An
+adapter of a smaller rank is padded with zeros, which add nothing.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ class LinearSlots:
 
     columns: int
     rows: int
-    a: Half  # [slots * rank, columns]
-    b: Half  # [rows, slots * rank]
+    a: Half  # [slots, rank, columns]
+    b: Half  # [slots, rows, rank]
+    b_beside: Half  # [rows, slots, rank], the same once more
 
 
 class SlotArena:
@@ -55,48 +57,44 @@ class SlotArena:
         self.rank = rank
         self.slots = slots
         wide = slots * rank
-        items = [wide * size for shape in linears.values() for size in shape]
-        self._memory = _Memory(sum(map(_padded, items)))
+        items = [wide * n for columns, rows in linears.values() for n in (columns, rows, rows)]
+        take = _Memory(sum(map(_padded, items))).take
         self.linears = {
             name: LinearSlots(
                 columns,
                 rows,
-                self._memory.take((wide, columns)),
-                self._memory.take((rows, wide)),
+                a=take((slots, rank, columns)),
+                b=take((slots, rows, rank)),
+                b_beside=take((rows, slots, rank)),
             )
             for name, (columns, rows) in linears.items()
         }
 
     def load(self, slot: int, lora: PackedLora, scale: float = 1.0) -> None:
         """Copy an adapter into a slot, `scale` times as strong."""
-        start, used, end = self._columns(slot, lora.rank)
         for name, linear in self.linears.items():
             a, b = lora.a.get(name), lora.b.get(name)
             if a is None or b is None:
-                linear.b[:, start:end] = 0
-                continue
-            linear.a[start:used] = a
-            linear.b[:, start:used] = b if scale == 1.0 else b * np.float16(scale)
-            linear.a[used:end] = 0
-            linear.b[:, used:end] = 0
+                linear.b[slot] = 0
+            else:
+                linear.a[slot, : lora.rank] = a
+                linear.a[slot, lora.rank :] = 0
+                linear.b[slot, :, : lora.rank] = b if scale == 1.0 else b * np.float16(scale)
+                linear.b[slot, :, lora.rank :] = 0
+            linear.b_beside[:, slot] = linear.b[slot]
 
     def clear(self, slot: int) -> None:
         """Make a slot the bare base: with B zero, whatever A holds adds nothing."""
-        start, _, end = self._columns(slot, 0)
         for linear in self.linears.values():
-            linear.b[:, start:end] = 0
+            linear.b[slot] = 0
+            linear.b_beside[:, slot] = 0
 
     def copy(self, source: int, target: int) -> None:
         """Make `target` hold what `source` holds."""
-        source_start, _, source_end = self._columns(source, 0)
-        start, _, end = self._columns(target, 0)
         for linear in self.linears.values():
-            linear.a[start:end] = linear.a[source_start:source_end]
-            linear.b[:, start:end] = linear.b[:, source_start:source_end]
-
-    def _columns(self, slot: int, rank: int) -> tuple[int, int, int]:
-        start = slot * self.rank
-        return start, start + rank, start + self.rank
+            linear.a[target] = linear.a[source]
+            linear.b[target] = linear.b[source]
+            linear.b_beside[:, target] = linear.b[source]
 
 
 class _Memory:
@@ -113,8 +111,8 @@ class _Memory:
         self._items = np.frombuffer(self._map, np.float16)
         self._taken = 0
 
-    def take(self, shape: tuple[int, int]) -> Half:
-        count = shape[0] * shape[1]
+    def take(self, shape: tuple[int, int, int]) -> Half:
+        count = shape[0] * shape[1] * shape[2]
         array = self._items[self._taken : self._taken + count].reshape(shape)
         self._taken += _padded(count)
         return array

@@ -16,6 +16,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -36,6 +37,7 @@ _CHILD_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 
 #: Longest pause between requests that still count as one arrival.
 _GATHERING_S = 0.004
+_LOAD_POLL_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -270,15 +272,55 @@ def _serve(pipe: Connection, config: EngineConfig) -> None:
         first: _Call = pipe.recv()
         pipe.send(_Answer(first.call_id, error=error))
         return
+    loads = _Loads(core)
     while True:
-        while not core.busy or pipe.poll(_gathering_s(core)):
+        wait_s = _gathering_s(core) if core.busy else loads.wait_s
+        while pipe.poll(wait_s):
             call: _Call = pipe.recv()
             if call.name == "close":
                 return
-            pipe.send(_perform(core, call))
+            if call.name == "load_adapter":
+                loads.begin(call)
+            else:
+                pipe.send(_perform(core, call))
             _send_events(pipe, happened)
-        core.step()
-        _send_events(pipe, happened)
+            wait_s = _gathering_s(core)
+        for answer in loads.done():
+            pipe.send(answer)
+        if core.busy:
+            core.step()
+            _send_events(pipe, happened)
+
+
+class _Loads:
+    """Adapters being read on a thread beside the steps, which are not held up by it."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="adapter-load")
+        self._running: list[tuple[_Call, Future[Any]]] = []
+
+    @property
+    def wait_s(self) -> float | None:
+        """How long an idle engine may sleep; None is until the next command."""
+        return _LOAD_POLL_S if self._running else None
+
+    def begin(self, call: _Call) -> None:
+        """Start reading the adapter that a call names."""
+        self._running.append((call, self._thread.submit(self._core.read_adapter, *call.arguments)))
+
+    def done(self) -> list[_Answer]:
+        """Answers to the calls whose adapters have been read since."""
+        ended = [(call, future) for call, future in self._running if future.done()]
+        self._running = [(call, future) for call, future in self._running if not future.done()]
+        return [self._answer(call, future) for call, future in ended]
+
+    def _answer(self, call: _Call, future: Future[Any]) -> _Answer:
+        try:
+            self._core.keep_adapter(*call.arguments, future.result())
+        except EngineError as error:
+            return _Answer(call.call_id, error=error)
+        return _Answer(call.call_id)
 
 
 def _gathering_s(core: Any) -> float:
@@ -303,7 +345,6 @@ def _perform(core: Any, call: _Call) -> _Answer:
         "stats": core.stats,
         "submit": core.submit,
         "cancel": core.cancel,
-        "load_adapter": core.load_adapter,
         "unload_adapter": core.unload_adapter,
     }
     try:
