@@ -52,7 +52,7 @@ def served(model: Path, adapter: Path | None, ids: Sequence[int]) -> Logits:
     core.submit(Request("r", tuple(ids), "a" if adapter else "", one_token))
     while core.busy:
         core.step()
-    logits = core._llama.logits(0).copy()
+    logits = core._llama.logits(-1).copy()  # of the last row that had any
     core.close()
     return logits
 
