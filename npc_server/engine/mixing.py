@@ -7,10 +7,10 @@ slots (`SlotArena`), without adding a node:
 
   one adapter for all rows    A and B become the slot's matrices: the stock computation, exactly.
   an adapter for each row     A·x becomes a batched product: rows of sequence i meet slot i alone.
-                              Its results land on the diagonal blocks of a buffer that is zero
-                              elsewhere; B·h then runs over a group of slots side by side, where
-                              the zeros keep every row to its own slot. A plain batched product
-                              would do without zeros, but ggml's fast kernels want wide operands.
+                              In a chunk, so does B·h. For single tokens the results of A land on
+                              the diagonal blocks of a buffer that is zero elsewhere, and B·h runs
+                              over a group of slots side by side, where the zeros keep every row
+                              to its own slot: ggml's fast kernels want wide operands.
 
 The scaling is by 1 and in place, so it is left out. A graph stays as rewritten while llama.cpp
 reuses it, and the callback is detached for those steps: no Python runs inside them. Exceptions
