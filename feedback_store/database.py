@@ -16,12 +16,14 @@ from sqlite_utils import Database
 from feedback_store.errors import (
     FeedbackStoreError,
     StoreCorruptError,
+    StoreFullError,
     StoreTooNewError,
     StoreUnavailableError,
 )
 from feedback_store.migrations import APPLICATION_ID, STEPS, step_names
 
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NO_ROOM = (sqlite3.SQLITE_FULL,)
 _WAL_RETRY_S = 0.01
 
 
@@ -49,12 +51,13 @@ def ensure_folder(path: Path) -> None:
         ) from error
 
 
-def ensure_ready(db: Database, path: Path, busy_timeout_s: float) -> None:
+def ensure_ready(db: Database, path: Path, busy_timeout_s: float, search_damage: bool) -> None:
     """Check the file, set its journal and bring its tables up to date; a no-op the second time.
 
-    Raises StoreCorruptError, StoreTooNewError.
+    Searching for damage reads the whole file. Raises StoreCorruptError, StoreTooNewError.
     """
-    _refuse_damaged(db, path)
+    if search_damage:
+        _refuse_damaged(db, path)
     _refuse_foreign(db, path)
     _ensure_wal(db, busy_timeout_s)
     with immediate(db):  # two processes may open a blank file at once; the second waits here
@@ -88,6 +91,11 @@ def explained(error: Exception, path: Path) -> FeedbackStoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary of an extended code
     if code in _DAMAGED:
         return _damaged(path, str(error))
+    if code in _NO_ROOM:
+        return StoreFullError(
+            f"feedback store {path} has no room ({error}); nothing of the call was stored. "
+            "Make room on the disk and send it again: nothing else is to be done."
+        )
     return StoreUnavailableError(
         f"feedback store {path} did not take the call ({error}); nothing of it was stored. "
         "Send it again; if this goes on, look for a full disk or a process holding the file."

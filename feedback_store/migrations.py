@@ -82,6 +82,98 @@ def m002_events(db: Database) -> None:
     db.execute("CREATE INDEX events_by_turn ON events (turn_id)")
 
 
+@STEPS()
+def m003_consent_and_rolled_back_turns(db: Database) -> None:
+    """Who may be trained on, and what the player lived through.
+
+    Nobody was asked before this step, so nothing older may be trained on.
+    """
+    db.execute("ALTER TABLE sessions ADD COLUMN consent INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE turns ADD COLUMN consent INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE turns ADD COLUMN rolled_back INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX sessions_by_player ON sessions (player_id)")
+    # Retention deletes by age, over all characters.
+    db.execute("CREATE INDEX turns_by_age ON turns (created_at)")
+
+
+@STEPS()
+def m004_events_of_sessions(db: Database) -> None:
+    """An event may be about a whole session, be derived, and be taken back.
+
+    The character is repeated here so that one character's events are found without its turns.
+    """
+    db.execute("ALTER TABLE events RENAME TO former_events")
+    db.execute(
+        """
+        CREATE TABLE events (
+            event_id TEXT PRIMARY KEY,
+            session_id TEXT NOT NULL,
+            turn_id TEXT REFERENCES turns (turn_id),
+            character TEXT NOT NULL,
+            player_id TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            source TEXT NOT NULL,
+            payload TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            received_at TEXT NOT NULL,
+            undone_at TEXT
+        ) STRICT
+        """
+    )
+    db.execute(
+        """
+        INSERT INTO events
+        SELECT event_id, session_id, turn_id, character, former_events.player_id, kind, 'explicit',
+               payload, former_events.created_at, received_at, NULL
+        FROM former_events JOIN turns USING (turn_id)
+        """
+    )
+    db.execute("DROP TABLE former_events")
+    db.execute("CREATE INDEX events_by_turn ON events (turn_id)")
+    db.execute("CREATE INDEX events_by_character ON events (character, created_at)")
+    db.execute("CREATE INDEX events_of_sessions ON events (session_id) WHERE turn_id IS NULL")
+
+
+@STEPS()
+def m005_checkpoints(db: Database) -> None:
+    """Save games. The exchanges are JSON: they are read and written as one."""
+    db.execute(
+        """
+        CREATE TABLE checkpoints (
+            token TEXT PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions (session_id),
+            exchanges TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX checkpoints_by_session ON checkpoints (session_id)")
+
+
+@STEPS()
+def m006_forgotten_sessions_and_refusals(db: Database) -> None:
+    """Sessions that a running server must not record again, and what the limits turned away."""
+    db.execute(
+        """
+        CREATE TABLE forgotten_sessions (
+            session_id TEXT PRIMARY KEY,
+            forgotten_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE refusals (
+            day TEXT NOT NULL,
+            character TEXT NOT NULL,
+            rule TEXT NOT NULL,
+            events INTEGER NOT NULL,
+            PRIMARY KEY (day, character, rule)
+        ) STRICT
+        """
+    )
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

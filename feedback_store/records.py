@@ -1,8 +1,9 @@
-"""The records: a session, the turns spoken in it, and what its player did about them.
+"""The records: a session, the turns spoken in it, what its player did about them, and save games.
 
 All are frozen and plain. A turn holds everything needed to train on it or to explain it: what the
 model saw, token for token, and which persona, adapter, base and sampling made the reply. An event
-holds no copy of that; it points to its turn. Every time is timezone-aware.
+holds no copy of that; it points to its turn, or to a session as a whole. A `Reaction` is an event
+on its way in: whose it is, is known from what it is about. Every time is timezone-aware.
 """
 
 import hashlib
@@ -25,6 +26,38 @@ class Kind(StrEnum):
     """The player kept this reply over others shown for the same prompt."""
     EDIT = "edit"
     """The player wrote what the character should have said."""
+    RATING = "rating"
+    """The player gave stars."""
+    OUTCOME = "outcome"
+    """Something in the game succeeded or failed because of what was said."""
+    SIGNAL = "signal"
+    """The player did something that tells of interest or of the lack of it."""
+
+
+class Source(StrEnum):
+    """Who stated an event."""
+
+    EXPLICIT = "explicit"
+    """The game, for its player."""
+    DERIVED = "derived"
+    """The server, from how the conversation went: weak evidence."""
+
+
+class Sign(StrEnum):
+    """What a signal tells."""
+
+    SKIPPED = "skipped"
+    """The player did not read or hear the reply to its end."""
+    REPHRASED = "rephrased"
+    """The player said the same again in other words."""
+    CLOSED = "closed"
+    """The player ended the conversation at this reply."""
+    LINGERED = "lingered"
+    """The player stayed with the reply for longer than it takes."""
+    ABANDONED = "abandoned"
+    """The player went away while the reply was still coming."""
+    SILENT = "silent"
+    """The player said nothing for a long time after the reply."""
 
 
 class Reason(StrEnum):
@@ -58,6 +91,7 @@ class Session:
     player_id: str  # a pseudonym, never an account name
     character: str
     persona_version: str
+    consent: bool  # the player lets this session be trained on
     started_at: datetime
 
 
@@ -89,6 +123,8 @@ class Turn:
     ttft_ms: float
     total_ms: float
     created_at: datetime
+    consent: bool  # as of its session: without it the turn is kept for serving only
+    rolled_back: bool = False  # an earlier save game was loaded: the player did not live through it
 
     @property
     def prompt_key(self) -> str:
@@ -118,18 +154,62 @@ class Edit:
     text: str
 
 
-Payload: TypeAlias = Thumb | Choice | Edit
+@dataclass(frozen=True)
+class Rating:
+    """Stars for a reply; of several from one player on one turn the last counts."""
+
+    stars: int  # 1 (worst) to 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How something in the game ended that this turn, or the whole session, is credited with."""
+
+    success: bool
+    name: str  # of the quest or goal, as the game calls it
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Something the player did without meaning it as a judgement."""
+
+    sign: Sign
+
+
+Payload: TypeAlias = Thumb | Choice | Edit | Rating | Outcome | Signal
+
+MIN_STARS, MAX_STARS = 1, 5
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """An event on its way in, about a turn or about a session as a whole: exactly one is named."""
+
+    event_id: str
+    payload: Payload
+    created_at: datetime  # of arrival: of two votes on one thing the later one counts
+    turn_id: str = ""  # for a choice, the kept turn
+    session_id: str = ""  # only where there is no turn_id
+    source: Source = Source.EXPLICIT
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the payloads this reaction carries."""
+        return _KINDS[type(self.payload)]
 
 
 @dataclass(frozen=True)
 class Event:
-    """One reaction of a player to one turn, under an id that the client made."""
+    """One recorded reaction of a player, under an id that the client made."""
 
     event_id: str
-    turn_id: str  # for a choice, the kept turn
+    turn_id: str  # for a choice, the kept turn; "" = about the session as a whole
+    session_id: str
     player_id: str
     payload: Payload
     created_at: datetime
+    source: Source = Source.EXPLICIT
+    undone: bool = False  # taken back; kept as history
 
     @property
     def kind(self) -> Kind:
@@ -137,7 +217,33 @@ class Event:
         return _KINDS[type(self.payload)]
 
 
-_KINDS: Mapping[type, Kind] = {Thumb: Kind.THUMB, Choice: Kind.CHOICE, Edit: Kind.EDIT}
+_KINDS: Mapping[type, Kind] = {
+    Thumb: Kind.THUMB,
+    Choice: Kind.CHOICE,
+    Edit: Kind.EDIT,
+    Rating: Kind.RATING,
+    Outcome: Kind.OUTCOME,
+    Signal: Kind.SIGNAL,
+}
+
+
+@dataclass(frozen=True)
+class Lived:
+    """One exchange as the player lived through it."""
+
+    take_turn_ids: tuple[str, ...]  # all takes on the reply so far, the first one first
+    kept_turn_id: str  # the take the conversation went on from
+    text: str | None = None  # what the player corrected the kept take to; None = as it was said
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A point in a session that a save game leads back to."""
+
+    token: str  # whoever has it may go back: not to be guessed
+    session_id: str
+    exchanges: tuple[Lived, ...]
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -150,16 +256,13 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How much is stored about one character; every stored event counts, replaced ones too."""
+class Forgotten:
+    """What forgetting a player deleted."""
 
-    turns: int
     sessions: int
-    players: int
-    thumbs_up: int
-    thumbs_down: int
-    choices: int
-    edits: int
+    turns: int
+    events: int
+    checkpoints: int
 
 
 def pack_ids(ids: tuple[int, ...]) -> bytes:

@@ -11,13 +11,21 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from feedback_store.records import (
+    Checkpoint,
     Choice,
     Edit,
     Event,
     Kind,
+    Lived,
+    Outcome,
     Payload,
+    Rating,
+    Reaction,
     Reason,
     Session,
+    Sign,
+    Signal,
+    Source,
     Thumb,
     Turn,
     pack_ids,
@@ -41,12 +49,20 @@ def time_text(moment: datetime) -> str:
 
 def session_row(session: Session) -> Row:
     """Raises ValueError or TypeError for a value that cannot be stored."""
-    return {**_plain(session), "started_at": time_text(session.started_at)}
+    return {
+        **_plain(session),
+        "consent": int(session.consent),
+        "started_at": time_text(session.started_at),
+    }
 
 
 def session_of(row: Row) -> Session:
     """The session that `session_row` wrote."""
-    return Session(**{**row, "started_at": datetime.fromisoformat(row["started_at"])})
+    parsed = {
+        "consent": bool(row["consent"]),
+        "started_at": datetime.fromisoformat(row["started_at"]),
+    }
+    return Session(**{**row, **parsed})
 
 
 def turn_row(turn: Turn) -> Row:
@@ -58,6 +74,8 @@ def turn_row(turn: Turn) -> Row:
         "reply_ids": pack_ids(turn.reply_ids),
         "sampling": canonical(dict(turn.sampling)),
         "created_at": time_text(turn.created_at),
+        "consent": int(turn.consent),
+        "rolled_back": int(turn.rolled_back),
     }
 
 
@@ -69,33 +87,45 @@ def turn_of(row: Row) -> Turn:
         "reply_ids": unpack_ids(row["reply_ids"]),
         "sampling": json.loads(row["sampling"]),
         "created_at": datetime.fromisoformat(row["created_at"]),
+        "consent": bool(row["consent"]),
+        "rolled_back": bool(row["rolled_back"]),
     }
     return Turn(**{**row, **parsed})
 
 
-def event_row(event: Event, received_at: datetime) -> Row:
-    """Raises ValueError or TypeError for a value that cannot be stored."""
+def reaction_row(reaction: Reaction, received_at: datetime) -> Row:
+    """The part of an event's row that the reaction itself tells.
+
+    Raises ValueError or TypeError for a value that cannot be stored.
+    """
     return {
-        **_plain(event),
-        "kind": event.kind.value,
-        "payload": canonical(asdict(event.payload)),
-        "created_at": time_text(event.created_at),
+        "event_id": reaction.event_id,
+        "session_id": reaction.session_id,
+        "turn_id": reaction.turn_id or None,
+        "kind": reaction.kind.value,
+        "source": reaction.source.value,
+        "payload": canonical(vars(reaction.payload)),
+        "created_at": time_text(reaction.created_at),
         "received_at": time_text(received_at),
     }
 
 
 def event_of(row: Row) -> Event:
-    """The event that `event_row` wrote, without its time of receipt."""
+    """An event as stored, without its time of receipt."""
     return Event(
         event_id=row["event_id"],
-        turn_id=row["turn_id"],
+        turn_id=row["turn_id"] or "",
+        session_id=row["session_id"],
         player_id=row["player_id"],
-        payload=_payload_of(Kind(row["kind"]), json.loads(row["payload"])),
+        payload=payload_of(Kind(row["kind"]), json.loads(row["payload"])),
         created_at=datetime.fromisoformat(row["created_at"]),
+        source=Source(row["source"]),
+        undone=row["undone_at"] is not None,
     )
 
 
-def _payload_of(kind: Kind, fields_: Row) -> Payload:
+def payload_of(kind: Kind, fields_: Row) -> Payload:
+    """The payload whose fields these are."""
     match kind:
         case Kind.THUMB:
             return Thumb(fields_["up"], tuple(Reason(reason) for reason in fields_["reasons"]))
@@ -103,7 +133,33 @@ def _payload_of(kind: Kind, fields_: Row) -> Payload:
             return Choice(tuple(fields_["over_turn_ids"]))
         case Kind.EDIT:
             return Edit(fields_["text"])
+        case Kind.RATING:
+            return Rating(fields_["stars"])
+        case Kind.OUTCOME:
+            return Outcome(fields_["success"], fields_["name"])
+        case Kind.SIGNAL:
+            return Signal(Sign(fields_["sign"]))
 
 
-def _plain(record: Session | Turn | Event) -> dict[str, Any]:
+def checkpoint_row(checkpoint: Checkpoint) -> Row:
+    """Raises ValueError or TypeError for a value that cannot be stored."""
+    return {
+        "token": checkpoint.token,
+        "session_id": checkpoint.session_id,
+        "exchanges": canonical([asdict(lived) for lived in checkpoint.exchanges]),
+        "created_at": time_text(checkpoint.created_at),
+    }
+
+
+def checkpoint_of(row: Row) -> Checkpoint:
+    """The checkpoint that `checkpoint_row` wrote."""
+    exchanges = tuple(
+        Lived(tuple(lived["take_turn_ids"]), lived["kept_turn_id"], lived["text"])
+        for lived in json.loads(row["exchanges"])
+    )
+    created_at = datetime.fromisoformat(row["created_at"])
+    return Checkpoint(row["token"], row["session_id"], exchanges, created_at)
+
+
+def _plain(record: Session | Turn) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}

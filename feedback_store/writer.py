@@ -28,9 +28,10 @@ from feedback_store.errors import (
 )
 
 MAX_WAITING = 10_000  # writes; beyond this the disk does not keep up and callers are told so
-MAX_GROUP = 500  # writes; bounds how long the first of a group waits for its commit
+MAX_GROUP = 1_000  # records; bounds how long the first of a group waits for its commit
 
-_UNSTORABLE = (
+#: What a value that SQLite cannot take raises, as against a database that fails.
+UNSTORABLE = (
     ValueError,  # a lone surrogate among them
     TypeError,
     OverflowError,
@@ -49,6 +50,7 @@ _Resolve: TypeAlias = Callable[[], None]
 class _Write:
     apply: Callable[[Database], Any]
     future: Future[Any]
+    size: int  # records
 
 
 class Writer:
@@ -63,10 +65,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="feedback-writer", daemon=True)
         self._thread.start()
 
-    def enqueue(self, apply: Callable[[Database], _T]) -> Future[_T]:
+    def enqueue(self, apply: Callable[[Database], _T], size: int = 1) -> Future[_T]:
         """Run `apply` in the next group; the future is resolved after the commit, never before.
 
-        A write that was accepted is carried out even when the caller stops waiting for it.
+        `size` is how many records it writes. A write that was accepted is carried out even when
+        the caller stops waiting for it.
         Through the future: what `apply` raises, StoreUnavailableError, StoreClosedError.
         """
         future: Future[_T] = Future()
@@ -75,7 +78,7 @@ class Writer:
             if refusal := self._refusal():
                 future.set_exception(refusal)
             else:
-                self._waiting.put(_Write(apply, future))
+                self._waiting.put(_Write(apply, future, size))
         return future
 
     def close(self) -> None:
@@ -107,7 +110,7 @@ class Writer:
         write = self._waiting.get()
         while write is not None:
             group.append(write)
-            if len(group) == MAX_GROUP or self._waiting.empty():
+            if sum(one.size for one in group) >= MAX_GROUP or self._waiting.empty():
                 return group
             write = self._waiting.get_nowait()
         if group:
@@ -128,8 +131,8 @@ class Writer:
                 return partial(write.future.set_result, write.apply(self._db))
         except FeedbackStoreError as refusal:
             return _failing(write, refusal)
-        except _UNSTORABLE as error:
-            return _failing(write, _unstorable(error))
+        except UNSTORABLE as error:
+            return _failing(write, unstorable(error))
 
     def _explained(self, error: Exception) -> FeedbackStoreError:
         explanation = explained(error, self._path)
@@ -137,7 +140,8 @@ class Writer:
         return explanation
 
 
-def _unstorable(error: Exception) -> InvalidRecordError:
+def unstorable(error: Exception) -> InvalidRecordError:
+    """What one of UNSTORABLE means for the caller."""
     refusal = InvalidRecordError(f"the record cannot be stored ({error}); correct that value")
     refusal.__cause__ = error
     return refusal

@@ -42,6 +42,11 @@ class PathsConfig(_Section):
         """The adapter repo's root."""
         return self.data.expanduser() / "adapters"
 
+    @property
+    def player_key(self) -> Path:
+        """The key that players' pseudonyms are made with; kept beside the store, never in it."""
+        return self.data.expanduser() / "player.key"
+
 
 class ServerSection(_Section):
     """The gRPC server."""
@@ -73,6 +78,22 @@ class EngineSection(_Section):
     max_waiting: Annotated[int, Field(ge=1)] = 256  # turns in the queue; more are refused as busy
 
 
+class FeedbackSection(_Section):
+    """Taking in what players do."""
+
+    events_per_minute: Annotated[float, Field(ge=0)] = 60.0  # of one player; 0 = no limit
+    burst: Annotated[int, Field(ge=1)] = 240  # events a player may send at once, as after a while
+    turn_wait_s: Annotated[float, Field(ge=0)] = 5.0  # for an event whose turn is not recorded yet
+    silence_s: Annotated[float, Field(gt=0)] = 120.0  # after a reply; longer is a derived signal
+
+
+class PrivacySection(_Section):
+    """How long what players said is kept."""
+
+    retention_days: Annotated[int, Field(ge=0)] = 0  # with training consent; 0 = until forgotten
+    serving_retention_days: Annotated[int, Field(ge=0)] = 30  # without; 0 = until forgotten
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -80,6 +101,8 @@ class Config(_Section):
     server: ServerSection = ServerSection()
     model: ModelSection = ModelSection()
     engine: EngineSection = EngineSection()
+    feedback: FeedbackSection = FeedbackSection()
+    privacy: PrivacySection = PrivacySection()
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Config:

@@ -17,12 +17,14 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 
 class StartSessionRequest(_message.Message):
-    __slots__ = ("character", "player_id")
+    __slots__ = ("character", "player_id", "training_consent")
     CHARACTER_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_CONSENT_FIELD_NUMBER: _ClassVar[int]
     character: str
     player_id: str
-    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ...) -> None: ...
+    training_consent: bool
+    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ...) -> None: ...
 
 class StartSessionResponse(_message.Message):
     __slots__ = ("session_id", "character_name", "persona_version", "adapter_version")
@@ -87,6 +89,52 @@ class SamplingOverrides(_message.Message):
     json_schema: str
     logprobs: bool
     def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., repeat_penalty: _Optional[float] = ..., dry_multiplier: _Optional[float] = ..., min_tokens: _Optional[int] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., grammar: _Optional[str] = ..., json_schema: _Optional[str] = ..., logprobs: _Optional[bool] = ...) -> None: ...
+
+class CheckpointRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class CheckpointResponse(_message.Message):
+    __slots__ = ("token", "exchanges")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    exchanges: int
+    def __init__(self, token: _Optional[str] = ..., exchanges: _Optional[int] = ...) -> None: ...
+
+class RestoreRequest(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class RestoreResponse(_message.Message):
+    __slots__ = ("session_id", "character", "character_name", "persona_version", "adapter_version", "exchanges")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    PERSONA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ADAPTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    character: str
+    character_name: str
+    persona_version: str
+    adapter_version: str
+    exchanges: _containers.RepeatedCompositeFieldContainer[LivedExchange]
+    def __init__(self, session_id: _Optional[str] = ..., character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., exchanges: _Optional[_Iterable[_Union[LivedExchange, _Mapping]]] = ...) -> None: ...
+
+class LivedExchange(_message.Message):
+    __slots__ = ("player_text", "reply_text", "turn_id")
+    PLAYER_TEXT_FIELD_NUMBER: _ClassVar[int]
+    REPLY_TEXT_FIELD_NUMBER: _ClassVar[int]
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    player_text: str
+    reply_text: str
+    turn_id: str
+    def __init__(self, player_text: _Optional[str] = ..., reply_text: _Optional[str] = ..., turn_id: _Optional[str] = ...) -> None: ...
 
 class EndSessionRequest(_message.Message):
     __slots__ = ("session_id",)

@@ -29,7 +29,7 @@ class DialogueStub:
     """A player talks with a character. One session is one player with one character; turns in a session
     come one after another, sessions run side by side.
 
-    Errors: NOT_FOUND for an unknown character, session or turn; INVALID_ARGUMENT for a missing, empty
+    Errors: NOT_FOUND for an unknown character, session, turn or token; INVALID_ARGUMENT for a missing, empty
     or over-long field (the message names the field and the limit); ABORTED when the session already
     has a reply running; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again later helps.
     """
@@ -55,6 +55,16 @@ class DialogueStub:
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.RegenerateRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
                 _registered_method=True)
+        self.Checkpoint = channel.unary_unary(
+                '/npc.v1.Dialogue/Checkpoint',
+                request_serializer=npc_dot_v1_dot_dialogue__pb2.CheckpointRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_dialogue__pb2.CheckpointResponse.FromString,
+                _registered_method=True)
+        self.Restore = channel.unary_unary(
+                '/npc.v1.Dialogue/Restore',
+                request_serializer=npc_dot_v1_dot_dialogue__pb2.RestoreRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_dialogue__pb2.RestoreResponse.FromString,
+                _registered_method=True)
         self.EndSession = channel.unary_unary(
                 '/npc.v1.Dialogue/EndSession',
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.EndSessionRequest.SerializeToString,
@@ -66,7 +76,7 @@ class DialogueServicer:
     """A player talks with a character. One session is one player with one character; turns in a session
     come one after another, sessions run side by side.
 
-    Errors: NOT_FOUND for an unknown character, session or turn; INVALID_ARGUMENT for a missing, empty
+    Errors: NOT_FOUND for an unknown character, session, turn or token; INVALID_ARGUMENT for a missing, empty
     or over-long field (the message names the field and the limit); ABORTED when the session already
     has a reply running; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again later helps.
     """
@@ -88,6 +98,22 @@ class DialogueServicer:
     def Regenerate(self, request, context):
         """Another take on the latest turn of the session. It becomes the one the conversation continues
         from, until a choice event names another.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Checkpoint(self, request, context):
+        """Marks the point a save game leads back to. The answer's token goes into the save file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restore(self, request, context):
+        """A save game was loaded: the session goes back to its checkpoint, also after the session was
+        closed or the server restarted. What was said since stays recorded, apart from what the player
+        lived through. Loading the same save again, or one of another branch, is fine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +144,16 @@ def add_DialogueServicer_to_server(servicer, server):
                     request_deserializer=npc_dot_v1_dot_dialogue__pb2.RegenerateRequest.FromString,
                     response_serializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.SerializeToString,
             ),
+            'Checkpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.Checkpoint,
+                    request_deserializer=npc_dot_v1_dot_dialogue__pb2.CheckpointRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_dialogue__pb2.CheckpointResponse.SerializeToString,
+            ),
+            'Restore': grpc.unary_unary_rpc_method_handler(
+                    servicer.Restore,
+                    request_deserializer=npc_dot_v1_dot_dialogue__pb2.RestoreRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_dialogue__pb2.RestoreResponse.SerializeToString,
+            ),
             'EndSession': grpc.unary_unary_rpc_method_handler(
                     servicer.EndSession,
                     request_deserializer=npc_dot_v1_dot_dialogue__pb2.EndSessionRequest.FromString,
@@ -135,7 +171,7 @@ class Dialogue:
     """A player talks with a character. One session is one player with one character; turns in a session
     come one after another, sessions run side by side.
 
-    Errors: NOT_FOUND for an unknown character, session or turn; INVALID_ARGUMENT for a missing, empty
+    Errors: NOT_FOUND for an unknown character, session, turn or token; INVALID_ARGUMENT for a missing, empty
     or over-long field (the message names the field and the limit); ABORTED when the session already
     has a reply running; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again later helps.
     """
@@ -211,6 +247,60 @@ class Dialogue:
             '/npc.v1.Dialogue/Regenerate',
             npc_dot_v1_dot_dialogue__pb2.RegenerateRequest.SerializeToString,
             npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Checkpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Dialogue/Checkpoint',
+            npc_dot_v1_dot_dialogue__pb2.CheckpointRequest.SerializeToString,
+            npc_dot_v1_dot_dialogue__pb2.CheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Dialogue/Restore',
+            npc_dot_v1_dot_dialogue__pb2.RestoreRequest.SerializeToString,
+            npc_dot_v1_dot_dialogue__pb2.RestoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

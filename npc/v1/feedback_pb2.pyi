@@ -22,6 +22,14 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_OUT_OF_CHARACTER: _ClassVar[Reason]
     REASON_TOO_LONG: _ClassVar[Reason]
     REASON_BORING: _ClassVar[Reason]
+
+class Sign(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIGN_UNSPECIFIED: _ClassVar[Sign]
+    SIGN_SKIPPED: _ClassVar[Sign]
+    SIGN_REPHRASED: _ClassVar[Sign]
+    SIGN_CLOSED: _ClassVar[Sign]
+    SIGN_LINGERED: _ClassVar[Sign]
 REASON_UNSPECIFIED: Reason
 REASON_IRRELEVANT: Reason
 REASON_UNSAFE: Reason
@@ -32,20 +40,33 @@ REASON_REPETITION: Reason
 REASON_OUT_OF_CHARACTER: Reason
 REASON_TOO_LONG: Reason
 REASON_BORING: Reason
+SIGN_UNSPECIFIED: Sign
+SIGN_SKIPPED: Sign
+SIGN_REPHRASED: Sign
+SIGN_CLOSED: Sign
+SIGN_LINGERED: Sign
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("event_id", "turn_id", "thumb", "choice", "edit")
+    __slots__ = ("event_id", "turn_id", "session_id", "thumb", "choice", "edit", "rating", "outcome", "signal")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     THUMB_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIELD_NUMBER: _ClassVar[int]
     EDIT_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     turn_id: str
+    session_id: str
     thumb: Thumb
     choice: Choice
     edit: Edit
-    def __init__(self, event_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., thumb: _Optional[_Union[Thumb, _Mapping]] = ..., choice: _Optional[_Union[Choice, _Mapping]] = ..., edit: _Optional[_Union[Edit, _Mapping]] = ...) -> None: ...
+    rating: Rating
+    outcome: Outcome
+    signal: Signal
+    def __init__(self, event_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., session_id: _Optional[str] = ..., thumb: _Optional[_Union[Thumb, _Mapping]] = ..., choice: _Optional[_Union[Choice, _Mapping]] = ..., edit: _Optional[_Union[Edit, _Mapping]] = ..., rating: _Optional[_Union[Rating, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., signal: _Optional[_Union[Signal, _Mapping]] = ...) -> None: ...
 
 class Thumb(_message.Message):
     __slots__ = ("up", "reasons")
@@ -67,6 +88,26 @@ class Edit(_message.Message):
     text: str
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
+class Rating(_message.Message):
+    __slots__ = ("stars",)
+    STARS_FIELD_NUMBER: _ClassVar[int]
+    stars: int
+    def __init__(self, stars: _Optional[int] = ...) -> None: ...
+
+class Outcome(_message.Message):
+    __slots__ = ("success", "name")
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    success: bool
+    name: str
+    def __init__(self, success: _Optional[bool] = ..., name: _Optional[str] = ...) -> None: ...
+
+class Signal(_message.Message):
+    __slots__ = ("sign",)
+    SIGN_FIELD_NUMBER: _ClassVar[int]
+    sign: Sign
+    def __init__(self, sign: _Optional[_Union[Sign, str]] = ...) -> None: ...
+
 class SubmitResponse(_message.Message):
     __slots__ = ("event_id", "received_at", "duplicate")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -76,3 +117,45 @@ class SubmitResponse(_message.Message):
     received_at: _timestamp_pb2.Timestamp
     duplicate: bool
     def __init__(self, event_id: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duplicate: _Optional[bool] = ...) -> None: ...
+
+class SubmitBatchRequest(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[SubmitRequest]
+    def __init__(self, events: _Optional[_Iterable[_Union[SubmitRequest, _Mapping]]] = ...) -> None: ...
+
+class SubmitBatchResponse(_message.Message):
+    __slots__ = ("statuses",)
+    STATUSES_FIELD_NUMBER: _ClassVar[int]
+    statuses: _containers.RepeatedCompositeFieldContainer[EventStatus]
+    def __init__(self, statuses: _Optional[_Iterable[_Union[EventStatus, _Mapping]]] = ...) -> None: ...
+
+class EventStatus(_message.Message):
+    __slots__ = ("event_id", "code", "message", "received_at", "duplicate", "retry_after_ms")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    code: int
+    message: str
+    received_at: _timestamp_pb2.Timestamp
+    duplicate: bool
+    retry_after_ms: int
+    def __init__(self, event_id: _Optional[str] = ..., code: _Optional[int] = ..., message: _Optional[str] = ..., received_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., duplicate: _Optional[bool] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+
+class UndoRequest(_message.Message):
+    __slots__ = ("event_id",)
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    def __init__(self, event_id: _Optional[str] = ...) -> None: ...
+
+class UndoResponse(_message.Message):
+    __slots__ = ("event_id", "turn_id")
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    turn_id: str
+    def __init__(self, event_id: _Optional[str] = ..., turn_id: _Optional[str] = ...) -> None: ...

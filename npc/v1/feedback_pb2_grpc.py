@@ -28,8 +28,10 @@ if _version_not_supported:
 class FeedbackStub:
     """What players think of what characters said. An event is answered once it is on disk.
 
-    Errors: NOT_FOUND for an unknown turn; INVALID_ARGUMENT for a malformed event; ALREADY_EXISTS when
-    an event_id comes back with other content; UNAVAILABLE when the store cannot write now.
+    Errors: NOT_FOUND for an unknown turn, session or event; INVALID_ARGUMENT for a malformed event;
+    ALREADY_EXISTS when an event_id comes back with other content; RESOURCE_EXHAUSTED when a player
+    sends faster than the limit (retry-after-ms in the trailing metadata) or the disk is full;
+    UNAVAILABLE when the store cannot write now. After the last two the same event may be sent again.
     """
 
     def __init__(self, channel):
@@ -43,17 +45,46 @@ class FeedbackStub:
                 request_serializer=npc_dot_v1_dot_feedback__pb2.SubmitRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_feedback__pb2.SubmitResponse.FromString,
                 _registered_method=True)
+        self.SubmitBatch = channel.stream_unary(
+                '/npc.v1.Feedback/SubmitBatch',
+                request_serializer=npc_dot_v1_dot_feedback__pb2.SubmitBatchRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_feedback__pb2.SubmitBatchResponse.FromString,
+                _registered_method=True)
+        self.Undo = channel.unary_unary(
+                '/npc.v1.Feedback/Undo',
+                request_serializer=npc_dot_v1_dot_feedback__pb2.UndoRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_feedback__pb2.UndoResponse.FromString,
+                _registered_method=True)
 
 
 class FeedbackServicer:
     """What players think of what characters said. An event is answered once it is on disk.
 
-    Errors: NOT_FOUND for an unknown turn; INVALID_ARGUMENT for a malformed event; ALREADY_EXISTS when
-    an event_id comes back with other content; UNAVAILABLE when the store cannot write now.
+    Errors: NOT_FOUND for an unknown turn, session or event; INVALID_ARGUMENT for a malformed event;
+    ALREADY_EXISTS when an event_id comes back with other content; RESOURCE_EXHAUSTED when a player
+    sends faster than the limit (retry-after-ms in the trailing metadata) or the disk is full;
+    UNAVAILABLE when the store cannot write now. After the last two the same event may be sent again.
     """
 
     def Submit(self, request, context):
         """Records one event. Sending the same event again is safe: it is stored once and answered alike.
+        An event about a reply that is just being recorded waits for it for a moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitBatch(self, request_iterator, context):
+        """Records many events, as a game does that was offline: each on its own, one status each. The
+        answer comes when the client has sent everything and everything is decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Undo(self, request, context):
+        """Takes an event back. What it had replaced counts again. Undoing twice is safe. The event stays
+        in the history, and its id stays taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,6 +98,16 @@ def add_FeedbackServicer_to_server(servicer, server):
                     request_deserializer=npc_dot_v1_dot_feedback__pb2.SubmitRequest.FromString,
                     response_serializer=npc_dot_v1_dot_feedback__pb2.SubmitResponse.SerializeToString,
             ),
+            'SubmitBatch': grpc.stream_unary_rpc_method_handler(
+                    servicer.SubmitBatch,
+                    request_deserializer=npc_dot_v1_dot_feedback__pb2.SubmitBatchRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_feedback__pb2.SubmitBatchResponse.SerializeToString,
+            ),
+            'Undo': grpc.unary_unary_rpc_method_handler(
+                    servicer.Undo,
+                    request_deserializer=npc_dot_v1_dot_feedback__pb2.UndoRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_feedback__pb2.UndoResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'npc.v1.Feedback', rpc_method_handlers)
@@ -78,8 +119,10 @@ def add_FeedbackServicer_to_server(servicer, server):
 class Feedback:
     """What players think of what characters said. An event is answered once it is on disk.
 
-    Errors: NOT_FOUND for an unknown turn; INVALID_ARGUMENT for a malformed event; ALREADY_EXISTS when
-    an event_id comes back with other content; UNAVAILABLE when the store cannot write now.
+    Errors: NOT_FOUND for an unknown turn, session or event; INVALID_ARGUMENT for a malformed event;
+    ALREADY_EXISTS when an event_id comes back with other content; RESOURCE_EXHAUSTED when a player
+    sends faster than the limit (retry-after-ms in the trailing metadata) or the disk is full;
+    UNAVAILABLE when the store cannot write now. After the last two the same event may be sent again.
     """
 
     @staticmethod
@@ -99,6 +142,60 @@ class Feedback:
             '/npc.v1.Feedback/Submit',
             npc_dot_v1_dot_feedback__pb2.SubmitRequest.SerializeToString,
             npc_dot_v1_dot_feedback__pb2.SubmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitBatch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/npc.v1.Feedback/SubmitBatch',
+            npc_dot_v1_dot_feedback__pb2.SubmitBatchRequest.SerializeToString,
+            npc_dot_v1_dot_feedback__pb2.SubmitBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Undo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Feedback/Undo',
+            npc_dot_v1_dot_feedback__pb2.UndoRequest.SerializeToString,
+            npc_dot_v1_dot_feedback__pb2.UndoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,113 @@
+"""Recording sessions, turns and save games. Runs on the writer thread, inside a savepoint: raising
+undoes this write alone.
+
+Recording the same again changes nothing; the same id with other content is a conflict.
+"""
+
+from collections.abc import Callable
+
+from sqlite_utils import Database
+
+from feedback_store.errors import (
+    InvalidRecordError,
+    RecordConflictError,
+    UnknownCheckpointError,
+)
+from feedback_store.intake import unknown_session
+from feedback_store.rows import Row
+
+_OF_SESSION = ("player_id", "character", "consent")  # a turn repeats these of its session
+
+# Takes of other branches were not lived through, and neither was what came later. A reply that was
+# cut short is in no checkpoint: it stays what it was.
+_ROLL_BACK = """
+UPDATE turns SET rolled_back = CASE
+    WHEN turn_id IN (
+        SELECT take.value FROM json_each(:exchanges) AS lived,
+               json_each(lived.value, '$.take_turn_ids') AS take
+    ) THEN 0
+    WHEN created_at > :created_at OR finish_reason NOT IN ('cancelled', 'failed') THEN 1
+    ELSE rolled_back
+END
+WHERE session_id = :session_id
+"""
+
+
+def record_session(db: Database, row: Row) -> None:
+    """Raises ForgottenError, RecordConflictError."""
+    forgotten = "SELECT 1 FROM forgotten_sessions WHERE session_id = ?"
+    if db.execute(forgotten, [row["session_id"]]).fetchone():
+        raise unknown_session(db.conn, row["session_id"], "the record")
+    _record(db, "sessions", "session_id", row)
+
+
+def record_turn(db: Database, row: Row) -> None:
+    """Raises UnknownSessionError, ForgottenError, InvalidRecordError, RecordConflictError."""
+    session = _session(db, row["session_id"], f"turn {row['turn_id']!r}")
+    for field in _OF_SESSION:
+        if row[field] != session[field]:
+            raise InvalidRecordError(
+                f"turn {row['turn_id']!r} has {field} {row[field]!r}, but its session "
+                f"{row['session_id']!r} has {session[field]!r}; they must be equal"
+            )
+    _record(db, "turns", "turn_id", row, changing=("rolled_back",))
+
+
+def record_checkpoint(db: Database, row: Row) -> None:
+    """Raises UnknownSessionError, ForgottenError, RecordConflictError."""
+    _session(db, row["session_id"], "a checkpoint")
+    _record(db, "checkpoints", "token", row)
+
+
+def roll_back(db: Database, token: str) -> None:
+    """Raises UnknownCheckpointError."""
+    checkpoint = _one(db, "checkpoints", "token", token)
+    if checkpoint is None:
+        raise UnknownCheckpointError(f"no checkpoint has token {token!r}")
+    db.execute(_ROLL_BACK, checkpoint)
+
+
+def ensure_pseudonyms(
+    db: Database, is_pseudonym: Callable[[str], bool], of: Callable[[str], str]
+) -> int:
+    """Replace player ids that were stored as sent; returns how many players had one."""
+    players = [row[0] for row in db.execute("SELECT DISTINCT player_id FROM sessions")]
+    plain = [player for player in players if not is_pseudonym(player)]
+    if plain:
+        db.conn.create_function(
+            "pseudonym", 1, lambda player: player if is_pseudonym(player) else of(player)
+        )
+        for table in ("sessions", "turns", "events"):
+            db.execute(f"UPDATE {table} SET player_id = pseudonym(player_id)")
+    return len(plain)
+
+
+def _session(db: Database, session_id: str, who: str) -> Row:
+    session = _one(db, "sessions", "session_id", session_id)
+    if session is None:
+        raise unknown_session(db.conn, session_id, who)
+    return session
+
+
+def _record(db: Database, table: str, key: str, row: Row, changing: tuple[str, ...] = ()) -> None:
+    stored = _one(db, table, key, row[key])
+    if stored is None:
+        _insert(db, table, row)
+        return
+    differing = [name for name in row if name not in changing and row[name] != stored[name]]
+    if differing:
+        raise RecordConflictError(
+            f"{key} {row[key]!r} is recorded with another {', '.join(differing)}; use a new id"
+        )
+
+
+def _one(db: Database, table: str, key: str, value: str) -> Row | None:
+    sql = f"SELECT * FROM {table} WHERE {key} = ?"
+    return next(iter(db.query(sql, [value])), None)
+
+
+def _insert(db: Database, table: str, row: Row) -> None:
+    # Not sqlite-utils' insert: it looks the table up again for every row.
+    names = ", ".join(row)
+    marks = ", ".join("?" * len(row))
+    db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(row.values()))
