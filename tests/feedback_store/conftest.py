@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from feedback_store.records import Event, Payload, Reason, Session, Thumb, Turn
+from feedback_store.records import Payload, Reaction, Reason, Session, Thumb, Turn
 from feedback_store.store import Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SESSION = Session("s1", "ann", "mira", "aa11", NOON)
+SESSION = Session("s1", "ann", "mira", "aa11", consent=True, started_at=NOON)
 TURN = Turn(
     turn_id="t1",
     session_id="s1",
@@ -41,8 +41,9 @@ TURN = Turn(
     ttft_ms=80,
     total_ms=912.25,
     created_at=NOON,
+    consent=True,
 )
-EVENT = Event("e1", "t1", "ann", Thumb(False, (Reason.TOO_LONG, Reason.BORING)), NOON)
+REACTION = Reaction("e1", Thumb(False, (Reason.TOO_LONG, Reason.BORING)), NOON, turn_id="t1")
 
 
 @pytest.fixture
@@ -73,16 +74,16 @@ def turn() -> Turn:
 
 
 @pytest.fixture
-def event() -> Event:
+def reaction() -> Reaction:
     """A thumb on the known turn, not submitted."""
-    return EVENT
+    return REACTION
 
 
 @pytest.fixture
-def make_event() -> Callable[..., Event]:
-    """An event of ann's on t1, with what matters to the test replaced."""
+def make_reaction() -> Callable[..., Reaction]:
+    """A reaction to t1, with what matters to the test replaced."""
 
-    def made(payload: Payload, event_id: str = "e1", **changes: Any) -> Event:
-        return replace(EVENT, payload=payload, event_id=event_id, **changes)
+    def made(payload: Payload, event_id: str = "e1", **changes: Any) -> Reaction:
+        return replace(REACTION, payload=payload, event_id=event_id, **changes)
 
     return made

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from feedback_store.database import connect
 from feedback_store.errors import StoreCorruptError, StoreTooNewError, StoreUnavailableError
 from feedback_store.migrations import STEPS, step_names
+from feedback_store.records import Source, Thumb
 from feedback_store.store import Store
 
 
@@ -30,7 +31,7 @@ def test_a_blank_file_gets_all_tables(path: Path) -> None:
             row[0]
             for row in db.execute("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE INDEX%'")
         }
-    assert {"sessions", "turns", "events"} <= tables
+    assert {"sessions", "turns", "events", "checkpoints", "refusals"} <= tables
     assert {"turns_by_character", "events_by_turn"} <= indexes
 
 
@@ -46,6 +47,17 @@ def test_the_first_step_alone_is_brought_up_to_date(path: Path) -> None:
         STEPS.apply(db, stop_before=step_names()[1])
     with Store.open(path) as store:
         assert store.events("mira") == []
+
+
+def test_what_an_old_file_holds_is_kept(path: Path) -> None:
+    with closing(Database(path)) as db:
+        STEPS.apply(db, stop_before="m003_consent_and_rolled_back_turns")
+        _fill_first_tables(db)
+    with Store.open(path) as store:
+        (turn,), (event,) = store.turns("mira"), store.events("mira")
+    assert (turn.turn_id, turn.consent, turn.rolled_back) == ("t1", False, False)
+    assert (event.session_id, event.source, event.undone) == ("s1", Source.EXPLICIT, False)
+    assert (event.turn_id, event.payload) == ("t1", Thumb(True))
 
 
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
@@ -119,6 +131,22 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailableError, match="no folder"):
         Store.open(tmp_path / "file" / "feedback.db")
+
+
+def _fill_first_tables(db: Database) -> None:
+    """A session, a turn and a thumb, as the first release wrote them."""
+    now = "2026-03-01T12:00:00.000000+00:00"
+    db.execute("INSERT INTO sessions VALUES ('s1', 'ann', 'mira', 'aa11', ?)", [now])
+    turn = {column.name: "" for column in db["turns"].columns} | {
+        "turn_id": "t1", "session_id": "s1", "character": "mira", "player_id": "ann",
+        "messages": "[]", "sampling": "{}", "prompt_ids": b"", "reply_ids": b"",
+        "take": 0, "seed": 0, "logprob": None, "created_at": now,
+        **dict.fromkeys(("arm_probability", "queue_ms", "ttft_ms", "total_ms"), 1.0),
+    }  # fmt: skip
+    marks = ", ".join("?" * len(turn))
+    db.execute(f"INSERT INTO turns VALUES ({marks})", list(turn.values()))
+    thumb = ["e1", "t1", "ann", "thumb", '{"reasons":[],"up":true}', now, now]
+    db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", thumb)
 
 
 def _dump(path: Path) -> list[str]:

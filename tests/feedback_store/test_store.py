@@ -1,8 +1,9 @@
 """What the store promises about records, whatever happens to the machine around it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,34 @@ from feedback_store.errors import (
     InvalidRecordError,
     RecordConflictError,
     StoreClosedError,
+    TooManyEventsError,
+    UnknownCheckpointError,
+    UnknownEventError,
     UnknownSessionError,
     UnknownTurnError,
 )
-from feedback_store.records import Choice, Counts, Edit, Event, Session, Thumb, Turn
+from feedback_store.rate_limit import RateLimit
+from feedback_store.records import (
+    Checkpoint,
+    Choice,
+    Edit,
+    Event,
+    Lived,
+    Outcome,
+    Rating,
+    Reaction,
+    Session,
+    Sign,
+    Signal,
+    Source,
+    Thumb,
+    Turn,
+)
 from feedback_store.store import Store
 
-MakeEvent = Callable[..., Event]
+MakeReaction = Callable[..., Reaction]
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_a_turn_comes_back_equal(store: Store, turn: Turn) -> None:
@@ -34,16 +56,23 @@ def test_a_session_comes_back_equal(store: Store, session: Session) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [Thumb(True), Edit("No, dear.\x00🐉"), Choice(("t2",))],
-    ids=["thumb", "edit", "choice"],
+    [
+        Thumb(True),
+        Edit("No, dear.\x00🐉"),
+        Choice(("t2",)),
+        Rating(5),
+        Outcome(False, "find the mill"),
+        Signal(Sign.LINGERED),
+    ],
+    ids=lambda payload: type(payload).__name__,
 )
 def test_an_event_comes_back_equal(
-    store: Store, turn: Turn, make_event: MakeEvent, payload: Any
+    store: Store, turn: Turn, make_reaction: MakeReaction, payload: Any
 ) -> None:
     store.record_turn(replace(turn, turn_id="t2", take=1)).result()
-    event = make_event(payload)
-    store.submit(event).result()
-    assert store.events("mira") == [event]
+    reaction = make_reaction(payload)
+    store.submit(reaction).result()
+    assert store.events("mira") == [_recorded(reaction)]
 
 
 def test_what_is_not_recorded_reads_as_none(store: Store) -> None:
@@ -69,7 +98,9 @@ def test_a_turn_needs_its_session(store: Store, turn: Turn) -> None:
         store.record_turn(replace(turn, turn_id="t2", session_id="s9")).result()
 
 
-@pytest.mark.parametrize("change", [{"player_id": "bob"}, {"character": "bram"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"player_id": "bob"}, {"character": "bram"}, {"consent": False}], ids=str
+)
 def test_a_turn_agrees_with_its_session(store: Store, turn: Turn, change: dict[str, Any]) -> None:
     with pytest.raises(InvalidRecordError, match="they must be equal"):
         store.record_turn(replace(turn, turn_id="t2", **change)).result()
@@ -96,92 +127,241 @@ def test_a_value_that_cannot_be_stored_is_refused(
     assert store.turn("t2") is None
 
 
-def test_a_time_without_a_zone_is_refused(store: Store, event: Event) -> None:
-    naive = replace(event, created_at=event.created_at.replace(tzinfo=None))
+def test_a_time_without_a_zone_is_refused(store: Store, reaction: Reaction) -> None:
+    naive = replace(reaction, created_at=reaction.created_at.replace(tzinfo=None))
     with pytest.raises(InvalidEventError, match="timezone"):
         store.submit(naive).result()
 
 
-def test_the_same_event_gets_its_first_receipt(store: Store, event: Event) -> None:
-    first = store.submit(event).result()
-    again = store.submit(replace(event, created_at=event.created_at + timedelta(1))).result()
+def test_the_same_event_gets_its_first_receipt(store: Store, reaction: Reaction) -> None:
+    first = store.submit(reaction).result()
+    again = store.submit(replace(reaction, created_at=reaction.created_at + timedelta(1))).result()
     assert (first.duplicate, again.duplicate) == (False, True)
     assert again.received_at == first.received_at
-    assert store.events("mira") == [event]
+    assert store.events("mira") == [_recorded(reaction)]
 
 
-def test_an_event_id_with_other_content_is_a_conflict(store: Store, event: Event) -> None:
-    store.submit(event).result()
+def test_an_event_id_with_other_content_is_a_conflict(store: Store, reaction: Reaction) -> None:
+    store.submit(reaction).result()
     with pytest.raises(EventConflictError, match="another payload"):
-        store.submit(replace(event, payload=Thumb(True))).result()
-    assert store.events("mira") == [event]
+        store.submit(replace(reaction, payload=Thumb(True))).result()
+    assert store.events("mira") == [_recorded(reaction)]
 
 
-def test_an_event_needs_its_turn(store: Store, event: Event) -> None:
+def test_an_event_needs_its_turn(store: Store, reaction: Reaction) -> None:
     with pytest.raises(UnknownTurnError, match="'t9'"):
-        store.submit(replace(event, turn_id="t9")).result()
+        store.submit(replace(reaction, turn_id="t9")).result()
 
 
-def test_only_the_player_of_the_turn_may_react(store: Store, event: Event) -> None:
-    with pytest.raises(InvalidEventError, match="another player"):
-        store.submit(replace(event, player_id="bob")).result()
+def test_an_event_is_of_the_player_of_its_turn(store: Store, reaction: Reaction) -> None:
+    store.submit(reaction).result()
+    (event,) = store.events("mira")
+    assert (event.player_id, event.session_id) == ("ann", "s1")
 
 
-def test_an_edit_has_text(store: Store, make_event: MakeEvent) -> None:
+@pytest.mark.parametrize(
+    "about",
+    [{"turn_id": "", "session_id": ""}, {"turn_id": "t1", "session_id": "s1"}],
+    ids=["nothing", "both"],
+)
+def test_an_event_is_about_one_thing(
+    store: Store, make_reaction: MakeReaction, about: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidEventError, match="name exactly one"):
+        store.submit(make_reaction(Thumb(True), **about)).result()
+
+
+def test_an_outcome_may_be_of_a_whole_session(store: Store, make_reaction: MakeReaction) -> None:
+    outcome = make_reaction(Outcome(True, "find the mill"), turn_id="", session_id="s1")
+    store.submit(outcome).result()
+    (event,) = store.events("mira")
+    assert (event.turn_id, event.session_id, event.player_id) == ("", "s1", "ann")
+
+
+def test_only_an_outcome_may_be_of_a_whole_session(
+    store: Store, make_reaction: MakeReaction
+) -> None:
+    with pytest.raises(InvalidEventError, match="about one turn"):
+        store.submit(make_reaction(Thumb(True), turn_id="", session_id="s1")).result()
+
+
+def test_an_outcome_needs_its_session(store: Store, make_reaction: MakeReaction) -> None:
+    with pytest.raises(UnknownSessionError, match="'s9'"):
+        store.submit(make_reaction(Outcome(True, "x"), turn_id="", session_id="s9")).result()
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"),
+    [(Rating(0), "0 stars"), (Rating(6), "6 stars"), (Outcome(True, " "), "no name")],
+    ids=["no stars", "six stars", "nameless"],
+)
+def test_a_payload_out_of_range_is_refused(
+    store: Store, make_reaction: MakeReaction, payload: Any, complaint: str
+) -> None:
+    with pytest.raises(InvalidEventError, match=complaint):
+        store.submit(make_reaction(payload)).result()
+
+
+def test_an_undone_event_stays_as_history(store: Store, reaction: Reaction) -> None:
+    store.submit(reaction).result()
+    undone = store.undo("e1").result()
+    assert undone == store.undo("e1").result()
+    assert store.events("mira") == [undone] == [replace(_recorded(reaction), undone=True)]
+    assert store.submit(reaction).result().duplicate
+
+
+def test_only_what_is_recorded_can_be_undone(store: Store) -> None:
+    with pytest.raises(UnknownEventError, match="'e9'"):
+        store.undo("e9").result()
+
+
+def test_what_the_server_derived_cannot_be_undone(
+    store: Store, make_reaction: MakeReaction
+) -> None:
+    store.submit(make_reaction(Signal(Sign.SILENT), source=Source.DERIVED)).result()
+    with pytest.raises(UnknownEventError):
+        store.undo("e1").result()
+
+
+def test_many_events_are_answered_each_on_its_own(
+    store: Store, make_reaction: MakeReaction
+) -> None:
+    answers = store.submit_all(
+        [
+            make_reaction(Thumb(True), "e1"),
+            make_reaction(Thumb(True), "e2", turn_id="t9"),
+            make_reaction(Thumb(True), "e3", created_at="noon"),
+            make_reaction(Thumb(True), "e1"),
+        ]
+    ).result()
+    kinds = [type(answer).__name__ for answer in answers]
+    assert kinds == ["Receipt", "UnknownTurnError", "InvalidEventError", "Receipt"]
+    assert [event.event_id for event in store.events("mira")] == ["e1"]
+
+
+def test_a_player_who_sends_too_fast_is_told_when_to_come_again(
+    path: Path, store: Store, make_reaction: MakeReaction
+) -> None:
+    with Store.open(path, limit=RateLimit(events_per_minute=60, burst=2)) as limited:
+        events = [make_reaction(Thumb(True), f"e{number}") for number in range(4)]
+        *_, refused, _ = limited.submit_all(events).result()
+        derived = make_reaction(Signal(Sign.SILENT), "d", source=Source.DERIVED)
+        assert not limited.submit(derived).result().duplicate
+    assert isinstance(refused, TooManyEventsError)
+    assert 0 < refused.retry_after_s <= 1
+    assert len(store.events("mira")) == 3
+
+
+def test_asking_again_does_not_count_against_the_limit(
+    path: Path, store: Store, reaction: Reaction
+) -> None:
+    with Store.open(path, limit=RateLimit(events_per_minute=1, burst=1)) as limited:
+        receipts = [limited.submit(reaction).result() for _ in range(5)]
+    assert [receipt.duplicate for receipt in receipts] == [False, True, True, True, True]
+
+
+def test_an_edit_has_text(store: Store, make_reaction: MakeReaction) -> None:
     with pytest.raises(InvalidEventError, match="no text"):
-        store.submit(make_event(Edit(" \n"))).result()
+        store.submit(make_reaction(Edit(" \n"))).result()
 
 
 @pytest.mark.parametrize("over", [(), ("t1",), ("other_prompt",)], ids=["none", "itself", "prompt"])
 def test_a_choice_is_among_takes_on_one_prompt(
-    store: Store, turn: Turn, make_event: MakeEvent, over: tuple[str, ...]
+    store: Store, turn: Turn, make_reaction: MakeReaction, over: tuple[str, ...]
 ) -> None:
     store.record_turn(replace(turn, turn_id="other_prompt", prompt_ids=(5,))).result()
     with pytest.raises(InvalidEventError, match="turn"):
-        store.submit(make_event(Choice(over))).result()
+        store.submit(make_reaction(Choice(over))).result()
 
 
 def test_a_choice_stays_in_its_session(
-    store: Store, session: Session, turn: Turn, make_event: MakeEvent
+    store: Store, session: Session, turn: Turn, make_reaction: MakeReaction
 ) -> None:
     store.record_session(replace(session, session_id="s2")).result()
     store.record_turn(replace(turn, turn_id="t2", session_id="s2")).result()
     with pytest.raises(InvalidEventError, match="another prompt"):
-        store.submit(make_event(Choice(("t2",)))).result()
+        store.submit(make_reaction(Choice(("t2",)))).result()
 
 
-def test_a_choice_over_an_unknown_turn_is_refused(store: Store, make_event: MakeEvent) -> None:
-    with pytest.raises(UnknownTurnError, match="'t9'"):
-        store.submit(make_event(Choice(("t9",)))).result()
-
-
-def test_counts_are_of_one_character(
-    store: Store, session: Session, turn: Turn, make_event: MakeEvent
+def test_a_choice_over_an_unknown_turn_is_refused(
+    store: Store, make_reaction: MakeReaction
 ) -> None:
-    store.record_session(replace(session, session_id="s2", character="bram")).result()
-    store.record_turn(replace(turn, turn_id="b1", session_id="s2", character="bram")).result()
-    store.record_turn(replace(turn, turn_id="t2", take=1)).result()
-    payloads = [Thumb(True), Thumb(False), Thumb(False), Edit("No."), Choice(("t2",))]
-    for number, payload in enumerate(payloads):
-        store.submit(make_event(payload, f"e{number}")).result()
-    assert store.counts("mira") == Counts(2, 1, 1, 1, 2, 1, 1)
-    assert store.counts("bram") == Counts(1, 1, 1, 0, 0, 0, 0)
-    assert store.counts("nobody") == Counts(0, 0, 0, 0, 0, 0, 0)
+    with pytest.raises(UnknownTurnError, match="'t9'"):
+        store.submit(make_reaction(Choice(("t9",)))).result()
 
 
-def test_reopening_keeps_everything(store: Store, path: Path, turn: Turn, event: Event) -> None:
-    store.submit(event).result()
+def test_a_checkpoint_comes_back_equal(store: Store) -> None:
+    checkpoint = _checkpoint("k1", [("t1",)])
+    store.record_checkpoint(checkpoint).result()
+    assert store.checkpoint("k1") == checkpoint
+    assert store.checkpoint("k9") is None
+
+
+def test_going_back_marks_what_was_not_lived_through(store: Store, turn: Turn) -> None:
+    store.record_checkpoint(_checkpoint("early", [("t1",)])).result()
+    later = replace(turn, turn_id="t2", created_at=turn.created_at + timedelta(2))
+    store.record_turn(later).result()
+    store.record_checkpoint(_checkpoint("late", [("t1",), ("t2",)], days=3)).result()
+    store.roll_back("early").result()
+    assert [turn.rolled_back for turn in store.turns_of("s1")] == [False, True]
+    store.roll_back("late").result()
+    assert [turn.rolled_back for turn in store.turns_of("s1")] == [False, False]
+
+
+def test_a_take_after_the_checkpoint_is_rolled_back_too(store: Store, turn: Turn) -> None:
+    store.record_checkpoint(_checkpoint("k1", [("t1",)])).result()
+    store.record_turn(replace(turn, turn_id="t1b", take=1)).result()
+    store.roll_back("k1").result()
+    assert [turn.turn_id for turn in store.turns_of("s1") if turn.rolled_back] == ["t1b"]
+
+
+def test_a_reply_cut_short_before_the_checkpoint_stays(store: Store, turn: Turn) -> None:
+    store.record_turn(replace(turn, turn_id="cut", finish_reason="cancelled")).result()
+    store.record_checkpoint(_checkpoint("k1", [("t1",)], days=1)).result()
+    store.roll_back("k1").result()
+    assert not any(turn.rolled_back for turn in store.turns_of("s1"))
+
+
+def test_only_a_recorded_checkpoint_leads_back(store: Store) -> None:
+    with pytest.raises(UnknownCheckpointError, match="'k9'"):
+        store.roll_back("k9").result()
+
+
+def test_a_turn_that_was_rolled_back_is_still_the_same_turn(store: Store, turn: Turn) -> None:
+    later = replace(turn, turn_id="t2", created_at=turn.created_at + timedelta(2))
+    store.record_turn(later).result()
+    store.record_checkpoint(_checkpoint("k1", [("t1",)])).result()
+    store.roll_back("k1").result()
+    store.record_turn(later).result()
+    assert store.turns_of("s1")[1].rolled_back
+
+
+def test_plain_player_ids_become_pseudonyms_once(store: Store, reaction: Reaction) -> None:
+    store.submit(reaction).result()
+    of, is_pseudonym = "p-{}".format, re.compile("p-").match
+    for players in (1, 0):
+        assert (
+            store.ensure_pseudonyms(lambda text: bool(is_pseudonym(text)), of).result() == players
+        )
+    records = [*store.turns("mira"), *store.events("mira"), store.session("s1")]
+    assert {record.player_id for record in records if record} == {"p-ann"}
+
+
+def test_reopening_keeps_everything(
+    store: Store, path: Path, turn: Turn, reaction: Reaction
+) -> None:
+    store.submit(reaction).result()
     store.close()
     with Store.open(path) as reopened:
         assert reopened.turns("mira") == [turn]
-        assert reopened.events("mira") == [event]
-        assert reopened.submit(event).result().duplicate
+        assert reopened.events("mira") == [_recorded(reaction)]
+        assert reopened.submit(reaction).result().duplicate
 
 
-def test_two_stores_share_one_file(store: Store, path: Path, make_event: MakeEvent) -> None:
+def test_two_stores_share_one_file(store: Store, path: Path, make_reaction: MakeReaction) -> None:
     with Store.open(path) as second:
         futures = [
-            each.submit(make_event(Thumb(True), f"{name}{number}"))
+            each.submit(make_reaction(Thumb(True), f"{name}{number}"))
             for number in range(50)
             for name, each in (("a", store), ("b", second))
         ]
@@ -189,24 +369,37 @@ def test_two_stores_share_one_file(store: Store, path: Path, make_event: MakeEve
         assert len(store.events("mira")) == len(second.events("mira")) == 100
 
 
-def test_closing_writes_what_waits(store: Store, path: Path, make_event: MakeEvent) -> None:
-    futures = [store.submit(make_event(Thumb(True), f"e{number}")) for number in range(2000)]
+def test_closing_writes_what_waits(store: Store, path: Path, make_reaction: MakeReaction) -> None:
+    futures = [store.submit(make_reaction(Thumb(True), f"e{number}")) for number in range(2000)]
     store.close()
     assert all(future.done() for future in futures)
     with Store.open(path) as reopened:
         assert len(reopened.events("mira")) == 2000
 
 
-def test_a_closed_store_says_so(store: Store, event: Event) -> None:
+def test_a_closed_store_says_so(store: Store, reaction: Reaction) -> None:
     store.close()
     store.close()
     with pytest.raises(StoreClosedError):
-        store.submit(event).result()
+        store.submit(reaction).result()
     with pytest.raises(StoreClosedError):
         store.turn("t1")
 
 
-def test_a_write_outlives_the_caller_who_stops_waiting(store: Store, event: Event) -> None:
-    future = store.submit(event)
+def test_a_write_outlives_the_caller_who_stops_waiting(store: Store, reaction: Reaction) -> None:
+    future = store.submit(reaction)
     assert not future.cancel()
     assert not future.result().duplicate
+
+
+def _recorded(reaction: Reaction) -> Event:
+    """The event that ann's reaction becomes."""
+    return Event(
+        reaction.event_id, reaction.turn_id, "s1", "ann", reaction.payload, reaction.created_at
+    )
+
+
+def _checkpoint(token: str, takes: Sequence[tuple[str, ...]], days: int = 0) -> Checkpoint:
+    """So many days after the known turn, with these takes lived through."""
+    lived = tuple(Lived(ids, ids[-1]) for ids in takes)
+    return Checkpoint(token, "s1", lived, NOON + timedelta(days, hours=1))
