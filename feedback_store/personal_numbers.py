@@ -1,0 +1,194 @@
+"""Payment cards and telephone numbers, found in plain text.
+
+A card must be one by its issuer's prefix, its length and its check digit. A telephone number must
+look like one from abroad (+44 …), from North America (202-555-0123) or from a country that dials
+a 0 first (020 7946 0123); any other number of 7 to 13 digits is one only where the words around it
+say so ("call me at 555-0123"), because games are full of scores, prices, seeds and years.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain, pairwise
+
+Span = tuple[int, int]
+
+_LEAST_DIGITS = re.compile(r"\d(?:\D*\d){6}")  # a text with fewer has neither
+_CARD_GAP = r"(?: ?[-./_] ?| {1,2})"
+_SAME_GAP = rf"(?P<gap>{_CARD_GAP})"
+_FOURS = rf"\d{{4}}{_CARD_GAP}\d{{4}}{_CARD_GAP}\d{{4}}{_CARD_GAP}"
+_CARDS = tuple(
+    re.compile(rf"(?<!\w)(?<!\d\.){shape}(?!\w)")
+    for shape in (
+        r"\d{13,19}",
+        rf"{_FOURS}\d{{4}}{_CARD_GAP}\d{{3}}",  # read first: what follows 16 digits may be a CVV
+        rf"{_FOURS}\d{{1,4}}",
+        rf"\d{{4}}{_SAME_GAP}\d{{6}}(?P=gap)\d{{4,5}}",
+        rf"\d{_SAME_GAP}\d(?:(?P=gap)\d){{11,17}}",
+        rf"\d\d{_SAME_GAP}\d\d(?:(?P=gap)\d\d){{4,7}}(?:(?P=gap)\d)?",
+    )
+)
+_ISSUED = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3(?:0[0-5]|[689]\d)\d{11}"  # Diners Club
+    r"|(?:6011|64[4-9]\d|65\d\d|62\d\d|81\d\d)\d{12,15}"  # Discover, UnionPay
+    r"|35(?:2[89]|[3-8]\d)\d{12,15}"  # JCB
+    r"|220[0-4]\d{12,15}"  # Mir
+    r"|(?:50[1-9]\d|5[6-8]\d\d|6(?:304|390|7\d\d))\d{12,15}"  # Maestro
+)
+
+
+def cards(text: str) -> Iterator[Span]:
+    """Card numbers: solid, in groups, or digit by digit."""
+    shapes = _CARDS if _LEAST_DIGITS.search(text) else ()
+    for match in chain.from_iterable(shape.finditer(text) for shape in shapes):
+        digits = _digits(match[0])
+        if _ISSUED.fullmatch(digits) and _passes_luhn(digits):
+            yield match.span()
+
+
+def _passes_luhn(digits: str) -> bool:
+    single = sum(map(int, digits[-1::-2]))
+    doubled = sum(sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (single + doubled) % 10 == 0
+
+
+_GAP = r"[ .\-/()_]{0,3}"
+_START = r"(?<![\w+])(?<!\d[.,:/-])"
+_END = r"(?=\W|\Z|x\d)"  # x: an extension
+_ABROAD = re.compile(rf"(?:(?<![\w+])\(?\+ ?|{_START}\(?00)(?=[1-9])\d(?:{_GAP}\d){{7,16}}{_END}")
+_NORTH_AMERICAN = re.compile(
+    r"(?<![\w+])(?:1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]?"
+    rf"|[2-9]\d\d(?P<gap> ?[._/-] ?| )[2-9]\d\d(?P=gap))\d{{4}}{_END}"
+)
+_TRUNK = re.compile(
+    rf"{_START}\(?0[1-9]\d{{0,4}}(?:\)[ ./-]{{0,3}}|[ ./-]{{1,3}})\d{{2,9}}"
+    r"(?:[ ./-]{1,3}\d{2,8}){0,4}(?!\w)"
+)
+_TRUNK_SOLID = re.compile(rf"{_START}0[1-9]\d{{8,9}}(?!\w)")
+_ANY = re.compile(rf"{_START}\(?\d(?:[ .\-/()_]{{0,2}}\d){{6,12}}(?![\w:]|[.,-]\d)")
+
+_CALLING_CODE = re.compile(
+    r"1|7|2(?:[07]|1[1-368]|[2346]\d|5[0-8]|9[01789])|3(?:[0-469]|[57]\d|8[0-35-79])"
+    r"|4(?:[013-9]|2[013])|5(?:[1-8]|[09]\d)|6(?:[0-6]|7[02-9]|8[0-35-9]|9[0-2])"
+    r"|8(?:[1246]|5[02356]|80|86)|9(?:[0-58]|6[0-8]|7[0-79]|9[2-68])"
+)
+_NORTH_AMERICAN_DIGITS = re.compile(r"[2-9]\d\d[2-9]\d{6}")
+# Others drop the 0 after their calling code.
+_KEEP_THE_0 = frozenset({"39", "225", "229", "241", "242", "378"})
+_KEYPAD = "01234567890123456789"
+_DATE = re.compile(r"(?<!\d)(?:\d{1,2}([./-])\d{1,2}\1[12]\d{3}|[12]\d{3}([./-])\d\d\2\d\d)(?!\d)")
+
+_AMOUNT_AFTER = re.compile(
+    r"\s*(?:more |of )?(?:gold|coins?|points?|pts|xp|exp|hp|mp|dmg|damage|silver|coppers?|credits?"
+    r"|gp|times|dollars|euros?|years?|miles|met(?:er|re)s|people|orcs|gems?|souls|mana)\b",
+    re.IGNORECASE,
+)
+_CALL = (
+    r"(?:(?:call|text|phone|dial|sms|whats ?app|tel|telefon|téléphone|tél|mobile|handy|contact"
+    r"|appelle|appelez|joindre|ruf|anrufen|rufnummer|hit me up|my digits|numéro|número|móvil)\b"
+    r"|(?:ring|reach) (?:me|him|her|us)\b|cell(?= ?(?:phone|is\b|num|:))"
+    r"|(?:my|his|her|their|our|your|\w{1,20}'s) (?:\w{1,12} )?(?:number|num|no|nr|nummer|#)(?!\w)"
+    r"|(?:num|number|nummer|nr) ?:)"
+)
+_CALL_BEFORE = re.compile(
+    rf"(?<!\w){_CALL}[^\d\n]{{0,24}}(?:[\d .()-]{{7,20}}(?:or|and|,|/|oder|ou|et|und) ?)?$",
+    re.IGNORECASE,
+)
+_CALL_AFTER = re.compile(
+    r"\W{0,3}(?:is )?(?:(?:my|his|her|the) )?"
+    r"(?:(?:phone|mobile|cell|handy|whatsapp|sms|tel)\b|(?:call|text|ring) me\b)",
+    re.IGNORECASE,
+)
+_OTHER_NUMBER_BEFORE = re.compile(
+    r"\b(?:code|password|combination|order|seed|id|isbn|score|serial|account|key|quest|item|room|gold"
+    r"|coordinates|year|version|lock|vault)\b[^\d\n]{0,16}$",
+    re.IGNORECASE,
+)
+_REACH = 56  # signs before a number in which words may tell what it is
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Telephone numbers."""
+    if not _LEAST_DIGITS.search(text):
+        return
+    for start, end in chain(_abroad(text), _north_american(text), _trunk(text), _told(text)):
+        date = "+" not in text[start:end] and _DATE.search(text, start, end)
+        if not date and not _AMOUNT_AFTER.match(text, end):
+            lone_bracket = text[start] == "(" and ")" not in text[start:end]
+            yield start + lone_bracket, end
+
+
+def _abroad(text: str) -> Iterator[Span]:
+    for match in _ABROAD.finditer(text):
+        prefix = re.match(r"\D*(?:00)?1?", match[0])
+        most = 11 if prefix and prefix[0].endswith("1") else 13
+        end = _end_within(text, *match.span(), most + 2 * ("+" not in match[0]))
+        if _can_be_called_from_abroad(text[match.start() : end]):
+            yield match.start(), end
+
+
+def _can_be_called_from_abroad(written: str) -> bool:
+    digits = _digits(written.replace("(0)", ""))
+    digits = digits if "+" in written else digits[2:]
+    code = _CALLING_CODE.match(digits)
+    if code is None:
+        return False
+    rest = digits[code.end() :]
+    if code[0] == "1":
+        return _NORTH_AMERICAN_DIGITS.fullmatch(rest) is not None
+    least = 5 if len(code[0]) == 3 else 7  # small countries have three digits
+    no_0 = rest[:1] != "0" or (code[0] in _KEEP_THE_0 and rest[1:2] != "0")
+    return len(rest) >= least and no_0
+
+
+def _north_american(text: str) -> Iterator[Span]:
+    yield from (match.span() for match in _NORTH_AMERICAN.finditer(text))
+
+
+def _trunk(text: str) -> Iterator[Span]:
+    for match in _TRUNK.finditer(text):
+        end = _end_within(text, *match.span(), 13)
+        written = text[match.start() : end]
+        if 9 <= len(_digits(written)) <= 13 and not _counts_up(written):
+            yield match.start(), end
+    for match in _TRUNK_SOLID.finditer(text):
+        if match[0] not in _KEYPAD and not _is_other_number(text, match.start()):
+            yield match.span()
+
+
+def _counts_up(written: str) -> bool:
+    """Whether groups of one length grow, as in a list of hours or of drawn numbers."""
+    groups = re.findall(r"\d+", written)
+    alike = len(groups) > 2 and len(set(map(len, groups))) == 1
+    return alike and all(one < other for one, other in pairwise(groups))
+
+
+def _told(text: str) -> Iterator[Span]:
+    for match in _ANY.finditer(text):
+        before = _CALL_BEFORE.search(text[max(0, match.start() - _REACH) : match.start()])
+        told = before or _CALL_AFTER.match(text, match.end())
+        if told and not _is_other_number(text, match.start()):
+            yield match.span()
+
+
+def _is_other_number(text: str, start: int) -> bool:
+    """Whether the words before say that it is a code, a score or the like."""
+    return _OTHER_NUMBER_BEFORE.search(text[max(0, start - _REACH) : start]) is not None
+
+
+def _end_within(text: str, start: int, end: int, most: int) -> int:
+    """Where the number ends when groups are left off until it has at most so many digits."""
+    while len(_digits(text[start:end])) > most:
+        group = re.search(r"[^\d]+\d+$", text[start:end])
+        if group is None:
+            break
+        end = start + group.start()
+    return end
+
+
+def _digits(written: str) -> str:
+    return re.sub(r"\D+", "", written)

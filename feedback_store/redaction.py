@@ -1,0 +1,115 @@
+"""Personal data taken out of a text before anyone uses or keeps it.
+
+What identifies a person outside the game becomes a placeholder such as `[email]`; the rest stays to
+the byte. Placeholders split a text into pieces, and what stands between two findings is read again
+as a piece of its own. So nothing can be found in what `redact` returns, and doing it twice changes
+nothing. Findings never overlap; of two kinds the one that stands first in `_FINDERS` wins.
+
+It keeps no state and never raises. Names, street addresses and numbers written in words stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+
+from feedback_store.personal_addresses import credentials, emails, handles, ips
+from feedback_store.personal_numbers import cards, phones
+from feedback_store.plain_signs import plain
+
+
+class Kind(StrEnum):
+    """What is taken out; its value is the word in the placeholder."""
+
+    CREDENTIALS = "credentials"  # user and password in a URL, or the value of a token in its query
+    EMAIL = "email"  # an e-mail address, spelled-out ones ("bob at example dot com") included
+    CARD = "card"  # the number of a payment card
+    IP = "ip"  # an IPv4 or IPv6 address
+    PHONE = "phone"  # a telephone number
+    HANDLE = "handle"  # a name on a social network or a chat: @name, name#1234
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Where personal data stands in a text."""
+
+    start: int
+    end: int
+    kind: Kind
+
+
+_FINDERS = (
+    (Kind.CREDENTIALS, credentials),
+    (Kind.EMAIL, emails),
+    (Kind.CARD, cards),
+    (Kind.IP, ips),
+    (Kind.PHONE, phones),
+    (Kind.HANDLE, handles),
+)
+_READINGS = 4  # what hides something to the last is taken out whole; only hostile texts get there
+# Every finding has one of these signs or words in it or beside it; most lines have none.
+_HINT = re.compile(r"[\d@:=]|[(\[{<]at| (?:at|is|arobase|arroba) ", re.IGNORECASE)
+# The @ after a URL's credentials belongs to them, or "@example.org" would read as a handle.
+_SETTLED = re.compile(r"\[credentials\]@?|\[(?:" + "|".join(Kind) + r")\]")
+
+
+def redact(text: str) -> str:
+    """The text with placeholders for personal data; the very same text if there is none."""
+    found = findings(text)
+    if not found:
+        return text
+    pieces, done = [], 0
+    for finding in found:
+        pieces += [text[done : finding.start], f"[{finding.kind}]"]
+        done = finding.end
+    return "".join([*pieces, text[done:]])
+
+
+def findings(text: str) -> Sequence[Finding]:
+    """Every piece of personal data, in order of place; a placeholder is none."""
+    pieces = _between([match.span() for match in _SETTLED.finditer(text)], 0, len(text))
+    return [finding for piece in pieces for finding in _in_piece(text, *piece, readings=_READINGS)]
+
+
+def _in_piece(text: str, start: int, end: int, readings: int) -> list[Finding]:
+    found = _read(text, start, end)
+    if not found:
+        return []
+    if readings == 1:
+        return [Finding(start, end, found[0].kind)]
+    rest = _between([_settled(text, finding) for finding in found], start, end)
+    return sorted(chain(found, *(_in_piece(text, *piece, readings - 1) for piece in rest)))
+
+
+def _read(text: str, start: int, end: int) -> list[Finding]:
+    """What is found in text[start:end] as if nothing stood around it, without overlaps."""
+    piece = plain(text[start:end])
+    if not _HINT.search(piece.text):
+        return []
+    found: list[Finding] = []
+    taken = bytearray(end - start)  # 1 = found already
+    for kind, find in _FINDERS:
+        for first, last in (piece.original(*span) for span in find(piece.text)):
+            if taken.find(1, first, last) < 0:
+                found.append(Finding(start + first, start + last, kind))
+                settled = _settled(text, found[-1])[1] - start
+                taken[first:settled] = b"\1" * (settled - first)
+    return sorted(found)
+
+
+def _settled(text: str, finding: Finding) -> tuple[int, int]:
+    at = finding.kind is Kind.CREDENTIALS and text.startswith("@", finding.end)
+    return finding.start, finding.end + at
+
+
+def _between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The pieces of start..end that no span covers."""
+    for span_start, span_end in spans:
+        if start < span_start:
+            yield start, span_start
+        start = span_end
+    if start < end:
+        yield start, end
