@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench-serving bench-quantization format proto proto-check clean
+.PHONY: help demo serve test check bench-serving bench-quantization browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -35,6 +35,15 @@ bench-quantization: $(STAMP) ## quantizations of the base on this machine, to JS
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.quantization $(ARGS)
 
+browse: $(STAMP) ## look at the feedback store in a web browser; ARGS go to Datasette
+	@store=$$($(BIN)/npc feedback path) && \
+	if ! test -f "$$store"; then \
+	  echo "no feedback store at $$store: serve first, and let people play" >&2; exit 1; \
+	fi && \
+	exec $(BIN)/datasette serve "$$store" -m feedback_store/browse.yaml --host 127.0.0.1 -o \
+	  --setting sql_time_limit_ms 20000 --setting truncate_cells_html 400 \
+	  --setting allow_download off $(ARGS)
+
 format: $(STAMP) ## format, and fix what lint can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -59,5 +68,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing; the first time llama.cpp is compiled, which takes some minutes."
-	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[train,dev,bench]'
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[train,dev,bench,browse]'
 	touch $@

@@ -38,6 +38,7 @@ def connect(path: Path, busy_timeout_s: float) -> Database:
     db = Database(connection, execute_plugins=False)
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
     return db
 
 

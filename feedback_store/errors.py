@@ -97,4 +97,4 @@ class KeyFileError(FeedbackStoreError, OSError):
 
 
 class BackupError(FeedbackStoreError, OSError):
-    """A backup cannot be written, read or put back."""
+    """A backup or an export cannot be written, or a backup not be read or put back."""

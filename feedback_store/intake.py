@@ -70,8 +70,8 @@ class Intake:
             _check(db, reaction, about)
         except FeedbackStoreError as refusal:
             return refusal
-        if refusal := self._over_limit(db, reaction, about):
-            return refusal
+        if over_limit := self._over_limit(db, reaction, about):
+            return over_limit
         whole = {**row, **about}
         db.execute(_INSERT, [whole[name] for name in _COLUMNS])
         return Receipt(reaction.event_id, datetime.fromisoformat(row["received_at"]), False)

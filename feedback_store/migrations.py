@@ -174,6 +174,49 @@ def m006_forgotten_sessions_and_refusals(db: Database) -> None:
     )
 
 
+@STEPS()
+def m007_retention_index_statistics_index_and_replies(db: Database) -> None:
+    """What operators ask for: the oldest turns by consent, figures of one character, replies.
+
+    Figures are read from an index alone, because a turn's row is wide. The view is for people who
+    browse: a reply with what its player last said of it, without the provenance.
+    """
+    db.execute("CREATE INDEX turns_by_consent ON turns (consent, created_at)")
+    db.execute(
+        "CREATE INDEX turns_for_statistics ON turns"
+        " (character, adapter_version, consent, rolled_back, finish_reason, take)"
+    )
+    db.execute(
+        """
+        CREATE VIEW replies AS
+        SELECT
+            created_at AS time,
+            character,
+            player_text AS player_line,
+            reply_text AS reply,
+            iif(adapter_version = '', 'base', adapter_version) AS version,
+            (SELECT iif(payload ->> 'up', 'up', 'down') FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'thumb' AND undone_at IS NULL
+                ORDER BY events.created_at DESC, event_id DESC LIMIT 1) AS vote,
+            (SELECT payload -> 'reasons' FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'thumb' AND undone_at IS NULL
+                ORDER BY events.created_at DESC, event_id DESC LIMIT 1) AS reasons,
+            (SELECT payload ->> 'stars' FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'rating' AND undone_at IS NULL
+                ORDER BY events.created_at DESC, event_id DESC LIMIT 1) AS stars,
+            (SELECT payload ->> 'text' FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'edit' AND undone_at IS NULL
+                ORDER BY events.created_at DESC, event_id DESC LIMIT 1) AS correction,
+            take,
+            rolled_back,
+            consent,
+            session_id,
+            turn_id
+        FROM turns
+        """
+    )
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

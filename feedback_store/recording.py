@@ -64,7 +64,7 @@ def roll_back(db: Database, token: str) -> None:
     checkpoint = _one(db, "checkpoints", "token", token)
     if checkpoint is None:
         raise UnknownCheckpointError(f"no checkpoint has token {token!r}")
-    db.execute(_ROLL_BACK, checkpoint)
+    db.execute(_ROLL_BACK, dict(checkpoint))
 
 
 def ensure_pseudonyms(

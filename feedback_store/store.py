@@ -11,7 +11,7 @@ Several stores, in one process or in several, may be open on one file.
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from feedback_store import recording, rows
+from feedback_store import export, forgetting, recording, rows, statistics
 from feedback_store.database import connect, ensure_folder, ensure_ready, translated
 from feedback_store.errors import (
     FeedbackStoreError,
@@ -30,7 +30,15 @@ from feedback_store.errors import (
 )
 from feedback_store.intake import Intake, undo
 from feedback_store.rate_limit import RateLimit
-from feedback_store.records import Checkpoint, Event, Reaction, Receipt, Session, Turn
+from feedback_store.records import (
+    Checkpoint,
+    Event,
+    Forgotten,
+    Reaction,
+    Receipt,
+    Session,
+    Turn,
+)
 from feedback_store.rows import Row
 from feedback_store.writer import UNSTORABLE, Writer, unstorable
 
@@ -163,6 +171,26 @@ class Store:
         """Replace player ids that were stored as sent; returns how many players had one."""
         return self._writer.enqueue(lambda db: recording.ensure_pseudonyms(db, is_pseudonym, of))
 
+    def forget(self, player_id: str) -> Future[Forgotten]:
+        """Delete all of a player; no session of theirs is recorded again.
+
+        What was deleted is in the write-ahead log until `forgetting.empty_log`.
+        StoreUnavailableError.
+        """
+        return self._writer.enqueue(lambda db: forgetting.forget(db, player_id))
+
+    def delete_older(self, moment: datetime, consent: bool, limit: int) -> Future[int]:
+        """Delete at most `limit` turns said before a moment, with or without training consent,
+        oldest first; returns how many.
+
+        With them go their events, save games that lead to them, and sessions left empty.
+        ValueError for a moment without a timezone, StoreUnavailableError.
+        """
+        before = rows.time_text(moment)
+        return self._writer.enqueue(
+            lambda db: forgetting.delete_older(db, before, consent, limit), size=limit
+        )
+
     def _take(
         self, db: Database, encoded: Sequence[tuple[Reaction, Row | FeedbackStoreError]]
     ) -> list[Receipt | FeedbackStoreError]:
@@ -206,6 +234,11 @@ class Store:
         found = self._read("SELECT DISTINCT character FROM sessions ORDER BY character", [])
         return [row["character"] for row in found]
 
+    def latest_player(self) -> str | None:
+        """Who last began a session; None when nobody has."""
+        found = self._read("SELECT player_id FROM sessions ORDER BY rowid DESC LIMIT 1", [])
+        return found[0]["player_id"] if found else None
+
     def turns(self, character: str) -> list[Turn]:
         """All turns of a character, oldest first."""
         sql = "SELECT * FROM turns WHERE character = ? ORDER BY created_at, turn_id"
@@ -220,6 +253,22 @@ class Store:
         """All events about a character, oldest first by arrival, undone ones too."""
         sql = "SELECT * FROM events WHERE character = ? ORDER BY created_at, event_id"
         return [rows.event_of(row) for row in self._read(sql, [character])]
+
+    def count_older(self, moment: datetime, consent: bool) -> int:
+        """How many turns were said before a moment, with or without training consent."""
+        sql = "SELECT count(*) AS turns FROM turns WHERE consent = ? AND created_at < ?"
+        turns: int = self._read(sql, [str(int(consent)), rows.time_text(moment)])[0]["turns"]
+        return turns
+
+    def statistics(self, character: str) -> statistics.Statistics:
+        """Figures of a character as of today; all zero for one nobody talked to."""
+        with translated(self._path):
+            return statistics.read(self._reader(), character, datetime.now(UTC).date())
+
+    def reactions(self, character: str) -> Iterator[export.Line]:
+        """All events about a character with their turns, flat, for people to analyse."""
+        with translated(self._path):
+            yield from export.reactions(self._reader(), character)
 
     def _read(self, sql: str, parameters: list[str] | dict[str, str]) -> list[dict[str, Any]]:
         with translated(self._path):

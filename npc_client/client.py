@@ -1,4 +1,5 @@
-"""The gRPC client: sessions, streamed replies, feedback and adapter versions in Python terms.
+"""The gRPC client: sessions, streamed replies, save games, feedback and adapter versions in Python
+terms.
 
 One `Client` holds one channel and serves any number of sessions at once.
 """
@@ -27,6 +28,9 @@ from npc.v1 import (
 )
 
 OnText = Callable[[str], None]
+SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue keeps
+EventStatus = feedback_pb2.EventStatus  # what became of it
+EVENTS_A_MESSAGE = 256  # the most the contract takes
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
 
 
@@ -53,6 +57,23 @@ class Conversation:
     character: str
     character_name: str
     adapter_version: str
+
+
+@dataclass(frozen=True)
+class LivedExchange:
+    """One line of the player and the reply the conversation went on from."""
+
+    player_text: str
+    reply_text: str
+    turn_id: str
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A session that goes on from a save game, with what the player has lived through."""
+
+    conversation: Conversation
+    exchanges: tuple[LivedExchange, ...]
 
 
 class ServerNotReadyError(Exception):
@@ -102,13 +123,32 @@ class Client:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    async def start_session(self, character: str, player_id: str) -> Conversation:
-        """Open a session."""
-        request = dialogue_pb2.StartSessionRequest(character=character, player_id=player_id)
+    async def start_session(
+        self, character: str, player_id: str, training_consent: bool = False
+    ) -> Conversation:
+        """Open a session; with consent, what is said in it may be trained on."""
+        request = dialogue_pb2.StartSessionRequest(
+            character=character, player_id=player_id, training_consent=training_consent
+        )
         answer = await self._dialogue.StartSession(request)
         return Conversation(
             answer.session_id, character, answer.character_name, answer.adapter_version
         )
+
+    async def checkpoint(self, session_id: str) -> str:
+        """The token that leads back to this point, for the save file."""
+        request = dialogue_pb2.CheckpointRequest(session_id=session_id)
+        answer: dialogue_pb2.CheckpointResponse = await self._dialogue.Checkpoint(request)
+        return answer.token
+
+    async def restore(self, token: str) -> Restored:
+        """Go back to a checkpoint."""
+        answer = await self._dialogue.Restore(dialogue_pb2.RestoreRequest(token=token))
+        conversation = Conversation(
+            answer.session_id, answer.character, answer.character_name, answer.adapter_version
+        )
+        lived = (LivedExchange(e.player_text, e.reply_text, e.turn_id) for e in answer.exchanges)
+        return Restored(conversation, tuple(lived))
 
     async def end_session(self, session_id: str) -> None:
         """Close a session."""
@@ -142,23 +182,60 @@ class Client:
         )
         return await _collect(self._dialogue.Regenerate(request), on_text)
 
-    async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> None:
-        """Like or dislike a reply; reasons are names such as "too_long"."""
+    async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> str:
+        """Like or dislike a reply; reasons are names such as "too_long". Returns the event's id."""
         names = [f"REASON_{name.upper()}" for name in reasons]
-        await self._submit(turn_id, thumb=feedback_pb2.Thumb(up=up, reasons=names))
+        return await self._react(turn_id, thumb=feedback_pb2.Thumb(up=up, reasons=names))
 
-    async def choose(self, kept_turn_id: str, over_turn_ids: Sequence[str]) -> None:
-        """Keep one take over others."""
-        await self._submit(kept_turn_id, choice=feedback_pb2.Choice(over_turn_ids=over_turn_ids))
+    async def choose(self, kept_turn_id: str, over_turn_ids: Sequence[str]) -> str:
+        """Keep one take over others. Returns the event's id."""
+        choice = feedback_pb2.Choice(over_turn_ids=over_turn_ids)
+        return await self._react(kept_turn_id, choice=choice)
 
-    async def edit(self, turn_id: str, text: str) -> None:
-        """Say what the character should have said."""
-        await self._submit(turn_id, edit=feedback_pb2.Edit(text=text))
+    async def edit(self, turn_id: str, text: str) -> str:
+        """Say what the character should have said. Returns the event's id."""
+        return await self._react(turn_id, edit=feedback_pb2.Edit(text=text))
 
-    async def _submit(self, turn_id: str, **reaction: Any) -> None:
+    async def rate(self, turn_id: str, stars: int) -> str:
+        """Give 1 to 5 stars. Returns the event's id."""
+        return await self._react(turn_id, rating=feedback_pb2.Rating(stars=stars))
+
+    async def outcome(
+        self, name: str, success: bool, turn_id: str = "", session_id: str = ""
+    ) -> str:
+        """Credit a turn, or a whole session, with how a quest ended. Returns the event's id."""
+        outcome = feedback_pb2.Outcome(name=name, success=success)
+        return await self._react(turn_id, session_id=session_id, outcome=outcome)
+
+    async def signal(self, turn_id: str, sign: str) -> str:
+        """Tell what the player did unmeaning, such as "skipped". Returns the event's id."""
+        signal = feedback_pb2.Signal(sign=f"SIGN_{sign.upper()}")
+        return await self._react(turn_id, signal=signal)
+
+    async def _react(self, turn_id: str, **reaction: Any) -> str:
         event_id = new_event_id()
-        request = feedback_pb2.SubmitRequest(event_id=event_id, turn_id=turn_id, **reaction)
-        await self._feedback.Submit(request)
+        await self.submit(SubmitRequest(event_id=event_id, turn_id=turn_id, **reaction))
+        return event_id
+
+    async def submit(self, event: SubmitRequest) -> feedback_pb2.SubmitResponse:
+        """Send one event."""
+        answer: feedback_pb2.SubmitResponse = await self._feedback.Submit(event)
+        return answer
+
+    async def submit_batch(self, events: Sequence[SubmitRequest]) -> list[EventStatus]:
+        """Send up to 10,000 events in the order they happened; one status each."""
+        messages = (
+            feedback_pb2.SubmitBatchRequest(events=events[i : i + EVENTS_A_MESSAGE])
+            for i in range(0, len(events), EVENTS_A_MESSAGE)
+        )
+        answer = await self._feedback.SubmitBatch(messages)
+        return list(answer.statuses)
+
+    async def undo(self, event_id: str) -> str:
+        """Take an event back. Returns the turn it was about."""
+        request = feedback_pb2.UndoRequest(event_id=event_id)
+        answer: feedback_pb2.UndoResponse = await self._feedback.Undo(request)
+        return answer.turn_id
 
     async def adapters(self, character: str = "") -> list[adapters_pb2.CharacterAdapters]:
         """Adapter versions of one character, or of all."""

@@ -154,7 +154,8 @@ def visits(
 
 async def play(client: Client, visit: Visit, counts: Counter[str]) -> None:
     """Carry out a visit, counting what happened by kind."""
-    session = await client.start_session(visit.character, visit.player.player_id)
+    player_id = visit.player.player_id
+    session = await client.start_session(visit.character, player_id, training_consent=True)
     counts["sessions"] += 1
     for number, line in enumerate(visit.lines):
         reply = await client.say(session.session_id, line, seed=visit.seed + number)

@@ -28,6 +28,7 @@ HELP = f"""\
 /again                another take on the same line
 /keep N               of the takes shown, keep number N
 /fix TEXT             what the character should have said
+/undo                 take the latest of these back
 /quit                 leave (so does the end of input)"""
 
 
@@ -37,6 +38,7 @@ class _Chat:
     conversation: Conversation
     console: Console
     takes: list[Reply] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)  # ids of what was sent and not taken back
 
     async def speak(self, text: str) -> None:
         reply = await self.client.say(self.conversation.session_id, text, on_text=self._show)
@@ -53,14 +55,15 @@ class _Chat:
         self._note(f"take {len(self.takes)}; /keep N chooses one of them")
 
     async def like(self, _: str) -> None:
-        await self.client.thumb(self._latest().turn_id, up=True)
+        self.events.append(await self.client.thumb(self._latest().turn_id, up=True))
         self._note("noted: liked")
 
     async def dislike(self, reason: str) -> None:
         name = reason.lower().replace(" ", "_")
         if name and name not in REASONS:
             raise _UsageError(f"{reason!r} is no reason; one of: {', '.join(REASONS)}")
-        await self.client.thumb(self._latest().turn_id, up=False, reasons=[name] if name else [])
+        latest, reasons = self._latest().turn_id, [name] if name else []
+        self.events.append(await self.client.thumb(latest, up=False, reasons=reasons))
         self._note("noted: disliked")
 
     async def keep(self, number: str) -> None:
@@ -71,14 +74,21 @@ class _Chat:
         others = [take.turn_id for take in self.takes if take is not kept]
         if not others:
             raise _UsageError("there is one take only; /again makes another")
-        await self.client.choose(kept.turn_id, others)
+        self.events.append(await self.client.choose(kept.turn_id, others))
         self._note(f"noted: take {number} kept")
 
     async def fix(self, text: str) -> None:
         if not text:
             raise _UsageError("/fix needs the words the character should have said")
-        await self.client.edit(self._latest().turn_id, text)
+        self.events.append(await self.client.edit(self._latest().turn_id, text))
         self._note("noted: corrected; the conversation goes on from your words")
+
+    async def undo(self, _: str) -> None:
+        if not self.events:
+            raise _UsageError("there is nothing to take back")
+        await self.client.undo(self.events[-1])
+        self.events.pop()
+        self._note("taken back")
 
     async def help(self, _: str) -> None:
         self._note(HELP)
@@ -103,9 +113,18 @@ class _UsageError(Exception):
     """The player mistyped a command; nothing was sent."""
 
 
-async def talk(client: Client, character: str, player_id: str, console: Console) -> None:
-    """Chat until the player leaves. Raises grpc.aio.AioRpcError when the server refuses."""
-    conversation = await client.start_session(character, player_id)
+async def talk(
+    client: Client,
+    character: str,
+    player_id: str,
+    console: Console,
+    training_consent: bool = False,
+) -> None:
+    """Chat until the player leaves; with consent, it may be trained on.
+
+    Raises grpc.aio.AioRpcError when the server refuses.
+    """
+    conversation = await client.start_session(character, player_id, training_consent)
     chat = _Chat(client, conversation, console)
     console.print(f"You face [bold]{conversation.character_name}[/bold]. /help lists commands.")
     while (line := await _read_line(console)) is not None:
@@ -134,6 +153,7 @@ async def _obey(chat: _Chat, line: str) -> None:
         "again": chat.again,
         "keep": chat.keep,
         "fix": chat.fix,
+        "undo": chat.undo,
         "help": chat.help,
     }
     try:

@@ -2,16 +2,17 @@
 
 Exit codes
   0  done
-  1  the work was done and the answer is no (a gate rejected, a demo stage failed)
+  1  the work was done and the answer is no (a gate rejected, a demo stage failed), or a question
+     was answered with no
   2  wrong usage, wrong configuration, broken persona files
-  3  something needed is not there: model, server, version, extra package
+  3  something needed is not there or cannot be used: model, server, version, feedback store,
+     backup, extra package
   4  the engine process died again and again
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import getpass
 import json
 import os
@@ -19,26 +20,32 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import grpc.aio
 import typer
-from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
 from feedback_store.errors import FeedbackStoreError
-from npc_server import models
-from npc_server.config import Config, load
+from npc_server import feedback_commands, models
+from npc_server.command_line import (
+    AsJson,
+    ConfigFile,
+    Exit,
+    complaints,
+    config_of,
+    console,
+    trainer_flags,
+    work_progress,
+)
+from npc_server.config import Config
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ConfigError, ServerError
-from npc_server.own_process import Report
 from npc_server.quantization import Quantization, Trial, perplexity_ratio, turn_ms
 from personas.adapter_repo import AdapterRepo, Aliases
 from personas.errors import AdapterRepoError, PersonaError
@@ -48,16 +55,6 @@ if TYPE_CHECKING:
     from npc_client.client import Client
     from npc_server.engine.protocol import Stats
     from npc_server.figures import Figures
-
-
-class Exit(IntEnum):
-    """Exit codes, as in the module's docstring."""
-
-    DONE = 0
-    REFUSED = 1
-    USAGE = 2
-    MISSING = 3
-    ENGINE_DIED = 4
 
 
 app = typer.Typer(
@@ -74,19 +71,12 @@ model_app = typer.Typer(help="Base models.", no_args_is_help=True)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(persona_app, name="persona")
 app.add_typer(model_app, name="model")
+app.add_typer(feedback_commands.app, name="feedback")
 
 DEMO_REPORT = Path("demo-report.md")
 AUTO = "auto"
 Wanted = Literal["auto", "original", "q8_0", "q4_mix", "iq4_nl", "q4_0"]
 
-console = Console()
-complaints = Console(stderr=True)
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Configuration file; ./npc.toml when there is one."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Server = Annotated[
     str | None, typer.Option("--server", help="host:port; the configured one when left out.")
 ]
@@ -101,7 +91,7 @@ def serve(
     from npc_server import logs
 
     logs.set_up()
-    config = _config(config_file)
+    config = config_of(config_file)
     if port is not None:
         section = config.server.model_copy(update={"port": port})
         config = config.model_copy(update={"server": section})
@@ -120,11 +110,14 @@ async def _serve(config: Config) -> bool:
     return await server.serve(config, lambda port: print(f"serving on {port}", flush=True), stop)
 
 
-@app.command(epilog="Example:  npc talk mira")
+@app.command(epilog="Example:  npc talk mira --consent")
 def talk(
     character: Annotated[str, typer.Argument(help="Character id, such as mira.")],
     server: Server = None,
     player: Annotated[str, typer.Option(help="Your pseudonym.")] = "",
+    consent: Annotated[
+        bool, typer.Option("--consent", help="What is said may be trained on.")
+    ] = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Chat with a character in the terminal, and tell it what you think."""
@@ -133,7 +126,8 @@ def talk(
 
     async def run() -> None:
         async with Client(_address(server, config_file)) as client:
-            await chat(client, character, player or f"terminal-{getpass.getuser()}", console)
+            name = player or f"terminal-{getpass.getuser()}"
+            await chat(client, character, name, console, training_consent=consent)
 
     _run(run())
 
@@ -207,7 +201,7 @@ def demo(
     """Watch the whole loop once: talk, react, train, swap, compare."""
     from npc_client.demo import run
 
-    _config(config_file)
+    config_of(config_file)
     raise typer.Exit(
         Exit.DONE if run(console, DEMO_REPORT if report else None, keep) else Exit.REFUSED
     )
@@ -221,21 +215,14 @@ def demo(
 def train(context: typer.Context, config_file: ConfigFile = None) -> None:
     """Retrain one character from its players' feedback; `npc train --help` lists the options."""
     asks_for_help = "--help" in context.args
-    flags = [] if asks_for_help else _trainer_flags(_config(config_file))
+    flags = [] if asks_for_help else _trainer_flags(config_of(config_file))
     command = [sys.executable, "-m", "trainer.worker", *context.args, *flags]
     # The trainer is a process of its own: it needs packages and memory that nothing else does.
     raise typer.Exit(subprocess.run(command, check=False).returncode)
 
 
 def _trainer_flags(config: Config) -> list[str]:
-    paths = config.paths
-    return [
-        f"--base={models.resolve(config.model.base, paths.cache.expanduser())}",
-        f"--characters={paths.characters.expanduser()}",
-        f"--store={paths.store}",
-        f"--adapters={paths.adapters}",
-        f"--cache={paths.cache.expanduser()}",
-    ]
+    return trainer_flags(config, models.resolve(config.model.base, config.paths.cache.expanduser()))
 
 
 @adapters_app.command("list", epilog="Example:  npc adapters list mira --json")
@@ -247,7 +234,7 @@ def adapters_list(
     config_file: ConfigFile = None,
 ) -> None:
     """List adapter versions, oldest first, with the live one marked."""
-    config = _config(config_file)
+    config = config_of(config_file)
     repo = AdapterRepo(config.paths.adapters)
     names = [character] if character else sorted(load_characters(config.paths.characters))
     rows = [row for name in names for row in _version_rows(repo, name)]
@@ -294,7 +281,7 @@ def promote(
     config_file: ConfigFile = None,
 ) -> None:
     """Make a version live. A running server follows within a second."""
-    aliases = AdapterRepo(_config(config_file).paths.adapters).promote(character, version)
+    aliases = AdapterRepo(config_of(config_file).paths.adapters).promote(character, version)
     _show_live(character, aliases)
 
 
@@ -304,7 +291,7 @@ def rollback(
     config_file: ConfigFile = None,
 ) -> None:
     """Make the version live again that was live before."""
-    _show_live(character, AdapterRepo(_config(config_file).paths.adapters).rollback(character))
+    _show_live(character, AdapterRepo(config_of(config_file).paths.adapters).rollback(character))
 
 
 def _show_live(character: str, aliases: Aliases) -> None:
@@ -317,7 +304,7 @@ def persona_check(
     config_file: ConfigFile = None,
 ) -> None:
     """Check persona files; every problem of every file, with file and line."""
-    characters = load_characters(folder or _config(config_file).paths.characters.expanduser())
+    characters = load_characters(folder or config_of(config_file).paths.characters.expanduser())
     for persona in characters.values():
         lore = persona.lore
         console.print(
@@ -343,13 +330,13 @@ def model_pull(
     """Fetch a base model into the cache, check it, and choose how it is quantized."""
     from npc_server import base_choice
 
-    config = _config(config_file)
+    config = config_of(config_file)
     shelf = base_choice.Shelf(
         _catalogue_model(name),
         config.paths.cache.expanduser(),
         config.engine.threads or os.cpu_count() or 1,
     )
-    with _work_progress() as report:
+    with work_progress() as report:
         if quantize is None:
             base_choice.keep(shelf, report)
         elif quantize == AUTO:
@@ -368,18 +355,6 @@ def _catalogue_model(name: str) -> models.CatalogueModel:
             f"no model {name!r} in the catalogue; known: {', '.join(models.CATALOGUE)}"
         )
     return models.CATALOGUE[name]
-
-
-@contextlib.contextmanager
-def _work_progress() -> Iterator[Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("looking")
-
-        def report(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total or None)
-
-        yield report
 
 
 def _trial_table(trial: Trial, chosen: Quantization) -> Table:
@@ -417,7 +392,7 @@ def _trial_table(trial: Trial, chosen: Quantization) -> Table:
 @model_app.command("list", epilog="Example:  npc model list --json")
 def model_list(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     """List the catalogue, which files of it are here, and which one serves."""
-    cache = _config(config_file).paths.cache.expanduser()
+    cache = config_of(config_file).paths.cache.expanduser()
     rows = [_model_row(model, cache) for model in models.CATALOGUE.values()]
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -451,12 +426,8 @@ def _model_row(model: models.CatalogueModel, cache: Path) -> dict[str, Any]:
     }
 
 
-def _config(file: Path | None) -> Config:
-    return load(file, os.environ)
-
-
 def _address(server: str | None, config_file: Path | None) -> str:
-    section = _config(config_file).server
+    section = config_of(config_file).server
     return server or f"{section.host}:{section.port}"
 
 

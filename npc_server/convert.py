@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from feedback_store.records import Choice, Edit, Event, Payload, Reason, Receipt, Thumb
+from feedback_store.errors import TooManyEventsError
+from feedback_store.records import (
+    MAX_STARS,
+    MIN_STARS,
+    Choice,
+    Edit,
+    Outcome,
+    Payload,
+    Rating,
+    Reaction,
+    Reason,
+    Receipt,
+    Sign,
+    Signal,
+    Thumb,
+)
 from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2
 from npc_server.adapters import CharacterListing
-from npc_server.dialogue import Finished, Started, check_id, check_text
 from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
-from npc_server.errors import InvalidRequestError
+from npc_server.errors import InvalidRequestError, status_of
+from npc_server.limits import MAX_TAKES, check_id, check_text
+from npc_server.reactions import Answer, Asked
 from npc_server.sessions import Session
+from npc_server.signals import DERIVED_PREFIX
+from npc_server.turns import Finished, Started
 from personas.adapter_repo import Manifest
 
 _FINISH_REASONS = {
@@ -35,6 +56,26 @@ def session_started(session: Session, adapter_version: str) -> dialogue_pb2.Star
         character_name=session.persona.name,
         persona_version=session.persona.version,
         adapter_version=adapter_version,
+    )
+
+
+def session_restored(session: Session, adapter_version: str) -> dialogue_pb2.RestoreResponse:
+    """The answer to Restore."""
+    lived = [
+        dialogue_pb2.LivedExchange(
+            player_text=exchange.player_text,
+            reply_text=exchange.kept.text,
+            turn_id=exchange.kept.turn_id,
+        )
+        for exchange in session.exchanges
+    ]
+    return dialogue_pb2.RestoreResponse(
+        session_id=session.session_id,
+        character=session.persona.id,
+        character_name=session.persona.name,
+        persona_version=session.persona.version,
+        adapter_version=adapter_version,
+        exchanges=lived,
     )
 
 
@@ -81,36 +122,103 @@ def _finished(event: Finished) -> dialogue_pb2.Finished:
     )
 
 
-def feedback_event(request: feedback_pb2.SubmitRequest, player_id: str) -> Event:
-    """The event of a request about a turn of this player. Raises InvalidRequestError."""
+def reactions(message: feedback_pb2.SubmitBatchRequest, now: datetime) -> list[Asked]:
+    """The events of a message, in the order of their times, which are of arrival."""
+    return [
+        _asked(request, now + timedelta(microseconds=i)) for i, request in enumerate(message.events)
+    ]
+
+
+def _asked(request: feedback_pb2.SubmitRequest, now: datetime) -> Asked:
+    try:
+        return reaction(request, now)
+    except InvalidRequestError as error:
+        return error
+
+
+def reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reaction:
+    """The event of a request that arrived now. Raises InvalidRequestError."""
     event_id = check_id("event_id", request.event_id)
-    return Event(event_id, request.turn_id, player_id, _payload(request), datetime.now(UTC))
-
-
-def _payload(request: feedback_pb2.SubmitRequest) -> Payload:
+    if event_id.startswith(DERIVED_PREFIX):
+        raise InvalidRequestError(
+            f"event_id {event_id!r} starts with {DERIVED_PREFIX!r}, as only the server's own do"
+        )
     kind = request.WhichOneof("reaction")
-    if kind == "thumb":
-        return _thumb(request.thumb)
-    if kind == "choice":
-        return Choice(tuple(check_id("over_turn_ids", i) for i in request.choice.over_turn_ids))
-    if kind == "edit":
-        return Edit(check_text("edit.text", request.edit.text))
-    raise InvalidRequestError("no reaction is set; send one of thumb, choice, edit")
+    if kind is None:
+        raise InvalidRequestError(f"no reaction is set; send one of {', '.join(_PAYLOADS)}")
+    payload = _PAYLOADS[kind](getattr(request, kind))
+    if request.session_id and not request.turn_id:
+        session_id = check_id("session_id", request.session_id)
+        return Reaction(event_id, payload, now, session_id=session_id)
+    turn_id = check_id("turn_id", request.turn_id)
+    return Reaction(event_id, payload, now, turn_id, request.session_id)
 
 
 def _thumb(thumb: feedback_pb2.Thumb) -> Thumb:
     if thumb.up and thumb.reasons:
         raise InvalidRequestError("thumb.reasons say why not; leave them out with up = true")
+    if len(thumb.reasons) > len(_REASONS):
+        raise InvalidRequestError(f"thumb.reasons holds {len(thumb.reasons)}; name each once")
     return Thumb(thumb.up, tuple(_reason(number) for number in thumb.reasons))
 
 
 def _reason(number: int) -> Reason:
-    name = feedback_pb2.Reason.Name(number) if number in feedback_pb2.Reason.values() else ""
-    try:
-        return Reason[name.removeprefix("REASON_")]
-    except KeyError:
-        known = ", ".join(reason.name for reason in Reason)
-        raise InvalidRequestError(f"thumb.reasons holds {number}; known: {known}") from None
+    if number not in _REASONS:
+        known = ", ".join(reason.name for reason in _REASONS.values())
+        raise InvalidRequestError(f"thumb.reasons holds {number}; known: {known}")
+    return _REASONS[number]
+
+
+def _choice(choice: feedback_pb2.Choice) -> Choice:
+    if len(choice.over_turn_ids) > MAX_TAKES:
+        raise InvalidRequestError(
+            f"choice.over_turn_ids holds {len(choice.over_turn_ids)}; at most {MAX_TAKES} are taken"
+        )
+    return Choice(tuple(check_id("choice.over_turn_ids", i) for i in choice.over_turn_ids))
+
+
+def _edit(edit: feedback_pb2.Edit) -> Edit:
+    return Edit(check_text("edit.text", edit.text))
+
+
+def _rating(rating: feedback_pb2.Rating) -> Rating:
+    if not MIN_STARS <= rating.stars <= MAX_STARS:
+        raise InvalidRequestError(
+            f"rating.stars is {rating.stars}; give {MIN_STARS} to {MAX_STARS}"
+        )
+    return Rating(rating.stars)
+
+
+def _outcome(outcome: feedback_pb2.Outcome) -> Outcome:
+    return Outcome(outcome.success, check_id("outcome.name", outcome.name))
+
+
+def _signal(signal: feedback_pb2.Signal) -> Signal:
+    if signal.sign not in _SIGNS:
+        known = ", ".join(sign.name for sign in _SIGNS.values())
+        raise InvalidRequestError(f"signal.sign is {signal.sign}; known: {known}")
+    return Signal(_SIGNS[signal.sign])
+
+
+_PAYLOADS: Mapping[str, Callable[[Any], Payload]] = {
+    "thumb": _thumb,
+    "choice": _choice,
+    "edit": _edit,
+    "rating": _rating,
+    "outcome": _outcome,
+    "signal": _signal,
+}
+_REASONS = {
+    number: Reason[name.removeprefix("REASON_")]
+    for name, number in feedback_pb2.Reason.items()
+    if number != feedback_pb2.REASON_UNSPECIFIED
+}
+#: Those that a game may send; the others are noticed by the server alone.
+_SIGNS = {
+    number: Sign[name.removeprefix("SIGN_")]
+    for name, number in feedback_pb2.Sign.items()
+    if number != feedback_pb2.SIGN_UNSPECIFIED
+}
 
 
 def submitted(receipt: Receipt) -> feedback_pb2.SubmitResponse:
@@ -120,6 +228,38 @@ def submitted(receipt: Receipt) -> feedback_pb2.SubmitResponse:
         received_at=_timestamp(receipt.received_at),
         duplicate=receipt.duplicate,
     )
+
+
+def batch_answered(
+    ids: Sequence[str], answers: Sequence[Answer]
+) -> feedback_pb2.SubmitBatchResponse:
+    """The answer to SubmitBatch."""
+    stamps: dict[datetime, Timestamp] = {}  # events that were stored together share their time
+    statuses = [
+        _taken(answer, stamps) if isinstance(answer, Receipt) else _refused(event_id, answer)
+        for event_id, answer in zip(ids, answers, strict=True)
+    ]
+    return feedback_pb2.SubmitBatchResponse(statuses=statuses)
+
+
+def _taken(receipt: Receipt, stamps: dict[datetime, Timestamp]) -> feedback_pb2.EventStatus:
+    moment = receipt.received_at
+    if moment not in stamps:
+        stamps[moment] = _timestamp(moment)
+    return feedback_pb2.EventStatus(
+        event_id=receipt.event_id, received_at=stamps[moment], duplicate=receipt.duplicate
+    )
+
+
+def _refused(event_id: str, error: Exception) -> feedback_pb2.EventStatus:
+    status = feedback_pb2.EventStatus(
+        event_id=event_id,
+        code=(status_of(error) or grpc.StatusCode.INTERNAL).value[0],
+        message=str(error),
+    )
+    if isinstance(error, TooManyEventsError):
+        status.retry_after_ms = math.ceil(error.retry_after_s * 1e3)
+    return status
 
 
 def character_adapters(listing: CharacterListing) -> adapters_pb2.CharacterAdapters:

@@ -1,139 +1,87 @@
 """One turn: from what the player said to a recorded reply.
 
 A turn claims its session, leases the live adapter version, renders the prompt, streams the
-engine's deltas and is recorded with all that made it before its end is announced, so that feedback
-on it always finds it. Where the persona wants the best of several replies, all are drawn before the
+engine's deltas and is recorded with all that made it before its end is announced, or soon after
+when the disk is slow. Where the persona wants the best of several replies, all are drawn before the
 first word is said. A turn cut short is recorded as cancelled, or failed when the engine broke
 off, with what was said, and leaves no trace in the conversation.
+
+This is the door for personal data. A player's id becomes a pseudonym here, and their line loses
+what identifies people outside the game before anything else sees it: prompt, history and record
+hold the same text. Replies are the model's own words and are kept as they are.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from feedback_store.errors import FeedbackStoreError
-from feedback_store.records import JSON
+from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.records import Reaction
 from feedback_store.records import Session as SessionRecord
-from feedback_store.records import Turn as TurnRecord
-from feedback_store.store import Store
+from feedback_store.redaction import redact
+from npc_server import signals
 from npc_server.adapters import Adapters, LiveAdapter
 from npc_server.engine.errors import EngineError
-from npc_server.engine.protocol import Delta, Engine, Finish, FinishReason, Request, Sampling
+from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
-from npc_server.reranking import FaultScorer, Scorer, best, candidates_of, drawn
+from npc_server.limits import check_id, check_text
+from npc_server.recorder import Recorder
+from npc_server.reranking import best, candidates_of, drawn
 from npc_server.sessions import Exchange, Session, Sessions, Take
+from npc_server.turns import Finished, Model, Started, Turn, cut_short, new_turn_id, recorded
 from personas.persona import Persona
-from personas.render import Line, Prompt, Speaker, Tokenizer, prompt
-
-logger = logging.getLogger(__name__)
-
-MAX_LINE_CHARACTERS = 2000
-MAX_ID_CHARACTERS = 128
+from personas.render import Line, Speaker, prompt
 
 #: What a call wants drawn differently from its persona's way, by field of `Sampling`.
 Changes = Mapping[str, Any]
 NO_CHANGES: Changes = MappingProxyType({})
 
-_UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)
-
 
 @dataclass(frozen=True)
-class Started:
-    """A turn begins; everything that will make the reply is fixed."""
+class Memory:
+    """Where a conversation leaves its traces."""
 
-    turn_id: str
-    persona_version: str
-    adapter_version: str
-    take: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A turn is over and recorded."""
-
-    turn_id: str
-    adapter_version: str
-    live_adapter_version: str  # live for the character by now
-    reply: Finish
-    candidates: int  # replies drawn for this one
-
-
-@dataclass(frozen=True)
-class Model:
-    """What replies are made with, fixed for the life of the server."""
-
-    engine: Engine
-    tokenizer: Tokenizer
-    base_sha256: str
-    scorer: Scorer = field(default_factory=FaultScorer)  # of candidates, where several are drawn
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """A turn in the making."""
-
-    started: Started
-    session: Session
-    exchange: Exchange
-    adapter: LiveAdapter
-    history: tuple[Line, ...]  # before the player's line, then the earlier takes on the reply
-    prompt: Prompt
-    sampling: Sampling
-
-    @property
-    def best_of(self) -> int:
-        return self.session.persona.sampling.best_of
-
-    @property
-    def request(self) -> Request:
-        adapter = self.adapter.content_hash
-        return Request(
-            self.started.turn_id,
-            self.prompt.ids,
-            adapter,
-            self.sampling,
-            pinned_tokens=self.prompt.opening_tokens,
-        )
+    sessions: Sessions
+    recorder: Recorder
+    pseudonyms: Pseudonyms
+    silence: timedelta  # after a reply; longer is noticed
 
 
 class Dialogue:
     """Runs the turns of all sessions."""
 
     def __init__(
-        self,
-        characters: Mapping[str, Persona],
-        model: Model,
-        adapters: Adapters,
-        sessions: Sessions,
-        store: Store,
+        self, characters: Mapping[str, Persona], model: Model, adapters: Adapters, memory: Memory
     ) -> None:
         self._characters = characters
         self._model = model
         self._adapters = adapters
-        self._sessions = sessions
-        self._store = store
+        self._sessions = memory.sessions
+        self._recorder = memory.recorder
+        self._memory = memory
+        self._ending = False
 
-    async def start_session(self, character: str, player_id: str) -> Session:
+    async def start_session(self, character: str, player_id: str, consent: bool) -> Session:
         """Open a session. Raises InvalidRequestError, UnknownCharacterError."""
         persona = self._characters.get(check_id("character", character))
         if persona is None:
             known = ", ".join(sorted(self._characters))
             raise UnknownCharacterError(f"no character {character!r}; known: {known}")
-        session = Session(uuid.uuid4().hex, check_id("player_id", player_id), persona)
+        pseudonym = self._memory.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
-        record = SessionRecord(session.session_id, player_id, character, persona.version, now)
-        await asyncio.wrap_future(self._store.record_session(record))
+        record = SessionRecord(
+            uuid.uuid4().hex, pseudonym, character, persona.version, consent, now
+        )
+        session = Session(record, persona)
+        await self._recorder.record_session(record)
         self._sessions.add(session)
         return session
 
@@ -143,7 +91,14 @@ class Dialogue:
 
     def end_session(self, session_id: str) -> Session:
         """Close a session. Raises UnknownSessionError."""
-        return self._sessions.end(session_id)
+        session = self._sessions.end(session_id)
+        now = datetime.now(UTC)
+        self._note(signals.on_end(session.exchanges, now, self._memory.silence))
+        return session
+
+    def end(self) -> None:
+        """The server stops: whose reply is cut short from now on, did not walk away."""
+        self._ending = True
 
     def say(
         self, session_id: str, text: str, seed: int | None, changes: Changes = NO_CHANGES
@@ -154,7 +109,8 @@ class Dialogue:
         what the engine raises.
         """
         session = self._sessions.get(session_id)
-        return self._turn(session, Exchange(check_text("text", text)), seed, changes)
+        exchange = Exchange(redact(check_text("text", text)))
+        return self._turn(session, exchange, seed, changes)
 
     def regenerate(
         self, session_id: str, turn_id: str, seed: int | None, changes: Changes = NO_CHANGES
@@ -170,6 +126,7 @@ class Dialogue:
             seed = secrets.randbits(32) if seed is None else seed
             sampling = sampling_of(session.persona, seed, changes)
             turn = self._prepare(session, exchange, adapter, sampling)
+            self._listen(turn)
             yield turn.started
             speak = self._speak if turn.best_of == 1 else self._speak_best
             async with aclosing(speak(turn)) as events:
@@ -178,7 +135,7 @@ class Dialogue:
 
     def _prepare(
         self, session: Session, exchange: Exchange, adapter: LiveAdapter, sampling: Sampling
-    ) -> _Turn:
+    ) -> Turn:
         persona = session.persona
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
         budget = _prompt_budget(self._model.engine.info.context_tokens, sampling.max_tokens)
@@ -186,16 +143,27 @@ class Dialogue:
         rendered = prompt(persona, history, exchange.player_text, self._model.tokenizer, budget)
         takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
-            turn_id=uuid.uuid4().hex,
+            turn_id=new_turn_id(),
             persona_version=persona.version,
             adapter_version=adapter.version,
             take=len(exchange.takes),
             seed=sampling.seed,
         )
         heard = (*history, *takes)
-        return _Turn(started, session, exchange, adapter, heard, rendered, sampling)
+        return Turn(started, session, exchange, adapter, heard, rendered, sampling)
 
-    async def _speak(self, turn: _Turn) -> AsyncGenerator[Delta | Finished]:
+    def _listen(self, turn: Turn) -> None:
+        """Notice what a new line tells of the replies before it; another take is no new line."""
+        if not turn.exchange.takes:
+            said, now = turn.exchange.player_text, datetime.now(UTC)
+            before = turn.session.exchanges
+            self._note(signals.on_line(before, said, now, self._memory.silence))
+
+    def _note(self, noticed: Iterable[Reaction]) -> None:
+        for reaction in noticed:
+            self._recorder.note(reaction)
+
+    async def _speak(self, turn: Turn) -> AsyncGenerator[Delta | Finished]:
         said: list[str] = []
         complete = False
         reason = FinishReason.CANCELLED
@@ -213,10 +181,15 @@ class Dialogue:
             raise
         finally:
             if said and not complete:
-                reply = _cut_short("".join(said), turn, reason)
-                self._store.record_turn(_record(turn, reply, self._model))
+                self._break_off(turn, "".join(said), reason)
 
-    async def _speak_best(self, turn: _Turn) -> AsyncGenerator[Delta | Finished]:
+    def _break_off(self, turn: Turn, said: str, reason: FinishReason) -> None:
+        record = recorded(turn, cut_short(said, turn, reason), self._model.base_sha256)
+        self._recorder.record_cut_turn(record, turn.session.record)
+        if reason is FinishReason.CANCELLED and not self._ending:
+            self._note([signals.on_abandoned(record.turn_id, record.created_at)])
+
+    async def _speak_best(self, turn: Turn) -> AsyncGenerator[Delta | Finished]:
         begun = time.perf_counter()
         candidates = await drawn(self._model.engine, candidates_of(turn.request, turn.best_of))
         persona, said = turn.session.persona, turn.exchange.player_text
@@ -229,38 +202,13 @@ class Dialogue:
             yield Delta(reply.text)
         yield finished
 
-    async def _conclude(self, turn: _Turn, reply: Finish, candidates: int = 1) -> Finished:
-        started = turn.started
-        turn.session.add_take(turn.exchange, Take(started.turn_id, reply.text))
-        turn.session.turns += 1
-        try:
-            record = _record(turn, reply, self._model)
-            await asyncio.wrap_future(self._store.record_turn(record))
-        except FeedbackStoreError:
-            # The player's conversation matters more than its record.
-            logger.exception("turn %s was not recorded", started.turn_id)
-        live = self._adapters.live(turn.session.persona.id).version
+    async def _conclude(self, turn: Turn, reply: Finish, candidates: int = 1) -> Finished:
+        started, session = turn.started, turn.session
+        record = recorded(turn, reply, self._model.base_sha256)
+        self._sessions.add_take(session, turn.exchange, Take(started.turn_id, reply.text))
+        await self._recorder.record_turn(record, session.record)
+        live = self._adapters.live(session.persona.id).version
         return Finished(started.turn_id, started.adapter_version, live, reply, candidates)
-
-
-def check_text(field: str, text: str) -> str:
-    """A player's words, if they are words of bearable length. Raises InvalidRequestError."""
-    return _checked(field, text, MAX_LINE_CHARACTERS)
-
-
-def check_id(field: str, value: str) -> str:
-    """A client-made id of bearable length. Raises InvalidRequestError."""
-    return _checked(field, value, MAX_ID_CHARACTERS)
-
-
-def _checked(field: str, value: str, most_characters: int) -> str:
-    if not value.strip():
-        raise InvalidRequestError(f"{field} is empty")
-    if len(value) > most_characters:
-        raise InvalidRequestError(
-            f"{field} has {len(value)} characters; at most {most_characters} are taken"
-        )
-    return value
 
 
 def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> Sampling:
@@ -279,44 +227,3 @@ def _prompt_budget(context_tokens: int, max_tokens: int) -> int:
             " ask for less"
         )
     return context_tokens - max_tokens
-
-
-def _cut_short(text: str, turn: _Turn, reason: FinishReason) -> Finish:
-    tokens = len(turn.prompt.ids)
-    return Finish(text, (), reason, 0.0, (), tokens, 0, 0.0, 0.0, 0.0)
-
-
-def _record(turn: _Turn, reply: Finish, model: Model) -> TurnRecord:
-    started, session = turn.started, turn.session
-    first = turn.exchange.takes[0].turn_id if turn.started.take else started.turn_id
-    sampling: dict[str, JSON] = {
-        **asdict(turn.sampling),
-        "stop": list(turn.sampling.stop),
-        "best_of": turn.best_of,
-    }
-    return TurnRecord(
-        turn_id=started.turn_id,
-        session_id=session.session_id,
-        character=session.persona.id,
-        player_id=session.player_id,
-        persona_version=started.persona_version,
-        adapter_version=turn.adapter.version,
-        adapter_hash=turn.adapter.content_hash,
-        base_sha256=model.base_sha256,
-        messages=tuple({"role": m.role, "content": m.content} for m in turn.prompt.messages),
-        prompt_ids=turn.prompt.ids,
-        reply_ids=reply.token_ids,
-        player_text=turn.exchange.player_text,
-        reply_text=reply.text,
-        take=started.take,
-        first_turn_id=first,
-        finish_reason=reply.reason.value,
-        sampling=sampling,
-        seed=started.seed,
-        arm_probability=1.0,  # one live version serves every session
-        logprob=None if reply.reason in _UNFINISHED else reply.logprob,
-        queue_ms=reply.queue_ms,
-        ttft_ms=reply.ttft_ms,
-        total_ms=reply.total_ms,
-        created_at=datetime.now(UTC),
-    )

@@ -3,7 +3,8 @@
 The client's `x-request-id` metadata, or a fresh id, goes into every log line of the call and back
 in the trailing metadata. An error raised on purpose becomes its status with its message; anything
 else is logged with its trace and answered INTERNAL with nothing but the id. Every call is counted
-when it ends. A busy engine's answer says in `retry-after-ms` when to come again.
+when it ends. The answer of a busy engine, or to a player who sends too fast, says in
+`retry-after-ms` when to come again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 
+from feedback_store.errors import TooManyEventsError
 from npc_server.engine.errors import EngineBusyError
 from npc_server.errors import status_of
 
@@ -39,7 +41,7 @@ else:
 
 
 class RequestInterceptor(ServerInterceptor):
-    """Wraps unary and server-streaming handlers alike; client streams pass through.
+    """Wraps unary, server-streaming and client-streaming handlers alike.
 
     `count` gets the method and the status of every call that ends.
     """
@@ -54,8 +56,14 @@ class RequestInterceptor(ServerInterceptor):
     ) -> Handler:
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or handler.request_streaming or "npc.v1" not in method:
+        if handler is None or "npc.v1" not in method:
             return handler
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                _unary(handler.stream_unary, method, self._count),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
                 _stream(handler.unary_stream, method, self._count),
@@ -138,7 +146,7 @@ async def _abort(context: Context, method: str, error: Exception) -> None:
 def _hints(error: Exception) -> tuple[tuple[str, str], ...]:
     """Trailing metadata of a refusal; it replaces what was set before."""
     identity = (REQUEST_ID_KEY, request_id.get())
-    if isinstance(error, EngineBusyError):
+    if isinstance(error, (EngineBusyError, TooManyEventsError)):
         return identity, (RETRY_AFTER_KEY, str(math.ceil(error.retry_after_s * 1e3)))
     return (identity,)
 

@@ -13,7 +13,7 @@ import concurrent.futures
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from feedback_store.records import Kind
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Histogram, Stats
 from npc_server.errors import ConfigError
@@ -52,12 +53,33 @@ class Calls:
         return dict(self._ended)
 
 
+class Events:
+    """How many feedback events of each kind had which status; counted on the event loop."""
+
+    def __init__(self) -> None:
+        self._decided: Counter[tuple[Kind | None, grpc.StatusCode]] = Counter()
+
+    def count(self, kind: Kind | None, code: grpc.StatusCode) -> None:
+        """An event is decided; a malformed one has no kind."""
+        self._decided[kind, code] += 1
+
+    def snapshot(self) -> dict[tuple[str, str], int]:
+        """Decided events by kind and status name; from any thread."""
+        return {
+            (kind.value if kind else "malformed", code.name): events
+            for (kind, code), events in dict(self._decided).items()
+        }
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where the figures come from. Only `stats` belongs to the event loop, and is called there."""
 
     stats: Callable[[], Coroutine[Any, Any, Stats]]
     calls: Calls
+    events: Events
+    records_waiting: Callable[[], int]
+    records_dropped: Callable[[], int]
     dialogues_open: Callable[[], int]
     serving: Callable[[], bool]
     restarts: Callable[[], int]
@@ -118,12 +140,12 @@ class ServerCollector(Collector):
 
 def server_metrics(sources: Sources) -> Iterator[Metric]:
     """What the server knows without the engine."""
-    requests = CounterMetricFamily(
-        "troupe_grpc_requests", "Calls that ended, by status.", labels=("method", "code")
-    )
-    for labels, count in sorted(sources.calls.snapshot().items()):
-        requests.add_metric(labels, count)
-    yield requests
+    calls, events = sources.calls.snapshot(), sources.events.snapshot()
+    yield _counts("grpc_requests", "Calls that ended, by status.", ("method", "code"), calls)
+    yield _counts("feedback_events", "Events decided, by status.", ("kind", "code"), events)
+    waiting, dropped = sources.records_waiting(), sources.records_dropped()
+    yield _gauge("records_waiting", "Records the store has not taken yet.", waiting)
+    yield _counter("records_dropped", "Sessions and turns that were never stored.", dropped)
     yield _gauge("dialogues_open", "Open sessions.", sources.dialogues_open())
     yield _gauge("engine_up", "1 while the engine can take turns.", sources.serving())
     yield _counter("engine_restarts", "Restarts of a dead engine.", sources.restarts())
@@ -182,6 +204,15 @@ def _gauge(name: str, what: str, value: float) -> Metric:
 
 def _counter(name: str, what: str, value: float) -> Metric:
     return CounterMetricFamily(f"troupe_{name}", what, value)
+
+
+def _counts(
+    name: str, what: str, labels: tuple[str, str], values: Mapping[tuple[str, str], int]
+) -> Metric:
+    family = CounterMetricFamily(f"troupe_{name}", what, labels=labels)
+    for said, count in sorted(values.items()):
+        family.add_metric(said, count)
+    return family
 
 
 def _histogram(name: str, what: str, values: Histogram, unit: float = 1.0) -> Metric:

@@ -12,9 +12,9 @@ import uuid
 from contextlib import aclosing
 
 from npc_server.adapters import LiveAdapter
-from npc_server.dialogue import Model
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Request, Sampling
+from npc_server.turns import Model
 from personas.persona import Persona
 from personas.render import START, opening_ids
 

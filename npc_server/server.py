@@ -1,8 +1,9 @@
 """Build, start and stop the server, in that order of reading.
 
 Stop order: health says NOT_SERVING and new calls are refused; running turns drain for the grace
-period; then what watches the engine and the adapters on disk; then the engine ends, which nothing
-uses any more; last the store flushes and closes, because the turns above still write to it.
+period; then what watches the engine, the adapters on disk and the age of turns; then what is not
+recorded yet gets the grace period too, because the turns above still left records; then the engine
+ends, which nothing uses any more; last the store flushes and closes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from feedback_store.pseudonyms import Pseudonyms, ensure_key, is_pseudonym, read_key
+from feedback_store.rate_limit import RateLimit
 from feedback_store.store import Store
 from npc.v1 import (
     adapters_pb2,
@@ -33,17 +37,22 @@ from npc.v1 import (
 from npc_server import models
 from npc_server.adapters import Adapters, LiveAdapter
 from npc_server.config import Config, EngineSection
-from npc_server.dialogue import Dialogue, Model, sampling_of
+from npc_server.dialogue import Dialogue, Memory, sampling_of
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import Engine, EngineOptions, Request
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.errors import ConfigError
 from npc_server.interceptors import RequestInterceptor
-from npc_server.metrics import Calls, Sources, exported
+from npc_server.metrics import Calls, Events, Sources, exported
+from npc_server.reactions import Reactions
+from npc_server.recorder import Recorder
 from npc_server.rehearsal import rehearse
+from npc_server.retention import sweep_hourly
+from npc_server.save_games import SaveGames
 from npc_server.service import AdaptersService, DialogueService, FeedbackService
 from npc_server.sessions import Sessions
 from npc_server.supervision import SupervisedEngine, Supervisor
+from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona, load_characters
 from personas.render import START, prompt
@@ -51,6 +60,12 @@ from personas.render import START, prompt
 logger = logging.getLogger(__name__)
 
 _HealthServicer: Any = health.aio.HealthServicer  # type: ignore[attr-defined]  # stubs lack aio
+
+#: Calls that wait to be taken in: beyond 1,000, gRPC would by itself cancel some of them.
+_OPTIONS = (
+    ("grpc.server.max_pending_requests", 10_000),
+    ("grpc.server.max_pending_requests_hard_limit", 20_000),
+)
 
 SERVICES = (
     dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name,
@@ -67,6 +82,7 @@ class Parts:
     model: Model
     store: Store
     repo: AdapterRepo
+    pseudonyms: Pseudonyms
 
 
 def build(config: Config) -> Parts:
@@ -80,9 +96,31 @@ def build(config: Config) -> Parts:
     _require_chatml(vocab, path)
     engine = LlamaEngine(_engine_config(path, config.engine))
     model = Model(engine, vocab, models.file_sha256(path))
-    config.paths.store.parent.mkdir(parents=True, exist_ok=True)
-    store = Store.open(config.paths.store)
-    return Parts(characters, model, store, AdapterRepo(config.paths.adapters))
+    store, pseudonyms = open_store(config)
+    return Parts(characters, model, store, AdapterRepo(config.paths.adapters), pseudonyms)
+
+
+def open_store(config: Config) -> tuple[Store, Pseudonyms]:
+    """The store that a server writes to, and the pseudonyms it knows players by.
+
+    Raises the store's errors, KeyFileError among them.
+    """
+    limit = RateLimit(config.feedback.events_per_minute, config.feedback.burst)
+    store = Store.open(config.paths.store, limit=limit)
+    try:
+        pseudonyms = Pseudonyms(_player_key(store, config.paths.player_key))
+        if replaced := store.ensure_pseudonyms(is_pseudonym, pseudonyms.of).result():
+            logger.warning("the ids of %d players were replaced by pseudonyms", replaced)
+    except BaseException:
+        store.close()
+        raise
+    return store, pseudonyms
+
+
+def _player_key(store: Store, path: Path) -> bytes:
+    # A new key in place of a lost one would make strangers of all known players.
+    known = is_pseudonym(store.latest_player() or "")
+    return read_key(path) if known else ensure_key(path)
 
 
 def _engine_config(path: Path, section: EngineSection) -> EngineConfig:
@@ -130,7 +168,7 @@ async def running(
     parts: Parts, config: Config, on_ready: Callable[[int], None]
 ) -> AsyncIterator[Supervisor]:
     """A serving server for the length of the block, with who keeps its engine alive."""
-    assembly = _assemble(parts)
+    assembly = _assemble(parts, config)
     try:
         await _bring_up(parts, assembly.adapters)
         async with _listening(assembly, config) as port:
@@ -148,13 +186,16 @@ class _Assembly:
     parts: Parts
     adapters: Adapters
     supervisor: Supervisor
+    engine: SupervisedEngine
     sessions: Sessions
+    recorder: Recorder
+    dialogue: Dialogue
     calls: Calls
+    events: Events
     status: Any  # the health servicer
 
 
-def _assemble(parts: Parts) -> _Assembly:
-    engine = parts.model.engine
+def _assemble(parts: Parts, config: Config) -> _Assembly:
     status = _HealthServicer()
 
     async def prepare(character: str, adapter: LiveAdapter) -> None:
@@ -163,10 +204,19 @@ def _assemble(parts: Parts) -> _Assembly:
             await rehearse(parts.model, parts.characters[character], adapter)
 
     adapters = Adapters(
-        parts.repo, engine, parts.model.base_sha256, tuple(parts.characters), prepare
+        parts.repo, parts.model.engine, parts.model.base_sha256, tuple(parts.characters), prepare
     )
-    supervisor = Supervisor(engine, partial(_bring_up, parts, adapters), partial(_announce, status))
-    return _Assembly(parts, adapters, supervisor, Sessions(), Calls(), status)
+    supervisor = Supervisor(
+        parts.model.engine, partial(_bring_up, parts, adapters), partial(_announce, status)
+    )
+    engine = SupervisedEngine(parts.model.engine, supervisor)
+    sessions, recorder = Sessions(), Recorder(parts.store)
+    silence = timedelta(seconds=config.feedback.silence_s)
+    memory = Memory(sessions, recorder, parts.pseudonyms, silence)
+    dialogue = Dialogue(parts.characters, replace(parts.model, engine=engine), adapters, memory)
+    return _Assembly(
+        parts, adapters, supervisor, engine, sessions, recorder, dialogue, Calls(), Events(), status
+    )
 
 
 async def _bring_up(parts: Parts, adapters: Adapters) -> None:
@@ -183,15 +233,20 @@ async def _listening(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
     """Open the ports, and do what is done beside the calls; yields the port of the calls."""
     section = config.server
     async with exported(_sources(assembly), section.host, section.metrics_port):
-        server = _server(assembly)
+        server = _server(assembly, config)
         port = _bind(server, config)
-        watching = assembly.adapters.watch(section.adapter_poll_s)
-        async with _beside(assembly.supervisor.run(), watching):
+        beside = (
+            assembly.supervisor.run(),
+            assembly.adapters.watch(section.adapter_poll_s),
+            sweep_hourly(assembly.parts.store, config.privacy),
+        )
+        async with assembly.recorder.at_work(section.grace_s), _beside(*beside):
             await server.start()
             try:
                 yield port
             finally:
                 await assembly.status.enter_graceful_shutdown()
+                assembly.dialogue.end()
                 await server.stop(section.grace_s)
 
 
@@ -213,25 +268,41 @@ def _sources(assembly: _Assembly) -> Sources:
     return Sources(
         stats=assembly.parts.model.engine.stats,
         calls=assembly.calls,
+        events=assembly.events,
+        records_waiting=lambda: assembly.recorder.waiting,
+        records_dropped=lambda: assembly.recorder.dropped,
         dialogues_open=lambda: len(assembly.sessions),
         serving=lambda: assembly.supervisor.serving,
         restarts=lambda: assembly.supervisor.restarts,
     )
 
 
-def _server(assembly: _Assembly) -> grpc.aio.Server:
-    parts, sessions = assembly.parts, assembly.sessions
-    engine = SupervisedEngine(parts.model.engine, assembly.supervisor)
-    model = replace(parts.model, engine=engine)
-    dialogue = Dialogue(parts.characters, model, assembly.adapters, sessions, parts.store)
-    adapters = AdaptersService(assembly.adapters, tuple(parts.characters), engine)
-    server = grpc.aio.server(interceptors=[RequestInterceptor(assembly.calls.count)])
-    dialogue_pb2_grpc.add_DialogueServicer_to_server(DialogueService(dialogue), server)
-    feedback_pb2_grpc.add_FeedbackServicer_to_server(FeedbackService(parts.store, sessions), server)
-    adapters_pb2_grpc.add_AdaptersServicer_to_server(adapters, server)
+def _server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
+    interceptors = [RequestInterceptor(assembly.calls.count)]
+    server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+    dialogue_pb2_grpc.add_DialogueServicer_to_server(_dialogue_service(assembly), server)
+    feedback_pb2_grpc.add_FeedbackServicer_to_server(_feedback_service(assembly, config), server)
+    adapters_pb2_grpc.add_AdaptersServicer_to_server(_adapters_service(assembly), server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
     reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME], server)
     return server
+
+
+def _dialogue_service(assembly: _Assembly) -> DialogueService:
+    parts = assembly.parts
+    games = SaveGames(parts.characters, assembly.sessions, parts.store, assembly.recorder)
+    return DialogueService(assembly.dialogue, games)
+
+
+def _feedback_service(assembly: _Assembly, config: Config) -> FeedbackService:
+    store, count = assembly.parts.store, assembly.events.count
+    wait_s = config.feedback.turn_wait_s
+    reactions = Reactions(store, assembly.sessions, assembly.recorder, count, wait_s)
+    return FeedbackService(reactions)
+
+
+def _adapters_service(assembly: _Assembly) -> AdaptersService:
+    return AdaptersService(assembly.adapters, tuple(assembly.parts.characters), assembly.engine)
 
 
 def _bind(server: grpc.aio.Server, config: Config) -> int:

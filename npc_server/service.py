@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
-from feedback_store.errors import UnknownTurnError
-from feedback_store.records import Choice, Edit, Event, Turn
-from feedback_store.store import Store
+from feedback_store.records import Receipt
 from npc.v1 import (
     adapters_pb2,
     adapters_pb2_grpc,
@@ -22,9 +21,11 @@ from npc.v1 import (
 )
 from npc_server import convert
 from npc_server.adapters import Adapters
-from npc_server.dialogue import Dialogue, check_id
+from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
-from npc_server.sessions import Session, Sessions
+from npc_server.limits import check_events, check_id
+from npc_server.reactions import Asked, Reactions
+from npc_server.save_games import SaveGames
 
 if TYPE_CHECKING:  # generic in the stubs only
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,13 +34,16 @@ if TYPE_CHECKING:  # generic in the stubs only
 class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     """npc.v1.Dialogue."""
 
-    def __init__(self, dialogue: Dialogue) -> None:
+    def __init__(self, dialogue: Dialogue, save_games: SaveGames) -> None:
         self._dialogue = dialogue
+        self._save_games = save_games
 
     async def StartSession(  # noqa: N802 - the contract's name
         self, request: dialogue_pb2.StartSessionRequest, context: Context
     ) -> dialogue_pb2.StartSessionResponse:
-        session = await self._dialogue.start_session(request.character, request.player_id)
+        session = await self._dialogue.start_session(
+            request.character, request.player_id, request.training_consent
+        )
         return convert.session_started(session, self._dialogue.live_version(session))
 
     async def Say(  # noqa: N802
@@ -62,6 +66,20 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
             async for event in events:
                 yield convert.reply_event(event)
 
+    async def Checkpoint(  # noqa: N802
+        self, request: dialogue_pb2.CheckpointRequest, context: Context
+    ) -> dialogue_pb2.CheckpointResponse:
+        checkpoint = await self._save_games.checkpoint(request.session_id)
+        return dialogue_pb2.CheckpointResponse(
+            token=checkpoint.token, exchanges=len(checkpoint.exchanges)
+        )
+
+    async def Restore(  # noqa: N802
+        self, request: dialogue_pb2.RestoreRequest, context: Context
+    ) -> dialogue_pb2.RestoreResponse:
+        session = await self._save_games.restore(check_id("token", request.token))
+        return convert.session_restored(session, self._dialogue.live_version(session))
+
     async def EndSession(  # noqa: N802
         self, request: dialogue_pb2.EndSessionRequest, context: Context
     ) -> dialogue_pb2.EndSessionResponse:
@@ -72,34 +90,39 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
 class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
     """npc.v1.Feedback."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
-        self._store = store
-        self._sessions = sessions
+    def __init__(self, reactions: Reactions) -> None:
+        self._reactions = reactions
 
     async def Submit(  # noqa: N802
         self, request: feedback_pb2.SubmitRequest, context: Context
     ) -> feedback_pb2.SubmitResponse:
-        turn = await asyncio.to_thread(self._turn, check_id("turn_id", request.turn_id))
-        event = convert.feedback_event(request, turn.player_id)
-        receipt = await asyncio.wrap_future(self._store.submit(event))
-        session = self._sessions.find(turn.session_id)
-        if session is not None and not receipt.duplicate:
-            _continue_from(session, event)
-        return convert.submitted(receipt)
+        answer = await self._reactions.take(convert.reaction(request, datetime.now(UTC)))
+        if not isinstance(answer, Receipt):
+            raise answer
+        return convert.submitted(answer)
 
-    def _turn(self, turn_id: str) -> Turn:
-        turn = self._store.turn(turn_id)
-        if turn is None:
-            raise UnknownTurnError(f"turn {turn_id!r} is not recorded; check the id in Started")
-        return turn
+    async def SubmitBatch(  # noqa: N802
+        self, requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], context: Context
+    ) -> feedback_pb2.SubmitBatchResponse:
+        ids: list[str] = []
+        answers = await self._reactions.take_all(_portions(requests, ids))
+        return convert.batch_answered(ids, answers)
+
+    async def Undo(  # noqa: N802
+        self, request: feedback_pb2.UndoRequest, context: Context
+    ) -> feedback_pb2.UndoResponse:
+        event = await self._reactions.undo(check_id("event_id", request.event_id))
+        return feedback_pb2.UndoResponse(event_id=event.event_id, turn_id=event.turn_id)
 
 
-def _continue_from(session: Session, event: Event) -> None:
-    """What the player kept or rewrote is what the conversation goes on from."""
-    if isinstance(event.payload, Choice):
-        session.keep(event.turn_id)
-    elif isinstance(event.payload, Edit):
-        session.correct(event.turn_id, event.payload.text)
+async def _portions(
+    requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], ids: list[str]
+) -> AsyncIterator[list[Asked]]:
+    """What each message asks for; puts the events' ids, as sent, into `ids`."""
+    async for message in requests:
+        ids.extend(event.event_id for event in message.events)
+        check_events(len(message.events), len(ids))
+        yield convert.reactions(message, datetime.now(UTC))
 
 
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):

@@ -1,28 +1,54 @@
 """Who is talking to whom, and what has been said: the open conversations, in memory.
 
 A conversation is a list of exchanges: what the player said and the takes on a reply, one of which
-is kept. What comes next continues from the kept takes. Everything durable is in the feedback
-store.
+is kept. What comes next continues from the kept takes, in the words they were corrected to. What
+moved a session on, a choice or a correction, can be taken back: what it had replaced counts again.
+Everything durable is in the feedback store.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
 from personas.persona import Persona
 from personas.render import Line, Speaker
 
 
+@dataclass(frozen=True)
+class _Correction:
+    event_id: str  # "" = it came with a save game
+    text: str
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    take: int
+    event_id: str | None  # of the choice; None = it was the newest take; "" = from a save game
+
+
 @dataclass
 class Take:
-    """One reply to a line; `text` changes when the player corrects it."""
+    """One reply to a line."""
 
     turn_id: str
-    text: str
+    said: str
+    corrections: list[_Correction] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What counts as said."""
+        return self.said if self.correction is None else self.correction
+
+    @property
+    def correction(self) -> str | None:
+        """What the player corrected it to; None = nothing."""
+        return self.corrections[-1].text if self.corrections else None
 
 
 @dataclass
@@ -31,39 +57,78 @@ class Exchange:
 
     player_text: str
     takes: list[Take] = field(default_factory=list)
-    kept: int = -1  # index into takes; the newest unless the player chose
+    replied_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # the newest take's end
+    _keepings: list[_Keeping] = field(default_factory=list)  # the last one counts
+
+    @property
+    def kept(self) -> Take:
+        """The take the conversation goes on from: the newest, unless the player chose."""
+        return self.takes[self._keepings[-1].take]
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the player chose the kept take."""
+        return self._keepings[-1].event_id is not None
+
+    def add(self, take: Take) -> None:
+        """A new take is complete, and kept."""
+        self.takes.append(take)
+        self.replied_at = datetime.now(UTC)
+        self._keepings.append(_Keeping(len(self.takes) - 1, None))
+
+    def keep(self, turn_id: str, event_id: str) -> None:
+        """The player chose this take, if it is one of these."""
+        for i, take in enumerate(self.takes):
+            if take.turn_id == turn_id:
+                self._keepings.append(_Keeping(i, event_id))
+
+    def unkeep(self, turn_id: str, event_id: str) -> None:
+        """That choice was taken back."""
+        for i, keeping in enumerate(self._keepings):
+            from_save = keeping.event_id == "" and self.takes[keeping.take].turn_id == turn_id
+            if keeping.event_id == event_id or from_save:
+                del self._keepings[i]
+                return
 
 
 @dataclass
 class Session:
     """One player's conversation with one character."""
 
-    session_id: str
-    player_id: str
+    record: SessionRecord
     persona: Persona
     exchanges: list[Exchange] = field(default_factory=list)
     turns: int = 0
     _speaking: bool = False
 
+    @property
+    def session_id(self) -> str:
+        """Names the session."""
+        return self.record.session_id
+
     @contextmanager
     def speaking(self) -> Iterator[None]:
         """Claim the session for one turn. Raises SessionBusyError."""
-        if self._speaking:
-            raise SessionBusyError(
-                f"session {self.session_id} has a reply running; wait for it or cancel it"
-            )
+        self.require_silence()
         self._speaking = True
         try:
             yield
         finally:
             self._speaking = False
 
+    def require_silence(self) -> None:
+        """Raises SessionBusyError while a reply is running."""
+        if self._speaking:
+            raise SessionBusyError(
+                f"session {self.session_id} has a reply running; wait for it or cancel it"
+            )
+
     def history(self, exchanges: int | None = None) -> list[Line]:
         """What was said in the first `exchanges` exchanges, or in all."""
         lines = []
         for exchange in self.exchanges[:exchanges]:
             lines.append(Line(Speaker.PLAYER, exchange.player_text))
-            lines.append(Line(Speaker.CHARACTER, exchange.takes[exchange.kept].text))
+            lines.append(Line(Speaker.CHARACTER, exchange.kept.text))
         return lines
 
     def latest(self, turn_id: str) -> Exchange:
@@ -75,26 +140,35 @@ class Session:
             "only the latest can be taken again"
         )
 
-    def add_take(self, exchange: Exchange, take: Take) -> None:
-        """The reply is complete: the conversation continues from it."""
-        exchange.takes.append(take)
-        exchange.kept = len(exchange.takes) - 1
-        if exchange not in self.exchanges:
-            self.exchanges.append(exchange)
-
-    def keep(self, turn_id: str) -> None:
+    def keep(self, turn_id: str, event_id: str) -> None:
         """The player chose this take; turns of other sessions are ignored."""
         for exchange in self.exchanges:
-            for i, take in enumerate(exchange.takes):
-                if take.turn_id == turn_id:
-                    exchange.kept = i
+            exchange.keep(turn_id, event_id)
 
-    def correct(self, turn_id: str, text: str) -> None:
-        """The player rewrote this take; turns of other sessions are ignored."""
+    def unkeep(self, turn_id: str, event_id: str) -> None:
+        """The player took that choice back; unknown ones are ignored."""
         for exchange in self.exchanges:
-            for take in exchange.takes:
-                if take.turn_id == turn_id:
-                    take.text = text
+            exchange.unkeep(turn_id, event_id)
+
+    def correct(self, turn_id: str, text: str, event_id: str) -> None:
+        """The player rewrote this take; turns of other sessions are ignored."""
+        for take in self._takes(turn_id):
+            take.corrections.append(_Correction(event_id, text))
+
+    def uncorrect(self, turn_id: str, text: str, event_id: str) -> None:
+        """The player took that correction back; unknown ones are ignored."""
+        same = (_Correction(event_id, text), _Correction("", text))
+        for take in self._takes(turn_id):
+            if found := next((known for known in take.corrections if known in same), None):
+                take.corrections.remove(found)
+
+    def turn_ids(self) -> list[str]:
+        """The turns that the conversation is made of, takes included."""
+        return [take.turn_id for exchange in self.exchanges for take in exchange.takes]
+
+    def _takes(self, turn_id: str) -> list[Take]:
+        takes = (take for exchange in self.exchanges for take in exchange.takes)
+        return [take for take in takes if take.turn_id == turn_id]
 
 
 class Sessions:
@@ -103,6 +177,7 @@ class Sessions:
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._open: OrderedDict[str, Session] = OrderedDict()
+        self._of_turn: dict[str, Session] = {}  # of open sessions, for events that name a turn
 
     def __len__(self) -> int:
         return len(self._open)
@@ -110,8 +185,9 @@ class Sessions:
     def add(self, session: Session) -> None:
         """Open a session."""
         self._open[session.session_id] = session
+        self._of_turn |= dict.fromkeys(session.turn_ids(), session)
         while len(self._open) > self._limit:
-            self._open.popitem(last=False)
+            self._forget(self._open.popitem(last=False)[1])
 
     def get(self, session_id: str) -> Session:
         """An open session. Raises UnknownSessionError."""
@@ -119,7 +195,7 @@ class Sessions:
         if session is None:
             raise UnknownSessionError(
                 f"no open session {session_id!r}; sessions end with EndSession or a restart: "
-                "start a new one"
+                "start a new one, or restore a checkpoint of this one"
             )
         self._open.move_to_end(session_id)
         return session
@@ -128,8 +204,32 @@ class Sessions:
         """An open session, or None."""
         return self._open.get(session_id)
 
+    def of_turn(self, turn_id: str) -> Session | None:
+        """The open session whose conversation holds this turn, or None."""
+        return self._of_turn.get(turn_id)
+
+    def add_take(self, session: Session, exchange: Exchange, take: Take) -> None:
+        """A reply is complete: the conversation continues from it."""
+        exchange.add(take)
+        session.turns += 1
+        if len(exchange.takes) == 1:
+            session.exchanges.append(exchange)
+        if self.find(session.session_id) is session:
+            self._of_turn[take.turn_id] = session
+
+    def go_back(self, session: Session, exchanges: Sequence[Exchange]) -> None:
+        """An open session goes on from another past."""
+        self._forget(session)
+        session.exchanges = list(exchanges)
+        self._of_turn |= dict.fromkeys(session.turn_ids(), session)
+
     def end(self, session_id: str) -> Session:
         """Close a session. Raises UnknownSessionError."""
         session = self.get(session_id)
         del self._open[session_id]
+        self._forget(session)
         return session
+
+    def _forget(self, session: Session) -> None:
+        for turn_id in session.turn_ids():
+            self._of_turn.pop(turn_id, None)

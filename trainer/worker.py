@@ -41,6 +41,11 @@ _EXIT_OF = {
     "rejected": REJECTED,
     "waiting": MISSING,
 }
+_SIDES = tuple(  # of a snapshot
+    f"{side}_{rows}"
+    for side in ("train", "held_out")
+    for rows in ("pairs", "labels", "edits", "prompts")
+)
 
 
 def main(
@@ -78,9 +83,16 @@ def _readiness(job: Job) -> dict[str, Any]:
     return {
         "state": "ready" if isinstance(decision, policy.Plan) else "waiting",
         "reason": decision.reason,
-        "train_pairs": len(snapshot.train_pairs),
-        "held_out_pairs": len(snapshot.held_out_pairs),
+        "missing": [asdict(short) for short in _missing(decision)],
+        **{name: len(getattr(snapshot, name)) for name in _SIDES},
+        "dropped": dict(snapshot.dropped),
+        "discounted_players": snapshot.discounted_players,
+        "discounted_rows": snapshot.discounted_rows,
     }
+
+
+def _missing(decision: policy.Plan | policy.Wait) -> tuple[policy.Shortage, ...]:
+    return decision.missing if isinstance(decision, policy.Wait) else ()
 
 
 def _retrain(job: Job, promote: bool, console: Console) -> dict[str, Any]:

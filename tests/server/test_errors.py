@@ -6,7 +6,13 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from feedback_store.errors import FeedbackStoreError, StoreClosedError
+from feedback_store.errors import (
+    FeedbackStoreError,
+    InvalidEventError,
+    StoreClosedError,
+    StoreFullError,
+    TooManyEventsError,
+)
 from npc_server.engine.errors import EngineBusyError, EngineError
 from npc_server.errors import STATUS_OF, InvalidRequestError, ServerError, status_of
 from personas.errors import PersonasError
@@ -25,9 +31,16 @@ def test_every_class_of_every_tree_finds_a_status(root: type[Exception]) -> None
         assert any(base in STATUS_OF for base in kind.__mro__), kind
 
 
+def test_every_store_error_has_a_status_of_its_own_or_says_what_its_parent_says() -> None:
+    as_parent = {InvalidEventError, StoreClosedError}
+    assert set(tree(FeedbackStoreError)) - set(STATUS_OF) == as_parent
+
+
 def test_the_nearest_class_decides() -> None:
     assert status_of(InvalidRequestError("x")) is grpc.StatusCode.INVALID_ARGUMENT
     assert status_of(StoreClosedError("x")) is grpc.StatusCode.UNAVAILABLE
+    assert status_of(StoreFullError("x")) is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert status_of(TooManyEventsError("x", 1.0)) is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_an_error_nobody_planned_has_none() -> None:

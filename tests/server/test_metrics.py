@@ -8,10 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from feedback_store.records import Kind
 from npc_server import metrics
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.protocol import Histogram, Stats
-from npc_server.metrics import Calls, ServerCollector, Sources, engine_metrics
+from npc_server.metrics import Calls, Events, ServerCollector, Sources, engine_metrics
 
 CODES = ("OK", "CANCELLED")
 
@@ -24,7 +25,17 @@ class Scene:
         self.engine = FakeEngine()
         self.open = asyncio.Event()
         self.open.set()
-        sources = Sources(self.stats, self.calls, lambda: 3, lambda: True, lambda: 1)
+        self.events = Events()
+        sources = Sources(
+            stats=self.stats,
+            calls=self.calls,
+            events=self.events,
+            records_waiting=lambda: 4,
+            records_dropped=lambda: 5,
+            dialogues_open=lambda: 3,
+            serving=lambda: True,
+            restarts=lambda: 1,
+        )
         self.registry = CollectorRegistry()
         self.registry.register(ServerCollector(sources, asyncio.get_running_loop()))
 
@@ -71,6 +82,17 @@ async def test_what_the_server_counts_itself_is_there() -> None:
     assert {code: samples[name] for code, name in said.items()} == {"OK": 2, "CANCELLED": 1}
     assert samples["troupe_dialogues_open"] == 3
     assert samples["troupe_engine_restarts_total"] == 1
+    assert samples["troupe_records_waiting"] == 4
+    assert samples["troupe_records_dropped_total"] == 5
+
+
+async def test_events_are_counted_by_kind_and_status() -> None:
+    scene = Scene()
+    for kind in (Kind.THUMB, Kind.THUMB, None):
+        scene.events.count(kind, grpc.StatusCode.INVALID_ARGUMENT)
+    samples = await scene.samples()
+    name = "troupe_feedback_events_total INVALID_ARGUMENT"
+    assert (samples[f"{name} thumb"], samples[f"{name} malformed"]) == (2, 1)
 
 
 async def test_an_engine_that_is_slow_to_answer_leaves_the_last_figures_with_their_age(

@@ -10,18 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from feedback_store.store import Store
+from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.rate_limit import RateLimit
+from feedback_store.store import NO_LIMIT, Store
 from npc_client.client import Client
-from npc_server.config import Config, ServerSection
-from npc_server.dialogue import Model
+from npc_server.config import Config, FeedbackSection, PrivacySection, ServerSection
 from npc_server.engine.fake import FakeEngine, Script
 from npc_server.server import Parts, running
+from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from tests import tiny_gguf
 
 BASE_SHA256 = "b" * 64
+HASTY = FeedbackSection(turn_wait_s=0.1)
+KEEP = PrivacySection()
+PSEUDONYMS = Pseudonyms(b"k" * 32)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,11 @@ class Stage:
     store: Store
     repo: AdapterRepo
     folder: Path  # of the test's own data
+
+    async def settled(self) -> None:
+        """Return when everything that was enqueued so far is on disk."""
+        await asyncio.sleep(0.05)  # the recorder takes up what was just noticed
+        await asyncio.wrap_future(self.store.submit_all([]))
 
     def publish(self, character: str, seed: int, base_sha256: str = BASE_SHA256) -> str:
         """Publish a random adapter; returns its version."""
@@ -53,20 +63,24 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             script: Script | None = None,
             metrics_port: int = 0,
             characters: Path = SAMPLE_CHARACTERS,
+            feedback: FeedbackSection = HASTY,
+            privacy: PrivacySection = KEEP,
+            limit: RateLimit = NO_LIMIT,
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
-            store = stack.enter_context(Store.open(tmp_path / "feedback.db"))
+            store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
             repo = AdapterRepo(tmp_path / "adapters")
             parts = Parts(
                 load_characters(characters),
                 Model(engine, FakeTokenizer(), BASE_SHA256),
                 store,
                 repo,
+                PSEUDONYMS,
             )
             section = ServerSection(
                 port=0, grace_s=1, adapter_poll_s=0.05, metrics_port=metrics_port
             )
-            config = Config(server=section)
+            config = Config(server=section, feedback=feedback, privacy=privacy)
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             await stack.enter_async_context(running(parts, config, port.set_result))
             client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))

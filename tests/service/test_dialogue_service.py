@@ -35,7 +35,7 @@ async def test_a_reply_streams_and_is_recorded_before_it_ends(stage: StageMaker)
     assert "".join(pieces) == reply.text == "Mind the sparks."
     turn = made.store.turn(reply.turn_id)
     assert turn is not None
-    assert (turn.reply_text, turn.player_text, turn.player_id) == (reply.text, "Hello.", "p1")
+    assert (turn.reply_text, turn.player_text) == (reply.text, "Hello.")
 
 
 async def test_the_recorded_prompt_is_the_one_the_engine_got(stage: StageMaker) -> None:

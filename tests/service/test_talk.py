@@ -6,9 +6,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from feedback_store.records import Choice, Edit, Reason, Thumb
+from feedback_store.records import Choice, Edit, Kind, Reason, Thumb
 from npc_client.talk import talk
-from tests.service.conftest import StageMaker
+from tests.service.conftest import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
@@ -18,11 +18,19 @@ async def chat(
 ) -> tuple[str, list[object]]:
     """What is printed, and what feedback arrived, when somebody types these lines."""
     made = await stage()
+    printed = await typed_into(made, monkeypatch, *lines)
+    return printed, [event.payload for event in made.store.events("mira")]
+
+
+async def typed_into(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *lines: str, consent: bool = False
+) -> str:
+    """What is printed when somebody types these lines."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
     console = Console(file=io.StringIO(), width=200)
-    await talk(made.client, "mira", "p1", console)
+    await talk(stage.client, "mira", "p1", console, training_consent=consent)
     assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue(), [event.payload for event in made.store.events("mira")]
+    return console.file.getvalue()
 
 
 async def test_a_line_is_answered(stage: StageMaker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,9 +61,29 @@ async def test_one_of_several_takes_is_kept(
     assert len(choice.over_turn_ids) == 1
 
 
+async def test_the_latest_reaction_is_taken_back(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    printed = await typed_into(made, monkeypatch, "Hello.", "/like", "/fix Morning.", "/undo")
+    undone = {event.kind: event.undone for event in made.store.events("mira")}
+    assert undone == {Kind.THUMB: False, Kind.EDIT: True}
+    assert "taken back" in printed
+
+
+@pytest.mark.parametrize("consent", [True, False])
+async def test_what_is_said_may_be_trained_on_if_the_player_agrees(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch, consent: bool
+) -> None:
+    made = await stage()
+    await typed_into(made, monkeypatch, "Hello.", consent=consent)
+    assert [turn.consent for turn in made.store.turns("mira")] == [consent]
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
+        pytest.param(["/undo"], "nothing to take back", id="nothing-to-undo"),
         pytest.param(["/like"], "nothing has been said yet", id="too-early"),
         pytest.param(["Hi.", "/dislike ugly"], "'ugly' is no reason", id="no-reason"),
         pytest.param(["Hi.", "/keep 2"], "a number from 1 to 1", id="no-take"),

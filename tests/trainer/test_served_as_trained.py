@@ -8,7 +8,7 @@ token; on the real Q4_1 model the tolerance is a cosine of 0.99 and the same lik
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,19 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from feedback_store.records import Edit, Event
+from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.records import Edit, Reaction
 from feedback_store.selection import is_held_out, select
 from feedback_store.store import Store
 from npc_server.adapters import Adapters
-from npc_server.dialogue import Dialogue, Finished, Model
+from npc_server.dialogue import Dialogue, Memory
 from npc_server.engine.assembly import assemble
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import EngineOptions, Request, Sampling
+from npc_server.recorder import Recorder
 from npc_server.sessions import Sessions
+from npc_server.turns import Finished, Model
 from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
@@ -129,15 +132,20 @@ async def talk_and_correct(
     cast = load_characters(SAMPLE_CHARACTERS)
     adapters = Adapters(AdapterRepo(Path("adapters")), engine, "base", tuple(cast))
     model = Model(engine, vocab, "base")
-    dialogue = Dialogue(cast, model, adapters, Sessions(), store)
-    player = next(name for name in map(str, range(99)) if not is_held_out(name, 0.2))
-    session = await dialogue.start_session(character, player)
-    for line in (said, f"{said} And then?"):
-        events = [event async for event in dialogue.say(session.session_id, line, seed=1)]
-        assert isinstance(events[-1], Finished)
-        turn_id = events[-1].turn_id
-        edit = Event(f"e-{turn_id}", turn_id, player, Edit("Aye, stranger."), datetime.now(UTC))
-        store.submit(edit).result(5)
+    pseudonyms, recorder = Pseudonyms(b"k" * 32), Recorder(store)
+    memory = Memory(Sessions(), recorder, pseudonyms, timedelta(hours=1))
+    dialogue = Dialogue(cast, model, adapters, memory)
+    ids = map(str, range(99))
+    player = next(name for name in ids if not is_held_out(pseudonyms.of(name), 0.2))
+    async with recorder.at_work(grace_s=5):
+        session = await dialogue.start_session(character, player, consent=True)
+        for line in (said, f"{said} And then?"):
+            events = [event async for event in dialogue.say(session.session_id, line, seed=1)]
+            assert isinstance(events[-1], Finished)
+            edit = Reaction(
+                f"e-{line}", Edit("Aye, stranger."), datetime.now(UTC), events[-1].turn_id
+            )
+            store.submit(edit).result(5)
 
 
 def seen(trainer: Any, rows: Sequence[PairIds]) -> Iterator[tuple[tuple[int, ...], PairIds]]:

@@ -1,0 +1,137 @@
+"""What players did, as lines of JSON: for analysis, and as TRL's trainers read it.
+
+`reactions` is every event as it was stored, taken back ones too. Of a session without training
+consent only the figures leave the store: its texts are null. The other formats hold what training
+would see, row for row, in TRL's conversational columns; ours stand beside them. No column is ever
+null there, so that readers who guess a column's type from its first rows guess right.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from feedback_store.lessons import Edited, Labelled, Messages, Pair
+
+if TYPE_CHECKING:  # a command that only names the formats loads nothing
+    from sqlite_utils import Database
+
+    from feedback_store.selection import Snapshot
+
+Line: TypeAlias = dict[str, Any]
+
+
+class Format(StrEnum):
+    """What a line is."""
+
+    JSONL = "jsonl"
+    """An event with its turn."""
+    DPO = "dpo"
+    """A prompt, the chosen and the rejected reply."""
+    KTO = "kto"
+    """A prompt, a reply, and whether it is good."""
+    SFT = "sft"
+    """A prompt and the reply a player wrote."""
+
+
+class Split(StrEnum):
+    """Which side of the selection."""
+
+    TRAIN = "train"
+    """What is trained on."""
+    HELD_OUT = "held-out"
+    """What judges the trained version."""
+    ALL = "all"
+    """Both; the column `split` tells them apart."""
+
+
+REACTIONS = """
+SELECT event_id, events.character, events.session_id, turn_id, events.player_id, kind, source,
+       payload, events.created_at, received_at, undone_at IS NOT NULL AS undone,
+       sessions.consent, rolled_back, turns.persona_version, adapter_version, take, finish_reason,
+       player_text, reply_text
+FROM events LEFT JOIN turns USING (turn_id)
+     LEFT JOIN sessions ON sessions.session_id = events.session_id
+WHERE events.character = ? ORDER BY events.created_at
+"""
+_PAYLOAD = ("up", "reasons", "over_turn_ids", "text", "stars", "success", "name", "sign")
+_FLAGS = ("undone", "consent", "rolled_back")
+_WORDS = ("player_text", "reply_text", "text")  # not to be told without consent
+
+
+def line(row: Line) -> str:
+    """A row as one line of JSON, without its end."""
+    return json.dumps(row, separators=(",", ":"), allow_nan=False)
+
+
+def reactions(db: "Database", character: str) -> Iterator[Line]:
+    """All events about a character in order of arrival, read from the disk as they are taken."""
+    for row in db.query(REACTIONS, [character]):
+        yield _reaction(row)
+
+
+def lessons(snapshot: "Snapshot", form: Format, split: Split) -> Iterator[Line]:
+    """What training would see, as the trainer of that method reads it.
+
+    Raises ValueError for the format of events, which no selection makes.
+    """
+    for held_out, rows in _sides(snapshot, form):
+        if split in (Split.ALL, Split.HELD_OUT if held_out else Split.TRAIN):
+            yield from (_lesson(snapshot.character, row) for row in rows)
+
+
+def _sides(
+    snapshot: "Snapshot", form: Format
+) -> tuple[tuple[bool, tuple[Pair | Labelled | Edited, ...]], ...]:
+    match form:
+        case Format.DPO:
+            return (False, snapshot.train_pairs), (True, snapshot.held_out_pairs)
+        case Format.KTO:
+            return (False, snapshot.train_labels), (True, snapshot.held_out_labels)
+        case Format.SFT:
+            return (False, snapshot.train_edits), (True, snapshot.held_out_edits)
+        case Format.JSONL:
+            raise ValueError("events are not selected: use `reactions`")
+
+
+def _lesson(character: str, row: Pair | Labelled | Edited) -> Line:
+    return {
+        **_taught(row),
+        "weight": row.weight,
+        "origin": "edit" if isinstance(row, Edited) else row.origin.value,
+        "split": "held_out" if row.held_out_by else "train",
+        "held_out_by": row.held_out_by.value if row.held_out_by else "",
+        "character": character,
+        "player_id": row.player_id,
+        "session_id": row.session_id,
+        "turn_id": row.turn_id,
+    }
+
+
+def _taught(row: Pair | Labelled | Edited) -> Line:
+    prompt = _conversation(row.messages)
+    match row:
+        case Pair(chosen=chosen, rejected=rejected):
+            return {"prompt": prompt, "chosen": _reply(chosen), "rejected": _reply(rejected)}
+        case Labelled(completion=completion, desirable=desirable):
+            return {"prompt": prompt, "completion": _reply(completion), "label": desirable}
+        case Edited(completion=completion):
+            return {"prompt": prompt, "completion": _reply(completion)}
+
+
+def _conversation(messages: Messages) -> list[dict[str, str]]:
+    return [{"role": message["role"], "content": message["content"]} for message in messages]
+
+
+def _reply(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
+
+
+def _reaction(row: Mapping[str, Any]) -> Line:
+    payload = json.loads(row["payload"])
+    flat = {
+        **{name: value for name, value in row.items() if name != "payload"},
+        **{name: None if row[name] is None else bool(row[name]) for name in _FLAGS},
+        **{name: payload.get(name) for name in _PAYLOAD},
+    }
+    return flat if row["consent"] else {**flat, **dict.fromkeys(_WORDS)}

@@ -1,0 +1,96 @@
+"""Deleting what was said: all of a player, or what is older than may be kept. Runs on the writer
+thread, inside a savepoint.
+
+Deleted text is overwritten in the file (`secure_delete`), not only unlinked. It is still in the
+write-ahead log until `empty_log`, and for ever in backups and exports made earlier.
+"""
+
+import json
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from feedback_store.database import connect, translated
+from feedback_store.records import Forgotten
+
+_OLDEST = """
+SELECT turn_id, session_id FROM turns WHERE consent = ? AND created_at < ?
+ORDER BY created_at LIMIT ?
+"""
+_LISTED = "IN (SELECT value FROM json_each(?))"
+_LEADS_TO = """
+DELETE FROM checkpoints WHERE session_id IN (SELECT value FROM json_each(:sessions)) AND EXISTS (
+    SELECT 1 FROM json_each(exchanges) AS lived,
+                  json_each(lived.value, '$.take_turn_ids') AS take
+    WHERE take.value IN (SELECT value FROM json_each(:turns))
+)
+"""
+_LEFT_EMPTY = """
+SELECT value FROM json_each(?) AS touched
+WHERE NOT EXISTS (SELECT 1 FROM turns WHERE turns.session_id = touched.value)
+"""
+
+
+def forget(db: Database, player_id: str) -> Forgotten:
+    """Delete a player's sessions with all that hangs on them, and never record them again."""
+    sessions = _column(db, "SELECT session_id FROM sessions WHERE player_id = ?", player_id)
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    db.execute(
+        "INSERT OR IGNORE INTO forgotten_sessions SELECT value, ? FROM json_each(?)",
+        [now, json.dumps(sessions)],
+    )
+    return delete_sessions(db, sessions)
+
+
+def delete_sessions(db: Database, session_ids: list[str]) -> Forgotten:
+    """Delete sessions with their turns, events and checkpoints."""
+    db.execute("PRAGMA secure_delete = ON")
+    sessions = json.dumps(session_ids)
+    turns = _column(db, f"SELECT turn_id FROM turns WHERE session_id {_LISTED}", sessions)
+    events = _delete_turns(db, turns)
+    events += _delete(db, f"events WHERE turn_id IS NULL AND session_id {_LISTED}", sessions)
+    checkpoints = _delete(db, f"checkpoints WHERE session_id {_LISTED}", sessions)
+    deleted = _delete(db, f"sessions WHERE session_id {_LISTED}", sessions)
+    return Forgotten(deleted, len(turns), events, checkpoints)
+
+
+def delete_older(db: Database, before: str, consent: bool, limit: int) -> int:
+    """Delete at most `limit` turns said before a time, oldest first; returns how many.
+
+    With them go their events, checkpoints that lead to them, and sessions that are left empty.
+    """
+    db.execute("PRAGMA secure_delete = ON")
+    found = db.execute(_OLDEST, [int(consent), before, limit]).fetchall()
+    turns, sessions = [row[0] for row in found], json.dumps(sorted({row[1] for row in found}))
+    db.execute(_LEADS_TO, {"sessions": sessions, "turns": json.dumps(turns)})
+    _delete_turns(db, turns)
+    delete_sessions(db, _column(db, _LEFT_EMPTY, sessions))
+    return len(turns)
+
+
+def empty_log(path: Path, timeout_s: float) -> bool:
+    """Take what was deleted out of the write-ahead log; False while a reader still needs it.
+
+    Raises StoreUnavailableError, StoreCorruptError.
+    """
+    with translated(path), closing(connect(path, timeout_s)) as db:
+        busy: int = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return not busy
+
+
+def _delete_turns(db: Database, turn_ids: list[str]) -> int:
+    """Delete turns with their events; returns how many events that were."""
+    turns = json.dumps(turn_ids)
+    events = _delete(db, f"events WHERE turn_id {_LISTED}", turns)
+    _delete(db, f"turns WHERE turn_id {_LISTED}", turns)
+    return events
+
+
+def _delete(db: Database, what: str, parameter: str) -> int:
+    return int(db.execute(f"DELETE FROM {what}", [parameter]).rowcount)
+
+
+def _column(db: Database, sql: str, parameter: str) -> list[str]:
+    return [row[0] for row in db.execute(sql, [parameter])]

@@ -1,0 +1,92 @@
+"""Which adapter versions learned from one player, and what an operator can do about it.
+
+A version that was trained on from such a one has learned from the player too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from personas.adapter_repo import AdapterRepo, Manifest
+from personas.persona import ID_PATTERN
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A version that learned from the player."""
+
+    character: str
+    version: str
+    live: bool
+    inherited: bool  # from a version it was trained on from, not from the player's own rows
+    instead: str  # newest version of the character that did not; "" = only the bare base
+
+
+def found(adapters: Path, player_id: str) -> tuple[Taught, ...]:
+    """Of all characters that have versions. Raises AdapterRepoError."""
+    folders = adapters.iterdir() if adapters.is_dir() else ()
+    names = sorted(entry.name for entry in folders if re.fullmatch(ID_PATTERN, entry.name))
+    repo = AdapterRepo(adapters)
+    return tuple(
+        taught
+        for name in names
+        for taught in trained_on(player_id, repo.versions(name), repo.aliases(name).live)
+    )
+
+
+def trained_on(
+    player_id: str, versions: Iterable[Manifest], live: str | None
+) -> tuple[Taught, ...]:
+    """Of one character's versions, given oldest first."""
+    manifests = tuple(versions)
+    tainted = _tainted(player_id, manifests)
+    clean = [one.version for one in manifests if one.version not in tainted]
+    return tuple(
+        Taught(
+            character=one.character,
+            version=one.version,
+            live=one.version == live,
+            inherited=player_id not in one.players,
+            instead=clean[-1] if clean else "",
+        )
+        for one in manifests
+        if one.version in tainted
+    )
+
+
+def advice(taught: Sequence[Taught]) -> list[str]:
+    """What to tell the operator, a line each."""
+    if not taught:
+        return ["No adapter version learned from this player"]
+    lines = [_line(one) for one in taught]
+    return [*lines, *(_remedy(one) for one in taught if one.live)]
+
+
+def _tainted(player_id: str, manifests: Iterable[Manifest]) -> set[str]:
+    tainted: set[str] = set()
+    for one in manifests:  # a parent is older than its children
+        if player_id in one.players or one.parent in tainted:
+            tainted.add(one.version)
+    return tainted
+
+
+def _line(one: Taught) -> str:
+    how = "was trained on from one that learned" if one.inherited else "learned"
+    return (
+        f"{one.character} {one.version}{', live now,' if one.live else ''} {how} from this player"
+    )
+
+
+def _remedy(one: Taught) -> str:
+    back = (
+        f"npc adapters promote {one.character} {one.instead}"
+        if one.instead
+        else f"npc adapters rollback {one.character}, until the bare base is live"
+    )
+    return (
+        f"To take it out of {one.character}: {back}; then npc train {one.character} trains a new "
+        "version from the remaining rows"
+    )

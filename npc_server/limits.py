@@ -1,0 +1,44 @@
+"""What a call may carry, and the check of each. Pure."""
+
+from __future__ import annotations
+
+from npc_server.errors import InvalidRequestError
+
+MAX_LINE_CHARACTERS = 2000
+MAX_ID_CHARACTERS = 128
+MAX_TAKES = 100  # that a choice may name
+MAX_EVENTS_A_MESSAGE = 256
+MAX_EVENTS_A_CALL = 10_000
+
+
+def check_text(field: str, text: str) -> str:
+    """A player's words, if they are words of bearable length. Raises InvalidRequestError."""
+    return _checked(field, text, MAX_LINE_CHARACTERS)
+
+
+def check_id(field: str, value: str) -> str:
+    """A client-made id of bearable length. Raises InvalidRequestError."""
+    return _checked(field, value, MAX_ID_CHARACTERS)
+
+
+def check_events(in_message: int, in_call: int) -> None:
+    """Whether a call may go on with a message of so many events. Raises InvalidRequestError."""
+    if not 1 <= in_message <= MAX_EVENTS_A_MESSAGE:
+        raise InvalidRequestError(
+            f"a message holds {in_message} events; send 1 to {MAX_EVENTS_A_MESSAGE} in each"
+        )
+    if in_call > MAX_EVENTS_A_CALL:
+        raise InvalidRequestError(
+            f"the call has more than {MAX_EVENTS_A_CALL} events; begin another one. What was taken"
+            " is stored: sending it again is safe"
+        )
+
+
+def _checked(field: str, value: str, most_characters: int) -> str:
+    if not value.strip():
+        raise InvalidRequestError(f"{field} is empty")
+    if len(value) > most_characters:
+        raise InvalidRequestError(
+            f"{field} has {len(value)} characters; at most {most_characters} are taken"
+        )
+    return value

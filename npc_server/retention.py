@@ -1,0 +1,47 @@
+"""How long what players said is kept: what is older than configured is deleted, a little at a time.
+
+Deleting shares the store's one writer with everything else, so it goes in portions with pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from feedback_store.errors import FeedbackStoreError
+from feedback_store.store import Store
+from npc_server.config import PrivacySection
+
+logger = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 3600.0
+PORTION = 500  # turns
+PAUSE_S = 0.1
+
+
+async def sweep_hourly(store: Store, privacy: PrivacySection) -> None:
+    """Delete what is too old, now and then every hour, until cancelled."""
+    while True:
+        await sweep(store, privacy)
+        await asyncio.sleep(SWEEP_EVERY_S)
+
+
+async def sweep(store: Store, privacy: PrivacySection) -> None:
+    """Delete what is older than configured, by whether its player agreed to training."""
+    for consent, days in ((True, privacy.retention_days), (False, privacy.serving_retention_days)):
+        if days:
+            await _sweep(store, consent, days)
+
+
+async def _sweep(store: Store, consent: bool, days: int) -> None:
+    moment = datetime.now(UTC) - timedelta(days=days)
+    deleted = 0
+    try:
+        while portion := await asyncio.wrap_future(store.delete_older(moment, consent, PORTION)):
+            deleted += portion
+            await asyncio.sleep(PAUSE_S)
+    except FeedbackStoreError as error:
+        logger.error("deleting turns of more than %d days stopped: %s", days, error)
+    if deleted:
+        logger.info("%d turns of more than %d days were deleted", deleted, days)

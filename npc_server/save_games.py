@@ -1,0 +1,151 @@
+"""Save games: a point in a conversation that a game can go back to.
+
+A checkpoint is a row of the store, named by a token that nobody guesses: which takes the player had
+lived through, which of them was kept, and in whose words. Going back rebuilds the conversation from
+the stored turns, whether its session is open, closed or of a server that is gone, so there is one
+way only. Turns of other branches stay recorded; the store marks what the player did not live
+through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from weakref import WeakValueDictionary
+
+from feedback_store.errors import UnknownCheckpointError
+from feedback_store.records import Checkpoint, Lived
+from feedback_store.records import Session as SessionRecord
+from feedback_store.records import Turn as TurnRecord
+from feedback_store.store import Store
+from npc_server.errors import UnknownCharacterError
+from npc_server.recorder import Recorder
+from npc_server.sessions import Exchange, Session, Sessions, Take
+from personas.persona import Persona
+
+SETTLE_S = 5.0  # for turns that are on their way to the disk
+
+
+@dataclass(frozen=True)
+class _Past:
+    """What a checkpoint leads back to, as the store has it."""
+
+    record: SessionRecord
+    turns: Sequence[TurnRecord]
+
+
+class SaveGames:
+    """Makes checkpoints and goes back to them."""
+
+    def __init__(
+        self,
+        characters: Mapping[str, Persona],
+        sessions: Sessions,
+        store: Store,
+        recorder: Recorder,
+    ) -> None:
+        self._characters = characters
+        self._sessions = sessions
+        self._store = store
+        self._recorder = recorder
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by session
+
+    async def checkpoint(self, session_id: str) -> Checkpoint:
+        """Mark this point of an open session; it is on disk with all it leads back to.
+
+        Raises UnknownSessionError, SessionBusyError, StoreUnavailableError and ForgottenError.
+        """
+        session = self._sessions.get(session_id)
+        session.require_silence()
+        exchanges = tuple(_lived(exchange) for exchange in session.exchanges)
+        token = secrets.token_urlsafe(24)
+        checkpoint = Checkpoint(token, session_id, exchanges, datetime.now(UTC))
+        await self._recorder.settled(SETTLE_S)
+        await asyncio.wrap_future(self._store.record_checkpoint(checkpoint))
+        return checkpoint
+
+    async def restore(self, token: str) -> Session:
+        """Go back; the session is open afterwards.
+
+        Raises UnknownCheckpointError, UnknownCharacterError, SessionBusyError and
+        StoreUnavailableError.
+        """
+        checkpoint = await asyncio.to_thread(self._store.checkpoint, token)
+        if checkpoint is None:
+            raise UnknownCheckpointError(
+                "no checkpoint has this token; it was never given, or the player was forgotten"
+            )
+        lock = self._locks.setdefault(checkpoint.session_id, asyncio.Lock())
+        async with lock:
+            return await self._go_back(checkpoint)
+
+    async def _go_back(self, checkpoint: Checkpoint) -> Session:
+        session = self._sessions.find(checkpoint.session_id)
+        with session.speaking() if session is not None else nullcontext():
+            # A turn that is stored after the marking would count as lived through.
+            await self._recorder.settled(SETTLE_S)
+            past = await asyncio.to_thread(self._past, checkpoint)
+            rebuilt = rebuild(past.record, self._persona(past.record), checkpoint, past.turns)
+            await asyncio.wrap_future(self._store.roll_back(checkpoint.token))
+            return self._opened(rebuilt)
+
+    def _past(self, checkpoint: Checkpoint) -> _Past:
+        record = self._store.session(checkpoint.session_id)
+        if record is None:
+            raise UnknownCheckpointError("the checkpoint's session is deleted: start a new one")
+        return _Past(record, self._store.turns_of(checkpoint.session_id))
+
+    def _persona(self, record: SessionRecord) -> Persona:
+        persona = self._characters.get(record.character)
+        if persona is None:
+            known = ", ".join(sorted(self._characters))
+            raise UnknownCharacterError(
+                f"the save game is with {record.character!r}, who is no longer in the cast; "
+                f"known: {known}"
+            )
+        return persona
+
+    def _opened(self, rebuilt: Session) -> Session:
+        session = self._sessions.find(rebuilt.session_id)
+        if session is None:
+            self._sessions.add(rebuilt)
+            return rebuilt
+        self._sessions.go_back(session, rebuilt.exchanges)
+        return session
+
+
+def rebuild(
+    record: SessionRecord, persona: Persona, checkpoint: Checkpoint, turns: Sequence[TurnRecord]
+) -> Session:
+    """The session as it was at the checkpoint. Raises UnknownCheckpointError."""
+    by_id = {turn.turn_id: turn for turn in turns}
+    session = Session(record, persona, turns=len(turns))
+    for lived in checkpoint.exchanges:
+        missing = [turn_id for turn_id in lived.take_turn_ids if turn_id not in by_id]
+        if missing:
+            raise UnknownCheckpointError(
+                f"turn {missing[0]!r}, which the checkpoint leads back to, is deleted, as turns are"
+                " when they get old: start a new session"
+            )
+        session.exchanges.append(_exchange([by_id[turn_id] for turn_id in lived.take_turn_ids]))
+        if session.exchanges[-1].kept.turn_id != lived.kept_turn_id:
+            session.keep(lived.kept_turn_id, event_id="")
+        if lived.text is not None:
+            session.correct(lived.kept_turn_id, lived.text, event_id="")
+    return session
+
+
+def _exchange(takes: Sequence[TurnRecord]) -> Exchange:
+    exchange = Exchange(takes[0].player_text)
+    for turn in takes:
+        exchange.add(Take(turn.turn_id, turn.reply_text))
+    return exchange
+
+
+def _lived(exchange: Exchange) -> Lived:
+    takes = tuple(take.turn_id for take in exchange.takes)
+    return Lived(takes, exchange.kept.turn_id, exchange.kept.correction)

@@ -1,0 +1,72 @@
+"""What players tell by how they go on, without saying it: weak evidence, derived from the talk.
+
+Pure. Each reaction's id is made of what was noticed and of the turn, so that noticing the same
+again is one row. The cutoff for near-equal lines was chosen on the labelled pairs in the tests, for
+precision: taking a new question for a repeated one would blame a reply that was fine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from rapidfuzz import fuzz, utils
+
+from feedback_store.records import Choice, Payload, Reaction, Sign, Signal, Source
+from npc_server.sessions import Exchange
+
+#: Event ids that start so are the server's own.
+DERIVED_PREFIX = "derived:"
+
+_LINES_BACK = 2
+_LEAST_WORDS = 3  # "yes", "go on", "hello?" come again and mean something else each time
+_ALIKE = 90.0  # of 100
+
+_WORD = re.compile(r"\w+")
+
+
+def on_line(
+    exchanges: Sequence[Exchange], text: str, now: datetime, silence: timedelta
+) -> Iterator[Reaction]:
+    """What a new line of the player tells of the replies before it."""
+    for exchange in reversed(exchanges[-_LINES_BACK:]):
+        if is_rephrased(text, exchange.player_text):
+            yield _signal(Sign.REPHRASED, exchange.kept.turn_id, now)
+            break
+    if exchanges and len(exchanges[-1].takes) > 1 and not exchanges[-1].chosen:
+        yield _choice(exchanges[-1], now)
+    yield from on_end(exchanges, now, silence)
+
+
+def on_end(exchanges: Sequence[Exchange], now: datetime, silence: timedelta) -> Iterator[Reaction]:
+    """What the moment tells at which the player speaks again, or leaves."""
+    if exchanges and now - exchanges[-1].replied_at > silence:
+        yield _signal(Sign.SILENT, exchanges[-1].kept.turn_id, now)
+
+
+def on_abandoned(turn_id: str, now: datetime) -> Reaction:
+    """The player went away after hearing a part of this reply."""
+    return _signal(Sign.ABANDONED, turn_id, now)
+
+
+def is_rephrased(line: str, earlier: str) -> bool:
+    """Whether a line says nearly the same as an earlier one of the same player."""
+    if min(len(_WORD.findall(line)), len(_WORD.findall(earlier))) < _LEAST_WORDS:
+        return False
+    return fuzz.WRatio(line, earlier, processor=utils.default_process) >= _ALIKE
+
+
+def _choice(exchange: Exchange, now: datetime) -> Reaction:
+    kept = exchange.kept.turn_id
+    others = tuple(take.turn_id for take in exchange.takes if take.turn_id != kept)
+    return _reaction("choice", kept, Choice(others), now)
+
+
+def _signal(sign: Sign, turn_id: str, now: datetime) -> Reaction:
+    return _reaction(sign.value, turn_id, Signal(sign), now)
+
+
+def _reaction(what: str, turn_id: str, payload: Payload, now: datetime) -> Reaction:
+    event_id = f"{DERIVED_PREFIX}{what}:{turn_id}"
+    return Reaction(event_id, payload, now, turn_id, source=Source.DERIVED)

@@ -1,0 +1,40 @@
+"""Turns without a wire."""
+
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.store import Store
+from npc_server.adapters import Adapters
+from npc_server.dialogue import Dialogue, Memory
+from npc_server.engine.fake import FakeEngine
+from npc_server.recorder import Recorder
+from npc_server.sessions import Sessions
+from npc_server.turns import Model
+from personas.adapter_repo import AdapterRepo
+from personas.fake import FakeTokenizer
+from personas.persona import SAMPLE_CHARACTERS, load_characters
+
+
+@pytest.mark.parametrize("server_ends", [True, False])
+async def test_a_reply_cut_short_by_the_servers_end_was_not_abandoned(
+    tmp_path: Path, server_ends: bool
+) -> None:
+    engine, cast = FakeEngine(lambda _: "a long reply"), load_characters(SAMPLE_CHARACTERS)
+    with Store.open(tmp_path / "feedback.db") as store:
+        recorder = Recorder(store)
+        memory = Memory(Sessions(), recorder, Pseudonyms(b"k" * 32), timedelta(hours=1))
+        adapters = Adapters(AdapterRepo(tmp_path / "adapters"), engine, "base", tuple(cast))
+        dialogue = Dialogue(cast, Model(engine, FakeTokenizer(), "base"), adapters, memory)
+        async with recorder.at_work(grace_s=5):
+            session = await dialogue.start_session("mira", "p1", consent=False)
+            async with aclosing(dialogue.say(session.session_id, "One.", seed=1)) as events:
+                await anext(events)  # started
+                await anext(events)  # the first word
+                if server_ends:
+                    dialogue.end()
+        assert [turn.finish_reason for turn in store.turns("mira")] == ["cancelled"]
+        assert (store.events("mira") == []) is server_ends

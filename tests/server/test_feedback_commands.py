@@ -1,0 +1,298 @@
+"""`npc feedback`: what it prints for people and for scripts, on a real store."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from feedback_store.pseudonyms import Pseudonyms, ensure_key
+from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
+from feedback_store.store import Store
+from npc_server.adapters_trained_on import trained_on
+from npc_server.cli import app
+from personas.adapter_repo import AdapterRepo, Draft, Manifest
+from tests import tiny_gguf
+
+NOW = datetime.now(UTC)
+ANN = "ann@game"
+SAID = "I hid the crown below the mill."
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Where the commands find everything."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def ann(data: Path) -> str:
+    """The pseudonym of a player."""
+    return Pseudonyms(ensure_key(data / "player.key")).of(ANN)
+
+
+@pytest.fixture
+def store(data: Path, ann: str) -> Iterator[Store]:
+    """Ann talked to mira with consent, bob (an old release's row) without, both 40 days ago."""
+    with Store.open(data / "feedback.db") as opened:
+        talk(opened, "s1", ann, consent=True)
+        talk(opened, "s2", "bob", consent=False)
+        react(opened, "e1", Thumb(True), "s1-0")
+        react(opened, "e2", Thumb(False), "s1-1")
+        react(opened, "e3", Edit("Begone, thief!"), "s2-0")
+        yield opened
+
+
+def talk(store: Store, session_id: str, player_id: str, consent: bool, days_ago: int = 40) -> None:
+    """A session of two turns."""
+    at = NOW - timedelta(days=days_ago)
+    store.record_session(Session(session_id, player_id, "mira", "aa11", consent, at)).result()
+    for number in range(2):
+        store.record_turn(turn(f"{session_id}-{number}", session_id, player_id, consent, at))
+
+
+def turn(turn_id: str, session_id: str, player_id: str, consent: bool, at: datetime) -> Turn:
+    """A reply of the bare base."""
+    messages = (
+        {"role": "system", "content": "You are Mira."},
+        {"role": "user", "content": SAID},
+    )
+    return Turn(
+        turn_id=turn_id,
+        session_id=session_id,
+        character="mira",
+        player_id=player_id,
+        persona_version="aa11",
+        adapter_version="",
+        adapter_hash="",
+        base_sha256="b4se",
+        messages=messages,
+        prompt_ids=(1, 2, 3),
+        reply_ids=(7,),
+        player_text=SAID,
+        reply_text="Did you now?",
+        take=0,
+        first_turn_id=turn_id,
+        finish_reason="stop",
+        sampling={},
+        seed=1,
+        arm_probability=1.0,
+        logprob=None,
+        queue_ms=0,
+        ttft_ms=1,
+        total_ms=2,
+        created_at=at,
+        consent=consent,
+    )
+
+
+def react(store: Store, event_id: str, payload: Payload, turn_id: str) -> None:
+    """A player's reaction, now."""
+    store.submit(Reaction(event_id, payload, NOW, turn_id=turn_id)).result()
+
+
+def npc(*arguments: str) -> Result:
+    """How `npc feedback` ends."""
+    return CliRunner().invoke(app, ["feedback", *arguments], env={"COLUMNS": "80"})
+
+
+def said(*arguments: str) -> str:
+    """What it prints when it ends well."""
+    result = npc(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_path_is_printed_whether_or_not_the_file_is_there(data: Path) -> None:
+    assert said("path").strip() == str(data / "feedback.db")
+
+
+@pytest.mark.parametrize("command", ["stats", "export", "purge"])
+def test_without_a_store_the_commands_say_so_and_make_none(data: Path, command: str) -> None:
+    result = npc(command)
+    assert result.exit_code == 3
+    assert "no feedback store" in result.stderr
+    assert not (data / "feedback.db").exists()
+
+
+def test_stats_tell_everything_to_scripts(store: Store) -> None:
+    mira = json.loads(said("stats", "--json"))["mira"]
+    assert (mira["sessions"], mira["players"]) == (2, 2)
+    assert mira["turns"] == {"all": 4, "with_consent": 2, "rolled_back": 0, "unfinished": 0}
+    (version,) = mira["versions"]
+    assert (version["likes"], version["dislikes"], version["liked"]) == (1, 1, 0.5)
+    assert mira["training"]["state"] == "waiting"
+    assert mira["training"]["dropped"]["no_consent"] == 1
+    assert {short["what"] for short in mira["training"]["missing"]} >= {"players"}
+
+
+def test_stats_of_a_cast_fit_on_a_screen(store: Store) -> None:
+    lines = said("stats").splitlines()
+    assert len(lines) < 24
+    assert any("50% (9%-91%)" in line for line in lines)
+    assert not any("…" in line for line in lines)
+
+
+def test_stats_of_one_character_tell_what_is_missing(store: Store) -> None:
+    shown = said("stats", "mira")
+    assert "of 3 players" in shown
+    assert "1 no consent" in shown
+    assert "1 down, 1 up" in shown
+
+
+def test_an_export_of_events_has_all_but_the_words_of_those_who_did_not_consent(
+    store: Store,
+) -> None:
+    rows = {row["event_id"]: row for row in map(json.loads, said("export").splitlines())}
+    assert set(rows) == {"e1", "e2", "e3"}
+    assert (rows["e1"]["player_text"], rows["e1"]["up"]) == (SAID, True)
+    assert (rows["e3"]["kind"], rows["e3"]["consent"]) == ("edit", False)
+    assert [rows["e3"][words] for words in ("player_text", "reply_text", "text")] == [None] * 3
+
+
+def test_an_export_to_a_file_replaces_it_whole_and_private(store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "kto.jsonl"
+    out.write_text("old")
+    assert "lines in" in npc("export", "mira", "--format", "kto", "--out", str(out)).stderr
+    rows = [json.loads(row) for row in out.read_text().splitlines()]
+    assert {row["turn_id"] for row in rows} <= {"s1-0", "s1-1"}
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_split_of_events_is_refused(store: Store) -> None:
+    result = npc("export", "--split", "train")
+    assert "not split" in str(result.exception)
+
+
+def test_a_reader_that_leaves_ends_an_export_quietly(store: Store) -> None:
+    for number in range(2_000):
+        store.submit(Reaction(f"more-{number}", Thumb(True), NOW, turn_id="s1-0"))
+    store.submit(Reaction("last", Thumb(True), NOW, turn_id="s1-0")).result()
+    command = [sys.executable, "-m", "npc_server.cli", "feedback", "export"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_a_backup_comes_back_with_what_was_stored_before_kept(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "monday.db"
+    assert "checked" in said("backup", str(file))
+    react(store, "since", Thumb(True), "s1-0")
+    shown = said("restore", str(file), "--yes")
+    before = Path(shown.rsplit("is in ", 1)[1].strip())
+    assert _events(before) == ["e1", "e2", "e3", "since"]
+    assert [event.event_id for event in store.events("mira")] == ["e1", "e2", "e3"]
+
+
+def test_a_restore_that_is_not_confirmed_changes_nothing(store: Store, tmp_path: Path) -> None:
+    said("backup", str(tmp_path / "monday.db"))
+    react(store, "since", Thumb(True), "s1-0")
+    assert npc("restore", str(tmp_path / "monday.db")).exit_code == 1
+    assert len(store.events("mira")) == 4
+
+
+def test_a_restored_backup_holds_no_id_as_sent(store: Store, data: Path, tmp_path: Path) -> None:
+    said("backup", str(tmp_path / "monday.db"))
+    said("restore", str(tmp_path / "monday.db"), "--yes")
+    assert "bob" not in _players(data)
+
+
+@pytest.mark.parametrize("by_id", [True, False], ids=["by the game's id", "by pseudonym"])
+def test_forgetting_tells_what_is_gone(store: Store, data: Path, ann: str, by_id: bool) -> None:
+    answer = json.loads(said("forget", ANN if by_id else ann, "--yes", "--json"))
+    assert answer["player"] == ann
+    assert answer["deleted"] == {"sessions": 1, "turns": 2, "events": 2, "checkpoints": 0}
+    assert answer["log_emptied"]
+    assert ann not in _players(data)
+
+
+def test_forgetting_finds_a_player_whose_id_was_stored_as_sent(store: Store, data: Path) -> None:
+    assert "1 sessions, 2 turns, 1 events" in said("forget", "bob", "--yes")
+    assert len(_players(data)) == 1
+
+
+def test_a_player_nobody_knows_is_no_error(store: Store) -> None:
+    shown = said("forget", "nobody", "--yes")
+    assert "nothing of this player is stored" in shown
+    assert "No adapter version learned" in shown
+
+
+def test_forgetting_lists_versions_and_says_how_to_take_it_out(
+    store: Store, data: Path, ann: str, tmp_path: Path
+) -> None:
+    repo = AdapterRepo(data / "adapters")
+    first = _publish(repo, tmp_path / "1", seed=1, parent=None, players=("p",))
+    second = _publish(repo, tmp_path / "2", seed=2, parent=first, players=(ann,))
+    repo.promote("mira", second)
+    shown = said("forget", ANN, "--yes")
+    assert f"mira {second}, live now, learned from this player" in shown
+    assert f"npc adapters promote mira {first}; then npc train mira" in shown
+    assert "Backups and exports" in shown
+
+
+def test_a_version_trained_on_from_one_that_learned_has_learned_too() -> None:
+    versions = [_manifest(1, None, ()), _manifest(2, 1, ("ann",)), _manifest(3, 2, ())]
+    taught = trained_on("ann", versions, live="v3")
+    assert [(one.version, one.inherited, one.live) for one in taught] == [
+        ("v2", False, False),
+        ("v3", True, True),
+    ]
+    assert {one.instead for one in taught} == {"v1"}
+
+
+def test_a_purge_deletes_what_is_too_old_and_says_so_before(store: Store) -> None:
+    assert json.loads(said("purge", "--dry-run", "--json"))["without_consent"] == 2
+    assert len(store.turns("mira")) == 4
+    assert "2 turns without consent older than 30 days deleted" in said("purge")
+    assert {turn.session_id for turn in store.turns("mira")} == {"s1"}
+
+
+def test_a_purge_keeps_to_the_configuration(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPC_PRIVACY_RETENTION_DAYS", "10")
+    monkeypatch.setenv("NPC_PRIVACY_SERVING_RETENTION_DAYS", "0")
+    answer = json.loads(said("purge", "--json"))
+    assert (answer["with_consent"], answer["without_consent"]) == (2, 0)
+
+
+def _publish(
+    repo: AdapterRepo, folder: Path, seed: int, parent: str | None, players: tuple[str, ...]
+) -> str:
+    source = tiny_gguf.write_adapter(folder, seed=seed)
+    draft = Draft("mira", parent, "b" * 64, "dpo", {}, "", players, {})
+    return repo.publish(draft, source).version
+
+
+def _manifest(number: int, parent: int | None, players: tuple[str, ...]) -> Manifest:
+    fields: dict[str, Any] = {"base_sha256": "", "method": "dpo", "config": {}, "gate": {}}
+    return Manifest(
+        version=f"v{number}",
+        number=number,
+        content_hash="",
+        created_at="",
+        character="mira",
+        parent=f"v{parent}" if parent else None,
+        snapshot_hash="",
+        players=players,
+        **fields,
+    )
+
+
+def _events(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as db:
+        return [row[0] for row in db.execute("SELECT event_id FROM events ORDER BY rowid")]
+
+
+def _players(data: Path) -> set[str]:
+    with closing(sqlite3.connect(data / "feedback.db")) as db:
+        return {row[0] for row in db.execute("SELECT player_id FROM sessions")}

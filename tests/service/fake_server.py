@@ -1,0 +1,63 @@
+"""A server over a scripted engine in a process of its own, to be killed and started again.
+
+Run as `python -m tests.service.fake_server DATA_FOLDER`; prints its port once it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from npc_server.config import Config, FeedbackSection, PathsConfig, ServerSection
+from npc_server.engine.fake import FakeEngine
+from npc_server.server import Parts, open_store, running
+from npc_server.turns import Model
+from personas.adapter_repo import AdapterRepo
+from personas.fake import FakeTokenizer
+from personas.persona import SAMPLE_CHARACTERS, load_characters
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@contextmanager
+def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process and its address; killed at the end of the block, if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.service.fake_server", str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    try:
+        assert process.stdout is not None
+        yield process, f"127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _serve(folder: Path) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    config = Config(
+        paths=PathsConfig(data=folder),
+        server=ServerSection(port=0, grace_s=1),
+        feedback=FeedbackSection(events_per_minute=0, turn_wait_s=0.1),
+    )
+    model = Model(FakeEngine(), FakeTokenizer(), "b" * 64)
+    store, pseudonyms = open_store(config)
+    with contextlib.closing(store):
+        cast, repo = load_characters(SAMPLE_CHARACTERS), AdapterRepo(config.paths.adapters)
+        parts = Parts(cast, model, store, repo, pseudonyms)
+        async with running(parts, config, lambda port: print(port, flush=True)):
+            await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))

@@ -1,0 +1,131 @@
+"""Conversations go on while the store does not take their records, which are there afterwards."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from feedback_store.store import Store
+from npc_server import recorder
+from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries again soon."""
+    monkeypatch.setattr(recorder, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(recorder, "LAST_RETRY_S", 0.05)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Another program holds the store's write lock."""
+    with contextlib.closing(sqlite3.connect(folder / "feedback.db", isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("ROLLBACK")
+
+
+@contextmanager
+def full(store: Store) -> Iterator[None]:
+    """There is no room for another page."""
+    db = store._writer._db
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    yield
+    db.execute(f"PRAGMA max_page_count = {2**30}")
+
+
+async def lines_stored(stage: Stage, count: int) -> list[str]:
+    """The players' lines in the store, in order, once there are so many."""
+    async with asyncio.timeout(5):
+        while len(turns := stage.store.turns("mira")) < count:
+            await asyncio.sleep(0.02)
+    return [turn.player_text for turn in turns]
+
+
+async def test_a_locked_store_does_not_hold_up_a_conversation(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    with locked(made.folder):
+        async with asyncio.timeout(1):
+            reply = await made.client.say(session.session_id, "One.")
+        assert made.store.turn(reply.turn_id) is None
+    assert await lines_stored(made, 1) == ["One."]
+
+
+async def test_sessions_start_and_talk_while_the_store_is_locked(stage: StageMaker) -> None:
+    made = await stage()
+    with locked(made.folder):
+        async with asyncio.timeout(2):
+            session = await made.client.start_session("mira", "p1")
+            for line in ("One.", "Two."):
+                await made.client.say(session.session_id, line)
+    assert await lines_stored(made, 2) == ["One.", "Two."]
+    assert made.store.session(session.session_id) is not None
+
+
+async def talk_until_full(stage: Stage, session_id: str) -> tuple[list[str], str]:
+    """What was said until a turn was not stored, and that turn's id."""
+    for number in range(100):
+        reply = await stage.client.say(session_id, f"Line {number}.")
+        if stage.store.turn(reply.turn_id) is None:
+            return [f"Line {i}." for i in range(number + 1)], reply.turn_id
+    raise AssertionError("the store never got full")
+
+
+async def test_a_full_disk_loses_nothing(stage: StageMaker) -> None:
+    made = await stage()
+    session = (await made.client.start_session("mira", "p1")).session_id
+    with full(made.store):
+        said, _ = await talk_until_full(made, session)
+        await made.client.say(session, "Still there?")
+    said.append("Still there?")
+    assert await lines_stored(made, len(said)) == said
+
+
+async def test_an_event_about_a_turn_that_waits_is_to_be_sent_again(stage: StageMaker) -> None:
+    made = await stage()
+    session = (await made.client.start_session("mira", "p1")).session_id
+    with full(made.store):
+        said, turn_id = await talk_until_full(made, session)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await made.client.thumb(turn_id, up=True)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "send the event again" in str(caught.value.details())
+    await lines_stored(made, len(said))
+    await made.client.thumb(turn_id, up=True)
+
+
+async def test_a_session_missing_from_a_restored_backup_is_recorded_again(
+    stage: StageMaker,
+) -> None:
+    made = await stage()
+    session = (await made.client.start_session("mira", "p1")).session_id
+    await made.client.say(session, "One.")
+    with contextlib.closing(sqlite3.connect(made.folder / "feedback.db")) as db, db:
+        db.execute("DELETE FROM turns")
+        db.execute("DELETE FROM sessions")
+    await made.client.say(session, "Two.")
+    assert await lines_stored(made, 1) == ["Two."]
+
+
+async def test_the_session_of_a_forgotten_player_goes_on_unrecorded(
+    stage: StageMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = await stage()
+    session = (await made.client.start_session("mira", "p1")).session_id
+    await made.client.say(session, "One.")
+    made.store.forget(PSEUDONYMS.of("p1")).result(5)
+    async with asyncio.timeout(1):
+        assert (await made.client.say(session, "Two.")).text
+    assert made.store.turns("mira") == []
+    assert [line for line in caplog.records if line.name == "npc_server.recorder"] == []
