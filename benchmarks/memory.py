@@ -12,6 +12,11 @@ def anonymous_bytes(pid: int) -> int:
     return sum(_anonymous_bytes(member) for member in family(pid))
 
 
+def resident_bytes(pid: int) -> int:
+    """Resident memory of one process, files included."""
+    return _status_bytes(pid, "VmRSS")
+
+
 def family(pid: int) -> list[int]:
     """A process and its descendants."""
     children = [
@@ -23,6 +28,10 @@ def family(pid: int) -> list[int]:
 
 
 def _anonymous_bytes(pid: int) -> int:
+    return _status_bytes(pid, "RssAnon", "RssShmem")
+
+
+def _status_bytes(pid: int, *keys: str) -> int:
     lines = (_PROC / str(pid) / "status").read_text().splitlines()
     sizes = dict(line.split(":", 1) for line in lines)
-    return 1024 * sum(int(sizes[key].split()[0]) for key in ("RssAnon", "RssShmem"))
+    return 1024 * sum(int(sizes[key].split()[0]) for key in keys)

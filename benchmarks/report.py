@@ -53,7 +53,7 @@ def write(path: Path, setting: Setting, outcomes: Mapping[str, Outcome]) -> None
         **asdict(setting),
         "machine": machine(),
         "versions": versions(),
-        **{mark.key: _verdict(mark, found.get(mark.key)) for mark in MARKS},
+        **{mark.key: verdict(mark, found.get(mark.key)) for mark in MARKS},
         "scenarios": {name: _summary(outcome) for name, outcome in outcomes.items()},
     }
     lines = [f"{json.dumps(name)}: {_raw(outcome)}" for name, outcome in outcomes.items()]
@@ -86,7 +86,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _verdict(mark: Mark, found: Measured | None) -> dict[str, Any]:
+def verdict(mark: Mark, found: Measured | None) -> dict[str, Any]:
+    """A figure with its mark, as it stands in a result file."""
     if found is None:
         return {"value": None, "mark": mark.bound, "passed": None, "what": mark.what}
     rounded = {key: round(value, 3) for key, value in asdict(found).items()}

@@ -28,7 +28,7 @@ from rich.table import Column, Table
 from benchmarks import plot, report
 from benchmarks.cast import Adapters, open_base
 from benchmarks.errors import BenchmarkError
-from benchmarks.marks import MARKS, passed
+from benchmarks.marks import MARKS, Mark, passed
 from benchmarks.measures import Measured
 from benchmarks.peers import llama_server as llama_server_peer
 from benchmarks.scenarios import SCENARIOS
@@ -56,7 +56,7 @@ def main(
     names = _chosen(only)
     path = models.resolve(base, cache.expanduser())
     program = llama_server or _found("llama-server")
-    _use_cores(CORES)
+    use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no peer outlives us
     begun = time.monotonic()
     with _stage(path, cache.expanduser(), program, quick) as stage:
@@ -74,7 +74,7 @@ def main(
     report.write(Path(f"{stem}.json"), setting, outcomes)
     title = f"{report.cpu_model()}, {CORES} cores, {path.name}"
     plot.draw(Path(f"{stem}.png"), outcomes, title)
-    console.print(_table(report.figures(outcomes)))
+    console.print(marks_table(MARKS, report.figures(outcomes)))
     for note in (note for outcome in outcomes.values() for note in outcome.notes):
         console.print(f"note: {note}", markup=False, highlight=False)
     console.print(f"{stem}.json written after {setting.seconds:.0f} s", highlight=False)
@@ -96,14 +96,17 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name.startswith(heeded)}
 
 
-def _use_cores(count: int) -> None:
+def use_cores(count: int) -> None:
     """Leave this process and all it starts so many cores."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 @contextmanager
 def _stage(base: Path, cache: Path, llama_server: Path | None, quick: bool) -> Iterator[Stage]:
-    with tempfile.TemporaryDirectory(prefix="troupe-benchmark-") as folder, _telling() as tell:
+    with (
+        tempfile.TemporaryDirectory(prefix="troupe-benchmark-") as folder,
+        telling(console) as tell,
+    ):
         opened, scratch = open_base(base), Path(folder)
         adapters = Adapters(scratch / "adapters", opened)
         size = QUICK if quick else FULL
@@ -111,7 +114,8 @@ def _stage(base: Path, cache: Path, llama_server: Path | None, quick: bool) -> I
 
 
 @contextmanager
-def _telling() -> Iterator[Tell]:
+def telling(console: Console) -> Iterator[Tell]:
+    """A progress line for the length of the block."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("")
@@ -138,9 +142,10 @@ def _file_stem(quick: bool, names: Sequence[str]) -> str:
     return f"serving{'.quick' if quick else ''}{part}"
 
 
-def _table(found: Mapping[str, Measured]) -> Table:
+def marks_table(marks: Sequence[Mark], found: Mapping[str, Measured]) -> Table:
+    """Figures beside what they are to reach."""
     table = Table(Column("figure", no_wrap=True), "value", "spread", "mark", "", box=None)
-    for mark in MARKS:
+    for mark in marks:
         if figure := found.get(mark.key):
             spread = f"{figure.low:.2f} to {figure.high:.2f}"
             verdict = _VERDICTS[passed(mark, figure)]

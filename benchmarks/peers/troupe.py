@@ -40,6 +40,7 @@ class Troupe:
         self._dialogue: Any = None
         self._client: Client
         self.process: subprocess.Popen[str]
+        self.address = ""  # once started
 
     async def start(self) -> None:
         """Start the server and wait until it serves, batching as configured."""
@@ -50,7 +51,7 @@ class Troupe:
             )
         except ServerNotReadyError as error:
             raise PeerBrokeError(f"{self.name}: {error}") from error
-        self.process = running.process
+        self.process, self.address = running.process, running.address
         self._client = await self._open.enter_async_context(Client(running.address))
         channel = await self._open.enter_async_context(grpc.aio.insecure_channel(running.address))
         self._dialogue = dialogue_pb2_grpc.DialogueStub(channel)

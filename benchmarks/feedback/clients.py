@@ -1,0 +1,150 @@
+"""A thousand players' clients in a process of their own, so that they do not share the server's.
+
+`python -m benchmarks.feedback.clients` reads one order as JSON from standard input, says `ready`
+once its connections stand, starts on a line from standard input, ends after its time or on another
+line, and answers with one JSON object. Clients are spread over `channels` connections; each has
+one call in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from npc.v1 import feedback_pb2, feedback_pb2_grpc
+
+_OK = 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the clients are to do."""
+
+    address: str
+    turn_ids: Sequence[str]  # clients react to these in turn
+    clients: int
+    channels: int
+    seconds: float
+    batch: int  # events of one SubmitBatch; 0 = one Submit an event
+    pause_s: float  # a client's mean time between two calls; 0 = none
+    seed: int
+
+
+@dataclass
+class Tally:
+    """What came of it."""
+
+    acknowledged: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    ack_ms: list[float] = field(default_factory=list)  # a call each
+    seconds: float = 0.0
+
+
+async def _carry_out(order: Order, lines: asyncio.Queue[str]) -> Tally:
+    stubs = [await _stub(order.address) for _ in range(order.channels)]
+    print("ready", flush=True)
+    await lines.get()
+    tally, begun = Tally(), time.perf_counter()
+    clients = [
+        asyncio.create_task(_client(order, number, stubs[number % order.channels], tally))
+        for number in range(order.clients)
+    ]
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(lines.get(), order.seconds)
+    tally.seconds = time.perf_counter() - begun
+    for client in clients:
+        client.cancel()
+    for ended in await asyncio.gather(*clients, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+    return tally
+
+
+async def _stub(address: str) -> Any:
+    # A connection of its own, not the one that equal channels share.
+    channel = grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)])
+    await channel.channel_ready()
+    return feedback_pb2_grpc.FeedbackStub(channel)
+
+
+async def _client(order: Order, number: int, stub: Any, tally: Tally) -> None:
+    draw = random.Random(f"{order.seed}/{number}")
+    mine = itertools.cycle(order.turn_ids[number :: order.clients] or order.turn_ids)
+    call = _submit_batch if order.batch else _submit
+    await asyncio.sleep(draw.random() * order.pause_s)
+    while True:
+        asked = time.perf_counter()
+        try:
+            await call(order, stub, mine, draw, tally)
+        except grpc.aio.AioRpcError as error:
+            tally.refused[error.code().name] += 1
+        tally.ack_ms.append((time.perf_counter() - asked) * 1e3)
+        if order.pause_s:
+            await asyncio.sleep(draw.expovariate(1 / order.pause_s))
+
+
+async def _submit(
+    order: Order, stub: Any, turns: itertools.cycle[str], draw: random.Random, tally: Tally
+) -> None:
+    await stub.Submit(_event(next(turns), draw))
+    tally.acknowledged += 1
+
+
+async def _submit_batch(
+    order: Order, stub: Any, turns: itertools.cycle[str], draw: random.Random, tally: Tally
+) -> None:
+    events = [_event(next(turns), draw) for _ in range(order.batch)]
+    call = stub.SubmitBatch()
+    await call.write(feedback_pb2.SubmitBatchRequest(events=events))
+    await call.done_writing()
+    answer = await call
+    for status in answer.statuses:
+        if status.code == _OK:
+            tally.acknowledged += 1
+        else:
+            tally.refused[str(status.code)] += 1
+
+
+def _event(turn_id: str, draw: random.Random) -> feedback_pb2.SubmitRequest:
+    up = draw.random() < 0.6
+    reasons = [] if up else [feedback_pb2.REASON_TOO_LONG]
+    return feedback_pb2.SubmitRequest(
+        event_id=f"{draw.getrandbits(128):032x}",
+        turn_id=turn_id,
+        thumb=feedback_pb2.Thumb(up=up, reasons=reasons),
+    )
+
+
+async def _listening(order: Order) -> Tally:
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return await _carry_out(order, lines)
+
+
+def main() -> None:
+    """Carry out one order."""
+    order = Order(**json.loads(sys.stdin.readline()))
+    print(json.dumps(asdict(asyncio.run(_listening(order)))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""How many events a second are acknowledged, in batches and singly, beside a bare writer.
+
+The server is `npc serve` with an idle engine. Its rounds and those of the bare writer alternate;
+the bare writer has the machine for itself.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from benchmarks.feedback import bare_writer, population
+from benchmarks.feedback.clients import Order
+from benchmarks.feedback.crowd import played
+from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground, server
+from benchmarks.measures import measured, ratio
+
+BATCH = 20  # events a call
+BARE_EVENTS = 100_000  # a round
+
+
+async def run(ground: Ground) -> Findings:
+    """Rounds of batches, single events and the bare writer, in turn."""
+    data, bare = ground.scratch / "served", ground.scratch / "bare.db"
+    for path in (data / "feedback.db", bare):
+        population.write(path, PLAYED)
+    rates: dict[str, list[float]] = {"batch": [], "single": [], "bare": []}
+    refused: dict[str, int] = {}
+    async with server(ground, data, "throughput") as running:
+        for number in range(ground.extent.rounds):
+            ground.tell("events a second", number, ground.extent.rounds)
+            order = partial(_order, running.address, ground.extent.round_s, number)
+            for name, batch in (("batch", BATCH), ("single", 0)):
+                tally = await played(order(batch))
+                rates[name].append(tally.acknowledged / tally.seconds)
+                refused |= tally.refused
+            rates["bare"].append(_bare(bare, number))
+    figures = {
+        "over_bare_sqlite": ratio(rates["batch"], rates["bare"]),
+        "over_bare_sqlite_single": ratio(rates["single"], rates["bare"]),
+        "batch_events_per_s": measured(rates["batch"]),
+        "single_events_per_s": measured(rates["single"]),
+    }
+    samples = {f"{name}_events_per_s": values for name, values in rates.items()}
+    return Findings(figures, samples, [f"refused: {refused}"] if refused else [])
+
+
+def _order(address: str, seconds: float, number: int, batch: int) -> Order:
+    turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
+    return Order(address, turns, CLIENTS, CHANNELS, seconds, batch, 0.0, number)
+
+
+def _bare(path: Path, number: int) -> float:
+    return bare_writer.events_per_s(path, PLAYED, BARE_EVENTS, number)
