@@ -1,14 +1,21 @@
 """Taking reactions in: what is checked before an event is stored. Runs on the writer thread.
 
-An event is one INSERT after its checks, so a refused one has changed nothing. The player is the one
+An event is inserted after its checks, so a refused one has changed nothing. The player is the one
 of the turn or session: a client cannot speak for another. Refusals are values here, not raised,
 because what the limit turned away is counted in the same transaction.
+
+Many reactions to turns are looked up in one statement and inserted in another: each statement gives
+up the interpreter's lock and has to wait for it again behind a busy event loop, and inside of it
+SQLite runs beside that loop. Whatever is special takes the way of a single event.
 """
 
+import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from feedback_store.errors import (
@@ -16,6 +23,7 @@ from feedback_store.errors import (
     FeedbackStoreError,
     ForgottenError,
     InvalidEventError,
+    InvalidRecordError,
     TooManyEventsError,
     UnknownEventError,
     UnknownSessionError,
@@ -36,20 +44,64 @@ from feedback_store.records import (
     Source,
 )
 from feedback_store.rows import Row, event_of
+from feedback_store.writer import UNSTORABLE, unstorable
 
 RATE_LIMIT = "rate limit"  # the rule's name among the refusals
 
 _STORED = "SELECT session_id, turn_id, kind, source, payload, received_at FROM events"
 _SAME = ("kind", "source", "payload")  # an event says the same when these and its turn are equal
-_COLUMNS = (
-    "event_id", "session_id", "turn_id", "character", "player_id",
-    "kind", "source", "payload", "created_at", "received_at",
-)  # fmt: skip
+_ABOUT = ("session_id", "character", "player_id")  # what a turn or session tells of its events
+_OWN = ("event_id", "turn_id", "kind", "source", "payload", "created_at", "received_at")
+_COLUMNS = (*_ABOUT, *_OWN)
+_own = itemgetter(*_OWN)
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _REFUSED = """
 INSERT INTO refusals (day, character, rule, events) VALUES (?, ?, ?, 1)
 ON CONFLICT DO UPDATE SET events = events + 1
 """
+
+# Many at once: what each is about, and the insert. The left table of a left join is read first, so
+# a lookup is by key.
+_MANY_ABOUT = """
+SELECT json_group_array(json_array(
+    item.key, turns.session_id, turns.character, turns.player_id, events.event_id IS NOT NULL
+))
+FROM json_each(?) AS item
+LEFT JOIN turns ON turns.turn_id = item.value ->> 1
+LEFT JOIN events ON events.event_id = item.value ->> 0
+"""
+_MANY_INSERT = f"""
+INSERT INTO events ({", ".join(_COLUMNS)})
+SELECT {", ".join(f"value ->> {place}" for place in range(len(_COLUMNS)))} FROM json_each(?)
+"""
+_FEW = 4  # reactions; fewer are quicker one by one
+
+
+@dataclass(frozen=True)
+class _About:
+    """Whose turn or session a reaction is about."""
+
+    session_id: str
+    character: str
+    player_id: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A reaction on its way in."""
+
+    reaction: Reaction
+    row: Row  # the part of its row that it tells itself
+    received_at: datetime
+
+    @property
+    def receipt(self) -> Receipt:
+        """The answer once it is stored."""
+        return Receipt(self.reaction.event_id, self.received_at, duplicate=False)
+
+
+#: What becomes of a reaction: its receipt, or why it was not stored.
+Answer = Receipt | FeedbackStoreError
 
 
 class Intake:
@@ -58,39 +110,98 @@ class Intake:
     def __init__(self, limit: RateLimit) -> None:
         self._buckets = Buckets(limit)
 
-    def take(
-        self, db: sqlite3.Connection, reaction: Reaction, row: Row
-    ) -> Receipt | FeedbackStoreError:
-        """Store one reaction, whose own part of the row is given, or say why not."""
-        stored = db.execute(f"{_STORED} WHERE event_id = ?", [reaction.event_id]).fetchone()
+    def take_all(
+        self, db: sqlite3.Connection, items: Sequence[Submitted | InvalidRecordError]
+    ) -> list[Answer]:
+        """Store reactions, each on its own; the answers are in order, malformed ones theirs."""
+        answers: dict[int, Answer] = {}
+        if len(items) >= _FEW:
+            answers = self._take_plain(db, _plain(items))
+        for index, item in enumerate(items):
+            if index not in answers:
+                answers[index] = self._take(db, item) if isinstance(item, Submitted) else item
+        return [answers[index] for index in range(len(items))]
+
+    def _take_plain(
+        self, db: sqlite3.Connection, items: Mapping[int, Submitted]
+    ) -> dict[int, Answer]:
+        """Store what is new, about a known turn and within the limit; the others are left out."""
+        abouts = _abouts(db, items)
+        allowed = {
+            index: about
+            for index, about in abouts.items()
+            if not self._wait_s(items[index].reaction, about)
+        }
+        rows = [_values(items[index], about) for index, about in allowed.items()]
+        db.execute(_MANY_INSERT, [json.dumps(rows)])
+        return {index: items[index].receipt for index in allowed}
+
+    def _take(self, db: sqlite3.Connection, item: Submitted) -> Answer:
         try:
-            if stored is not None:
-                return _first_receipt(stored, row)
-            about = _about(db, reaction)
-            _check(db, reaction, about)
+            return self._stored(db, item)
         except FeedbackStoreError as refusal:
             return refusal
-        if over_limit := self._over_limit(db, reaction, about):
-            return over_limit
-        whole = {**row, **about}
-        db.execute(_INSERT, [whole[name] for name in _COLUMNS])
-        return Receipt(reaction.event_id, datetime.fromisoformat(row["received_at"]), False)
+        except UNSTORABLE as error:
+            return unstorable(error)
 
-    def _over_limit(
-        self, db: sqlite3.Connection, reaction: Reaction, about: Row
-    ) -> TooManyEventsError | None:
+    def _stored(self, db: sqlite3.Connection, item: Submitted) -> Answer:
+        reaction = item.reaction
+        stored = db.execute(f"{_STORED} WHERE event_id = ?", [reaction.event_id]).fetchone()
+        if stored is not None:
+            return _first_receipt(stored, item)
+        about = _about(db, reaction)
+        _check(db, reaction)
+        if wait_s := self._wait_s(reaction, about):
+            return _over_limit(db, reaction, about, wait_s)
+        db.execute(_INSERT, _values(item, about))
+        return item.receipt
+
+    def _wait_s(self, reaction: Reaction, about: _About) -> float:
         if reaction.source is Source.DERIVED:
-            return None
-        wait_s = self._buckets.take(about["player_id"], time.monotonic())
-        if wait_s == 0:
-            return None
-        today = datetime.now(UTC).date().isoformat()
-        db.execute(_REFUSED, [today, about["character"], RATE_LIMIT])
-        return TooManyEventsError(
-            f"event {reaction.event_id!r}: its player sends faster than the limit; "
-            f"send it again in {wait_s:.1f} s",
-            wait_s,
-        )
+            return 0.0
+        return self._buckets.take(about.player_id, time.monotonic())
+
+
+def _plain(items: Iterable[Submitted | InvalidRecordError]) -> dict[int, Submitted]:
+    """Those whose turn is all that has to be looked up, by their place; an id comes once."""
+    found = {
+        item.reaction.event_id: (index, item)
+        for index, item in enumerate(items)
+        if isinstance(item, Submitted) and _is_plain(item.reaction)
+    }
+    return dict(found.values())
+
+
+def _is_plain(reaction: Reaction) -> bool:
+    if reaction.session_id or isinstance(reaction.payload, Choice) or _fault(reaction):
+        return False
+    # What JSON would carry into SQLite as something else.
+    ids = reaction.event_id + reaction.turn_id
+    return ids.isascii() and ids.isprintable()
+
+
+def _abouts(db: sqlite3.Connection, items: Mapping[int, Submitted]) -> dict[int, _About]:
+    """What the new ones with a known turn are about."""
+    asked = [[item.reaction.event_id, item.reaction.turn_id] for item in items.values()]
+    (found,) = db.execute(_MANY_ABOUT, [json.dumps(asked)]).fetchone()
+    places = list(items)
+    return {
+        places[place]: _About(*about)
+        for place, *about, is_known in json.loads(found)
+        if about[0] is not None and not is_known
+    }
+
+
+def _over_limit(
+    db: sqlite3.Connection, reaction: Reaction, about: _About, wait_s: float
+) -> TooManyEventsError:
+    today = datetime.now(UTC).date().isoformat()
+    db.execute(_REFUSED, [today, about.character, RATE_LIMIT])
+    return TooManyEventsError(
+        f"event {reaction.event_id!r}: its player sends faster than the limit; "
+        f"send it again in {wait_s:.1f} s",
+        wait_s,
+    )
 
 
 def undo(db: sqlite3.Connection, event_id: str) -> Event:
@@ -113,20 +224,26 @@ def undo(db: sqlite3.Connection, event_id: str) -> Event:
     return event_of(dict(zip((column[0] for column in cursor.description), stored, strict=True)))
 
 
-def _first_receipt(stored: tuple[Any, ...], row: Row) -> Receipt:
+def _values(item: Submitted, about: _About) -> list[str | None]:
+    """A row's, in the order of the columns."""
+    return [about.session_id, about.character, about.player_id, *_own(item.row)]
+
+
+def _first_receipt(stored: tuple[Any, ...], item: Submitted) -> Receipt:
     session_id, turn_id, *said, received_at = stored
+    reaction, row = item.reaction, item.row
     differing = [name for name, had in zip(_SAME, said, strict=True) if had != row[name]]
-    if turn_id != row["turn_id"] or (turn_id is None and session_id != row["session_id"]):
+    if turn_id != row["turn_id"] or (turn_id is None and session_id != reaction.session_id):
         differing.append("turn or session")
     if differing:
         raise EventConflictError(
-            f"event {row['event_id']!r} is stored with another {', '.join(differing)}; "
+            f"event {reaction.event_id!r} is stored with another {', '.join(differing)}; "
             "send a new event under a new id"
         )
-    return Receipt(row["event_id"], datetime.fromisoformat(received_at), duplicate=True)
+    return Receipt(reaction.event_id, datetime.fromisoformat(received_at), duplicate=True)
 
 
-def _about(db: sqlite3.Connection, reaction: Reaction) -> Mapping[str, str]:
+def _about(db: sqlite3.Connection, reaction: Reaction) -> _About:
     """Session, character and player of what the reaction is about."""
     if bool(reaction.turn_id) == bool(reaction.session_id):
         raise InvalidEventError(
@@ -135,12 +252,12 @@ def _about(db: sqlite3.Connection, reaction: Reaction) -> Mapping[str, str]:
         )
     table, key = ("turns", "turn_id") if reaction.turn_id else ("sessions", "session_id")
     found = db.execute(
-        f"SELECT session_id, character, player_id FROM {table} WHERE {key} = ?",
+        f"SELECT {', '.join(_ABOUT)} FROM {table} WHERE {key} = ?",
         [reaction.turn_id or reaction.session_id],
     ).fetchone()
     if found is None:
         raise _unknown(db, reaction)
-    return dict(zip(("session_id", "character", "player_id"), found, strict=True))
+    return _About(*found)
 
 
 def _unknown(db: sqlite3.Connection, reaction: Reaction) -> FeedbackStoreError:
@@ -171,32 +288,33 @@ def unknown_session(
     )
 
 
-def _check(db: sqlite3.Connection, reaction: Reaction, about: Row) -> None:
+def _check(db: sqlite3.Connection, reaction: Reaction) -> None:
+    if fault := _fault(reaction):
+        raise InvalidEventError(fault)
+    if isinstance(reaction.payload, Choice):
+        _check_choice(db, reaction.turn_id, reaction.payload)
+
+
+def _fault(reaction: Reaction) -> str:
+    """What makes no sense in a reaction, looking at it alone; empty when all does."""
     if not reaction.turn_id and reaction.kind is not Kind.OUTCOME:
-        raise InvalidEventError(
-            f"a {reaction.kind} is about one turn; only an outcome may name a session instead"
-        )
+        return f"a {reaction.kind} is about one turn; only an outcome may name a session instead"
     match reaction.payload:
-        case Choice() as choice:
-            _check_choice(db, reaction.turn_id, about["session_id"], choice)
         case Edit(text=text) if not text.strip():
-            raise InvalidEventError(
+            return (
                 f"edit {reaction.event_id!r} has no text; "
                 "to say only that the reply is bad, thumb it down"
             )
         case Rating(stars=stars) if not MIN_STARS <= stars <= MAX_STARS:
-            raise InvalidEventError(
+            return (
                 f"rating {reaction.event_id!r} has {stars} stars; give {MIN_STARS} to {MAX_STARS}"
             )
         case Outcome(name=name) if not name.strip():
-            raise InvalidEventError(
-                f"outcome {reaction.event_id!r} has no name; name the quest or goal it is of"
-            )
+            return f"outcome {reaction.event_id!r} has no name; name the quest or goal it is of"
+    return ""
 
 
-def _check_choice(
-    db: sqlite3.Connection, kept_turn_id: str, session_id: str, choice: Choice
-) -> None:
+def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> None:
     if not choice.over_turn_ids:
         raise InvalidEventError(
             f"the choice of turn {kept_turn_id!r} names no other turn; name those shown beside"

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from feedback_store.records import (
@@ -40,6 +41,7 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+@lru_cache(maxsize=64)  # the events of one message share theirs
 def time_text(moment: datetime) -> str:
     """A time as stored. Raises ValueError for one without a timezone."""
     if moment.tzinfo is None:
@@ -94,20 +96,32 @@ def turn_of(row: Row) -> Turn:
 
 
 def reaction_row(reaction: Reaction, received_at: datetime) -> Row:
-    """The part of an event's row that the reaction itself tells.
+    """What the reaction itself tells of its event's row; the rest is known from its turn.
 
     Raises ValueError or TypeError for a value that cannot be stored.
     """
     return {
         "event_id": reaction.event_id,
-        "session_id": reaction.session_id,
         "turn_id": reaction.turn_id or None,
         "kind": reaction.kind.value,
         "source": reaction.source.value,
-        "payload": canonical(vars(reaction.payload)),
+        "payload": _payload_text(reaction.payload),
         "created_at": time_text(reaction.created_at),
         "received_at": time_text(received_at),
     }
+
+
+def _payload_text(payload: Payload) -> str:
+    return _small_text(payload) if isinstance(payload, _SMALL) else canonical(vars(payload))
+
+
+@lru_cache(maxsize=1024)
+def _small_text(payload: Payload) -> str:
+    """Of payloads that are few and come again and again."""
+    return canonical(vars(payload))
+
+
+_SMALL = (Thumb, Rating, Signal)
 
 
 def event_of(row: Row) -> Event:

@@ -28,7 +28,7 @@ from feedback_store.errors import (
     InvalidRecordError,
     StoreClosedError,
 )
-from feedback_store.intake import Intake, undo
+from feedback_store.intake import Answer, Intake, Submitted, undo
 from feedback_store.rate_limit import RateLimit
 from feedback_store.records import (
     Checkpoint,
@@ -40,11 +40,12 @@ from feedback_store.records import (
     Turn,
 )
 from feedback_store.rows import Row
-from feedback_store.writer import UNSTORABLE, Writer, unstorable
+from feedback_store.writer import Writer
 
 NO_LIMIT = RateLimit(events_per_minute=0)
 
 _T = TypeVar("_T")
+_Refusal = TypeVar("_Refusal", bound=InvalidRecordError)
 _UNENCODABLE = (ValueError, TypeError, AttributeError, OverflowError, struct.error)
 
 
@@ -147,16 +148,16 @@ class Store:
         self.submit_all([reaction]).add_done_callback(lambda group: _settle(future, group))
         return future
 
-    def submit_all(
-        self, reactions: Sequence[Reaction]
-    ) -> Future[list[Receipt | FeedbackStoreError]]:
+    def submit_all(self, reactions: Sequence[Reaction]) -> Future[list[Answer]]:
         """Keep several reactions in one go, each on its own: one answer each, in order.
 
         The errors of `submit` are answers here, but for StoreUnavailableError, which is of all.
         """
         now = datetime.now(UTC)
-        encoded = [(reaction, _encoded(reaction, now)) for reaction in reactions]
-        return self._writer.enqueue(lambda db: self._take(db, encoded), size=len(encoded))
+        items = [_submitted(reaction, now) for reaction in reactions]
+        return self._writer.enqueue(
+            lambda db: self._intake.take_all(db.conn, items), size=len(items)
+        )
 
     def undo(self, event_id: str) -> Future[Event]:
         """Take a player's event back; what it replaced counts again, and it stays as history.
@@ -190,20 +191,6 @@ class Store:
         return self._writer.enqueue(
             lambda db: forgetting.delete_older(db, before, consent, limit), size=limit
         )
-
-    def _take(
-        self, db: Database, encoded: Sequence[tuple[Reaction, Row | FeedbackStoreError]]
-    ) -> list[Receipt | FeedbackStoreError]:
-        return [
-            row if isinstance(row, FeedbackStoreError) else self._take_one(db, reaction, row)
-            for reaction, row in encoded
-        ]
-
-    def _take_one(self, db: Database, reaction: Reaction, row: Row) -> Receipt | FeedbackStoreError:
-        try:
-            return self._intake.take(db.conn, reaction, row)
-        except UNSTORABLE as error:
-            return unstorable(error)
 
     def _write(self, encode: Callable[[], Row], apply: Callable[[Database, Row], _T]) -> Future[_T]:
         try:
@@ -285,7 +272,7 @@ class Store:
         return db
 
 
-def _settle(future: Future[Receipt], group: Future[list[Receipt | FeedbackStoreError]]) -> None:
+def _settle(future: Future[Receipt], group: Future[list[Answer]]) -> None:
     """Answer one reaction's future as its group of one was answered."""
     error = group.exception()
     answer = error if error is not None else group.result()[0]
@@ -295,14 +282,14 @@ def _settle(future: Future[Receipt], group: Future[list[Receipt | FeedbackStoreE
         future.set_result(answer)
 
 
-def _encoded(reaction: Reaction, received_at: datetime) -> Row | FeedbackStoreError:
+def _submitted(reaction: Reaction, now: datetime) -> Submitted | InvalidEventError:
     try:
-        return rows.reaction_row(reaction, received_at)
+        return Submitted(reaction, rows.reaction_row(reaction, now), now)
     except _UNENCODABLE as error:
         return _unencodable(InvalidEventError, error)
 
 
-def _unencodable(kind: type[InvalidRecordError], error: Exception) -> InvalidRecordError:
+def _unencodable(kind: type[_Refusal], error: Exception) -> _Refusal:
     refusal = kind(f"the record cannot be stored: {error}")
     refusal.__cause__ = error
     return refusal

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.errors import PeerBrokeError
 from benchmarks.feedback.population import Size
 from benchmarks.measures import Measured
 from npc_client import server_process
+from npc_client.client import ServerNotReadyError
 from npc_client.server_process import ServerProcess
 
 CLIENTS, CHANNELS = 1_000, 100
@@ -32,8 +34,8 @@ class Extent:
     repeats: int  # of each growth measurement
 
 
-FULL = Extent(5, 15.0, 300.0, 60.0, Size(1, 10_000), Size(100, 10_000), 5)
-QUICK = Extent(2, 8.0, 30.0, 10.0, Size(1, 2_000), Size(20, 2_000), 3)
+FULL = Extent(5, 20.0, 300.0, 60.0, Size(1, 10_000), Size(100, 10_000), 5)
+QUICK = Extent(2, 15.0, 30.0, 10.0, Size(1, 2_000), Size(20, 2_000), 3)
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,18 @@ class Findings:
 
 @asynccontextmanager
 async def server(ground: Ground, data: Path, name: str) -> AsyncIterator[ServerProcess]:
-    """`npc serve` on a data folder, without a limit on what a player sends."""
+    """`npc serve` on a data folder, without a limit on what a player sends.
+
+    Raises PeerBrokeError.
+    """
     settings = {
         "NPC_PATHS_DATA": str(data),
         "NPC_PATHS_CACHE": str(ground.cache),
         "NPC_MODEL_BASE": str(ground.base),
         "NPC_FEEDBACK_EVENTS_PER_MINUTE": "0",
     }
-    async with server_process.server(ground.scratch / f"{name}.log", settings) as running:
-        yield running
+    try:
+        async with server_process.server(ground.scratch / f"{name}.log", settings) as running:
+            yield running
+    except ServerNotReadyError as error:
+        raise PeerBrokeError(f"{name}: {error}") from error

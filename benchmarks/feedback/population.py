@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import line
+from feedback_store.pseudonyms import ensure_key
 from feedback_store.records import Choice, Edit, Kind, Payload, Rating, Reason, Thumb, pack_ids
 from feedback_store.rows import canonical, time_text
 from feedback_store.store import Store
@@ -69,7 +70,8 @@ def player(number: int) -> str:
 
 
 def write(path: Path, size: Size, written: Written = lambda rows: None) -> None:
-    """Make the store. The file is on disk and closed when this returns."""
+    """Make the store, and a key of players beside it. Both are on disk when this returns."""
+    ensure_key(path.parent / "player.key")
     Store.open(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = OFF")

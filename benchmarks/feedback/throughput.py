@@ -15,7 +15,7 @@ from benchmarks.feedback.crowd import played
 from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground, server
 from benchmarks.measures import measured, ratio
 
-BATCH = 20  # events a call
+BATCH = 100  # events a call
 BARE_EVENTS = 100_000  # a round
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from feedback_store.errors import (
     EventConflictError,
+    FeedbackStoreError,
     InvalidEventError,
     InvalidRecordError,
     RecordConflictError,
@@ -31,6 +32,7 @@ from feedback_store.records import (
     Outcome,
     Rating,
     Reaction,
+    Receipt,
     Session,
     Sign,
     Signal,
@@ -239,6 +241,36 @@ def test_many_events_are_answered_each_on_its_own(
     assert [event.event_id for event in store.events("mira")] == ["e1"]
 
 
+def test_many_at_once_become_what_they_become_one_by_one(
+    tmp_path: Path, session: Session, turn: Turn, make_reaction: MakeReaction
+) -> None:
+    reactions = [
+        make_reaction(Thumb(True), "old"),
+        make_reaction(Thumb(False), "old"),
+        make_reaction(Choice(("t2",)), "choice"),
+        make_reaction(Choice(("t9",)), "odd choice"),
+        make_reaction(Edit(" "), "blank"),
+        make_reaction(Edit('"quoted" \x00 🐉 \\'), "edit"),
+        make_reaction(Rating(3), "named\x00strangely"),
+        make_reaction(Outcome(True, "mill"), "of session", turn_id="", session_id="s1"),
+        make_reaction(Rating(3), "unknown", turn_id="t9"),
+        make_reaction(Rating(3), "twice"),
+        make_reaction(Rating(3), "twice"),
+    ]
+    found = []
+    for name in ("at once", "one by one"):
+        with Store.open(tmp_path / name) as store:
+            store.record_session(session).result()
+            for turn_id in ("t1", "t2"):
+                store.record_turn(replace(turn, turn_id=turn_id)).result()
+            store.submit(reactions[0]).result()
+            groups = [reactions] if name == "at once" else [[one] for one in reactions]
+            answers = [answer for group in groups for answer in store.submit_all(group).result()]
+            found.append(({str(_told(one)) for one in answers}, store.events("mira")))
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 6
+
+
 def test_a_player_who_sends_too_fast_is_told_when_to_come_again(
     path: Path, store: Store, make_reaction: MakeReaction
 ) -> None:
@@ -397,6 +429,13 @@ def _recorded(reaction: Reaction) -> Event:
     return Event(
         reaction.event_id, reaction.turn_id, "s1", "ann", reaction.payload, reaction.created_at
     )
+
+
+def _told(answer: Receipt | FeedbackStoreError) -> object:
+    """An answer without its times."""
+    if isinstance(answer, Receipt):
+        return answer.event_id, answer.duplicate
+    return re.sub(r"in .* s$", "", str(answer))
 
 
 def _checkpoint(token: str, takes: Sequence[tuple[str, ...]], days: int = 0) -> Checkpoint:
