@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from feedback_store.selection import Snapshot, Source
+from feedback_store.selection import Origin, Snapshot
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import JSON, AdapterRepo, Draft
 from personas.checks import word_count
@@ -184,7 +184,7 @@ def _chosen_words(snapshot: Snapshot) -> float | None:
     What they wrote themselves tells it best; what they picked or liked was not theirs to shape.
     """
     pairs = snapshot.held_out_pairs
-    written = [pair.chosen for pair in pairs if pair.source is Source.EDIT]
+    written = [pair.chosen for pair in pairs if pair.origin is Origin.EDIT]
     liked = [row.completion for row in snapshot.held_out_labels if row.desirable]
     texts = written or [pair.chosen for pair in pairs] or liked
     return sum(map(word_count, texts)) / len(texts) if texts else None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from feedback_store.selection import Labelled, Pair, Snapshot, Source
+from feedback_store.selection import Labelled, Origin, Pair, Snapshot
 from personas.render import Message, Tokenizer, message_ids
 
 PERSONA = "You are Mira, a smith. You speak plainly and know iron, fire and the harbour."
@@ -19,13 +19,14 @@ def pair(index: int, tokenizer: Tokenizer) -> Pair:
         prompt_ids=prompt_ids(line, tokenizer),
         chosen=f"Iron {index}, stranger.",
         rejected=f"Oh well, let me see, number {index} is a very long story indeed" + "." * index,
-        source=Source.EDIT,
+        origin=Origin.EDIT,
         weight=1.0,
         player_id=f"player-{index % 5}",
         session_id=f"session-{index}",
         turn_id=f"turn-{index}",
         player_text=line,
         messages=({"role": "user", "content": line},),
+        event_id=f"event-{index}",
     )
 
 
@@ -39,11 +40,14 @@ def labelled(index: int, desirable: bool, tokenizer: Tokenizer) -> Labelled:
         prompt_ids=source.prompt_ids,
         completion=source.chosen if desirable else source.rejected,
         desirable=desirable,
+        origin=Origin.THUMB,
+        weight=0.7,
         player_id=source.player_id,
         session_id=source.session_id,
         turn_id=source.turn_id,
         player_text=source.player_text,
         messages=source.messages,
+        event_id=source.event_id,
     )
 
 
@@ -60,7 +64,14 @@ def snapshot(tokenizer: Tokenizer, **sizes: int) -> Snapshot:
         held_out_pairs=tuple(pairs(sizes.get("held_out_pairs", 0), tokenizer)),
         train_labels=tuple(thumbs(sizes.get("good", 0), sizes.get("bad", 0), tokenizer)),
         held_out_labels=tuple(thumbs(held_out // 2, held_out - held_out // 2, tokenizer)),
+        train_edits=(),
+        held_out_edits=(),
+        train_prompts=(),
+        held_out_prompts=(),
         dropped={},
+        left_out={},
+        discounted_players=(),
+        discounted_rows=0,
         hash="0" * 64,
     )
 

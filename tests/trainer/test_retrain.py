@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_store.records import Edit, Event, Payload, Session, Thumb, Turn
+from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
 from feedback_store.store import Store
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
@@ -76,7 +76,7 @@ def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
     for i in range(count):
         name, line = f"player-{i % 20}", f"Line {i}?"
         yield (
-            Session(f"s{i}", name, "bo", persona.version, NOW),
+            Session(f"s{i}", name, "bo", persona.version, True, NOW),
             Turn(
                 turn_id=f"t{i}",
                 session_id=f"s{i}",
@@ -102,6 +102,7 @@ def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
                 ttft_ms=0,
                 total_ms=0,
                 created_at=NOW,
+                consent=True,
             ),
         )
 
@@ -122,8 +123,7 @@ def play(job: Job, count: int, react: Callable[[Turn], Payload] = corrected) -> 
         for session, turn in turns(job, count):
             store.record_session(session).result(5)
             store.record_turn(turn).result(5)
-            event = Event(f"e-{turn.turn_id}", turn.turn_id, turn.player_id, react(turn), NOW)
-            store.submit(event).result(5)
+            store.submit(Reaction(f"e-{turn.turn_id}", react(turn), NOW, turn.turn_id)).result(5)
 
 
 def test_a_candidate_that_passes_the_gate_goes_live(job: Job) -> None:

@@ -1,0 +1,36 @@
+"""Which rows cannot teach, each looked at alone."""
+
+import math
+
+from feedback_store.lessons import Drop, Labelled, Origin, Pair
+from feedback_store.near_text import near_equal, normalised
+
+MAX_LENGTH_RATIO = 2.5  # in characters; above it a choice teaches length rather than voice
+
+
+def fault(row: Pair | Labelled) -> Drop | None:
+    """Why a row cannot teach, or None."""
+    match row:
+        case Labelled(completion=completion):
+            return None if normalised(completion) else Drop.EMPTY_CHOSEN
+        case Pair(chosen=chosen, rejected=rejected, origin=origin):
+            return _pair_fault(normalised(chosen), normalised(rejected), origin)
+
+
+def _pair_fault(chosen: str, rejected: str, origin: Origin) -> Drop | None:
+    if not chosen:
+        return Drop.EMPTY_CHOSEN
+    if chosen == rejected:
+        return Drop.EQUAL
+    if near_equal(chosen, rejected):
+        return Drop.NEAR_EQUAL
+    # An edit that cuts is the strongest signal there is: only what the character said itself is
+    # compared by length.
+    if origin is not Origin.EDIT and _length_ratio(chosen, rejected) > MAX_LENGTH_RATIO:
+        return Drop.LENGTH_RATIO
+    return None
+
+
+def _length_ratio(one: str, other: str) -> float:
+    shorter, longer = sorted((len(one), len(other)))
+    return longer / shorter if shorter else math.inf

@@ -1,0 +1,56 @@
+"""Prompts to draw new replies for, the most disputed first: there the most is to be learned.
+
+A reply's reward is the mean of what its judges gave, each vote as heavy as its row; a prompt's are
+the mean and the variance over its replies.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from math import fsum
+
+from feedback_store.lessons import Labelled, Origin, Pair, Prompt
+from feedback_store.near_text import normalised
+
+_OWN_WORDS = (Origin.EDIT,)  # the chosen text is a player's, not a reply
+
+
+def prompts(rows: Iterable[Pair | Labelled]) -> tuple[Prompt, ...]:
+    """One row a distinct prompt, highest variance first."""
+    by_prompt: dict[tuple[int, ...], list[Pair | Labelled]] = defaultdict(list)
+    for row in rows:
+        if row.origin is not Origin.OPPOSITE_THUMBS:  # its thumbs are rows of their own
+            by_prompt[row.prompt_ids].append(row)
+    found = [_prompt(same) for same in by_prompt.values()]
+    return tuple(sorted(found, key=lambda prompt: (-prompt.reward_variance, prompt.hash)))
+
+
+def _prompt(rows: Sequence[Pair | Labelled]) -> Prompt:
+    first = min(rows, key=lambda row: row.hash)
+    judged: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        for reply, reward in _judgements(row):
+            judged[normalised(reply)].append(reward)
+    rewards = [_mean(given) for given in judged.values()]
+    mean = _mean(rewards)
+    return Prompt(
+        prompt_ids=first.prompt_ids,
+        player_text=first.player_text,
+        messages=first.messages,
+        reward_mean=mean,
+        reward_variance=_mean([(reward - mean) ** 2 for reward in rewards]),
+        judgements=sum(map(len, judged.values())),
+    )
+
+
+def _judgements(row: Pair | Labelled) -> Iterator[tuple[str, float]]:
+    match row:
+        case Labelled(completion=completion, desirable=desirable, weight=weight):
+            yield completion, weight if desirable else -weight
+        case Pair(chosen=chosen, rejected=rejected, weight=weight, origin=origin):
+            yield rejected, -weight
+            if origin not in _OWN_WORDS:
+                yield chosen, weight
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fsum(values) / len(values)  # exact, so the same in any order

@@ -1,0 +1,105 @@
+"""Feedback as it piles up, to select from."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from feedback_store.evidence import Stated, stated
+from feedback_store.records import Event, Payload, Source, Turn
+from feedback_store.rules import Rules
+from feedback_store.selection import Edited, Labelled, Pair, Snapshot, select
+
+REPLY = "Past the mill, dear."
+OTHER = "Follow the river north."
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+#: Nobody is held out: for what is not about that.
+ALL_TRAINED = Rules(held_out_share=0, recent_share=0)
+
+TURN = Turn(
+    turn_id="t1",
+    session_id="",
+    character="mira",
+    player_id="ann",
+    persona_version="aa11",
+    adapter_version="v0001-3fa91c2b",
+    adapter_hash="3fa9",
+    base_sha256="b4se",
+    messages=({"role": "user", "content": "Where is the church?"},),
+    prompt_ids=(1, 2, 3),
+    reply_ids=(7, 8),
+    player_text="Where is the church?",
+    reply_text=REPLY,
+    take=0,
+    first_turn_id="t1",
+    finish_reason="stop",
+    sampling={},
+    seed=1,
+    arm_probability=1.0,
+    logprob=None,
+    queue_ms=0,
+    ttft_ms=0,
+    total_ms=0,
+    created_at=NOON,
+    consent=True,
+)
+
+
+class Log:
+    """Turns and events, each a second after the one before. A player has one session by default."""
+
+    def __init__(self) -> None:
+        self._seconds = count()
+        self.turns: dict[str, Turn] = {}
+        self.events: list[Event] = []
+
+    def said(self, turn_id: str, reply: str = REPLY, **changes: Any) -> None:
+        """A turn of ann's; by default it answers the same line, and is a take of its own."""
+        turn = replace(TURN, turn_id=turn_id, reply_text=reply, first_turn_id=turn_id)
+        turn = replace(turn, created_at=self._now(), **changes)
+        session_id = turn.session_id or f"session of {turn.player_id}"
+        self.turns[turn_id] = replace(turn, session_id=session_id)
+
+    def line(self, turn_id: str, text: str, reply: str = REPLY, **changes: Any) -> None:
+        """A turn that answers another line, and so another prompt."""
+        self.said(turn_id, reply, player_text=text, prompt_ids=tuple(text.encode()), **changes)
+
+    def did(self, turn_id: str, payload: Payload, **changes: Any) -> None:
+        """A reaction of the turn's player."""
+        now = self._now()
+        turn = self.turns.get(turn_id, TURN)
+        event = Event(
+            f"e{len(self.events)}", turn_id, turn.session_id, turn.player_id, payload, now
+        )
+        self.events.append(replace(event, **changes))
+
+    def guessed(self, turn_id: str, payload: Payload) -> None:
+        """What the server made of how the conversation went on."""
+        self.did(turn_id, payload, source=Source.DERIVED)
+
+    def stated(self) -> Stated:
+        """What the events say, nothing filtered."""
+        return stated(self.turns, self.events)
+
+    def selected(self, rules: Rules = ALL_TRAINED) -> Snapshot:
+        """The snapshot of what piled up."""
+        return select("mira", self.turns.values(), self.events, rules)
+
+    def _now(self) -> datetime:
+        return NOON + timedelta(seconds=next(self._seconds))
+
+
+def trained(snapshot: Snapshot) -> tuple[Pair | Labelled | Edited, ...]:
+    """All rows that are trained on."""
+    return (*snapshot.train_pairs, *snapshot.train_labels, *snapshot.train_edits)
+
+
+def held_out(snapshot: Snapshot) -> tuple[Pair | Labelled | Edited, ...]:
+    """All rows that are judged by."""
+    return (*snapshot.held_out_pairs, *snapshot.held_out_labels, *snapshot.held_out_edits)
+
+
+def players(rows: Iterable[Pair | Labelled | Edited]) -> set[str]:
+    """Whose they are."""
+    return {row.player_id for row in rows}
