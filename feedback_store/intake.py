@@ -164,11 +164,10 @@ class Intake:
 
 def _plain(items: Iterable[Submitted | InvalidRecordError]) -> dict[int, Submitted]:
     """Those whose turn is all that has to be looked up, by their place; an id comes once."""
-    found = {
-        item.reaction.event_id: (index, item)
-        for index, item in enumerate(items)
-        if isinstance(item, Submitted) and _is_plain(item.reaction)
-    }
+    found: dict[str, tuple[int, Submitted]] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, Submitted) and _is_plain(item.reaction):
+            found.setdefault(item.reaction.event_id, (index, item))
     return dict(found.values())
 
 

@@ -154,10 +154,14 @@ class Store:
         The errors of `submit` are answers here, but for StoreUnavailableError, which is of all.
         """
         now = datetime.now(UTC)
-        items = [_submitted(reaction, now) for reaction in reactions]
-        return self._writer.enqueue(
-            lambda db: self._intake.take_all(db.conn, items), size=len(items)
+        return self._writer.enqueue_items(
+            self._take_all, [_submitted(reaction, now) for reaction in reactions]
         )
+
+    def _take_all(
+        self, db: Database, items: Sequence[Submitted | InvalidRecordError]
+    ) -> list[Answer]:
+        return self._intake.take_all(db.conn, items)
 
     def undo(self, event_id: str) -> Future[Event]:
         """Take a player's event back; what it replaced counts again, and it stays as history.
@@ -188,9 +192,7 @@ class Store:
         ValueError for a moment without a timezone, StoreUnavailableError.
         """
         before = rows.time_text(moment)
-        return self._writer.enqueue(
-            lambda db: forgetting.delete_older(db, before, consent, limit), size=limit
-        )
+        return self._writer.enqueue(lambda db: forgetting.delete_older(db, before, consent, limit))
 
     def _write(self, encode: Callable[[], Row], apply: Callable[[Database, Row], _T]) -> Future[_T]:
         try:

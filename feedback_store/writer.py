@@ -4,16 +4,20 @@ A write waits in a queue. The thread takes what is waiting, runs it in one trans
 savepoint a write, commits, and only then resolves the futures: an answer means "on disk", and many
 waiting writes share one flush. A write that is refused undoes itself alone. A failing database
 fails the group that met it, and the thread goes on with the next one.
+
+Neighbours that take items in the same way are carried out as one, because every statement hands the
+interpreter's lock to a busy event loop and has to wait until it comes back.
 """
 
 import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,7 +31,7 @@ from feedback_store.errors import (
     StoreUnavailableError,
 )
 
-MAX_WAITING = 10_000  # writes; beyond this the disk does not keep up and callers are told so
+MAX_WAITING = 250_000  # records, some 250 MiB; beyond this the disk does not keep up
 MAX_GROUP = 1_000  # records; bounds how long the first of a group waits for its commit
 
 #: What a value that SQLite cannot take raises, as against a database that fails.
@@ -43,14 +47,19 @@ UNSTORABLE = (
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 _Resolve: TypeAlias = Callable[[], None]
+
+
+#: Carries out a write: one answer an item.
+_Take: TypeAlias = Callable[[Database, Sequence[Any]], Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class _Write:
-    apply: Callable[[Database], Any]
-    future: Future[Any]
-    size: int  # records
+    take: _Take
+    items: Sequence[Any]
+    future: Future[Any]  # of the answers
 
 
 class Writer:
@@ -60,25 +69,40 @@ class Writer:
         self._db = db
         self._path = path
         self._waiting: queue.Queue[_Write | None] = queue.Queue()  # None = close after these
-        self._closing = threading.Lock()  # no write may follow the None
+        self._records = 0  # in the queue
+        self._closing = threading.Lock()  # of the counter; and no write may follow the None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="feedback-writer", daemon=True)
         self._thread.start()
 
-    def enqueue(self, apply: Callable[[Database], _T], size: int = 1) -> Future[_T]:
+    def enqueue(self, apply: Callable[[Database], _T]) -> Future[_T]:
         """Run `apply` in the next group; the future is resolved after the commit, never before.
 
-        `size` is how many records it writes. A write that was accepted is carried out even when
-        the caller stops waiting for it.
+        A write that was accepted is carried out even when the caller stops waiting for it.
         Through the future: what `apply` raises, StoreUnavailableError, StoreClosedError.
         """
-        future: Future[_T] = Future()
+        only: Future[_T] = Future()
+        only.set_running_or_notify_cancel()
+        answers = self.enqueue_items(lambda db, _: [apply(db)], [None])
+        answers.add_done_callback(partial(settle_with_first, only))
+        return only
+
+    def enqueue_items(
+        self, take: Callable[[Database, Sequence[_Item]], Sequence[_T]], items: Sequence[_Item]
+    ) -> Future[list[_T]]:
+        """Run `take` on items in the next group, with those of other calls: one answer an item.
+
+        It must not raise because of an item: that would fail those of other calls.
+        Through the future: StoreUnavailableError, StoreClosedError.
+        """
+        future: Future[list[_T]] = Future()
         future.set_running_or_notify_cancel()
         with self._closing:
-            if refusal := self._refusal():
+            if refusal := self._refusal(len(items)):
                 future.set_exception(refusal)
             else:
-                self._waiting.put(_Write(apply, future, size))
+                self._records += len(items)
+                self._waiting.put(_Write(take, items, future))
         return future
 
     def close(self) -> None:
@@ -89,12 +113,12 @@ class Writer:
                 self._waiting.put(None)
         self._thread.join()
 
-    def _refusal(self) -> StoreUnavailableError | None:
+    def _refusal(self, records: int) -> StoreUnavailableError | None:
         if self._closed:
             return StoreClosedError(f"feedback store {self._path} is closed; open it again")
-        if self._waiting.qsize() >= MAX_WAITING:
+        if self._records + records > MAX_WAITING:
             return StoreUnavailableError(
-                f"{MAX_WAITING} writes wait for {self._path}; send this one again in a moment"
+                f"{self._records} records wait for {self._path}; send this one again in a moment"
             )
         return None
 
@@ -107,12 +131,18 @@ class Writer:
     def _next_group(self) -> list[_Write]:
         """What is waiting now, at least one write; empty when the end was asked for."""
         group: list[_Write] = []
+        records = 0
         write = self._waiting.get()
         while write is not None:
             group.append(write)
-            if sum(one.size for one in group) >= MAX_GROUP or self._waiting.empty():
-                return group
+            records += len(write.items)
+            if records >= MAX_GROUP or self._waiting.empty():
+                break
             write = self._waiting.get_nowait()
+        with self._closing:
+            self._records -= records
+        if write is not None:
+            return group
         if group:
             self._waiting.put(None)  # met the end behind this group; meet it again next time
         return group
@@ -120,19 +150,28 @@ class Writer:
     def _commit(self, group: list[_Write]) -> list[_Resolve]:
         try:
             with immediate(self._db):
-                return [self._attempt(write) for write in group]
+                return [
+                    resolve
+                    for take, writes in groupby(group, key=lambda write: write.take)
+                    for resolve in self._attempt(take, list(writes))
+                ]
         except Exception as error:  # the thread's edge: whatever it was, the next group is tried
             _log.exception("feedback store %s lost a group of %d writes", self._path, len(group))
-            return [_failing(write, self._explained(error)) for write in group]
+            return _failing(group, self._explained(error))
 
-    def _attempt(self, write: _Write) -> _Resolve:
+    def _attempt(self, take: _Take, writes: list[_Write]) -> list[_Resolve]:
+        items = [item for write in writes for item in write.items]
         try:
             with self._db.atomic():  # a savepoint, as a transaction is open
-                return partial(write.future.set_result, write.apply(self._db))
+                answers = iter(take(self._db, items))
         except FeedbackStoreError as refusal:
-            return _failing(write, refusal)
+            return _failing(writes, refusal)
         except UNSTORABLE as error:
-            return _failing(write, unstorable(error))
+            return _failing(writes, unstorable(error))
+        return [
+            partial(write.future.set_result, list(islice(answers, len(write.items))))
+            for write in writes
+        ]
 
     def _explained(self, error: Exception) -> FeedbackStoreError:
         explanation = explained(error, self._path)
@@ -147,5 +186,13 @@ def unstorable(error: Exception) -> InvalidRecordError:
     return refusal
 
 
-def _failing(write: _Write, error: FeedbackStoreError) -> _Resolve:
-    return partial(write.future.set_exception, error)
+def settle_with_first(only: Future[_T], answers: Future[list[_T]]) -> None:
+    """Answer a future of one as its group of one was answered."""
+    if error := answers.exception():
+        only.set_exception(error)
+    else:
+        only.set_result(answers.result()[0])
+
+
+def _failing(writes: list[_Write], error: FeedbackStoreError) -> list[_Resolve]:
+    return [partial(write.future.set_exception, error) for write in writes]

@@ -1,7 +1,8 @@
 """The limit: a loop over `sqlite3` that writes event rows and does nothing else.
 
-Same tables and indexes, same journal and flush setting as the store, groups as large as the store's
-largest. Rows are made beforehand; nothing is checked.
+Same tables and indexes, same journal and flush setting as the store, the same turns reacted to in
+the same order, groups as large as the store's largest. Rows are made beforehand; nothing is
+checked.
 """
 
 from __future__ import annotations
@@ -9,14 +10,27 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.feedback.population import Size, character, player, turn_id
+from benchmarks.feedback.population import Place, Size, turn_id
 from feedback_store.rows import time_text
 from feedback_store.writer import MAX_GROUP
+
+
+@dataclass(frozen=True)
+class Load:
+    """Whose events are written, as the clients of the server do it."""
+
+    clients: int  # each reacts to turns of their own
+    batch: int  # events of one client in a row
+    seed: int
+
 
 _INSERT = (
     "INSERT INTO events (event_id, session_id, turn_id, character, player_id, kind, source,"
@@ -24,9 +38,9 @@ _INSERT = (
 )
 
 
-def events_per_s(path: Path, size: Size, events: int, seed: int) -> float:
+def events_per_s(path: Path, size: Size, events: int, load: Load) -> float:
     """How many events a second the loop commits, into a store of this population."""
-    rows = _rows(size, events, seed)
+    rows = list(islice(_rows(size, load), events))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -39,20 +53,22 @@ def events_per_s(path: Path, size: Size, events: int, seed: int) -> float:
         return len(rows) / (time.perf_counter() - begun)
 
 
-def _rows(size: Size, events: int, seed: int) -> list[list[Any]]:
-    draw, now = random.Random(f"bare/{seed}"), time_text(datetime.now(UTC))
-    return [
-        [
-            f"{draw.getrandbits(128):032x}",
-            f"s{number % 1000:031x}",
-            turn_id(number % size.turns),
-            character(number % size.characters),
-            player(number % 1000),
-            "thumb",
-            "explicit",
-            '{"reasons":[],"up":true}',
-            now,
-            now,
-        ]
-        for number in range(events)
-    ]
+def _rows(size: Size, load: Load) -> Iterator[list[Any]]:
+    """What the clients send, a batch of one after a batch of the next."""
+    draw, now = random.Random(f"bare/{load.seed}"), time_text(datetime.now(UTC))
+    mine = [cycle(range(number, size.turns, load.clients)) for number in range(load.clients)]
+    for turns in cycle(mine):
+        for number in islice(turns, load.batch):
+            place = Place.of(number, size)
+            yield [
+                f"{draw.getrandbits(128):032x}",
+                place.session_id,
+                turn_id(number),
+                place.character,
+                place.player_id,
+                "thumb",
+                "explicit",
+                '{"reasons":[],"up":true}',
+                now,
+                now,
+            ]

@@ -21,6 +21,7 @@ from benchmarks.peers.troupe import Troupe
 PLAYERS = 8
 TURNS_A_PLAYER = 6  # a round, one after the other
 PAUSE_S = 10.0  # of a reacting client, on average
+WARM_S = 2.0  # until the first reactions have spread
 LONGEST_S = 300.0
 
 
@@ -46,7 +47,7 @@ async def run(ground: Ground) -> Findings:
             alone.append(await _talk(troupe, turns))
             async with crowd(_order(troupe.address, number)) as clients:
                 await clients.begin()
-                await asyncio.sleep(PAUSE_S / 5)  # let the first reactions spread
+                await asyncio.sleep(WARM_S)
                 beside.append(await _talk(troupe, turns))
                 tallies.append(await clients.end())
     finally:
@@ -65,7 +66,7 @@ async def _talk(troupe: Troupe, turns: list[Turn]) -> Round:
 
 def _order(address: str, number: int) -> Order:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-    return Order(address, turns, CLIENTS, CHANNELS, LONGEST_S, 0, PAUSE_S, number)
+    return Order(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, PAUSE_S, number)
 
 
 def _findings(beside: list[Round], alone: list[Round], tallies: list[Tally]) -> Findings:

@@ -37,7 +37,8 @@ class Order:
     turn_ids: Sequence[str]  # clients react to these in turn
     clients: int
     channels: int
-    seconds: float
+    warm_s: float  # played before anything counts
+    seconds: float  # counted, at most
     batch: int  # events of one SubmitBatch; 0 = one Submit an event
     pause_s: float  # a client's mean time between two calls; 0 = none
     seed: int
@@ -52,16 +53,25 @@ class Tally:
     ack_ms: list[float] = field(default_factory=list)  # a call each
     seconds: float = 0.0
 
+    def reset(self) -> None:
+        """Forget what was counted so far."""
+        self.acknowledged = 0
+        self.refused.clear()
+        self.ack_ms.clear()
+
 
 async def _carry_out(order: Order, lines: asyncio.Queue[str]) -> Tally:
     stubs = [await _stub(order.address) for _ in range(order.channels)]
     print("ready", flush=True)
     await lines.get()
-    tally, begun = Tally(), time.perf_counter()
+    tally = Tally()
     clients = [
         asyncio.create_task(_client(order, number, stubs[number % order.channels], tally))
         for number in range(order.clients)
     ]
+    await asyncio.sleep(order.warm_s)
+    tally.reset()
+    begun = time.perf_counter()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(lines.get(), order.seconds)
     tally.seconds = time.perf_counter() - begun

@@ -34,8 +34,8 @@ class Extent:
     repeats: int  # of each growth measurement
 
 
-FULL = Extent(5, 20.0, 300.0, 60.0, Size(1, 10_000), Size(100, 10_000), 5)
-QUICK = Extent(2, 15.0, 30.0, 10.0, Size(1, 2_000), Size(20, 2_000), 3)
+FULL = Extent(5, 15.0, 300.0, 60.0, Size(1, 10_000), Size(100, 10_000), 5)
+QUICK = Extent(2, 10.0, 30.0, 10.0, Size(1, 2_000), Size(20, 2_000), 3)
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _insert(
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a turn stands in the story of all."""
 
     number: int
@@ -118,7 +118,8 @@ class _Place:
     said_at: datetime
 
     @classmethod
-    def of(cls, number: int, size: Size) -> _Place:
+    def of(cls, number: int, size: Size) -> Place:
+        """Of the turn of this number in a store of this size."""
         # Sessions run side by side, a character each, so that neighbours in time differ.
         session = number // (size.characters * LINES_A_SESSION) * size.characters
         session += number % size.characters
@@ -134,8 +135,8 @@ class _Place:
         )
 
 
-def _places(size: Size) -> Iterator[_Place]:
-    return (_Place.of(number, size) for number in range(size.turns))
+def _places(size: Size) -> Iterator[Place]:
+    return (Place.of(number, size) for number in range(size.turns))
 
 
 def _sessions(size: Size) -> Iterator[dict[str, Any]]:
@@ -196,7 +197,7 @@ def _same_in_all_turns() -> dict[str, Any]:
     }
 
 
-def _said(place: _Place) -> str:
+def _said(place: Place) -> str:
     # Fewer lines than turns: players do ask the same.
     return line(place.number % 3_001, place.number % 7)
 

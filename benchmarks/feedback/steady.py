@@ -23,7 +23,7 @@ async def run(ground: Ground) -> Findings:
     sizes: list[float] = []
     async with server(ground, data, "steady") as running:
         turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-        order = Order(running.address, turns, CLIENTS, CHANNELS, seconds, 0, PAUSE_S, 0)
+        order = Order(running.address, turns, CLIENTS, CHANNELS, 0.0, seconds, 0, PAUSE_S, 0)
         async with crowd(order) as clients:
             await clients.begin()
             for number in range(steps := int(seconds / SAMPLE_S)):

@@ -7,16 +7,16 @@ the bare writer has the machine for itself.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from benchmarks.feedback import bare_writer, population
+from benchmarks.feedback.bare_writer import Load
 from benchmarks.feedback.clients import Order
 from benchmarks.feedback.crowd import played
 from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground, server
 from benchmarks.measures import measured, ratio
 
 BATCH = 100  # events a call
-BARE_EVENTS = 100_000  # a round
+WARM_S = 6.0  # a thousand calls that begin at once are no steady state
 
 
 async def run(ground: Ground) -> Findings:
@@ -30,11 +30,14 @@ async def run(ground: Ground) -> Findings:
         for number in range(ground.extent.rounds):
             ground.tell("events a second", number, ground.extent.rounds)
             order = partial(_order, running.address, ground.extent.round_s, number)
+            taken = 0.0
             for name, batch in (("batch", BATCH), ("single", 0)):
                 tally = await played(order(batch))
                 rates[name].append(tally.acknowledged / tally.seconds)
                 refused |= tally.refused
-            rates["bare"].append(_bare(bare, number))
+                taken += rates[name][-1] * (tally.seconds + WARM_S)
+            load = Load(CLIENTS, BATCH, number)
+            rates["bare"].append(bare_writer.events_per_s(bare, PLAYED, int(taken), load))
     figures = {
         "over_bare_sqlite": ratio(rates["batch"], rates["bare"]),
         "over_bare_sqlite_single": ratio(rates["single"], rates["bare"]),
@@ -47,8 +50,4 @@ async def run(ground: Ground) -> Findings:
 
 def _order(address: str, seconds: float, number: int, batch: int) -> Order:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-    return Order(address, turns, CLIENTS, CHANNELS, seconds, batch, 0.0, number)
-
-
-def _bare(path: Path, number: int) -> float:
-    return bare_writer.events_per_s(path, PLAYED, BARE_EVENTS, number)
+    return Order(address, turns, CLIENTS, CHANNELS, WARM_S, seconds, batch, 0.0, number)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.feedback import bare_writer, population
+from benchmarks.feedback.bare_writer import Load
 from benchmarks.feedback.population import EVENTS_A_TURN, Size
 from feedback_store.store import Store
 
@@ -37,6 +38,7 @@ def test_turns_belong_to_sessions_of_their_player(path: Path) -> None:
 
 def test_the_bare_writer_writes_what_the_store_reads(path: Path) -> None:
     with Store.open(path) as store:
-        before = len(store.events("c0"))
-        assert bare_writer.events_per_s(path, SIZE, 30, seed=1) > 0
-        assert len(store.events("c0")) == before + 10
+        before = sum(len(store.events(name)) for name in store.characters())
+        assert bare_writer.events_per_s(path, SIZE, 30, Load(clients=30, batch=5, seed=1)) > 0
+        after = sum(len(store.events(name)) for name in store.characters())
+        assert after == before + 30

@@ -160,7 +160,7 @@ def test_too_many_waiting_writes_are_refused(
     monkeypatch.setattr("feedback_store.writer.MAX_WAITING", 3)
     with _locked(path):
         futures = [store.submit(make_reaction(Thumb(True), f"e{number}")) for number in range(9)]
-        with pytest.raises(StoreUnavailableError, match="3 writes wait"):
+        with pytest.raises(StoreUnavailableError, match="3 records wait"):
             futures[-1].result(timeout=1)
     assert not futures[0].result().duplicate
 
