@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench-serving bench-quantization browse format proto proto-check clean
+.PHONY: help demo serve test check bench-serving bench-feedback bench-redaction bench-quantization browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -30,6 +30,13 @@ check: $(STAMP) proto-check ## lint, format check, types, fresh protobuf code
 bench-serving: $(STAMP) ## speed beside llama-server, PEFT and a bare loop; some 15 minutes, JSON and a plot
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-feedback: $(STAMP) ## taking in feedback, and a store of a million turns; some 20 minutes and 12 GB, to JSON
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.feedback $(ARGS)
+
+bench-redaction: $(STAMP) ## what redaction finds and what it takes by mistake, to JSON
+	$(BIN)/python -m benchmarks.redaction $(ARGS)
 
 bench-quantization: $(STAMP) ## quantizations of the base on this machine, to JSON
 	$(BIN)/npc model pull

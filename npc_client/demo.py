@@ -7,6 +7,7 @@ share of replies to held-out questions that players of the stated taste like, be
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -40,6 +41,7 @@ VISITS_AT_ONCE = 8
 TAKES_PER_QUESTION = 3
 STREAMS_DURING_SWAP = 4
 SEED = 2
+PLAYER_KEY_SEED = b"troupe demo 0"  # five of the twenty players are held out
 
 
 class DemoError(Exception):
@@ -101,6 +103,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 async def _perform(show: Show) -> None:
     with show.stage("Fetch the base model"):
         _npc("model", "pull")
+    _settle_who_is_held_out(show.folder)
     async with _server(show) as address, Client(address) as client:
         with show.stage("Talk to three characters at once"):
             await _talk(show, client)
@@ -116,6 +119,13 @@ async def _perform(show: Show) -> None:
         with show.stage("Ask the same questions again"):
             show.after = await _ask(client)
             _compare(show)
+
+
+def _settle_who_is_held_out(folder: Path) -> None:
+    """Give the server a known key of players: which of them are held out hangs on it."""
+    key = folder / "player.key"
+    key.touch(mode=0o600)
+    key.write_text(hashlib.sha256(PLAYER_KEY_SEED).hexdigest())
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ the same server with that load and without it, in turn.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 
 from benchmarks.cast import Adapters, open_base, write_cast
 from benchmarks.feedback import population
@@ -14,13 +15,16 @@ from benchmarks.feedback.clients import Order, Tally
 from benchmarks.feedback.crowd import crowd
 from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground
 from benchmarks.load import WARM_ROUND, one_each, play
-from benchmarks.measures import Round, Spoken, measured, percentile, ratio, tokens_per_s
+from benchmarks.measures import Measured, Round, Spoken, measured, percentile, ratio, tokens_per_s
 from benchmarks.peers import Seats, Turn
 from benchmarks.peers.troupe import Troupe
 
 PLAYERS = 8
 TURNS_A_PLAYER = 6  # a round, one after the other
-PAUSE_S = 10.0  # of a reacting client, on average
+PAUSES_S = {
+    30.0: "",
+    10.0: "_busy",
+}  # of a reacting client, on average; and what figures are called
 WARM_S = 2.0  # until the first reactions have spread
 LONGEST_S = 300.0
 
@@ -36,7 +40,7 @@ async def run(ground: Ground) -> Findings:
     await troupe.start()
     try:
         await play(troupe, one_each(cast, base.vocab, PLAYERS, WARM_ROUND), PLAYERS)
-        beside, alone, tallies = list[Round](), list[Round](), list[Tally]()
+        heard = _Heard()
         for number in range(ground.extent.rounds):
             ground.tell("beside dialogues", number, ground.extent.rounds)
             turns = [
@@ -44,15 +48,29 @@ async def run(ground: Ground) -> Findings:
                 for part in range(TURNS_A_PLAYER)
                 for turn in one_each(cast, base.vocab, PLAYERS, number * TURNS_A_PLAYER + part)
             ]
-            alone.append(await _talk(troupe, turns))
-            async with crowd(_order(troupe.address, number)) as clients:
-                await clients.begin()
-                await asyncio.sleep(WARM_S)
-                beside.append(await _talk(troupe, turns))
-                tallies.append(await clients.end())
+            await _round(troupe, turns, number, heard)
     finally:
         await troupe.stop()
-    return _findings(beside, alone, tallies)
+    return _findings(heard)
+
+
+@dataclass
+class _Heard:
+    """Rounds without and with each load, by the clients' pause in seconds."""
+
+    alone: list[Round] = field(default_factory=list)
+    beside: dict[float, list[Round]] = field(default_factory=lambda: {p: [] for p in PAUSES_S})
+    tallies: dict[float, list[Tally]] = field(default_factory=lambda: {p: [] for p in PAUSES_S})
+
+
+async def _round(troupe: Troupe, turns: list[Turn], number: int, heard: _Heard) -> None:
+    heard.alone.append(await _talk(troupe, turns))
+    for pause_s in PAUSES_S:
+        async with crowd(_order(troupe.address, number, pause_s)) as clients:
+            await clients.begin()
+            await asyncio.sleep(WARM_S)
+            heard.beside[pause_s].append(await _talk(troupe, turns))
+            heard.tallies[pause_s].append(await clients.end())
 
 
 async def _talk(troupe: Troupe, turns: list[Turn]) -> Round:
@@ -64,20 +82,20 @@ async def _talk(troupe: Troupe, turns: list[Turn]) -> Round:
     return Round(tuple(spoken))
 
 
-def _order(address: str, number: int) -> Order:
+def _order(address: str, number: int, pause_s: float) -> Order:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-    return Order(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, PAUSE_S, number)
+    return Order(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, pause_s, number)
 
 
-def _findings(beside: list[Round], alone: list[Round], tallies: list[Tally]) -> Findings:
-    rates = {
-        "beside_tokens_per_s": [tokens_per_s(played) for played in beside],
-        "alone_tokens_per_s": [tokens_per_s(played) for played in alone],
-    }
-    p99s = [percentile(tally.ack_ms, 0.99) for tally in tallies]
-    loads = [tally.acknowledged / tally.seconds for tally in tallies]
-    figures = {
-        "ack_p99_ms": measured(p99s),
-        "dialogue_kept": ratio(rates["beside_tokens_per_s"], rates["alone_tokens_per_s"]),
-    }
-    return Findings(figures, {**rates, "ack_p99_ms": p99s, "load_events_per_s": loads})
+def _findings(heard: _Heard) -> Findings:
+    alone = [tokens_per_s(played) for played in heard.alone]
+    figures: dict[str, Measured] = {}
+    samples = {"alone_tokens_per_s": alone}
+    for pause_s, tail in PAUSES_S.items():
+        beside = [tokens_per_s(played) for played in heard.beside[pause_s]]
+        p99s = [percentile(tally.ack_ms, 0.99) for tally in heard.tallies[pause_s]]
+        figures |= {f"dialogue_kept{tail}": ratio(beside, alone)}
+        figures |= {f"ack_p99{tail}_ms": measured(p99s)}
+        loads = [tally.acknowledged / tally.seconds for tally in heard.tallies[pause_s]]
+        samples |= {f"beside{tail}_tokens_per_s": beside, f"load{tail}_events_per_s": loads}
+    return Findings(figures, samples)

@@ -56,7 +56,11 @@ for number in range(10**9):
     "rounds",
     [
         pytest.param(6, id="a few rounds"),
-        pytest.param(200, marks=[pytest.mark.slow, pytest.mark.soak], id="200 rounds"),
+        pytest.param(
+            200,
+            marks=[pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(1200)],
+            id="200 rounds",
+        ),
     ],
 )
 def test_acknowledged_events_survive_kill_9_again_and_again(
