@@ -299,6 +299,11 @@ def _fault(reaction: Reaction) -> str:
     if not reaction.turn_id and reaction.kind is not Kind.OUTCOME:
         return f"a {reaction.kind} is about one turn; only an outcome may name a session instead"
     match reaction.payload:
+        case Choice(over_turn_ids=over, kept_position=position) if position > len(over) + 1:
+            return (
+                f"choice {reaction.event_id!r} was kept at position {position} of "
+                f"{len(over) + 1} takes shown; count from 1"
+            )
         case Edit(text=text) if not text.strip():
             return (
                 f"edit {reaction.event_id!r} has no text; "

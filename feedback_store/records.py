@@ -144,7 +144,8 @@ class Thumb:
 class Choice:
     """The event's turn was kept; these were shown beside it for the same prompt."""
 
-    over_turn_ids: tuple[str, ...]
+    over_turn_ids: tuple[str, ...]  # in the order shown
+    kept_position: int = 0  # of the kept one among all shown, from 1; 0 = not told
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def payload_of(kind: Kind, fields_: Row) -> Payload:
         case Kind.THUMB:
             return Thumb(fields_["up"], tuple(Reason(reason) for reason in fields_["reasons"]))
         case Kind.CHOICE:
-            return Choice(tuple(fields_["over_turn_ids"]))
+            return Choice(tuple(fields_["over_turn_ids"]), fields_.get("kept_position", 0))
         case Kind.EDIT:
             return Edit(fields_["text"])
         case Kind.RATING:

@@ -187,9 +187,14 @@ class Client:
         names = [f"REASON_{name.upper()}" for name in reasons]
         return await self._react(turn_id, thumb=feedback_pb2.Thumb(up=up, reasons=names))
 
-    async def choose(self, kept_turn_id: str, over_turn_ids: Sequence[str]) -> str:
-        """Keep one take over others. Returns the event's id."""
-        choice = feedback_pb2.Choice(over_turn_ids=over_turn_ids)
+    async def choose(
+        self, kept_turn_id: str, over_turn_ids: Sequence[str], kept_position: int = 0
+    ) -> str:
+        """Keep one take over others; positions among all shown count from 1, 0 tells none.
+
+        Returns the event's id.
+        """
+        choice = feedback_pb2.Choice(over_turn_ids=over_turn_ids, kept_position=kept_position)
         return await self._react(kept_turn_id, choice=choice)
 
     async def edit(self, turn_id: str, text: str) -> str:

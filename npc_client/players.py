@@ -183,7 +183,7 @@ async def _react(
     counts["replies"] += 1
     kept, over = sorted((reply, other), key=lambda take: -player.taste.points(take.text))
     if player.taste.points(kept.text) > player.taste.points(over.text):
-        await client.choose(kept.turn_id, [over.turn_id])
+        await client.choose(kept.turn_id, [over.turn_id], 1 if kept is reply else 2)
         counts["choices"] += 1
 
 

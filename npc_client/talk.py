@@ -74,7 +74,7 @@ class _Chat:
         others = [take.turn_id for take in self.takes if take is not kept]
         if not others:
             raise _UsageError("there is one take only; /again makes another")
-        self.events.append(await self.client.choose(kept.turn_id, others))
+        self.events.append(await self.client.choose(kept.turn_id, others, int(number)))
         self._note(f"noted: take {number} kept")
 
     async def fix(self, text: str) -> None:

@@ -174,7 +174,8 @@ def _choice(choice: feedback_pb2.Choice) -> Choice:
         raise InvalidRequestError(
             f"choice.over_turn_ids holds {len(choice.over_turn_ids)}; at most {MAX_TAKES} are taken"
         )
-    return Choice(tuple(check_id("choice.over_turn_ids", i) for i in choice.over_turn_ids))
+    over = tuple(check_id("choice.over_turn_ids", i) for i in choice.over_turn_ids)
+    return Choice(over, choice.kept_position)
 
 
 def _edit(edit: feedback_pb2.Edit) -> Edit:

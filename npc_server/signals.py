@@ -59,8 +59,9 @@ def is_rephrased(line: str, earlier: str) -> bool:
 
 def _choice(exchange: Exchange, now: datetime) -> Reaction:
     kept = exchange.kept.turn_id
-    others = tuple(take.turn_id for take in exchange.takes if take.turn_id != kept)
-    return _reaction("choice", kept, Choice(others), now)
+    takes = [take.turn_id for take in exchange.takes]
+    others = tuple(turn_id for turn_id in takes if turn_id != kept)
+    return _reaction("choice", kept, Choice(others, 1 + takes.index(kept)), now)
 
 
 def _signal(sign: Sign, turn_id: str, now: datetime) -> Reaction:

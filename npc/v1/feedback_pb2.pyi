@@ -77,10 +77,12 @@ class Thumb(_message.Message):
     def __init__(self, up: _Optional[bool] = ..., reasons: _Optional[_Iterable[_Union[Reason, str]]] = ...) -> None: ...
 
 class Choice(_message.Message):
-    __slots__ = ("over_turn_ids",)
+    __slots__ = ("over_turn_ids", "kept_position")
     OVER_TURN_IDS_FIELD_NUMBER: _ClassVar[int]
+    KEPT_POSITION_FIELD_NUMBER: _ClassVar[int]
     over_turn_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, over_turn_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    kept_position: int
+    def __init__(self, over_turn_ids: _Optional[_Iterable[str]] = ..., kept_position: _Optional[int] = ...) -> None: ...
 
 class Edit(_message.Message):
     __slots__ = ("text",)

@@ -61,7 +61,7 @@ def test_a_session_comes_back_equal(store: Store, session: Session) -> None:
     [
         Thumb(True),
         Edit("No, dear.\x00🐉"),
-        Choice(("t2",)),
+        Choice(("t2",), kept_position=2),
         Rating(5),
         Outcome(False, "find the mill"),
         Signal(Sign.LINGERED),
@@ -304,6 +304,14 @@ def test_a_choice_is_among_takes_on_one_prompt(
     store.record_turn(replace(turn, turn_id="other_prompt", prompt_ids=(5,))).result()
     with pytest.raises(InvalidEventError, match="turn"):
         store.submit(make_reaction(Choice(over))).result()
+
+
+def test_a_choice_is_kept_at_a_position_among_those_shown(
+    store: Store, turn: Turn, make_reaction: MakeReaction
+) -> None:
+    store.record_turn(replace(turn, turn_id="t2")).result()
+    with pytest.raises(InvalidEventError, match="position 3 of 2"):
+        store.submit(make_reaction(Choice(("t2",), kept_position=3))).result()
 
 
 def test_a_choice_stays_in_its_session(

@@ -118,7 +118,7 @@ def test_a_line_from_long_before_is_not_looked_at() -> None:
 
 def test_going_on_with_the_newest_of_several_takes_is_a_choice() -> None:
     talk = [exchange(MILL, "t1", "t2", "t3")]
-    assert noticed(talk, "Thank you kindly.") == [("t3", Choice(("t1", "t2")))]
+    assert noticed(talk, "Thank you kindly.") == [("t3", Choice(("t1", "t2"), 3))]
 
 
 def test_a_choice_the_player_made_is_not_derived_again() -> None:
