@@ -1,7 +1,7 @@
 """`python -m benchmarks.feedback`: the figures of feedback, in one run on one machine.
 
-Results are `feedback.json`; a quick or partial run has its own file name, so that this one always
-tells of a whole run.
+Results are `feedback.json`, part by part: a run of some parts replaces those and leaves the others.
+Every ratio is of one part, so of one run. A quick run has a file of its own.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def main(
         with tempfile.TemporaryDirectory(dir=scratch) as folder, telling(console) as tell:
             ground = Ground(path, Path(folder), cache.expanduser(), QUICK if quick else FULL, tell)
             findings[name] = asyncio.run(_run(name, ground))
-    seconds = round(time.monotonic() - begun)
-    file = out / _file_name(quick, names)
-    _write(file, findings, {"base": path.name, "seconds": seconds, "quick": quick})
+    file = out / ("feedback.quick.json" if quick else "feedback.json")
+    _write(file, findings, path.name)
     figures = {key: value for found in findings.values() for key, value in found.figures.items()}
     console.print(marks_table(MARKS, figures))
     for note in (note for found in findings.values() for note in found.notes):
         console.print(f"note: {note}", markup=False, highlight=False)
+    seconds = round(time.monotonic() - begun)
     console.print(f"{file} written after {seconds} s", highlight=False)
 
 
@@ -89,27 +89,30 @@ async def _run(name: str, ground: Ground) -> Findings:
     return found
 
 
-def _file_name(quick: bool, names: list[str]) -> str:
-    part = "" if len(names) == len(PARTS) else "." + "+".join(names)
-    return f"feedback{'.quick' if quick else ''}{part}.json"
-
-
-def _write(path: Path, findings: Mapping[str, Findings], setting: Mapping[str, Any]) -> None:
-    figures = {key: value for found in findings.values() for key, value in found.figures.items()}
-    content = {
+def _write(path: Path, findings: Mapping[str, Findings], base: str) -> None:
+    """Replace the parts that were found; the others stay."""
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    setting = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        **setting,
+        "base": base,
         "machine": report.machine(),
         "versions": report.versions(),
-        **{mark.key: report.verdict(mark, figures.get(mark.key)) for mark in MARKS},
-        "samples": {
-            name: {key: [round(v, 4) for v in values] for key, values in found.samples.items()}
-            for name, found in findings.items()
-        },
-        "notes": [note for found in findings.values() for note in found.notes],
     }
+    parts = {name: setting | _part(found) for name, found in findings.items()}
+    figures = {
+        mark.key: report.verdict(mark, found.figures[mark.key])
+        for found in findings.values()
+        for mark in MARKS
+        if mark.key in found.figures
+    }
+    content = {**known, **figures, "parts": known.get("parts", {}) | parts}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _part(found: Findings) -> dict[str, Any]:
+    samples = {key: [round(v, 4) for v in values] for key, values in found.samples.items()}
+    return {"samples": samples, "notes": list(found.notes)}
 
 
 if __name__ == "__main__":

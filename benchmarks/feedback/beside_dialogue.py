@@ -7,9 +7,12 @@ the same server with that load and without it, in turn.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 
-from benchmarks.cast import Adapters, open_base, write_cast
+from benchmarks.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.feedback import population
 from benchmarks.feedback.clients import Order, Tally
 from benchmarks.feedback.crowd import crowd
@@ -43,12 +46,7 @@ async def run(ground: Ground) -> Findings:
         heard = _Heard()
         for number in range(ground.extent.rounds):
             ground.tell("beside dialogues", number, ground.extent.rounds)
-            turns = [
-                turn
-                for part in range(TURNS_A_PLAYER)
-                for turn in one_each(cast, base.vocab, PLAYERS, number * TURNS_A_PLAYER + part)
-            ]
-            await _round(troupe, turns, number, heard)
+            await _round(troupe, partial(_turns, cast, base), number, heard)
     finally:
         await troupe.stop()
     return _findings(heard)
@@ -63,13 +61,24 @@ class _Heard:
     tallies: dict[float, list[Tally]] = field(default_factory=lambda: {p: [] for p in PAUSES_S})
 
 
-async def _round(troupe: Troupe, turns: list[Turn], number: int, heard: _Heard) -> None:
-    heard.alone.append(await _talk(troupe, turns))
+#: The turns of one talk; those of another number are of other lines, new to every cache.
+_Turns = Callable[[int], list[Turn]]
+
+
+def _turns(cast: Cast, base: Base, talk: int) -> list[Turn]:
+    first = talk * TURNS_A_PLAYER
+    parts = range(first, first + TURNS_A_PLAYER)
+    return [turn for part in parts for turn in one_each(cast, base.vocab, PLAYERS, part)]
+
+
+async def _round(troupe: Troupe, turns: _Turns, number: int, heard: _Heard) -> None:
+    talks = count(number * (1 + len(PAUSES_S)))
+    heard.alone.append(await _talk(troupe, turns(next(talks))))
     for pause_s in PAUSES_S:
         async with crowd(_order(troupe.address, number, pause_s)) as clients:
             await clients.begin()
             await asyncio.sleep(WARM_S)
-            heard.beside[pause_s].append(await _talk(troupe, turns))
+            heard.beside[pause_s].append(await _talk(troupe, turns(next(talks))))
             heard.tallies[pause_s].append(await clients.end())
 
 
