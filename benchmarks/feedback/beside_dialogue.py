@@ -1,7 +1,8 @@
 """What a thousand reacting players cost eight who talk, and how long a reaction waits meanwhile.
 
-Each of the thousand reacts once in ten seconds on average, a call an event. Eight players talk on
-the same server with that load and without it, in turn.
+Each of the thousand reacts once in thirty seconds on average, a call an event; then once in ten.
+Eight players talk on the same server without that load and with each of the two, in turn, about
+something new every time. Everybody shares two cores, the clients too.
 """
 
 from __future__ import annotations
