@@ -84,7 +84,7 @@ class Writer:
         only: Future[_T] = Future()
         only.set_running_or_notify_cancel()
         answers = self.enqueue_items(lambda db, _: [apply(db)], [None])
-        answers.add_done_callback(partial(settle_with_first, only))
+        answers.add_done_callback(partial(_settle_with_first, only))
         return only
 
     def enqueue_items(
@@ -186,7 +186,7 @@ def unstorable(error: Exception) -> InvalidRecordError:
     return refusal
 
 
-def settle_with_first(only: Future[_T], answers: Future[list[_T]]) -> None:
+def _settle_with_first(only: Future[_T], answers: Future[list[_T]]) -> None:
     """Answer a future of one as its group of one was answered."""
     if error := answers.exception():
         only.set_exception(error)
