@@ -70,6 +70,14 @@ def ensure_key(path: Path) -> bytes:
     return read_key(path)
 
 
+def key_for(path: Path, known_player: str | None) -> bytes:
+    """The key of a store that knows this player last; made now only if that is no pseudonym.
+
+    A new key in place of a lost one would make strangers of all known players. Raises KeyFileError.
+    """
+    return read_key(path) if is_pseudonym(known_player or "") else ensure_key(path)
+
+
 def read_key(path: Path) -> bytes:
     """The key in this file.
 

@@ -19,7 +19,7 @@ import typer
 
 from feedback_store.errors import BackupError, FeedbackStoreError
 from feedback_store.export import Format, Line, Split, lessons, line
-from feedback_store.pseudonyms import Pseudonyms, ensure_key, is_pseudonym, read_key
+from feedback_store.pseudonyms import Pseudonyms, is_pseudonym, key_for, read_key
 from feedback_store.publishing import publish, workplace
 from npc_server import adapters_trained_on, feedback_report
 from npc_server.command_line import (
@@ -290,7 +290,7 @@ def _pseudonyms(config: Config) -> Pseudonyms:
 
 
 def _ensure_pseudonyms(config: Config, store: Store) -> None:
-    of = Pseudonyms(ensure_key(config.paths.player_key)).of
+    of = Pseudonyms(key_for(config.paths.player_key, store.latest_player())).of
     store.ensure_pseudonyms(is_pseudonym, of).result()
 
 

@@ -25,7 +25,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from feedback_store.pseudonyms import Pseudonyms, ensure_key, is_pseudonym, read_key
+from feedback_store.pseudonyms import Pseudonyms, is_pseudonym, key_for
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import Store
 from npc.v1 import (
@@ -118,19 +118,13 @@ def open_store(config: Config) -> tuple[Store, Pseudonyms]:
     limit = RateLimit(config.feedback.events_per_minute, config.feedback.burst)
     store = Store.open(config.paths.store, limit=limit)
     try:
-        pseudonyms = Pseudonyms(_player_key(store, config.paths.player_key))
+        pseudonyms = Pseudonyms(key_for(config.paths.player_key, store.latest_player()))
         if replaced := store.ensure_pseudonyms(is_pseudonym, pseudonyms.of).result():
             logger.warning("the ids of %d players were replaced by pseudonyms", replaced)
     except BaseException:
         store.close()
         raise
     return store, pseudonyms
-
-
-def _player_key(store: Store, path: Path) -> bytes:
-    # A new key in place of a lost one would make strangers of all known players.
-    known = is_pseudonym(store.latest_player() or "")
-    return read_key(path) if known else ensure_key(path)
 
 
 def _engine_config(path: Path, section: EngineSection) -> EngineConfig:
