@@ -158,21 +158,6 @@ def _measure(
     return gate.Measurements(incumbent, challenger, margins, _chosen_words(snapshot))
 
 
-def _margins(
-    snapshot: Snapshot,
-    method: Method,
-    lineage: _Lineage,
-    candidate: _Candidate,
-    on_progress: OnProgress,
-) -> tuple[gate.Margin, ...]:
-    base, parent, vocab = lineage.base_dir, lineage.parent_folder, lineage.vocab
-    if method is Method.DPO:
-        pairs = snapshot.held_out_pairs
-        return held_out_margins(base, parent, candidate.folder, pairs, vocab, on_progress)
-    labels = snapshot.held_out_labels
-    return held_out_label_margins(base, parent, candidate.folder, labels, vocab, on_progress)
-
-
 def _prompts(snapshot: Snapshot) -> list[tuple[int, ...]]:
     of_pairs = [pair.prompt_ids for pair in snapshot.held_out_pairs]
     return [*of_pairs, *(row.prompt_ids for row in snapshot.held_out_labels)]

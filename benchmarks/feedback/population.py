@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.load import line
 from feedback_store.pseudonyms import ensure_key
-from feedback_store.records import Choice, Edit, Kind, Payload, Rating, Reason, Thumb, pack_ids
+from feedback_store.records import Edit, Kind, Payload, Rating, Reason, Thumb, pack_ids
 from feedback_store.rows import canonical, time_text
 from feedback_store.store import Store
 
@@ -232,4 +232,4 @@ def _payloads(draw: random.Random) -> list[Payload]:
     return [Thumb(up, reasons), Rating(draw.randrange(1, 6)), last]
 
 
-_KINDS = {Thumb: Kind.THUMB, Rating: Kind.RATING, Edit: Kind.EDIT, Choice: Kind.CHOICE}
+_KINDS = {Thumb: Kind.THUMB, Rating: Kind.RATING, Edit: Kind.EDIT}
