@@ -33,11 +33,12 @@ from pydantic_core import ErrorDetails
 
 from personas import yaml_file
 from personas.errors import PersonaError, Problem
-from personas.words import mentioned, words
+from personas.words import mentioned, similarity_percent, words
 from personas.yaml_file import Document, Loc
 
 SAMPLE_CHARACTERS = Path(__file__).parent / "characters"
 ID_PATTERN = r"[a-z][a-z0-9_-]{0,47}"
+SAME_QUESTION_PERCENT = 90.0  # of similarity; other words for the same thing are another question
 
 
 def _one_line(text: str) -> str:
@@ -87,7 +88,7 @@ class Taboo(_Closed):
 
 
 class Example(_Closed):
-    """One exchange in the character's own voice."""
+    """One exchange in the character's own voice; every training says it over again."""
 
     player: Text
     reply: Text
@@ -171,7 +172,7 @@ class _Card(_Closed):
     summary: Text
     voice: Voice
     taboos: Annotated[tuple[Taboo, ...], Field(max_length=16)] = ()
-    examples: Annotated[tuple[Example, ...], Field(max_length=16)] = ()
+    examples: Annotated[tuple[Example, ...], Field(max_length=64)] = ()
     examples_in_prompt: int = Field(default=0, ge=0, le=4)  # the first so many, as real turns
     sampling: Sampling = Sampling()
 
@@ -282,6 +283,8 @@ def _assemble(
         _check_prompt_keeps_secrets(card, lore, card_file, lore_file)
     if lore and sheet:
         _check_probes(lore, sheet, probes_file)
+    if card and sheet:
+        _check_probes_are_new(card, sheet, card_file)
     if not (card and lore and sheet):
         return None
     return Persona.model_validate({**dict(card), "lore": lore, "probes": sheet.probes})
@@ -464,6 +467,15 @@ def _check_probes(lore: Lore, sheet: _ProbeSheet, file: Document) -> None:
             file.report(("probes", index, "about"), what)
         if probe.kind is ProbeKind.VOICE and not (probe.expect_any or probe.forbid):
             file.report(("probes", index), "a voice probe needs expect_any or forbid")
+
+
+def _check_probes_are_new(card: _Card, sheet: _ProbeSheet, card_file: Document) -> None:
+    """Examples are learned by heart, so a probe that asks the same would find out nothing."""
+    for index, example in enumerate(card.examples):
+        for probe in sheet.probes:
+            if similarity_percent(example.player, probe.ask) >= SAME_QUESTION_PERCENT:
+                what = f"asks what probe {probe.id!r} asks; put it differently"
+                card_file.report(("examples", index, "player"), what)
 
 
 def _wrong_subject(probe: Probe, subjects: list[str] | None) -> str:

@@ -8,6 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from rapidfuzz import fuzz
+
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -20,6 +22,11 @@ def mentioned(text: str, phrases: Iterable[str]) -> tuple[str, ...]:
     """Those of the phrases that occur in the text as whole words, in their order."""
     said = _padded(text)
     return tuple(phrase for phrase in phrases if _padded(phrase) in said)
+
+
+def similarity_percent(one: str, other: str) -> float:
+    """How alike two lines are, word by word and letter by letter; 100 = but for punctuation."""
+    return fuzz.ratio(" ".join(words(one)), " ".join(words(other)))
 
 
 def _padded(text: str) -> str:

@@ -26,6 +26,14 @@ Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """A prompt and the reply to learn by heart, as ids."""
+
+    prompt: Ids
+    reply: Ids
+
+
+@dataclass(frozen=True)
 class PairIds:
     """A preference pair as ids."""
 
@@ -68,6 +76,16 @@ def pair_ids(pair: Pair, tokenizer: Tokenizer) -> PairIds:
     """One pair, rendered as it would be served."""
     chosen, rejected = (reply_ids(text, tokenizer) for text in (pair.chosen, pair.rejected))
     return PairIds(pair.prompt_ids, chosen, rejected)
+
+
+def rehearsed_pair(spoken: Spoken) -> PairIds:
+    """A pair that prefers nothing: with equal sides only the supervised term has a gradient."""
+    return PairIds(spoken.prompt, spoken.reply, spoken.reply)
+
+
+def rehearsed_label(spoken: Spoken) -> LabelledIds:
+    """A reply that is good because the designer wrote it."""
+    return LabelledIds(spoken.prompt, spoken.reply, desirable=True)
 
 
 def labelled_ids(row: Labelled, tokenizer: Tokenizer) -> LabelledIds:

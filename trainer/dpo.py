@@ -1,12 +1,15 @@
 """Preference pairs into an adapter: DPO (Rafailov 2023) with a supervised term on the chosen reply.
 
-    run(Config(), snapshot.train_pairs, Vocab(gguf), ensure_base(gguf, cache), parent, out, print)
+    start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
+    examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
+    run(Config(), snapshot.train_pairs, examples, start, out, print)
 
 Loss: -log sigmoid(beta * margin) + sft_weight * cross-entropy of the chosen reply. The defaults
 are what moved a 135M character in two minutes on two cores: an edited reply is far from anything
 the model would say, and the supervised term teaches it at once, where the margin alone mostly
 pushes the old reply away and ends in replies that are too short. Small batches and a high rate
-matter: a few dozen pairs are a night's data, and a taste takes some twenty steps to settle. Left
+matter: a few dozen pairs are a night's data, and a taste takes some twenty steps to settle. The
+designer's examples are rehearsed as pairs of equal sides: their margin is zero and stays so. Left
 out of DPO's family: label smoothing (TRL ignores it for this loss) and a reference that moves.
 """
 
@@ -22,11 +25,19 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from feedback_store.selection import Pair
-from personas.render import Tokenizer
-from trainer.datasets import Fitting, PairIds, fitting, pair_dataset, pair_ids
+from trainer.datasets import (
+    Fitting,
+    PairIds,
+    Spoken,
+    fitting,
+    pair_dataset,
+    pair_ids,
+    rehearsed_pair,
+)
 from trainer.forward import install
-from trainer.lora import load_policy, save_adapter
+from trainer.lora import StartingPoint, load_policy, save_adapter
 from trainer.progress import OnProgress, RunResult
+from trainer.rehearsal import beside
 from trainer.settings import LoraShape, Schedule, require
 from trainer.training import Watch, common_arguments, train, use_all_cores
 
@@ -56,26 +67,35 @@ class ReadyPairsTrainer(DPOTrainer):
 def run(
     config: Config,
     rows: Sequence[Pair],
-    tokenizer: Tokenizer,
-    base_dir: Path,
-    parent_adapter: Path | None,
+    examples: Sequence[Spoken],
+    start: StartingPoint,
     out_dir: Path,
     on_progress: OnProgress,
 ) -> RunResult:
-    """Train an adapter on `rows` and write its two files into `out_dir`.
+    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
-    `tokenizer` is the served model's own. Raises RowsError, AdapterError, BaseModelError before
-    training, TrainingError during it.
+    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
-    ready = fitting((pair_ids(row, tokenizer) for row in rows), config.schedule.max_tokens)
+    ready = fitting((pair_ids(row, start.tokenizer) for row in rows), config.schedule.max_tokens)
+    learned = (*ready.rows, *_rehearsed(config, examples, len(ready.rows)))
     use_all_cores()
     set_seed(config.schedule.seed)
-    policy = load_policy(base_dir, parent_adapter, config.lora)
+    policy = load_policy(start.base_dir, start.adapter, config.lora)
     watch = Watch(on_progress)
     with tempfile.TemporaryDirectory() as scratch:
-        train_s = train(build(config, ready.rows, policy, base_dir, Path(scratch)), watch)
-    save_adapter(policy, base_dir, out_dir)
+        train_s = train(build(config, learned, policy, start.base_dir, Path(scratch)), watch)
+    save_adapter(policy, start.base_dir, out_dir)
     return _result(out_dir, ready, watch, train_s)
+
+
+def _rehearsed(config: Config, examples: Sequence[Spoken], rows: int) -> list[PairIds]:
+    if config.sft_weight == 0:
+        return []  # equal sides would teach nothing
+    schedule = config.schedule
+    return [
+        rehearsed_pair(spoken)
+        for spoken in beside(rows, examples, schedule.rehearsed_share, schedule.seed)
+    ]
 
 
 def build(

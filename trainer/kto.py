@@ -1,6 +1,8 @@
 """Thumbs into an adapter: KTO (Ethayarajh 2024), which needs no pairs.
 
-    run(Config(), snapshot.train_labels, Vocab(gguf), ensure_base(gguf, cache), parent, out, print)
+    start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
+    examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
+    run(Config(), snapshot.train_labels, examples, start, out, print)
 
 Good and bad replies are weighted so that both kinds pull alike (the paper's equation 8). KTO judges
 a reply against how far the policy has drifted, which it measures inside one micro-batch, so
@@ -20,12 +22,20 @@ from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
 from feedback_store.selection import Labelled
-from personas.render import Tokenizer
-from trainer.datasets import Fitting, LabelledIds, fitting, interleaved, labelled_dataset
+from trainer.datasets import (
+    Fitting,
+    LabelledIds,
+    Spoken,
+    fitting,
+    interleaved,
+    labelled_dataset,
+    rehearsed_label,
+)
 from trainer.datasets import labelled_ids as to_ids
 from trainer.forward import install
-from trainer.lora import load_policy, save_adapter
+from trainer.lora import StartingPoint, load_policy, save_adapter
 from trainer.progress import OnProgress, RunResult
+from trainer.rehearsal import beside
 from trainer.settings import LoraShape, Schedule, require
 from trainer.training import Watch, common_arguments, train, use_all_cores
 
@@ -71,26 +81,26 @@ class ReadyLabelsTrainer(KTOTrainer):
 def run(
     config: Config,
     rows: Sequence[Labelled],
-    tokenizer: Tokenizer,
-    base_dir: Path,
-    parent_adapter: Path | None,
+    examples: Sequence[Spoken],
+    start: StartingPoint,
     out_dir: Path,
     on_progress: OnProgress,
 ) -> RunResult:
-    """Train an adapter on `rows` and write its two files into `out_dir`.
+    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
-    `tokenizer` is the served model's own. Raises RowsError, AdapterError, BaseModelError before
-    training, TrainingError during it.
+    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
-    ready = fitting((to_ids(row, tokenizer) for row in rows), config.schedule.max_tokens)
-    ordered = interleaved(ready.rows, config.schedule.seed)
+    ready = fitting((to_ids(row, start.tokenizer) for row in rows), config.schedule.max_tokens)
+    schedule = config.schedule
+    rehearsed = beside(len(ready.rows), examples, schedule.rehearsed_share, schedule.seed)
+    ordered = interleaved((*ready.rows, *map(rehearsed_label, rehearsed)), schedule.seed)
     use_all_cores()
     set_seed(config.schedule.seed)
-    policy = load_policy(base_dir, parent_adapter, config.lora)
+    policy = load_policy(start.base_dir, start.adapter, config.lora)
     watch = Watch(on_progress)
     with tempfile.TemporaryDirectory() as scratch:
-        train_s = train(build(config, ordered, policy, base_dir, Path(scratch)), watch)
-    save_adapter(policy, base_dir, out_dir)
+        train_s = train(build(config, ordered, policy, start.base_dir, Path(scratch)), watch)
+    save_adapter(policy, start.base_dir, out_dir)
     return _result(out_dir, ready, watch, train_s)
 
 

@@ -8,6 +8,7 @@ machine and are the same bytes for the same training.
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +17,22 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from personas.render import Tokenizer
 from trainer.errors import AdapterError, BaseModelError
 from trainer.settings import LoraShape
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 TRAINED = "default"  # TRL makes its reference copy from the adapter of this name only
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """What a training begins from."""
+
+    base_dir: Path  # dequantised
+    tokenizer: Tokenizer  # the served model's own: what it feeds is what is trained
+    adapter: Path | None  # the parent's folder; None = the bare base
 
 
 def load_base(base_dir: Path) -> PreTrainedModel:

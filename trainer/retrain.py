@@ -21,9 +21,11 @@ from trainer import dpo, gate, kto, measure, policy
 from trainer.base import ensure_base, file_sha256
 from trainer.errors import UnknownCharacterError
 from trainer.job import Job, claim, read_snapshot
+from trainer.lora import StartingPoint
 from trainer.policy import Method
 from trainer.preference import held_out_label_margins, held_out_margins
 from trainer.progress import OnProgress, Progress, RunResult
+from trainer.rehearsal import rehearsals
 
 DEFAULT_LIMITS = gate.Thresholds()
 
@@ -83,7 +85,9 @@ def run(job: Job, promote: bool, tell: Tell, limits: gate.Thresholds = DEFAULT_L
         return Outcome(State.WAITING, plan.reason)
     with claim(job), tempfile.TemporaryDirectory(prefix="npc-train-") as scratch:
         lineage = _lineage(job, tell)
-        candidate = _train(plan.method, snapshot, lineage, Path(scratch) / "candidate", tell)
+        candidate = _train(
+            plan.method, persona, snapshot, lineage, Path(scratch) / "candidate", tell
+        )
         measured = _measure(job, persona, snapshot, plan.method, lineage, candidate, tell)
         verdict = gate.judge(measured, limits)
         if not verdict.passed:
@@ -117,16 +121,23 @@ def _lineage(job: Job, tell: Tell) -> _Lineage:
 
 
 def _train(
-    method: Method, snapshot: Snapshot, lineage: _Lineage, folder: Path, tell: Tell
+    method: Method,
+    persona: Persona,
+    snapshot: Snapshot,
+    lineage: _Lineage,
+    folder: Path,
+    tell: Tell,
 ) -> _Candidate:
     on_progress = _stage(tell, "train")
-    base, parent, vocab = lineage.base_dir, lineage.parent_folder, lineage.vocab
+    start = StartingPoint(lineage.base_dir, lineage.vocab, lineage.parent_folder)
     if method is Method.DPO:
         pairs = dpo.Config()
-        result = dpo.run(pairs, snapshot.train_pairs, vocab, base, parent, folder, on_progress)
+        examples = rehearsals(persona, lineage.vocab, pairs.schedule.max_tokens)
+        result = dpo.run(pairs, snapshot.train_pairs, examples, start, folder, on_progress)
         return _Candidate(folder, pairs, result)
     labels = kto.Config()
-    result = kto.run(labels, snapshot.train_labels, vocab, base, parent, folder, on_progress)
+    examples = rehearsals(persona, lineage.vocab, labels.schedule.max_tokens)
+    result = kto.run(labels, snapshot.train_labels, examples, start, folder, on_progress)
     return _Candidate(folder, labels, result)
 
 

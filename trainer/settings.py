@@ -31,6 +31,7 @@ class Schedule:
     batch_rows: int = 4  # rows an optimizer step learns from
     micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
     warmup_share: float = 0.1  # of all steps, with a rising learning rate
+    rehearsed_share: float = 0.2  # of all rows, the designer's examples; 0 = feedback alone
     max_tokens: int = 1024  # of prompt and reply together; longer rows are refused and counted
     seed: int = 0
 
@@ -47,6 +48,8 @@ class Schedule:
             f"a multiple of micro_batch_rows ({self.micro_batch_rows})",
         )
         require(0 <= share < 1, "warmup_share", share, "at least 0 and below 1")
+        rehearsed = self.rehearsed_share
+        require(0 <= rehearsed < 1, "rehearsed_share", rehearsed, "at least 0 and below 1")
         require(self.max_tokens >= 16, "max_tokens", self.max_tokens, "at least 16")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
 

@@ -73,6 +73,7 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("You are kind.", "\x07", "persona.yaml:4: character not allowed"),
         ("words: [burnt]", "words: ['!']", "persona.yaml:8: taboos[0].words[0]: '!' has no letter"),
         ("words: [burnt]", "words: []", "persona.yaml:8: taboos[0].words: expected at least 1"),
+        ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
         ("Hello, love.", "Burnt again!", "persona.yaml:10: examples[0].reply: says 'burnt'"),
         ("You are kind.", "You sift chalk.", "persona.yaml:4: summary: gives away secret 'flour'"),
         ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2: sampling.top_p: input"),
@@ -172,7 +173,7 @@ def test_the_version_names_the_content_not_the_spelling(
     respelt = load_character(write_character(card="# ours\n" + card, name="x/ada")).version
     edited = load_character(write_character(probes=probes + "# \n", name="y/ada")).version
     other = load_character(
-        write_character(probes=probes.replace("Hello?", "Hi?"), name="z/ada")
+        write_character(probes=probes.replace("Hello?", "Well?"), name="z/ada")
     ).version
     assert version == respelt == edited != other
     assert len(version) == 12
@@ -180,7 +181,7 @@ def test_the_version_names_the_content_not_the_spelling(
 
 @pytest.mark.parametrize(
     ("character", "version"),
-    [("fenn", "d2c44c66f49d"), ("mira", "f65ec1b78dfb"), ("orsolo", "17961e38ce1b")],
+    [("fenn", "6c56bcf5fb36"), ("mira", "517e2247eafc"), ("orsolo", "131d3edb7b73")],
 )
 def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
     character: str, version: str

@@ -12,7 +12,7 @@ from tests.trainer.rows import pairs
 from trainer import dpo
 from trainer.datasets import PairIds, pair_ids
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
-from trainer.lora import load_policy
+from trainer.lora import StartingPoint, load_policy
 from trainer.progress import Progress, RunResult
 from trainer.settings import LoraShape, Schedule
 from trainer.training import Watch, train
@@ -33,7 +33,9 @@ def trained(
     base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory
 ) -> RunResult:
     out = tmp_path_factory.mktemp("trained") / "adapter"
-    return dpo.run(SMALL, pairs(12, tokenizer), tokenizer, base_dir, None, out, ignore)
+    return dpo.run(
+        SMALL, pairs(12, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, ignore
+    )
 
 
 def test_first_step_has_zero_margins(trained: RunResult) -> None:
@@ -70,7 +72,12 @@ def test_saved_config_names_the_base_by_digest_and_no_path(
 def test_same_seed_gives_the_same_bytes(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     once, again = (
         dpo.run(
-            ONE_EPOCH, pairs(8, tokenizer), tokenizer, base_dir, None, tmp_path / name, ignore
+            ONE_EPOCH,
+            pairs(8, tokenizer),
+            (),
+            StartingPoint(base_dir, tokenizer, None),
+            tmp_path / name,
+            ignore,
         ).adapter
         for name in ("once", "again")
     )
@@ -83,7 +90,12 @@ def test_continuing_measures_against_the_parent(
 ) -> None:
     rows = pairs(8, tokenizer)
     result = dpo.run(
-        ONE_EPOCH, rows, tokenizer, base_dir, trained.adapter, tmp_path / "child", ignore
+        ONE_EPOCH,
+        rows,
+        (),
+        StartingPoint(base_dir, tokenizer, trained.adapter),
+        tmp_path / "child",
+        ignore,
     )
     assert result.history[0].margin == 0.0
     assert result.history[0].loss < trained.history[0].loss  # it starts from what the parent knew
@@ -136,14 +148,23 @@ def test_over_long_rows_are_refused_and_counted(
         lora=SMALL.lora,
         schedule=Schedule(batch_rows=4, micro_batch_rows=4, max_tokens=longest[5]),
     )
-    result = dpo.run(config, rows, tokenizer, base_dir, None, tmp_path / "out", ignore)
+    result = dpo.run(
+        config, rows, (), StartingPoint(base_dir, tokenizer, None), tmp_path / "out", ignore
+    )
     assert (result.rows, result.refused_too_long) == (6, 2)
 
 
 def test_no_fitting_row_is_an_error(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     config = dpo.Config(schedule=Schedule(max_tokens=16))
     with pytest.raises(RowsError, match="none of the 3 rows fits max_tokens=16"):
-        dpo.run(config, pairs(3, tokenizer), tokenizer, base_dir, None, tmp_path / "out", ignore)
+        dpo.run(
+            config,
+            pairs(3, tokenizer),
+            (),
+            StartingPoint(base_dir, tokenizer, None),
+            tmp_path / "out",
+            ignore,
+        )
 
 
 def test_a_parent_of_another_rank_is_refused(
@@ -154,9 +175,8 @@ def test_a_parent_of_another_rank_is_refused(
         dpo.run(
             config,
             pairs(3, tokenizer),
-            tokenizer,
-            base_dir,
-            trained.adapter,
+            (),
+            StartingPoint(base_dir, tokenizer, trained.adapter),
             tmp_path / "o",
             ignore,
         )
@@ -165,13 +185,25 @@ def test_a_parent_of_another_rank_is_refused(
 def test_a_half_written_parent_is_refused(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(AdapterError, match="lacks adapter_model"):
-        dpo.run(SMALL, pairs(3, tokenizer), tokenizer, base_dir, tmp_path, tmp_path / "out", ignore)
+        dpo.run(
+            SMALL,
+            pairs(3, tokenizer),
+            (),
+            StartingPoint(base_dir, tokenizer, tmp_path),
+            tmp_path / "out",
+            ignore,
+        )
 
 
 def test_progress_counts_every_step(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     seen: list[Progress] = []
     dpo.run(
-        ONE_EPOCH, pairs(10, tokenizer), tokenizer, base_dir, None, tmp_path / "out", seen.append
+        ONE_EPOCH,
+        pairs(10, tokenizer),
+        (),
+        StartingPoint(base_dir, tokenizer, None),
+        tmp_path / "out",
+        seen.append,
     )
     assert [(at.step, at.total_steps) for at in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[-1].seconds_left == 0

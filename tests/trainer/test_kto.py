@@ -11,7 +11,7 @@ from tests.trainer.rows import thumbs
 from trainer import kto
 from trainer.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
 from trainer.errors import ConfigError, RowsError
-from trainer.lora import load_policy
+from trainer.lora import StartingPoint, load_policy
 from trainer.progress import Progress
 from trainer.settings import LoraShape, Schedule
 
@@ -27,7 +27,12 @@ def ignore(progress: Progress) -> None:
 
 def test_good_replies_gain_on_bad_ones(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     result = kto.run(
-        SMALL, thumbs(8, 4, tokenizer), tokenizer, base_dir, None, tmp_path / "out", ignore
+        SMALL,
+        thumbs(8, 4, tokenizer),
+        (),
+        StartingPoint(base_dir, tokenizer, None),
+        tmp_path / "out",
+        ignore,
     )
     first, last = result.history[0], result.history[-1]
     assert first.margin == 0.0
@@ -41,7 +46,12 @@ def test_one_row_at_a_time_trains_without_drift(
 ) -> None:
     config = kto.Config(lora=SMALL.lora, schedule=Schedule(batch_rows=4, micro_batch_rows=1))
     result = kto.run(
-        config, thumbs(3, 3, tokenizer), tokenizer, base_dir, None, tmp_path / "out", ignore
+        config,
+        thumbs(3, 3, tokenizer),
+        (),
+        StartingPoint(base_dir, tokenizer, None),
+        tmp_path / "out",
+        ignore,
     )
     assert config.loss == "apo_zero_unpaired"
     assert result.steps == 2

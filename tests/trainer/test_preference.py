@@ -9,7 +9,7 @@ from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.trainer.rows import pairs, thumbs
 from trainer import dpo
-from trainer.lora import load_base
+from trainer.lora import StartingPoint, load_base
 from trainer.preference import (
     held_out_label_margins,
     held_out_margins,
@@ -32,7 +32,9 @@ def ignore(progress: Progress) -> None:
 @pytest.fixture(scope="module")
 def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapter") / "out"
-    return dpo.run(CONFIG, pairs(8, tokenizer), tokenizer, base_dir, None, out, ignore).adapter
+    return dpo.run(
+        CONFIG, pairs(8, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, ignore
+    ).adapter
 
 
 def test_a_trained_candidate_prefers_what_unseen_rows_chose(
