@@ -54,7 +54,17 @@ FROM events LEFT JOIN turns USING (turn_id)
      LEFT JOIN sessions ON sessions.session_id = events.session_id
 WHERE events.character = ? ORDER BY events.created_at
 """
-_PAYLOAD = ("up", "reasons", "over_turn_ids", "text", "stars", "success", "name", "sign")
+_PAYLOAD = (
+    "up",
+    "reasons",
+    "over_turn_ids",
+    "kept_position",
+    "text",
+    "stars",
+    "success",
+    "name",
+    "sign",
+)
 _FLAGS = ("undone", "consent", "rolled_back")
 _WORDS = ("player_text", "reply_text", "text")  # not to be told without consent
 

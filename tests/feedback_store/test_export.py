@@ -11,7 +11,7 @@ import pytest
 from datasets import load_dataset  # type: ignore[import-untyped]  # ships no types
 
 from feedback_store.export import Format, Split, lessons, line
-from feedback_store.records import Edit, Outcome, Reaction, Session, Thumb, Turn
+from feedback_store.records import Choice, Edit, Outcome, Reaction, Session, Thumb, Turn
 from feedback_store.selection import Snapshot, select
 from feedback_store.store import Store
 
@@ -121,6 +121,15 @@ def test_an_event_of_a_whole_session_has_no_turn(store: Store, make_reaction: Ma
     store.submit(make_reaction(Outcome(True, "chapel"), turn_id="", session_id="s1")).result()
     (row,) = store.reactions("mira")
     assert (row["turn_id"], row["rolled_back"], row["success"]) == (None, None, True)
+
+
+def test_a_choice_tells_where_the_kept_reply_stood(
+    store: Store, turn: Turn, make_reaction: MakeReaction
+) -> None:
+    store.record_turn(replace(turn, turn_id="t2", take=2)).result()
+    store.submit(make_reaction(Choice(("t2",), kept_position=2))).result()
+    (row,) = store.reactions("mira")
+    assert (row["over_turn_ids"], row["kept_position"]) == (["t2"], 2)
 
 
 def test_without_consent_no_word_leaves_the_store(
