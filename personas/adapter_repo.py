@@ -56,6 +56,7 @@ class Draft:
     snapshot_hash: str
     players: tuple[str, ...]  # pseudonyms whose feedback it was trained on
     gate: dict[str, JSON]
+    persona_version: str = ""  # whose examples were rehearsed; "" = none were
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Manifest:
     snapshot_hash: str
     players: tuple[str, ...]
     gate: dict[str, JSON]
+    persona_version: str = ""  # manifests from before it was told lack it
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,17 @@ def test_verify_names_the_missing_file(repo: AdapterRepo, publish: Publish, tmp_
         repo.verify("mira", name)
 
 
+def test_a_manifest_from_before_personas_were_named_is_read(
+    repo: AdapterRepo, tmp_path: Path, draft: Draft, make_adapter: MakeAdapter
+) -> None:
+    version = repo.publish(draft, make_adapter("one")).version
+    file = home(tmp_path) / version / "manifest.json"
+    written = json.loads(file.read_text())
+    del written["persona_version"]
+    file.write_text(json.dumps(written))
+    assert repo.manifest("mira", version).persona_version == ""
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"version": "x"}', ""])
 def test_an_unreadable_manifest_hides_its_version_only(
     repo: AdapterRepo, publish: Publish, tmp_path: Path, content: str

@@ -135,6 +135,7 @@ def test_a_candidate_that_passes_the_gate_goes_live(job: Job) -> None:
     manifest = repo.verify("bo", outcome.version)
     assert (manifest.method, manifest.parent) == ("dpo", None)
     assert manifest.gate["passed"] is True
+    assert manifest.persona_version == load_characters(job.characters)["bo"].version
 
 
 def test_the_next_candidate_continues_the_live_one(job: Job) -> None:
