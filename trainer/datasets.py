@@ -79,7 +79,10 @@ def pair_ids(pair: Pair, tokenizer: Tokenizer) -> PairIds:
 
 
 def rehearsed_pair(spoken: Spoken) -> PairIds:
-    """A pair that prefers nothing: with equal sides only the supervised term has a gradient."""
+    """A pair that prefers nothing: with equal sides only the supervised term has a gradient.
+
+    In TRL's log it counts as a margin of zero and as not accurate.
+    """
     return PairIds(spoken.prompt, spoken.reply, spoken.reply)
 
 
