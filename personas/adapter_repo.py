@@ -56,7 +56,7 @@ class Draft:
     snapshot_hash: str
     players: tuple[str, ...]  # pseudonyms whose feedback it was trained on
     gate: dict[str, JSON]
-    persona_version: str = ""  # whose examples were rehearsed; "" = none were
+    persona_version: str = ""  # of the persona that was trained and judged; "" = not told
 
 
 @dataclass(frozen=True)

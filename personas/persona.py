@@ -88,7 +88,7 @@ class Taboo(_Closed):
 
 
 class Example(_Closed):
-    """One exchange in the character's own voice; every training says it over again."""
+    """One exchange in the character's own voice; trainings rehearse what is not in the prompt."""
 
     player: Text
     reply: Text

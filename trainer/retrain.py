@@ -93,7 +93,7 @@ def run(job: Job, promote: bool, tell: Tell, limits: gate.Thresholds = DEFAULT_L
         if not verdict.passed:
             reason = "; ".join(verdict.reasons)
             return Outcome(State.REJECTED, reason, "", candidate.result, verdict)
-        version = _publish(persona, job, snapshot, plan.method, lineage, candidate, verdict)
+        version = _publish(job, persona, snapshot, plan.method, lineage, candidate, verdict)
     state = _promote(job, version) if promote else State.PUBLISHED
     return Outcome(state, plan.reason, version, candidate.result, verdict)
 
@@ -187,8 +187,8 @@ def _chosen_words(snapshot: Snapshot) -> float | None:
 
 
 def _publish(
-    persona: Persona,
     job: Job,
+    persona: Persona,
     snapshot: Snapshot,
     method: Method,
     lineage: _Lineage,
