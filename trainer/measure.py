@@ -23,7 +23,7 @@ from personas.render import prompt
 from trainer.gate import VoiceReport
 from trainer.progress import OnProgress, Progress
 
-PROBE_SEEDS = 4  # replies per probe: one alone is a coin toss at these temperatures
+PROBE_SEEDS = 8  # replies per probe: over 44 replies chance alone moves the share by 0.07
 GATE_LINES = 40  # replies to held-out prompts
 TOO_SHORT_WORDS = 3
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from npc_server import recorder
 from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
+
+#: The latter when the event shared a group commit with the write that met the full disk.
+MAY_BE_SENT_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +103,8 @@ async def test_an_event_about_a_turn_that_waits_is_to_be_sent_again(stage: Stage
         said, turn_id = await talk_until_full(made, session)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await made.client.thumb(turn_id, up=True)
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert "send the event again" in str(caught.value.details())
+        assert caught.value.code() in MAY_BE_SENT_AGAIN
+        assert re.search("send (it|the event) again", str(caught.value.details()))
     await lines_stored(made, len(said))
     await made.client.thumb(turn_id, up=True)
 
