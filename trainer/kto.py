@@ -34,9 +34,9 @@ from trainer.datasets import (
 from trainer.datasets import labelled_ids as to_ids
 from trainer.forward import install
 from trainer.lora import StartingPoint, load_policy, save_adapter
-from trainer.progress import OnProgress, RunResult
+from trainer.progress import Desk, RunResult
 from trainer.rehearsal import beside
-from trainer.settings import LoraShape, Schedule, require
+from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Watch, common_arguments, train, use_all_cores
 
 SMALLEST_DRIFT_BATCH = 4
@@ -48,6 +48,7 @@ class Config:
 
     lora: LoraShape = field(default_factory=LoraShape)
     schedule: Schedule = field(default_factory=Schedule)
+    memory: Memory = field(default_factory=Memory)
     beta: float = 0.1  # higher stays closer to the reference
 
     def __post_init__(self) -> None:
@@ -84,7 +85,7 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    on_progress: OnProgress,
+    desk: Desk,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
@@ -97,7 +98,7 @@ def run(
     use_all_cores()
     set_seed(config.schedule.seed)
     policy = load_policy(start.base_dir, start.adapter, config.lora)
-    watch = Watch(on_progress)
+    watch = Watch(desk.on_progress)
     with tempfile.TemporaryDirectory() as scratch:
         train_s = train(build(config, ordered, policy, start.base_dir, Path(scratch)), watch)
     save_adapter(policy, start.base_dir, out_dir)

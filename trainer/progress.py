@@ -19,6 +19,15 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
+class Desk:
+    """Where one training works, and who hears of it."""
+
+    on_progress: OnProgress
+    checkpoints: Path | None = None  # a folder that outlives a crash; None = nothing is resumed
+    trackers: tuple[str, ...] = ()  # by transformers' names, such as "tensorboard"
+
+
+@dataclass(frozen=True)
 class StepMetrics:
     """What one optimizer step saw, before it changed the weights."""
 

@@ -17,14 +17,15 @@ from npc_server.engine.llama import Vocab
 from personas.adapter_repo import JSON, AdapterRepo, Draft
 from personas.checks import word_count
 from personas.persona import Persona, load_characters
-from trainer import dpo, gate, kto, measure, policy
+from trainer import gate, measure, policy
 from trainer.base import ensure_base, file_sha256
 from trainer.errors import UnknownCharacterError
 from trainer.job import Job, claim, read_snapshot
 from trainer.lora import StartingPoint
+from trainer.methods import TEACHINGS, MethodConfig
 from trainer.policy import Method
 from trainer.preference import held_out_label_margins, held_out_margins
-from trainer.progress import OnProgress, Progress, RunResult
+from trainer.progress import Desk, OnProgress, Progress, RunResult
 from trainer.rehearsal import rehearsals
 
 DEFAULT_LIMITS = gate.Thresholds()
@@ -69,7 +70,7 @@ class _Candidate:
     """A freshly trained adapter."""
 
     folder: Path
-    config: dpo.Config | kto.Config
+    config: MethodConfig
     result: RunResult
 
 
@@ -128,17 +129,13 @@ def _train(
     folder: Path,
     tell: Tell,
 ) -> _Candidate:
-    on_progress = _stage(tell, "train")
+    teaching = TEACHINGS[method]
+    config = teaching.config()
     start = StartingPoint(lineage.base_dir, lineage.vocab, lineage.parent_folder)
-    if method is Method.DPO:
-        pairs = dpo.Config()
-        examples = rehearsals(persona, lineage.vocab, pairs.schedule.max_tokens)
-        result = dpo.run(pairs, snapshot.train_pairs, examples, start, folder, on_progress)
-        return _Candidate(folder, pairs, result)
-    labels = kto.Config()
-    examples = rehearsals(persona, lineage.vocab, labels.schedule.max_tokens)
-    result = kto.run(labels, snapshot.train_labels, examples, start, folder, on_progress)
-    return _Candidate(folder, labels, result)
+    examples = rehearsals(persona, lineage.vocab, config.schedule.max_tokens)
+    desk = Desk(_stage(tell, "train"))
+    result = teaching.run(config, teaching.rows(snapshot), examples, start, folder, desk)
+    return _Candidate(folder, config, result)
 
 
 def _measure(
@@ -152,7 +149,7 @@ def _measure(
 ) -> gate.Measurements:
     base, parent, folder = lineage.base_dir, lineage.parent_folder, candidate.folder
     vocab, scoring = lineage.vocab, _stage(tell, "score held-out rows")
-    if method is Method.DPO:
+    if method is not Method.KTO:
         margins = held_out_margins(base, parent, folder, snapshot.held_out_pairs, vocab, scoring)
     else:
         margins = held_out_label_margins(

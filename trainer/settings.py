@@ -1,25 +1,55 @@
-"""The settings every method shares, checked when they are made.
+"""The settings methods share, checked when they are made.
 
-A method's own `Config` holds these two beside what only that method reads. Nothing here is ignored
-by any method.
+A method's own `Config` holds these beside what only that method reads, and refuses those that it
+would ignore.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from trainer.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class LoraShape:
-    """How large an adapter is. All linear layers of the model body are adapted."""
+    """How large an adapter is, and where in the model it sits."""
 
     rank: int = 16
     alpha: int = 32  # the update is scaled by alpha / rank
+    dropout: float = 0.0  # share of the adapter's inputs that a step leaves out
+    targets: tuple[str, ...] = ()  # linear layers, such as "q_proj"; () = all of the model body
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
         require(1 <= self.rank <= 256, "rank", self.rank, "between 1 and 256")
         require(self.alpha >= 1, "alpha", self.alpha, "at least 1")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+
+
+class Weights(StrEnum):
+    """How the frozen base is held while an adapter is trained on it."""
+
+    FLOAT32 = "float32"
+    """As it is served, dequantised."""
+    NF4 = "nf4"
+    """Four bits a weight with double quantization (QLoRA, Dettmers 2023): an eighth of the size."""
+
+
+class Optimizer(StrEnum):
+    """What turns gradients into steps, by TRL's names."""
+
+    ADAMW = "adamw_torch"
+    PAGED_ADAMW_8BIT = "paged_adamw_8bit"
+    """Its state in 8 bits, in memory that may be paged out."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a training gives up to need less memory. The defaults give up nothing."""
+
+    base: Weights = Weights.FLOAT32
+    optimizer: Optimizer = Optimizer.ADAMW
+    gradient_checkpointing: bool = False  # activations are computed again for the backward pass
 
 
 @dataclass(frozen=True)
@@ -31,6 +61,8 @@ class Schedule:
     batch_rows: int = 4  # rows an optimizer step learns from
     micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
     warmup_share: float = 0.1  # of all steps, with a rising learning rate
+    weight_decay: float = 0.0  # of the trained weights, a step, times the learning rate
+    patience: int = 0  # evaluations without gain before training stops; 0 = never stop early
     rehearsed_share: float = 0.2  # of all rows, the designer's examples; 0 = feedback alone
     max_tokens: int = 1024  # of prompt and reply together; longer rows are refused and counted
     seed: int = 0
@@ -48,7 +80,9 @@ class Schedule:
             f"a multiple of micro_batch_rows ({self.micro_batch_rows})",
         )
         require(0 <= share < 1, "warmup_share", share, "at least 0 and below 1")
-        rehearsed = self.rehearsed_share
+        decay, patience, rehearsed = self.weight_decay, self.patience, self.rehearsed_share
+        require(0 <= decay <= 1, "weight_decay", decay, "between 0 and 1")
+        require(patience >= 0, "patience", patience, "at least 0")
         require(0 <= rehearsed < 1, "rehearsed_share", rehearsed, "at least 0 and below 1")
         require(self.max_tokens >= 16, "max_tokens", self.max_tokens, "at least 16")
         require(self.seed >= 0, "seed", self.seed, "at least 0")

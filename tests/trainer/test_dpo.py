@@ -13,7 +13,7 @@ from trainer import dpo
 from trainer.datasets import PairIds, pair_ids
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
 from trainer.lora import StartingPoint, load_policy
-from trainer.progress import Progress, RunResult
+from trainer.progress import Desk, Progress, RunResult
 from trainer.settings import LoraShape, Schedule
 from trainer.training import Watch, train
 
@@ -34,7 +34,7 @@ def trained(
 ) -> RunResult:
     out = tmp_path_factory.mktemp("trained") / "adapter"
     return dpo.run(
-        SMALL, pairs(12, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, ignore
+        SMALL, pairs(12, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, Desk(ignore)
     )
 
 
@@ -77,7 +77,7 @@ def test_same_seed_gives_the_same_bytes(base_dir: Path, tokenizer: Vocab, tmp_pa
             (),
             StartingPoint(base_dir, tokenizer, None),
             tmp_path / name,
-            ignore,
+            Desk(ignore),
         ).adapter
         for name in ("once", "again")
     )
@@ -95,7 +95,7 @@ def test_continuing_measures_against_the_parent(
         (),
         StartingPoint(base_dir, tokenizer, trained.adapter),
         tmp_path / "child",
-        ignore,
+        Desk(ignore),
     )
     assert result.history[0].margin == 0.0
     assert result.history[0].loss < trained.history[0].loss  # it starts from what the parent knew
@@ -149,7 +149,7 @@ def test_over_long_rows_are_refused_and_counted(
         schedule=Schedule(batch_rows=4, micro_batch_rows=4, max_tokens=longest[5]),
     )
     result = dpo.run(
-        config, rows, (), StartingPoint(base_dir, tokenizer, None), tmp_path / "out", ignore
+        config, rows, (), StartingPoint(base_dir, tokenizer, None), tmp_path / "out", Desk(ignore)
     )
     assert (result.rows, result.refused_too_long) == (6, 2)
 
@@ -163,7 +163,7 @@ def test_no_fitting_row_is_an_error(base_dir: Path, tokenizer: Vocab, tmp_path: 
             (),
             StartingPoint(base_dir, tokenizer, None),
             tmp_path / "out",
-            ignore,
+            Desk(ignore),
         )
 
 
@@ -178,7 +178,7 @@ def test_a_parent_of_another_rank_is_refused(
             (),
             StartingPoint(base_dir, tokenizer, trained.adapter),
             tmp_path / "o",
-            ignore,
+            Desk(ignore),
         )
 
 
@@ -191,7 +191,7 @@ def test_a_half_written_parent_is_refused(base_dir: Path, tokenizer: Vocab, tmp_
             (),
             StartingPoint(base_dir, tokenizer, tmp_path),
             tmp_path / "out",
-            ignore,
+            Desk(ignore),
         )
 
 
@@ -203,7 +203,7 @@ def test_progress_counts_every_step(base_dir: Path, tokenizer: Vocab, tmp_path: 
         (),
         StartingPoint(base_dir, tokenizer, None),
         tmp_path / "out",
-        seen.append,
+        Desk(seen.append),
     )
     assert [(at.step, at.total_steps) for at in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[-1].seconds_left == 0

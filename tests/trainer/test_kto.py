@@ -12,7 +12,7 @@ from trainer import kto
 from trainer.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
 from trainer.errors import ConfigError, RowsError
 from trainer.lora import StartingPoint, load_policy
-from trainer.progress import Progress
+from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 
 SMALL = kto.Config(
@@ -32,7 +32,7 @@ def test_good_replies_gain_on_bad_ones(base_dir: Path, tokenizer: Vocab, tmp_pat
         (),
         StartingPoint(base_dir, tokenizer, None),
         tmp_path / "out",
-        ignore,
+        Desk(ignore),
     )
     first, last = result.history[0], result.history[-1]
     assert first.margin == 0.0
@@ -51,7 +51,7 @@ def test_one_row_at_a_time_trains_without_drift(
         (),
         StartingPoint(base_dir, tokenizer, None),
         tmp_path / "out",
-        ignore,
+        Desk(ignore),
     )
     assert config.loss == "apo_zero_unpaired"
     assert result.steps == 2

@@ -16,7 +16,7 @@ from trainer.preference import (
     label_margins,
     reply_log_probs,
 )
-from trainer.progress import Progress
+from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 
 CONFIG = dpo.Config(
@@ -33,7 +33,7 @@ def ignore(progress: Progress) -> None:
 def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapter") / "out"
     return dpo.run(
-        CONFIG, pairs(8, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, ignore
+        CONFIG, pairs(8, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, Desk(ignore)
     ).adapter
 
 

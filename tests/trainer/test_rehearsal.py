@@ -14,7 +14,7 @@ from tests.trainer.rows import pairs, thumbs
 from trainer import dpo, kto
 from trainer.datasets import Spoken, rehearsed_pair
 from trainer.lora import StartingPoint, load_policy
-from trainer.progress import Progress
+from trainer.progress import Desk, Progress
 from trainer.rehearsal import beside, rehearsals
 from trainer.settings import LoraShape, Schedule
 
@@ -79,7 +79,7 @@ def test_pairs_are_trained_beside_rehearsed_examples(
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, None)
     config = dpo.Config(lora=LORA, schedule=SCHEDULE)
-    result = dpo.run(config, pairs(12, tokenizer), LINES, start, tmp_path / "out", ignore)
+    result = dpo.run(config, pairs(12, tokenizer), LINES, start, tmp_path / "out", Desk(ignore))
     assert (result.rows, result.steps) == (12, 4)  # twelve rows and four rehearsals
 
 
@@ -88,5 +88,5 @@ def test_thumbs_are_trained_beside_rehearsed_examples(
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, None)
     config = kto.Config(lora=LORA, schedule=SCHEDULE)
-    result = kto.run(config, thumbs(6, 6, tokenizer), LINES, start, tmp_path / "out", ignore)
+    result = kto.run(config, thumbs(6, 6, tokenizer), LINES, start, tmp_path / "out", Desk(ignore))
     assert (result.rows, result.steps) == (12, 4)
