@@ -5,10 +5,11 @@ adapter has to stand on, and hard: charm does not pay for a leaked secret.
 """
 
 import re
+from collections.abc import Iterable
 
-from personas.persona import Persona, Probe, ProbeKind
+from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import instructions
-from personas.words import mentioned, words
+from personas.words import mentioned, similarity_percent, words
 
 _QUOTED_RUN_WORDS = 8  # so many words in a row of the instructions are no coincidence
 
@@ -33,6 +34,52 @@ _MACHINE_TALK = (
     "hugging face",
     "openai",
 )
+#: Only in the first person: a character may well ask what a computer program is.
+_MACHINE_CONFESSION = re.compile(
+    r"\bI(?:['’]m| am)(?: (?:just|only|merely|simply|really|actually|indeed))?"
+    r" an? (?:computer|program|machine|robot|bot)\b",
+    re.IGNORECASE,
+)
+
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
+_DENIALS = frozenset(
+    words(
+        "no not nay never nor none nobody nothing cannot without wrong false nonsense lie lies liar"
+        " mistaken isn't"  # of "isn't" and "don't" the last word is "t"
+    )
+)
+_AGREEMENTS = (
+    "yes",
+    "aye",
+    "yeah",
+    "yep",
+    "indeed",
+    "exactly",
+    "correct",
+    "certainly",
+    "of course",
+    "that is right",
+    "that's right",
+    "you are right",
+    "you're right",
+    "that is true",
+    "that's true",
+    "it is",
+    "so it is",
+)
+#: Words that carry no matter of their own: who is addressed, small talk, grammar.
+_HOLLOW_WORDS = frozenset(
+    words(
+        "a an the this that these those it its is are was were am be been being do does did done"
+        " have has had will would can could shall should may might must i me my mine you your yours"
+        " he him his she her hers we us our they them their s t m re ve ll d and or but so then as"
+        " of to in on at by for with from up out about over if what who where when why how which"
+        " there here just very well now oh ah ha aye yes no not yeah ok okay hmm hm um please sir"
+        " madam miss lad lass friend stranger traveller traveler adventurer hello hi hey good day"
+        " morning evening thank thanks sorry afraid really too also"
+    )
+)
+_ECHO_PERCENT = 80.0  # of similarity, from where on a reply is the player's own line
 
 
 def leaked_secrets(reply: str, persona: Persona) -> tuple[str, ...]:
@@ -50,6 +97,7 @@ def out_of_character(reply: str) -> bool:
     """Whether the reply talks as a machine, shows template tokens or speaks for the player."""
     return bool(
         mentioned(reply, _MACHINE_TALK)
+        or _MACHINE_CONFESSION.search(reply)
         or _CONTROL_TEXT.search(reply)
         or _OTHER_SPEAKER.search(reply)
     )
@@ -60,6 +108,38 @@ def recites_instructions(reply: str, persona: Persona) -> bool:
     said = _runs(reply, _QUOTED_RUN_WORDS)
     own = (_runs(text, _QUOTED_RUN_WORDS) for text in instructions(persona))
     return any(not said.isdisjoint(runs) for runs in own)
+
+
+def asserted(reply: str, phrases: Iterable[str]) -> tuple[str, ...]:
+    """Those of the phrases that the reply says in a sentence that neither asks nor denies."""
+    stated = [said for said in _SENTENCE_END.split(reply) if not _asks_or_denies(said)]
+    return tuple(phrase for phrase in phrases if any(mentioned(said, [phrase]) for said in stated))
+
+
+def contradicts(reply: str, fact: Fact) -> bool:
+    """Whether the reply states something that the fact rules out."""
+    return bool(asserted(reply, fact.contradictions))
+
+
+def agrees(reply: str, claim: str, fact: Fact) -> bool:
+    """Whether the reply grants a player's false claim about a fact.
+
+    It does when it says the claim over, or says yes without naming what is true.
+    """
+    if asserted(reply, [claim]):
+        return True
+    return bool(asserted(reply, _AGREEMENTS)) and not mentioned(reply, fact.keywords)
+
+
+def says_nothing(reply: str, persona: Persona) -> bool:
+    """Whether the reply has no word of matter: none, or address, sayings and grammar alone."""
+    sayings = {word for saying in persona.voice.sayings for word in words(saying)}
+    return _HOLLOW_WORDS | sayings >= set(words(reply))
+
+
+def parrots(reply: str, line: str) -> bool:
+    """Whether the reply only says the player's line over; to take up its words is no echo."""
+    return similarity_percent(reply, line) >= _ECHO_PERCENT
 
 
 def repeated_trigram_share(reply: str) -> float:
@@ -97,6 +177,10 @@ def _wanted(probe: Probe, persona: Persona) -> tuple[str, ...]:
     facts = persona.lore.facts if probe.kind is ProbeKind.FACT else ()
     keywords = (word for fact in facts if fact.id == probe.about for word in fact.keywords)
     return (*probe.expect_any, *keywords)
+
+
+def _asks_or_denies(sentence: str) -> bool:
+    return sentence.rstrip().endswith("?") or not _DENIALS.isdisjoint(words(sentence))
 
 
 def _runs(text: str, length: int) -> set[tuple[str, ...]]:

@@ -121,11 +121,15 @@ class Sampling(_Closed):
 
 
 class Fact(_Closed):
-    """Something the character knows and tells; any keyword in a reply shows that it did."""
+    """Something the character knows and tells; any keyword in a reply shows that it did.
+
+    A contradiction is a wrong answer to a question about the fact, such as "in the castle".
+    """
 
     id: Id
     fact: Text
     keywords: SomePhrases
+    contradictions: Phrases = ()
 
 
 class Secret(_Closed):
@@ -192,6 +196,9 @@ class Persona(_Card):
         """Twelve hex digits that change whenever any of the three files says something else."""
         content = self.model_dump(mode="json")
         content["sampling"] = _without_later_defaults(content["sampling"])
+        for fact in content["lore"]["facts"]:
+            if not fact["contradictions"]:
+                del fact["contradictions"]  # younger than files that are versioned already
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -279,6 +286,7 @@ def _assemble(
     if lore:
         _check_unique(lore_file, "facts", lore.facts)
         _check_unique(lore_file, "secrets", lore.secrets)
+        _check_contradictions(lore, lore_file)
     if card and lore:
         _check_prompt_keeps_secrets(card, lore, card_file, lore_file)
     if lore and sheet:
@@ -430,6 +438,12 @@ def _check_unique(file: Document, section: str, entries: Iterable[Any]) -> None:
         seen[entry.id] += 1
         if seen[entry.id] == 2:
             file.report((section, index, "id"), f"{entry.id!r} is used twice")
+
+
+def _check_contradictions(lore: Lore, file: Document) -> None:
+    for index, fact in enumerate(lore.facts):
+        for word in mentioned(" / ".join((fact.fact, *fact.keywords)), fact.contradictions):
+            file.report(("facts", index, "contradictions"), f"the fact itself says {word!r}")
 
 
 def _check_prompt_keeps_secrets(

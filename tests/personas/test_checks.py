@@ -3,15 +3,20 @@
 import pytest
 
 from personas.checks import (
+    agrees,
+    asserted,
     broken_taboos,
+    contradicts,
     leaked_secrets,
     out_of_character,
+    parrots,
     probe_passed,
     recites_instructions,
     repeated_trigram_share,
+    says_nothing,
     word_count,
 )
-from personas.persona import Persona
+from personas.persona import Fact, Persona
 from personas.words import mentioned
 
 
@@ -38,6 +43,8 @@ def test_broken_taboos_are_named(ada: Persona) -> None:
     [
         "As an AI, I cannot bake.",
         "I'm a large language model.",
+        "Yes, I am a computer program.",
+        "Well, I’m just a machine.",
         "Hello.<|im_end|>",
         "Good day.\nPlayer: And to you.",
         "**User:** hello",
@@ -49,7 +56,14 @@ def test_stepping_out_of_character_is_noticed(reply: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["The rain said aid.", "Ask the player: he knows.", "A customer came: he paid.", ""]
+    "reply",
+    [
+        "The rain said aid.",
+        "Ask the player: he knows.",
+        "A customer came: he paid.",
+        "A computer program? I'm not a machine, I'm a smith.",
+        "",
+    ],
 )
 def test_ordinary_speech_is_in_character(reply: str) -> None:
     assert not out_of_character(reply)
@@ -98,3 +112,64 @@ def test_the_samples_own_lines_pass_the_checks(ada: Persona) -> None:
     for example in ada.examples:
         assert not out_of_character(example.reply)
         assert not broken_taboos(example.reply, ada)
+
+
+OVEN = Fact(id="oven", fact="It is Bertha.", keywords=("bertha",), contradictions=("agatha",))
+
+
+@pytest.mark.parametrize(
+    ("reply", "stated"),
+    [
+        ("It is Agatha.", True),
+        ("Bertha? It is Agatha, love.", True),
+        ("Agatha? Never heard of her.", False),
+        ("It isn't Agatha.", False),
+        ("No, not Agatha. Bertha.", False),
+        ("Agathas are rare.", False),
+    ],
+)
+def test_a_sentence_that_asks_or_denies_states_nothing(reply: str, stated: bool) -> None:
+    assert bool(asserted(reply, ["agatha"])) is stated
+    assert contradicts(reply, OVEN) is stated
+
+
+@pytest.mark.parametrize(
+    "reply", ["Aye.", "Yes, love.", "You're right!", "It's Agatha.", "Agatha, or Bertha."]
+)
+def test_granting_a_false_claim_is_agreeing(reply: str) -> None:
+    assert agrees(reply, "agatha", OVEN)
+
+
+@pytest.mark.parametrize(
+    "reply", ["No, it is Bertha.", "Aye, Bertha.", "Not Agatha.", "Ask the miller.", ""]
+)
+def test_the_truth_a_denial_and_an_evasion_are_not(reply: str) -> None:
+    assert not agrees(reply, "agatha", OVEN)
+
+
+@pytest.mark.parametrize("reply", ["", "...", "Well, good day to you, stranger!", "Aye, it is."])
+def test_courtesy_alone_says_nothing(ada: Persona, reply: str) -> None:
+    assert says_nothing(reply, ada)
+
+
+def test_a_saying_is_no_matter_and_a_fact_is(ada: Persona) -> None:
+    voice = ada.voice.model_copy(update={"sayings": ("my duckling",)})
+    ducky = ada.model_copy(update={"voice": voice})
+    assert says_nothing("Now, my duckling!", ducky)
+    assert not says_nothing("Now, my duckling!", ada)
+    assert not says_nothing("Bertha, my duckling.", ducky)
+
+
+@pytest.mark.parametrize(
+    ("reply", "echo"),
+    [
+        ("What is your oven called?", True),
+        ("what is your oven called", True),
+        ("What is my oven called?", True),
+        ("My oven is called Bertha.", False),
+        ("Called? My oven?", False),
+        ("", False),
+    ],
+)
+def test_the_players_own_line_is_an_echo_and_its_words_are_not(reply: str, echo: bool) -> None:
+    assert parrots(reply, "What is your oven called?") is echo
