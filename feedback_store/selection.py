@@ -11,7 +11,8 @@ counted under its reason.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
 
 from feedback_store.evidence import stated
 from feedback_store.filters import fault
@@ -27,6 +28,7 @@ from feedback_store.lessons import (
 )
 from feedback_store.likeness import AnyRow, Likeness, likeness, unique, without_floods
 from feedback_store.near_text import normalised
+from feedback_store.openings import openings
 from feedback_store.opposite_thumbs import opposite_thumbs
 from feedback_store.player_caps import capped
 from feedback_store.prompts import prompts
@@ -46,6 +48,7 @@ __all__ = [
     "Prompt",
     "Rules",
     "Snapshot",
+    "changed",
     "is_held_out",
     "normalised",
     "select",
@@ -70,6 +73,8 @@ class Snapshot:
     discounted_players: tuple[str, ...]  # whose votes contradict all others, sorted
     discounted_rows: int  # of theirs, before any was left out
     hash: str
+    # By turn id, how many of a row's messages its persona began every conversation with.
+    openings: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -92,7 +97,57 @@ def select(
     train = _thinned_edits(train, rules)
     held_out = _with_edits(_distinct(sides.held_out, rules))
     dropped = [*evidence.dropped, *unable, *sides.dropped, *train.dropped, *held_out.dropped]
-    return _snapshot(character, rules, train, held_out, _Fates(said, dropped))
+    taken = _snapshot(character, rules, train, held_out, _Fates(said, dropped))
+    return replace(taken, openings=_openings_of(taken, known.values()))
+
+
+def _openings_of(taken: Snapshot, turns: Iterable[Turn]) -> Mapping[str, int]:
+    of_pairs = {pair.turn_id for pair in (*taken.train_pairs, *taken.held_out_pairs)}
+    judged = of_pairs | {row.turn_id for row in (*taken.train_labels, *taken.held_out_labels)}
+    return {turn_id: size for turn_id, size in openings(turns).items() if turn_id in judged}
+
+
+class Change(Protocol):
+    """Makes a row another one, or nothing."""
+
+    def __call__(self, row: AnyRow) -> AnyRow | None:
+        """The row as it is to be; None leaves it out."""
+
+
+def changed(snapshot: Snapshot, change: Change) -> Snapshot:
+    """The snapshot with every row changed; under another name, unless all rows are as before.
+
+    Prompts follow from the rows. What it tells of dropped rows stays what the selection dropped.
+    """
+    made = replace(
+        snapshot,
+        train_pairs=_changed(snapshot.train_pairs, change),
+        held_out_pairs=_changed(snapshot.held_out_pairs, change),
+        train_labels=_changed(snapshot.train_labels, change),
+        held_out_labels=_changed(snapshot.held_out_labels, change),
+        train_edits=_changed(snapshot.train_edits, change),
+        held_out_edits=_changed(snapshot.held_out_edits, change),
+    )
+    return snapshot if made == snapshot else _renamed(made)
+
+
+def _changed(rows: Iterable[AnyRow], change: Change) -> tuple[AnyRow, ...]:
+    made = (change(row) for row in rows)
+    return tuple(row for row in made if row is not None)
+
+
+def _renamed(made: Snapshot) -> Snapshot:
+    """With the prompts of its rows, and a name made of its former one and its rows."""
+    sides = (
+        (made.train_pairs, made.train_labels, made.train_edits),
+        (made.held_out_pairs, made.held_out_labels, made.held_out_edits),
+    )
+    return replace(
+        made,
+        train_prompts=prompts([*made.train_pairs, *made.train_labels]),
+        held_out_prompts=prompts([*made.held_out_pairs, *made.held_out_labels]),
+        hash=_sha256([made.hash, _hashes(sides)]),
+    )
 
 
 def _able(rows: Iterable[Pair | Labelled]) -> tuple[list[Pair | Labelled], list[Dropped]]:
@@ -211,10 +266,14 @@ def _in_order(rows: Iterable[AnyRow]) -> tuple[AnyRow, ...]:
 
 
 def _name(character: str, rules: Rules, sides: Iterable[_Side]) -> str:
-    hashes = [
-        sorted(row.hash for row in rows)
-        for side in sides
-        for rows in (side.pairs, side.labels, side.edits)
-    ]
     # The prompts follow from the rows.
-    return hashlib.sha256(canonical([character, asdict(rules), hashes]).encode()).hexdigest()
+    hashes = _hashes((side.pairs, side.labels, side.edits) for side in sides)
+    return _sha256([character, asdict(rules), hashes])
+
+
+def _hashes(sides: Iterable[Iterable[Iterable[Pair | Labelled | Edited]]]) -> list[list[str]]:
+    return [sorted(row.hash for row in rows) for side in sides for rows in side]
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from feedback_store.lessons import Drop
+from feedback_store.likeness import AnyRow
 from feedback_store.records import Edit, Thumb
 from feedback_store.rules import Rules
-from feedback_store.selection import Edited
-from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log
+from feedback_store.selection import Edited, changed
+from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log, trained
 
 
 @pytest.fixture
@@ -115,6 +116,36 @@ def test_a_player_stays_held_out_as_others_come() -> None:
     later = set(busy(players=60).selected(rules).players)
     earlier = busy(players=20).selected(rules)
     assert not {row.player_id for row in earlier.held_out_labels} & later
+
+
+def test_changed_rows_are_another_snapshot_with_their_prompts(log: Log) -> None:
+    def longer(row: AnyRow) -> AnyRow:
+        return replace(row, prompt_ids=(*row.prompt_ids, 4))
+
+    log.did("t1", Edit(OTHER))
+    before = log.selected()
+    after = changed(before, longer)
+    assert {row.prompt_ids for row in (*trained(after), *after.train_prompts)} == {(1, 2, 3, 4)}
+    assert after.hash != before.hash
+    assert changed(log.selected(), longer) == after
+
+
+def test_rows_that_stay_as_they_are_keep_the_name(log: Log) -> None:
+    def same(row: AnyRow) -> AnyRow:
+        return row
+
+    log.did("t1", Edit(OTHER))
+    before = log.selected()
+    assert changed(before, same) is before
+
+
+def test_a_row_that_is_left_out_takes_its_prompt_along(log: Log) -> None:
+    def nothing(row: AnyRow) -> None:
+        return None
+
+    log.did("t1", Edit(OTHER))
+    after = changed(log.selected(), nothing)
+    assert (trained(after), after.train_prompts, after.players) == ((), (), ())
 
 
 def busy(players: int) -> Log:

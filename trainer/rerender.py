@@ -1,0 +1,148 @@
+"""Stored feedback as it would be served today: prompts rendered again with today's persona.
+
+A row holds the prompt that its turn was served with. Since then a designer may have edited the
+persona, or the base with its tokenizer may have changed. A row of another persona teaches to answer
+prompts that never come again, and ids of another tokenizer are noise. So a row whose conversation
+renders to other ids today gets those, with the history that went before its line; one that renders
+to the same stays as it is.
+
+A row is dropped, and counted, when today's persona cannot teach it: its line no longer fits, what
+it prefers breaks a taboo or leaks a secret (of every row: leak words are never rendered, so the
+ids would not tell), or nobody knows which of its messages were said and which were examples.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from feedback_store.lessons import Edited, Labelled, Messages, Pair
+from feedback_store.likeness import AnyRow, texts
+from feedback_store.selection import Snapshot, changed
+from personas.checks import broken_taboos, leaked_secrets
+from personas.errors import PromptTooLongError
+from personas.persona import Persona
+from personas.render import (
+    Line,
+    Message,
+    Prompt,
+    Speaker,
+    Tokenizer,
+    message_ids,
+    messages,
+    prompt,
+    reply_ids,
+)
+
+
+class Unfit(StrEnum):
+    """Why a row cannot be taught under today's persona."""
+
+    HISTORY_UNKNOWN = "history_unknown"
+    """Its persona's examples cannot be told from what was said: no first turn of then is left."""
+    LINE_TOO_LONG = "line_too_long"
+    """The player's line and the longer reply do not fit beside today's persona."""
+    BREAKS_TABOO = "breaks_taboo"
+    """What it prefers says a word of one of today's taboos."""
+    LEAKS_SECRET = "leaks_secret"
+    """What it prefers says a leak word of one of today's secrets."""
+
+
+@dataclass(frozen=True)
+class Rerendered:
+    """A snapshot as of today. Rows are counted; an edit is two, its pair and its text."""
+
+    snapshot: Snapshot
+    rerendered: int  # whose prompt is another one now
+    dropped: Mapping[str, int]  # by Unfit
+
+
+def rerender(
+    snapshot: Snapshot, persona: Persona, tokenizer: Tokenizer, max_tokens: int
+) -> Rerendered:
+    """The snapshot with each row's prompt as `persona` would be served with it now.
+
+    A changed prompt leaves room for the row's replies in `max_tokens`; its oldest history goes
+    first. A snapshot that needs no change is returned itself.
+    """
+    today = _Today(snapshot.openings, persona, tokenizer, max_tokens)
+    made = changed(snapshot, today)
+    return Rerendered(made, today.rerendered, dict(sorted(today.dropped.items())))
+
+
+class _Today:
+    """Makes rows into today's, and counts."""
+
+    def __init__(
+        self,
+        openings: Mapping[str, int],
+        persona: Persona,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+    ) -> None:
+        self.rerendered = 0
+        self.dropped: Counter[str] = Counter()
+        self._openings, self._persona = openings, persona
+        self._tokenizer, self._max_tokens = tokenizer, max_tokens
+
+    def __call__(self, row: AnyRow) -> AnyRow | None:
+        made = self._unfit(row) or self._served(row)
+        if isinstance(made, Unfit):
+            self.dropped[made] += 1
+            return None
+        if made is None or made.ids == row.prompt_ids:
+            return row
+        self.rerendered += 1
+        return replace(row, prompt_ids=made.ids, messages=_plain(made.messages))
+
+    def _unfit(self, row: Pair | Labelled | Edited) -> Unfit | None:
+        preferred = _preferred(row)
+        if broken_taboos(preferred, self._persona):
+            return Unfit.BREAKS_TABOO
+        return Unfit.LEAKS_SECRET if leaked_secrets(preferred, self._persona) else None
+
+    def _served(self, row: Pair | Labelled | Edited) -> Prompt | Unfit | None:
+        """The row's prompt today; None = the one it has."""
+        if self._is_todays(row):
+            return None
+        history = _history(row.messages, self._openings.get(row.turn_id))
+        if history is None:
+            return Unfit.HISTORY_UNKNOWN
+        tokenizer = self._tokenizer
+        room = self._max_tokens - max(len(reply_ids(text, tokenizer)) for text in texts(row))
+        try:
+            return prompt(self._persona, history, row.player_text, tokenizer, room)
+        except PromptTooLongError:
+            return Unfit.LINE_TOO_LONG
+
+    def _is_todays(self, row: Pair | Labelled | Edited) -> bool:
+        """Whether these very ids could be served today, however long the row is."""
+        *opening, _ = messages(self._persona, (), row.player_text)
+        said = [Message(message["role"], message["content"]) for message in row.messages]
+        # Examples of then must not pass for something that was said.
+        same_size = self._openings.get(row.turn_id, len(opening)) == len(opening)
+        begins_alike = same_size and said[: len(opening)] == opening
+        return begins_alike and message_ids(said, self._tokenizer) == row.prompt_ids
+
+
+def _history(said: Messages, opening: int | None) -> Sequence[Line] | None:
+    """What was said between a row's opening and its line; None = that cannot be told."""
+    if opening is None or opening >= len(said):
+        return None
+    speakers = {"user": Speaker.PLAYER, "assistant": Speaker.CHARACTER}
+    return [Line(speakers[message["role"]], message["content"]) for message in said[opening:-1]]
+
+
+def _preferred(row: Pair | Labelled | Edited) -> str:
+    """The text that the row teaches to say; "" when it teaches none."""
+    match row:
+        case Pair(chosen=chosen):
+            return chosen
+        case Labelled(desirable=False):
+            return ""
+        case Labelled(completion=completion) | Edited(completion=completion):
+            return completion
+
+
+def _plain(said: Sequence[Message]) -> Messages:
+    return tuple({"role": message.role, "content": message.content} for message in said)
