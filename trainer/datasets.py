@@ -6,23 +6,28 @@ a control token typed by a player would become real. Its collators read only the
 `KL_completion_ids`, `label` (KTO), so those are handed over ready, and the trainers are told to
 leave them alone by a subclass whose `_prepare_dataset` returns the dataset as it is.
 
-A row longer than the limit would be cut by TRL in silence; here it is refused and counted.
-Row weights are left out: TRL has no weight per row, and drawing rows by weight would throw away
-feedback that is scarce.
+A row longer than the limit would be cut by TRL in silence; here it is refused and counted. TRL has
+no weight per row either: how far a row is trusted is a further column, which `weighed` takes along
+in the batch and `trainer.forward` applies.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+import torch
 from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
 
 from feedback_store.selection import Labelled, Pair
 from personas.render import Tokenizer, reply_ids
+from trainer.development import OfAPlayer, Split
 from trainer.errors import RowsError
 
 Ids = tuple[int, ...]
+Batch = dict[str, Any]
+
+WEIGHT = "weight"  # the column
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class PairIds:
     prompt: Ids
     chosen: Ids
     rejected: Ids
+    weight: float = 1.0  # in (0, 1], how far it is trusted
 
     @property
     def tokens(self) -> int:
@@ -54,6 +60,7 @@ class LabelledIds:
     prompt: Ids
     completion: Ids
     desirable: bool
+    weight: float = 1.0  # in (0, 1], how far it is trusted
 
     @property
     def tokens(self) -> int:
@@ -61,7 +68,16 @@ class LabelledIds:
         return len(self.prompt) + len(self.completion)
 
 
-Row = TypeVar("Row", PairIds, LabelledIds)
+class Tokens(Protocol):
+    """A row as ids: a frozen dataclass, whose repr names it."""
+
+    @property
+    def tokens(self) -> int:
+        """Its length, prompt and all."""
+
+
+Source = TypeVar("Source", bound=OfAPlayer)
+Row = TypeVar("Row", bound=Tokens)
 
 
 @dataclass(frozen=True)
@@ -72,10 +88,37 @@ class Fitting(Generic[Row]):
     refused_too_long: int
 
 
+@dataclass(frozen=True)
+class Lesson(Generic[Row]):
+    """What one training sees."""
+
+    rows: tuple[Row, ...]  # trained on, in this order
+    development: tuple[Row, ...]  # to stop early by; () = train to the end
+    feedback_rows: int  # of `rows`, those of players; the others are rehearsed
+    refused_too_long: int
+
+
+def lesson(
+    split: Split[Source],
+    to_ids: Callable[[Source], Row],
+    rehearsed: Callable[[int], Iterable[Row]],
+    max_tokens: int,
+) -> Lesson[Row]:
+    """Players' rows as ids, and what is rehearsed beside so many of them. Raises RowsError."""
+    train = fitting(map(to_ids, split.train), max_tokens)
+    aside = fitting(map(to_ids, split.development), max_tokens) if split.development else None
+    return Lesson(
+        rows=(*train.rows, *rehearsed(len(train.rows))),
+        development=aside.rows if aside else (),
+        feedback_rows=len(train.rows),
+        refused_too_long=train.refused_too_long + (aside.refused_too_long if aside else 0),
+    )
+
+
 def pair_ids(pair: Pair, tokenizer: Tokenizer) -> PairIds:
     """One pair, rendered as it would be served."""
     chosen, rejected = (reply_ids(text, tokenizer) for text in (pair.chosen, pair.rejected))
-    return PairIds(pair.prompt_ids, chosen, rejected)
+    return PairIds(pair.prompt_ids, chosen, rejected, pair.weight)
 
 
 def rehearsed_pair(spoken: Spoken) -> PairIds:
@@ -93,7 +136,8 @@ def rehearsed_label(spoken: Spoken) -> LabelledIds:
 
 def labelled_ids(row: Labelled, tokenizer: Tokenizer) -> LabelledIds:
     """One labelled reply, rendered as it would be served."""
-    return LabelledIds(row.prompt_ids, reply_ids(row.completion, tokenizer), row.desirable)
+    completion = reply_ids(row.completion, tokenizer)
+    return LabelledIds(row.prompt_ids, completion, row.desirable, row.weight)
 
 
 def fitting(rows: Iterable[Row], max_tokens: int) -> Fitting[Row]:
@@ -112,6 +156,7 @@ def pair_dataset(rows: Sequence[PairIds]) -> Dataset:
             "prompt_ids": [row.prompt for row in rows],
             "chosen_ids": [row.chosen for row in rows],
             "rejected_ids": [row.rejected for row in rows],
+            WEIGHT: [row.weight for row in rows],
         }
     )
 
@@ -131,8 +176,21 @@ def labelled_dataset(rows: Sequence[LabelledIds], micro_batch_rows: int) -> Data
                 for index in range(len(rows))
             ],
             "label": [row.desirable for row in rows],
+            WEIGHT: [row.weight for row in rows],
         }
     )
+
+
+def weighed(
+    collate: Callable[[list[Any]], Batch], sides: int
+) -> Callable[[list[dict[str, Any]]], Batch]:
+    """TRL's collator, with the weight of each line of the batch: `sides` lines a row, in turn."""
+
+    def collated(rows: list[dict[str, Any]]) -> Batch:
+        weights = [float(row[WEIGHT]) for row in rows]
+        return {**collate(rows), "weights": torch.tensor(weights * sides)}
+
+    return collated
 
 
 def interleaved(rows: Sequence[LabelledIds], seed: int) -> tuple[LabelledIds, ...]:

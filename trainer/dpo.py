@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_pairs, examples, start, out, print)
+    run(Config(), snapshot.train_pairs, examples, start, out, Desk(print))
 
 Loss: -log sigmoid(beta * margin) + sft_weight * cross-entropy of the chosen reply. The defaults
 are what moved a 135M character in two minutes on two cores: an edited reply is far from anything
@@ -13,33 +13,35 @@ designer's examples are rehearsed as pairs of equal sides: their margin is zero 
 out of DPO's family: label smoothing (TRL ignores it for this loss) and a reference that moves.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from peft import PeftModel
-from transformers import AutoTokenizer, PreTrainedModel, set_seed
+from transformers import AutoTokenizer, PreTrainedModel
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from feedback_store.selection import Pair
+from personas.render import Tokenizer
 from trainer.datasets import (
-    Fitting,
+    Lesson,
     PairIds,
     Spoken,
-    fitting,
+    lesson,
     pair_dataset,
     pair_ids,
     rehearsed_pair,
+    weighed,
 )
+from trainer.development import split
 from trainer.forward import install
-from trainer.lora import StartingPoint, load_policy, save_adapter
+from trainer.lora import StartingPoint
 from trainer.progress import Desk, RunResult
 from trainer.rehearsal import beside
-from trainer.settings import LoraShape, Memory, Schedule, require
-from trainer.training import Watch, common_arguments, train, use_all_cores
+from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
+from trainer.training import Arguments, teach
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,12 @@ class Config:
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
+        refuse_dropout(self.lora)
         require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
         require(0 <= self.sft_weight <= 10, "sft_weight", self.sft_weight, "between 0 and 10")
+        share = self.schedule.rehearsed_share
+        taught = self.sft_weight > 0 or share == 0
+        require(taught, "rehearsed_share", share, "0 without sft_weight: equal sides teach nothing")
 
 
 class ReadyPairsTrainer(DPOTrainer):
@@ -77,58 +83,61 @@ def run(
 
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
-    ready = fitting((pair_ids(row, start.tokenizer) for row in rows), config.schedule.max_tokens)
-    learned = (*ready.rows, *_rehearsed(config, examples, len(ready.rows)))
-    use_all_cores()
-    set_seed(config.schedule.seed)
-    policy = load_policy(start.base_dir, start.adapter, config.lora)
-    watch = Watch(desk.on_progress)
-    with tempfile.TemporaryDirectory() as scratch:
-        train_s = train(build(config, learned, policy, start.base_dir, Path(scratch)), watch)
-    save_adapter(policy, start.base_dir, out_dir)
-    return _result(out_dir, ready, watch, train_s)
+    learned = lesson_of(config, rows, examples, start.tokenizer)
+    return teach(
+        config,
+        learned,
+        start,
+        out_dir,
+        desk,
+        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
+    )
 
 
-def _rehearsed(config: Config, examples: Sequence[Spoken], rows: int) -> list[PairIds]:
-    if config.sft_weight == 0:
-        return []  # equal sides would teach nothing
+def lesson_of(
+    config: Config, rows: Sequence[Pair], examples: Sequence[Spoken], tokenizer: Tokenizer
+) -> Lesson[PairIds]:
+    """The pairs, and the examples rehearsed beside them. Raises RowsError."""
     schedule = config.schedule
-    return [
-        rehearsed_pair(spoken)
-        for spoken in beside(rows, examples, schedule.rehearsed_share, schedule.seed)
-    ]
+
+    def rehearsed(count: int) -> list[PairIds]:
+        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
+        return [rehearsed_pair(spoken) for spoken in said]
+
+    return lesson(
+        split(rows, schedule),
+        lambda row: pair_ids(row, tokenizer),
+        rehearsed,
+        schedule.max_tokens,
+    )
 
 
 def build(
-    config: Config, rows: Sequence[PairIds], policy: PeftModel, base_dir: Path, scratch: Path
+    config: Config,
+    learned: Lesson[PairIds],
+    policy: PeftModel,
+    base_dir: Path,
+    arguments: Arguments,
 ) -> ReadyPairsTrainer:
     """The trainer, set up and not started."""
     trainer = ReadyPairsTrainer(
         model=policy,
-        args=_arguments(config, scratch),
-        train_dataset=pair_dataset(rows),
+        args=_arguments(config, arguments),
+        train_dataset=pair_dataset(learned.rows),
+        eval_dataset=pair_dataset(learned.development) if learned.development else None,
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
-    install(cast(PreTrainedModel, policy.get_base_model()))
+    collate: Any = trainer.data_collator
+    trainer.data_collator = weighed(collate, sides=2)
+    install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
     return trainer
 
 
-def _arguments(config: Config, scratch: Path) -> DPOConfig:
+def _arguments(config: Config, arguments: Arguments) -> DPOConfig:
     with_sft = config.sft_weight > 0
     return DPOConfig(
-        **common_arguments(config.schedule, scratch),
+        **arguments,
         loss_type=["sigmoid", "sft"] if with_sft else ["sigmoid"],
         loss_weights=[1.0, config.sft_weight] if with_sft else [1.0],
         beta=config.beta,
-    )
-
-
-def _result(out_dir: Path, ready: Fitting[PairIds], watch: Watch, train_s: float) -> RunResult:
-    return RunResult(
-        adapter=out_dir,
-        rows=len(ready.rows),
-        refused_too_long=ready.refused_too_long,
-        steps=len(watch.history),
-        train_s=train_s,
-        history=tuple(watch.history),
     )

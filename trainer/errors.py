@@ -9,10 +9,16 @@ TrainerError
 ├── MissingLibraryError (ImportError)  the train extra is not installed
 ├── MissingStoreError (LookupError)    nobody has played yet
 ├── ClaimedError (RuntimeError)        another process is training this character
+├── RecordError (OSError)              a run's record cannot be written or read
+├── UnknownRunError (LookupError)      no run of that number
+├── DiskError (OSError)                too little room for a run
 └── TrainingError (RuntimeError)       training itself went wrong; nothing was published
+    ├── GaveUpError                    the run was killed again and again
     ├── WrongReferenceError            step 0 was not measured against the parent adapter
     └── DivergedError                  the loss stopped being a number
 """
+
+from trainer.progress import StepMetrics
 
 
 class TrainerError(Exception):
@@ -51,8 +57,26 @@ class ClaimedError(TrainerError, RuntimeError):
     """Another process is training this character; try again when it has finished."""
 
 
+class RecordError(TrainerError, OSError):
+    """A file of a run's folder cannot be written, read or understood."""
+
+
+class UnknownRunError(TrainerError, LookupError):
+    """No run has this number."""
+
+
+class DiskError(TrainerError, OSError):
+    """There is too little room to train; nothing was begun."""
+
+
 class TrainingError(TrainerError, RuntimeError):
-    """Training failed after it began. The candidate is thrown away."""
+    """Training failed after it began. The candidate is thrown away; what it logged is kept here."""
+
+    history: tuple[StepMetrics, ...] = ()  # up to the step that failed
+
+
+class GaveUpError(TrainingError):
+    """A run was begun or continued so often, and ended never, that it is not tried any more."""
 
 
 class WrongReferenceError(TrainingError):

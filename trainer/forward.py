@@ -12,7 +12,11 @@ persona text, and only the reply carries labels. So here
 Token ids, positions, masks and gradients are those of the plain forward; numbers agree up to float
 rounding. Measured on two cores with a 135M model: a sixth of the time, a third of the memory.
 Left out: entropy and mean logits, which TRL merely logs, stay zero. A model whose layers do not
-all see the whole context (sliding windows) keeps TRL's forward.
+all see the whole context (sliding windows) keeps TRL's forward. With gradient checkpointing every
+row runs its own beginning: layers that are computed twice cannot share a cache.
+
+A batch may also carry how far each row is to be trusted. That scales the gradient of the row's
+log-probabilities and leaves their values alone, so a log shows the same numbers for any trust.
 """
 
 from collections.abc import Callable
@@ -24,33 +28,60 @@ from torch.nn import functional
 from transformers import DynamicCache, PreTrainedModel
 from trl.trainer.utils import FusedCausalLMOutput
 
+from trainer.settings import Memory
+
 IGNORED = -100  # the label for "no loss here", in PyTorch and TRL
 LENGTH_GROUPS = 2  # edited replies are often far shorter than the originals they are paired with
 
 
-def install(model: PreTrainedModel) -> None:
-    """From now on answer TRL's scoring calls this way; any other call of `model` is unchanged."""
-    plain: Callable[..., Any] = model.forward
-    if not _sees_whole_context(model):
-        return
+def install(model: PreTrainedModel, memory: Memory) -> None:
+    """From now on answer TRL's scoring calls this way; any other call of `model` is unchanged.
 
-    def forward(*args: Any, fused_lm_head: bool = False, **kwargs: Any) -> Any:
+    TRL hands on what else a batch holds, so `weights`, one a row, arrive here. One path serves
+    policy and reference, whatever is switched in between: rounding must not tell them apart.
+    """
+    plain: Callable[..., Any] = model.forward
+    cheaply = _sees_whole_context(model)
+    share = not memory.gradient_checkpointing
+
+    def forward(
+        *args: Any, fused_lm_head: bool = False, weights: Tensor | None = None, **kwargs: Any
+    ) -> Any:
         if not fused_lm_head:
             return plain(*args, **kwargs)
-        return _scored(model, kwargs["input_ids"], kwargs["attention_mask"], kwargs["labels"])
+        scored: Any
+        if cheaply:
+            wanted = [kwargs[name] for name in ("input_ids", "attention_mask", "labels")]
+            log_probs = label_log_probs(model, *wanted, share_beginning=share)
+            scored = _scored(log_probs, wanted[2])
+        else:
+            scored = plain(*args, fused_lm_head=True, **kwargs)
+        if weights is not None:
+            scored.log_probs = trusted(scored.log_probs, weights)
+        return scored
 
     model.forward = forward  # the way TRL puts in its own
 
 
+def trusted(log_probs: Tensor, weights: Tensor) -> Tensor:
+    """The same numbers, (rows, length), with each row's gradient times its weight."""
+    settled = log_probs.detach()
+    return settled + weights[:, None] * (log_probs - settled)
+
+
 def label_log_probs(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    labels: Tensor,
+    *,
+    share_beginning: bool = True,
 ) -> Tensor:
     """Log-probability in nats of each next-token label, (rows, length - 1); 0 where ignored.
 
     Rows are padded on the right. They must not all be empty.
     """
-    shared = _shared_beginning(input_ids, attention_mask)
-    head = model.base_model(input_ids=input_ids[:1, :shared], use_cache=True)
+    head = _beginning(model, input_ids, attention_mask) if share_beginning else None
     log_probs = torch.zeros(labels[:, 1:].shape, dtype=torch.float32, device=labels.device)
     for rows in attention_mask.sum(1).argsort(stable=True).chunk(LENGTH_GROUPS):
         length = int(attention_mask[rows].sum(1).max())
@@ -60,17 +91,46 @@ def label_log_probs(
     return log_probs
 
 
-def _scored(
-    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor, labels: Tensor
-) -> FusedCausalLMOutput:
-    log_probs = label_log_probs(model, input_ids, attention_mask, labels)
+def last_hidden(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    *,
+    share_beginning: bool = True,
+) -> Tensor:
+    """The last layer's state at the last token of each row, (rows, width).
+
+    Rows are padded on the right. A model with sliding windows shares no beginning.
+    """
+    share = share_beginning and _sees_whole_context(model)
+    head = _beginning(model, input_ids, attention_mask) if share else None
+    lengths = attention_mask.sum(1)
+    groups = lengths.argsort(stable=True).chunk(LENGTH_GROUPS)
+    found = []
+    for rows in groups:
+        length = int(lengths[rows].max())
+        hidden = _continued(model, head, input_ids[rows, :length], attention_mask[rows, :length])
+        found.append(hidden[torch.arange(len(rows), device=rows.device), lengths[rows] - 1])
+    return torch.cat(found)[torch.cat(groups).argsort()]
+
+
+def _scored(log_probs: Tensor, labels: Tensor) -> FusedCausalLMOutput:
     nothing = torch.zeros_like(log_probs)
     return FusedCausalLMOutput(
-        log_probs=log_probs, entropy=nothing, mean_logits=nothing, is_top1=nothing.bool()
+        log_probs=log_probs,
+        entropy=nothing,
+        mean_logits=nothing,
+        is_top1=nothing.bool(),
+        label_mask=labels[:, 1:] != IGNORED,
     )
 
 
-def _shared_beginning(input_ids: Tensor, attention_mask: Tensor) -> int:
+def _beginning(model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor) -> Any:
+    shared = _shared_tokens(input_ids, attention_mask)
+    return model.base_model(input_ids=input_ids[:1, :shared], use_cache=True)
+
+
+def _shared_tokens(input_ids: Tensor, attention_mask: Tensor) -> int:
     """How many first tokens all rows have in common, leaving each row at least one of its own."""
     alike = (input_ids == input_ids[0]).all(0) & attention_mask.bool().all(0)
     shared = int(alike.long().cumprod(0).sum())
@@ -80,7 +140,12 @@ def _shared_beginning(input_ids: Tensor, attention_mask: Tensor) -> int:
 def _continued(
     model: PreTrainedModel, head: Any, input_ids: Tensor, attention_mask: Tensor
 ) -> Tensor:
-    """Last hidden states of whole rows, the beginning taken from `head`."""
+    """Last hidden states of whole rows, the beginning taken from `head` unless it is None."""
+    if head is None:
+        whole = model.base_model(
+            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
+        )
+        return cast(Tensor, whole.last_hidden_state)
     rows, shared = len(input_ids), head.last_hidden_state.shape[1]
     tail = model.base_model(
         input_ids=input_ids[:, shared:],

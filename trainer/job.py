@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from feedback_store.frozen_snapshots import turns_of
 from feedback_store.selection import Snapshot, select
 from feedback_store.store import Store
 from trainer import policy
@@ -24,6 +25,7 @@ class Job:
     store: Path
     adapters: Path
     cache: Path
+    runs: Path
 
 
 def read_snapshot(job: Job) -> Snapshot:
@@ -37,10 +39,19 @@ def read_snapshot(job: Job) -> Snapshot:
     return select(job.character, turns, events)
 
 
-def readiness(job: Job) -> tuple[Snapshot, policy.Plan | policy.Wait]:
+def still_stored(job: Job, snapshot: Snapshot) -> bool:
+    """Whether every row's turn is still in the store: nothing of it was forgotten or expired."""
+    with Store.open(job.store) as store:
+        stored = {turn.turn_id for turn in store.turns(job.character)}
+    return turns_of(snapshot) <= stored
+
+
+def readiness(
+    job: Job, thresholds: policy.Thresholds, method: policy.Method | None
+) -> tuple[Snapshot, policy.Plan | policy.Wait]:
     """What could be trained on now, and whether that is enough."""
     snapshot = read_snapshot(job)
-    return snapshot, policy.decide(snapshot, policy.Thresholds())
+    return snapshot, policy.decide(snapshot, thresholds, method)
 
 
 @contextmanager

@@ -2,42 +2,51 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_labels, examples, start, out, print)
+    run(Config(), snapshot.train_labels, examples, start, out, Desk(print))
 
-Good and bad replies are weighted so that both kinds pull alike (the paper's equation 8). KTO judges
-a reply against how far the policy has drifted, which it measures inside one micro-batch, so
-that needs at least four rows. A machine with room for one row at a time trains APO-zero instead,
-which measures no drift. Left out: KTO's separate weights per reason of a thumb.
+Good and bad replies are weighted so that both kinds pull alike (the paper's equation 8), each
+counted as far as it is trusted. KTO judges a reply against how far the policy has drifted, which it
+measures inside one micro-batch, so that needs at least four rows; `trainer.apo` measures no drift
+and does with one. Left out: KTO's separate weights per reason of a thumb.
 """
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from peft import PeftModel
-from transformers import AutoTokenizer, PreTrainedModel, set_seed
+from transformers import AutoTokenizer, PreTrainedModel
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
 from feedback_store.selection import Labelled
+from personas.render import Tokenizer
 from trainer.datasets import (
-    Fitting,
     LabelledIds,
+    Lesson,
     Spoken,
-    fitting,
     interleaved,
     labelled_dataset,
+    labelled_ids,
+    lesson,
     rehearsed_label,
+    weighed,
 )
-from trainer.datasets import labelled_ids as to_ids
+from trainer.development import split
 from trainer.forward import install
-from trainer.lora import StartingPoint, load_policy, save_adapter
+from trainer.lora import StartingPoint
 from trainer.progress import Desk, RunResult
 from trainer.rehearsal import beside
-from trainer.settings import LoraShape, Memory, Schedule, require
-from trainer.training import Watch, common_arguments, train, use_all_cores
+from trainer.settings import (
+    CommonSettings,
+    LoraShape,
+    Memory,
+    Schedule,
+    refuse_dropout,
+    require,
+)
+from trainer.training import Arguments, teach
 
 SMALLEST_DRIFT_BATCH = 4
 
@@ -53,15 +62,28 @@ class Config:
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
+        refuse_dropout(self.lora)
         require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
-        rows = self.schedule.micro_batch_rows
-        enough = rows == 1 or rows >= SMALLEST_DRIFT_BATCH
-        require(enough, "micro_batch_rows", rows, f"1 or at least {SMALLEST_DRIFT_BATCH} for KTO")
+        rows, least = self.schedule.micro_batch_rows, SMALLEST_DRIFT_BATCH
+        rule = f"at least {least}, to measure drift; method apo_zero does with fewer"
+        require(rows >= least, "micro_batch_rows", rows, rule)
 
     @property
     def loss(self) -> str:
-        """TRL's name of the loss that this micro-batch allows."""
-        return "kto" if self.schedule.micro_batch_rows > 1 else "apo_zero_unpaired"
+        """TRL's name of the loss."""
+        return "kto"
+
+
+class LabelSettings(CommonSettings, Protocol):
+    """What a method that learns from labelled replies is set up by."""
+
+    @property
+    def beta(self) -> float:
+        """Higher stays closer to the reference."""
+
+    @property
+    def loss(self) -> str:
+        """TRL's name of the loss."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +102,7 @@ class ReadyLabelsTrainer(KTOTrainer):
 
 
 def run(
-    config: Config,
+    config: LabelSettings,
     rows: Sequence[Labelled],
     examples: Sequence[Spoken],
     start: StartingPoint,
@@ -91,62 +113,78 @@ def run(
 
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
-    ready = fitting((to_ids(row, start.tokenizer) for row in rows), config.schedule.max_tokens)
+    learned = lesson_of(config, rows, examples, start.tokenizer)
+    return teach(
+        config,
+        learned,
+        start,
+        out_dir,
+        desk,
+        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
+    )
+
+
+def lesson_of(
+    config: LabelSettings,
+    rows: Sequence[Labelled],
+    examples: Sequence[Spoken],
+    tokenizer: Tokenizer,
+) -> Lesson[LabelledIds]:
+    """The labelled replies among the rehearsed examples, in training order. Raises RowsError."""
     schedule = config.schedule
-    rehearsed = beside(len(ready.rows), examples, schedule.rehearsed_share, schedule.seed)
-    ordered = interleaved((*ready.rows, *map(rehearsed_label, rehearsed)), schedule.seed)
-    use_all_cores()
-    set_seed(config.schedule.seed)
-    policy = load_policy(start.base_dir, start.adapter, config.lora)
-    watch = Watch(desk.on_progress)
-    with tempfile.TemporaryDirectory() as scratch:
-        train_s = train(build(config, ordered, policy, start.base_dir, Path(scratch)), watch)
-    save_adapter(policy, start.base_dir, out_dir)
-    return _result(out_dir, ready, watch, train_s)
+
+    def rehearsed(count: int) -> list[LabelledIds]:
+        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
+        return [rehearsed_label(spoken) for spoken in said]
+
+    fitted = lesson(
+        split(rows, schedule),
+        lambda row: labelled_ids(row, tokenizer),
+        rehearsed,
+        schedule.max_tokens,
+    )
+    return replace(fitted, rows=interleaved(fitted.rows, schedule.seed))
 
 
 def balanced(rows: Sequence[LabelledIds]) -> Weights:
-    """Weights under which both kinds have the same total; the rarer kind counts more.
+    """Weights under which both kinds have the same total trust; the rarer kind counts more.
 
     The paper allows the good ones up to a third more than the bad; equal is the middle of what
     is safe when either is rare.
     """
-    good = sum(row.desirable for row in rows)
-    bad = len(rows) - good
+    good = sum(row.weight for row in rows if row.desirable)
+    bad = sum(row.weight for row in rows if not row.desirable)
     return Weights(max(1.0, bad / good), max(1.0, good / bad))
 
 
 def build(
-    config: Config, rows: Sequence[LabelledIds], policy: PeftModel, base_dir: Path, scratch: Path
+    config: LabelSettings,
+    learned: Lesson[LabelledIds],
+    policy: PeftModel,
+    base_dir: Path,
+    arguments: Arguments,
 ) -> ReadyLabelsTrainer:
-    """The trainer, set up and not started. `rows` are in training order."""
+    """The trainer, set up and not started. The lesson's rows are in training order."""
+    batch = config.schedule.micro_batch_rows
     trainer = ReadyLabelsTrainer(
         model=policy,
-        args=_arguments(config, balanced(rows), scratch),
-        train_dataset=labelled_dataset(rows, config.schedule.micro_batch_rows),
+        args=_arguments(config, balanced(learned.rows), arguments),
+        train_dataset=labelled_dataset(learned.rows, batch),
+        eval_dataset=labelled_dataset(learned.development, batch) if learned.development else None,
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
-    install(cast(PreTrainedModel, policy.get_base_model()))
+    collate: Any = trainer.data_collator
+    trainer.data_collator = weighed(collate, sides=1)
+    install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
     return trainer
 
 
-def _arguments(config: Config, weights: Weights, scratch: Path) -> KTOConfig:
+def _arguments(config: LabelSettings, weights: Weights, arguments: Arguments) -> KTOConfig:
     return KTOConfig(
-        **common_arguments(config.schedule, scratch),
+        **arguments,
         loss_type=config.loss,
         train_sampling_strategy="sequential",  # the order carries the interleaving
         beta=config.beta,
         desirable_weight=weights.desirable,
         undesirable_weight=weights.undesirable,
-    )
-
-
-def _result(out_dir: Path, ready: Fitting[LabelledIds], watch: Watch, train_s: float) -> RunResult:
-    return RunResult(
-        adapter=out_dir,
-        rows=len(ready.rows),
-        refused_too_long=ready.refused_too_long,
-        steps=len(watch.history),
-        train_s=train_s,
-        history=tuple(watch.history),
     )

@@ -3,23 +3,27 @@
 A new adapter starts as zero on the base; a later one goes on from its parent. Both are trained
 under PEFT's name "default", which TRL copies to a frozen "ref": the reference of a night is what
 the character was when the night began. A saved adapter is two files that name no path of this
-machine and are the same bytes for the same training.
+machine and are the same bytes for the same training, whatever the base was held as meanwhile.
 """
 
 import json
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from torch import nn
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
 from personas.render import Tokenizer
-from trainer.errors import AdapterError, BaseModelError
-from trainer.settings import LoraShape
+from trainer.errors import AdapterError, BaseModelError, ConfigError, MissingLibraryError
+from trainer.settings import LoraShape, Memory, Weights
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -35,24 +39,33 @@ class StartingPoint:
     adapter: Path | None  # the parent's folder; None = the bare base
 
 
-def load_base(base_dir: Path) -> PreTrainedModel:
-    """The dense base in float32. Raises BaseModelError."""
+def load_base(base_dir: Path, weights: Weights = Weights.FLOAT32) -> PreTrainedModel:
+    """The base, frozen weights held as told. Raises BaseModelError and MissingLibraryError."""
+    held = _in_four_bits() if weights is Weights.NF4 else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32, **held)
     except (OSError, ValueError, SafetensorError) as error:
         raise BaseModelError(f"{base_dir} is no usable training base: {error}") from error
+    except ImportError as error:
+        raise MissingLibraryError(f"a base in four bits needs bitsandbytes: {error}") from error
     return cast(PreTrainedModel, model)
 
 
-def load_policy(base_dir: Path, parent: Path | None, shape: LoraShape) -> PeftModel:
+def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftModel:
     """The base with a trainable adapter: the parent's weights, or a new one that changes nothing.
 
-    Raises BaseModelError, and AdapterError when the parent cannot be loaded or has another shape.
+    Raises BaseModelError, ConfigError for a layer that the base does not have, and AdapterError
+    when the parent cannot be loaded or has another shape.
     """
-    base = load_base(base_dir)
-    if parent is None:
+    base = load_base(start.base_dir, memory.base)
+    layers = _adapted_layers(base, shape)
+    if memory.base is Weights.NF4:
+        # TRL turns checkpointing on and off itself.
+        prepare: Callable[..., PreTrainedModel] = prepare_model_for_kbit_training
+        base = prepare(base, use_gradient_checkpointing=False)
+    if start.adapter is None:
         return cast(PeftModel, get_peft_model(base, _lora_config(shape)))
-    return _continued(base, parent, shape)
+    return _continued(base, start.adapter, shape, layers)
 
 
 def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
@@ -62,6 +75,23 @@ def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
         return base
     voice = _with_adapter(base, adapter, trainable=False)
     return cast(PreTrainedModel, voice.merge_and_unload())
+
+
+@contextmanager
+def unrounded(policy: PeftModel) -> Iterator[None]:
+    """Give the adapter its numbers back: TRL rounds one on a quantized base to bfloat16.
+
+    Its reference copy is made before, so a parent's policy and reference would differ.
+    """
+    exact = {
+        name: weight.detach().clone()
+        for name, weight in policy.named_parameters()
+        if weight.requires_grad
+    }
+    yield
+    weights = dict(policy.named_parameters())
+    for name, numbers in exact.items():
+        weights[name].data = numbers.to(weights[name].device)
 
 
 def save_adapter(policy: PeftModel, base_dir: Path, out_dir: Path) -> None:
@@ -87,15 +117,50 @@ def _portable(config: dict[str, Any], base_name: str) -> str:
     return json.dumps(named, indent=2, sort_keys=True) + "\n"
 
 
+def _in_four_bits() -> dict[str, Any]:
+    """Arguments under which transformers quantizes a base as it loads it."""
+    on_gpu = torch.cuda.is_available()
+    quantization: Callable[..., BitsAndBytesConfig] = BitsAndBytesConfig
+    return {
+        "quantization_config": quantization(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16 if on_gpu else torch.float32,
+        ),
+        "device_map": "auto" if on_gpu else "cpu",
+    }
+
+
+def _adapted_layers(base: PreTrainedModel, shape: LoraShape) -> frozenset[str]:
+    """The names of the layers an adapter of this shape sits in. Raises ConfigError."""
+    head_of: Callable[[], nn.Module] = base.get_output_embeddings
+    head = head_of()
+    known = frozenset(
+        name.rpartition(".")[2]
+        for name, module in base.named_modules()
+        if isinstance(module, nn.Linear) and module is not head
+    )
+    unknown = sorted(set(shape.targets) - known)
+    if unknown:
+        raise ConfigError(f"targets {unknown} are no layers of the base; it has {sorted(known)}")
+    return frozenset(shape.targets) or known
+
+
 def _lora_config(shape: LoraShape) -> LoraConfig:
-    # No dropout: TRL switches it off in policy and reference anyway.
     return LoraConfig(
-        r=shape.rank, lora_alpha=shape.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=shape.rank,
+        lora_alpha=shape.alpha,
+        lora_dropout=shape.dropout,
+        target_modules=[*shape.targets] or "all-linear",
+        task_type="CAUSAL_LM",
     )
 
 
-def _continued(base: PreTrainedModel, parent: Path, shape: LoraShape) -> PeftModel:
-    policy = _with_adapter(base, parent, trainable=True)
+def _continued(
+    base: PreTrainedModel, parent: Path, shape: LoraShape, layers: frozenset[str]
+) -> PeftModel:
+    policy = _with_adapter(base, parent, trainable=True, dropout=shape.dropout)
     config = cast(LoraConfig, policy.peft_config[TRAINED])
     if (config.r, config.lora_alpha) != (shape.rank, shape.alpha):
         raise AdapterError(
@@ -103,16 +168,31 @@ def _continued(base: PreTrainedModel, parent: Path, shape: LoraShape) -> PeftMod
             f" the config asks for {shape.rank} and {shape.alpha}; train with the parent's shape,"
             " or without a parent"
         )
+    own = {
+        name.rpartition(".")[2]
+        for name, module in policy.named_modules()
+        if isinstance(module, LoraLayer)
+    }
+    if own != layers:
+        raise AdapterError(
+            f"parent adapter {parent.name} sits in {sorted(own)}, but the config asks for"
+            f" {sorted(layers)}; train with the parent's targets, or without a parent"
+        )
     return policy
 
 
-def _with_adapter(base: PreTrainedModel, adapter: Path, trainable: bool) -> PeftModel:
+def _with_adapter(
+    base: PreTrainedModel, adapter: Path, trainable: bool, dropout: float = 0.0
+) -> PeftModel:
     missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not (adapter / name).is_file()]
     if missing:
         raise AdapterError(f"adapter folder {adapter} lacks {', '.join(missing)}")
     try:
+        config = LoraConfig.from_pretrained(str(adapter))
+        config.lora_dropout = dropout  # a habit of the training, not of the adapter
+        config.base_model_name_or_path = base.name_or_path  # where it lies on this machine
         loaded = PeftModel.from_pretrained(
-            base, str(adapter), adapter_name=TRAINED, is_trainable=trainable
+            base, str(adapter), adapter_name=TRAINED, is_trainable=trainable, config=config
         )
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise AdapterError(f"adapter {adapter} does not fit this base: {error}") from error

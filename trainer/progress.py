@@ -24,7 +24,9 @@ class Desk:
 
     on_progress: OnProgress
     checkpoints: Path | None = None  # a folder that outlives a crash; None = nothing is resumed
-    trackers: tuple[str, ...] = ()  # by transformers' names, such as "tensorboard"
+    checkpoint_every_s: float = 30.0  # what a crash may cost; saving takes some 0.3 s at 135M
+    trackers: tuple[str, ...] = ()  # by transformers' names: "tensorboard", "wandb"
+    tracked: Path | None = None  # the folder trackers write to; None = the working directory
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,28 @@ class StepMetrics:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """The loss on rows that are not trained on, after a step."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
 class RunResult:
-    """A finished training. `adapter` holds adapter_config.json and adapter_model.safetensors."""
+    """A finished training.
+
+    `adapter` holds adapter_config.json and adapter_model.safetensors; where all weights were
+    trained, it is the new GGUF.
+    """
 
     adapter: Path
-    rows: int
+    rows: int  # of players, trained on
     refused_too_long: int  # rows beyond max_tokens, not trained on
     steps: int
     train_s: float
-    history: tuple[StepMetrics, ...]
+    history: tuple[StepMetrics, ...]  # of every step, also of those before an interruption
+    development_rows: int = 0  # of players, to stop early by
+    evaluations: tuple[Evaluation, ...] = ()
+    kept_step: int = 0  # whose weights the adapter holds
+    resumed_at_step: int = 0  # the checkpoint this run went on from; 0 = it began at the beginning

@@ -28,13 +28,17 @@ def rehearsals(persona: Persona, tokenizer: Tokenizer, max_tokens: int) -> tuple
 
 
 def beside(rows: int, examples: Sequence[Spoken], share: float, seed: int) -> tuple[Spoken, ...]:
-    """As many examples as make up `share` of all when `rows` come from players.
+    """As many examples as make up `share` of all when `rows` come from players."""
+    return said_again(round(rows * share / (1 - share)), examples, seed)
+
+
+def said_again(wanted: int, examples: Sequence[Spoken], seed: int) -> tuple[Spoken, ...]:
+    """So many of the examples, in a random order; none when there are no examples.
 
     Every example comes as often as any other, or once more or less.
     """
     if not examples:
         return ()
-    wanted = round(rows * share / (1 - share))
     chance = random.Random(seed)
     rounds = -(-wanted // len(examples))
     said = [again for _ in range(rounds) for again in chance.sample(examples, len(examples))]

@@ -6,6 +6,7 @@ would ignore.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from trainer.errors import ConfigError
 
@@ -32,7 +33,11 @@ class Weights(StrEnum):
     FLOAT32 = "float32"
     """As it is served, dequantised."""
     NF4 = "nf4"
-    """Four bits a weight with double quantization (QLoRA, Dettmers 2023): an eighth of the size."""
+    """Four bits a weight with double quantization (QLoRA, Dettmers 2023): an eighth of the size.
+
+    The adapter learns beside weights that are rounded once more than the served ones. It is judged
+    and served on the GGUF all the same, so the gate sees what that costs.
+    """
 
 
 class Optimizer(StrEnum):
@@ -40,7 +45,7 @@ class Optimizer(StrEnum):
 
     ADAMW = "adamw_torch"
     PAGED_ADAMW_8BIT = "paged_adamw_8bit"
-    """Its state in 8 bits, in memory that may be paged out."""
+    """Its state in 8 bits, in memory that a GPU may page out; on a CPU nothing is paged."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,9 @@ class Schedule:
     micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
     warmup_share: float = 0.1  # of all steps, with a rising learning rate
     weight_decay: float = 0.0  # of the trained weights, a step, times the learning rate
-    patience: int = 0  # evaluations without gain before training stops; 0 = never stop early
+    # Evaluations without gain before training stops and goes back to the best one; 0 = never. There
+    # are ten of them in a training, on a tenth of the rows, which are then not trained on.
+    patience: int = 0
     rehearsed_share: float = 0.2  # of all rows, the designer's examples; 0 = feedback alone
     max_tokens: int = 1024  # of prompt and reply together; longer rows are refused and counted
     seed: int = 0
@@ -86,6 +93,32 @@ class Schedule:
         require(0 <= rehearsed < 1, "rehearsed_share", rehearsed, "at least 0 and below 1")
         require(self.max_tokens >= 16, "max_tokens", self.max_tokens, "at least 16")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+
+class TrainingSettings(Protocol):
+    """What every training is set up by."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """How long, and in what portions."""
+
+    @property
+    def memory(self) -> Memory:
+        """What is given up for memory."""
+
+
+class CommonSettings(TrainingSettings, Protocol):
+    """What the configs of all methods have."""
+
+    @property
+    def lora(self) -> LoraShape:
+        """The adapter's shape."""
+
+
+def refuse_dropout(lora: LoraShape) -> None:
+    """For methods with a reference, raise ConfigError: TRL would switch dropout off in silence."""
+    rule = "0 where a reference is compared with: dropout would tell them apart before any step"
+    require(lora.dropout == 0, "dropout", lora.dropout, rule)
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:

@@ -1,52 +1,132 @@
-"""The steps every TRL method shares: its arguments, and running it under watch.
+"""One training, the same for every method: set up, resumed or begun, watched, saved.
 
-The watch turns TRL's log into progress and history, and stops a run that is already wrong: before
-the first update policy and reference are the same weights, so every reward must be exactly zero.
-Anything else means the run measures itself against the wrong voice.
+A method decides what is learned and with which of TRL's trainers; everything else is here. A
+training that was interrupted goes on from its last checkpoint when it is asked for again with the
+same rows, settings, parent, base and libraries, and ends in the same bytes.
 """
 
-import math
+import hashlib
 import os
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import PrinterCallback, Trainer, set_seed
 
-from trainer.errors import DivergedError, WrongReferenceError
-from trainer.progress import OnProgress, Progress, StepMetrics
-from trainer.settings import Schedule
+from trainer import checkpoints, trackers
+from trainer.base import file_sha256
+from trainer.datasets import Lesson, Row
+from trainer.errors import TrainerError, TrainingError
+from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
+from trainer.progress import Desk, RunResult
+from trainer.settings import CommonSettings, TrainingSettings
+from trainer.watch import Watch
 
-REWARDS = ("rewards/margins", "rewards/chosen", "rewards/rejected")
+EVALUATE_EVERY = 0.1  # of all steps, when a schedule has patience
+LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes")
+
+Arguments = dict[str, Any]
+Build = Callable[[PeftModel, Arguments], Trainer]
 
 
-def common_arguments(schedule: Schedule, scratch: Path) -> dict[str, Any]:
-    """TRL arguments that do not depend on the method. `scratch` stays empty."""
+def teach(
+    config: CommonSettings,
+    lesson: Lesson[Row],
+    start: StartingPoint,
+    out_dir: Path,
+    desk: Desk,
+    build: Build,
+) -> RunResult:
+    """Train an adapter from `start` and write its two files into `out_dir`.
+
+    `build` makes TRL's trainer from the policy and the common arguments, and does not start it.
+    Checkpoints are removed when the adapter is saved. Raises ConfigError, MissingLibraryError,
+    AdapterError and BaseModelError before training, TrainingError with its history during it.
+    """
+    trackers.check(desk.trackers)
+    use_all_cores()
+    set_seed(config.schedule.seed)
+    policy = load_policy(start, config.lora, config.memory)
+
+    def built(arguments: Arguments) -> Trainer:
+        with unrounded(policy):
+            return build(policy, arguments)
+
+    def save() -> Path:
+        save_adapter(policy, start.base_dir, out_dir)
+        return out_dir
+
+    return follow(config, lesson, name_of(config, lesson, start), desk, built, save)
+
+
+def follow(
+    config: TrainingSettings,
+    lesson: Lesson[Row],
+    inputs: str,
+    desk: Desk,
+    built: Callable[[Arguments], Trainer],
+    save: Callable[[], Path],
+) -> RunResult:
+    """Run what `built` makes to its end, and `save` what came of it.
+
+    `inputs` names what the training depends on: only its own checkpoints are resumed.
+    """
+    watch = Watch(desk, inputs, config.schedule.patience)
+    with _workplace(desk) as folder, trackers.writing_to(desk.tracked):
+        trainer = built(common_arguments(config, folder, desk.trackers))
+        train_s = train(trainer, watch, checkpoints.resumable(folder, inputs))
+        saved = save()
+        checkpoints.remove(folder)
+    return _result(saved, lesson, trainer, watch, train_s)
+
+
+def common_arguments(
+    config: TrainingSettings, folder: Path, report_to: tuple[str, ...] = ()
+) -> Arguments:
+    """TRL arguments that do not depend on the method. Checkpoints go to `folder`."""
+    schedule, memory = config.schedule, config.memory
     on_cpu = not torch.cuda.is_available()
     return {
-        "output_dir": str(scratch),
+        "output_dir": str(folder),
         "learning_rate": schedule.learning_rate,
         "num_train_epochs": schedule.epochs,
         "per_device_train_batch_size": schedule.micro_batch_rows,
+        "per_device_eval_batch_size": schedule.micro_batch_rows,
         "gradient_accumulation_steps": schedule.batch_rows // schedule.micro_batch_rows,
         "warmup_steps": schedule.warmup_share,  # below 1 it is a share
+        "weight_decay": schedule.weight_decay,
         "max_length": None,  # rows are within bounds already, and cutting would be silent
+        "remove_unused_columns": False,  # a row's weight is not among TRL's columns
         "seed": schedule.seed,
         "use_cpu": on_cpu,
         "bf16": not on_cpu,  # slower than float32 on the CPUs measured
-        "gradient_checkpointing": False,
+        "optim": memory.optimizer.value,
+        "gradient_checkpointing": memory.gradient_checkpointing,
         "logging_steps": 1,
-        "save_strategy": "no",
-        "report_to": "none",
+        "logging_nan_inf_filter": False,  # it would log a loss that is no number as the one before
+        "report_to": [*report_to] or "none",
         "disable_tqdm": True,
+        "save_total_limit": checkpoints.KEPT,
+        **_evaluation(schedule.patience),
+    }
+
+
+def _evaluation(patience: int) -> Arguments:
+    if patience == 0:
+        return {"save_strategy": "no", "eval_strategy": "no"}  # the watch asks for checkpoints
+    return {
+        "eval_strategy": "steps",
+        "eval_steps": EVALUATE_EVERY,
+        "save_strategy": "steps",
+        "save_steps": EVALUATE_EVERY,
+        "load_best_model_at_end": True,  # by the evaluations' loss
     }
 
 
@@ -55,62 +135,61 @@ def use_all_cores() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
-class Watch(TrainerCallback):
-    """Follows one run: progress out, history kept, wrong runs stopped."""
-
-    def __init__(self, on_progress: OnProgress) -> None:
-        self.history: list[StepMetrics] = []
-        self._on_progress = on_progress
-        self._started_at = time.monotonic()
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Start the clock."""
-        self._started_at = time.monotonic()
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Called once a step, with numbers from before its update, and once at the end."""
-        logs: dict[str, Any] = kwargs["logs"]
-        if "loss" not in logs:
-            return
-        metrics = _step_metrics(state.global_step, logs)
-        _check(metrics, logs)
-        self.history.append(metrics)
-        self._on_progress(self._progress(metrics, state.max_steps))
-
-    def _progress(self, metrics: StepMetrics, total_steps: int) -> Progress:
-        a_step_s = (time.monotonic() - self._started_at) / metrics.step
-        left_s = a_step_s * (total_steps - metrics.step)
-        return Progress(metrics.step, total_steps, left_s, metrics.loss)
+def name_of(config: TrainingSettings, lesson: Lesson[Row], start: StartingPoint) -> str:
+    """sha256 hex of everything that a training depends on, but for the machine."""
+    parent = file_sha256(start.adapter / ADAPTER_WEIGHTS) if start.adapter else ""
+    method, base = type(config).__module__, start.base_dir.name
+    versions = [version(library) for library in LIBRARIES]
+    named = (method, config, lesson, parent, base, versions)
+    return hashlib.sha256(repr(named).encode()).hexdigest()
 
 
-def train(trainer: Trainer, watch: Watch) -> float:
-    """Run to the end; the seconds it took. Raises WrongReferenceError and DivergedError."""
+@contextmanager
+def _workplace(desk: Desk) -> Iterator[Path]:
+    """The folder for checkpoints: the desk's own, or one that does not outlive the training."""
+    if desk.checkpoints is not None:
+        desk.checkpoints.mkdir(parents=True, exist_ok=True)
+        yield desk.checkpoints
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)
+
+
+def train(trainer: Trainer, watch: Watch, checkpoint: Path | None = None) -> float:
+    """Run to the end, from a checkpoint if there is one; the seconds it took.
+
+    Raises WrongReferenceError, DivergedError, and TrainingError for what else goes wrong.
+    """
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     started_at = time.monotonic()
-    trainer.train()
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except TrainingError as error:
+        error.history = tuple(watch.history)
+        raise
+    except TrainerError:
+        raise  # of whoever hears of the progress
+    except (RuntimeError, OSError, SafetensorError) as error:  # out of memory, a full disk
+        failed = TrainingError(f"training stopped after step {trainer.state.global_step}: {error}")
+        failed.history = tuple(watch.history)
+        raise failed from error
     return time.monotonic() - started_at
 
 
-def _step_metrics(step: int, logs: dict[str, Any]) -> StepMetrics:
-    def number(key: str) -> float | None:
-        return float(logs[key]) if key in logs else None
-
-    return StepMetrics(
-        step=step,
-        loss=float(logs["loss"]),
-        margin=number("rewards/margins"),
-        accuracy=number("rewards/accuracies"),
+def _result(
+    saved: Path, lesson: Lesson[Row], trainer: Trainer, watch: Watch, train_s: float
+) -> RunResult:
+    steps = len(watch.history)
+    return RunResult(
+        adapter=saved,
+        rows=lesson.feedback_rows,
+        refused_too_long=lesson.refused_too_long,
+        steps=steps,
+        train_s=train_s,
+        history=tuple(watch.history),
+        development_rows=len(lesson.development),
+        evaluations=tuple(watch.evaluations),
+        kept_step=trainer.state.best_global_step or steps,
+        resumed_at_step=watch.resumed_at_step,
     )
-
-
-def _check(metrics: StepMetrics, logs: dict[str, Any]) -> None:
-    if not math.isfinite(metrics.loss):
-        raise DivergedError(f"the loss became {metrics.loss} at step {metrics.step}")
-    rewards = {key: float(logs[key]) for key in REWARDS if key in logs}
-    if metrics.step == 1 and any(rewards.values()):
-        raise WrongReferenceError(f"policy and reference differ before the first update: {rewards}")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from feedback_store.selection import Labelled, Origin, Pair, Snapshot
+from feedback_store.selection import Edited, Labelled, Origin, Pair, Snapshot
 from personas.render import Message, Tokenizer, message_ids
 
 PERSONA = "You are Mira, a smith. You speak plainly and know iron, fire and the harbour."
@@ -34,6 +34,25 @@ def pairs(count: int, tokenizer: Tokenizer) -> list[Pair]:
     return [pair(index, tokenizer) for index in range(count)]
 
 
+def edited(index: int, tokenizer: Tokenizer) -> Edited:
+    source = pair(index, tokenizer)
+    return Edited(
+        prompt_ids=source.prompt_ids,
+        completion=source.chosen,
+        weight=source.weight,
+        player_id=source.player_id,
+        session_id=source.session_id,
+        turn_id=source.turn_id,
+        player_text=source.player_text,
+        messages=source.messages,
+        event_id=source.event_id,
+    )
+
+
+def edits(count: int, tokenizer: Tokenizer) -> tuple[Edited, ...]:
+    return tuple(edited(index, tokenizer) for index in range(count))
+
+
 def labelled(index: int, desirable: bool, tokenizer: Tokenizer) -> Labelled:
     source = pair(index, tokenizer)
     return Labelled(
@@ -56,7 +75,7 @@ def thumbs(good: int, bad: int, tokenizer: Tokenizer) -> list[Labelled]:
 
 
 def snapshot(tokenizer: Tokenizer, **sizes: int) -> Snapshot:
-    """A snapshot with so many `pairs`, `held_out_pairs`, `good`, `bad` and `held_out_thumbs`."""
+    """So many `pairs`, `held_out_pairs`, `good`, `bad`, `held_out_thumbs` and `edits`."""
     held_out = sizes.get("held_out_thumbs", 0)
     return Snapshot(
         character="mira",
@@ -64,7 +83,7 @@ def snapshot(tokenizer: Tokenizer, **sizes: int) -> Snapshot:
         held_out_pairs=tuple(pairs(sizes.get("held_out_pairs", 0), tokenizer)),
         train_labels=tuple(thumbs(sizes.get("good", 0), sizes.get("bad", 0), tokenizer)),
         held_out_labels=tuple(thumbs(held_out // 2, held_out - held_out // 2, tokenizer)),
-        train_edits=(),
+        train_edits=edits(sizes.get("edits", 0), tokenizer),
         held_out_edits=(),
         train_prompts=(),
         held_out_prompts=(),

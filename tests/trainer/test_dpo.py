@@ -1,21 +1,24 @@
 """What a training on pairs promises, on a tiny real model."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from safetensors.torch import load_file
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
+from tests.trainer.built import on_pairs
 from tests.trainer.rows import pairs
 from trainer import dpo
 from trainer.datasets import PairIds, pair_ids
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
-from trainer.lora import StartingPoint, load_policy
+from trainer.lora import StartingPoint
 from trainer.progress import Desk, Progress, RunResult
 from trainer.settings import LoraShape, Schedule
-from trainer.training import Watch, train
+from trainer.training import train
+from trainer.watch import Watch
 
 SMALL = dpo.Config(
     lora=LoraShape(rank=4, alpha=8),
@@ -104,8 +107,8 @@ def test_continuing_measures_against_the_parent(
 def test_reference_is_a_frozen_copy_of_the_parent(
     trained: RunResult, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    policy = load_policy(base_dir, trained.adapter, SMALL.lora)
-    dpo.build(SMALL, _ready(4, tokenizer), policy, base_dir, tmp_path)
+    start = StartingPoint(base_dir, tokenizer, trained.adapter)
+    policy: Any = on_pairs(SMALL, _ready(4, tokenizer), start, tmp_path).model
     weights = dict(policy.named_parameters())
     reference = {name: weight for name, weight in weights.items() if ".ref." in name}
     assert reference
@@ -117,19 +120,19 @@ def test_reference_is_a_frozen_copy_of_the_parent(
 def test_a_wrong_reference_stops_the_run(
     trained: RunResult, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    policy = load_policy(base_dir, trained.adapter, SMALL.lora)
-    trainer = dpo.build(SMALL, _ready(4, tokenizer), policy, base_dir, tmp_path)
-    _spoil_reference(policy)
+    start = StartingPoint(base_dir, tokenizer, trained.adapter)
+    trainer = on_pairs(SMALL, _ready(4, tokenizer), start, tmp_path)
+    _spoil_reference(trainer)
     with pytest.raises(WrongReferenceError, match="before the first update"):
-        train(trainer, Watch(ignore))
+        train(trainer, Watch(Desk(ignore)))
 
 
 def test_trained_batches_hold_exactly_the_rendered_ids(
     base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     rows = pairs(6, tokenizer)
-    policy = load_policy(base_dir, None, SMALL.lora)
-    trainer = dpo.build(SMALL, _ready(6, tokenizer), policy, base_dir, tmp_path)
+    start = StartingPoint(base_dir, tokenizer, None)
+    trainer = on_pairs(SMALL, _ready(6, tokenizer), start, tmp_path)
     seen = {ids for batch in trainer.get_train_dataloader() for ids in _unpadded(batch)}
     expected = {
         (row.prompt_ids, reply_ids(text, tokenizer))
@@ -182,6 +185,27 @@ def test_a_parent_of_another_rank_is_refused(
         )
 
 
+def test_a_parent_in_other_layers_is_refused(
+    trained: RunResult, base_dir: Path, tokenizer: Vocab, tmp_path: Path
+) -> None:
+    config = dpo.Config(lora=LoraShape(rank=4, alpha=8, targets=("q_proj", "v_proj")))
+    start = StartingPoint(base_dir, tokenizer, trained.adapter)
+    with pytest.raises(AdapterError, match=r"sits in \['down_proj', .* asks for \['q_proj', 'v_"):
+        dpo.run(config, pairs(3, tokenizer), (), start, tmp_path / "o", Desk(ignore))
+
+
+def test_only_the_named_layers_are_adapted(
+    base_dir: Path, tokenizer: Vocab, tmp_path: Path
+) -> None:
+    config = dpo.Config(LoraShape(rank=4, alpha=8, targets=("q_proj",)), ONE_EPOCH.schedule)
+    start = StartingPoint(base_dir, tokenizer, None)
+    out = dpo.run(config, pairs(4, tokenizer), (), start, tmp_path / "o", Desk(ignore)).adapter
+    assert all("q_proj" in name for name in load_file(out / "adapter_model.safetensors"))
+    again = StartingPoint(base_dir, tokenizer, out)
+    child = dpo.run(config, pairs(4, tokenizer), (), again, tmp_path / "p", Desk(ignore))
+    assert child.history[0].margin == 0.0
+
+
 def test_a_half_written_parent_is_refused(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(AdapterError, match="lacks adapter_model"):
@@ -214,12 +238,14 @@ def test_progress_counts_every_step(base_dir: Path, tokenizer: Vocab, tmp_path: 
     [
         (lambda: dpo.Config(beta=0), "beta is 0"),
         (lambda: dpo.Config(sft_weight=-1), "sft_weight is -1"),
+        (lambda: dpo.Config(sft_weight=0), "rehearsed_share is 0.2; it must be 0 without sft"),
+        (lambda: dpo.Config(lora=LoraShape(dropout=0.1)), "dropout is 0.1; it must be 0 where"),
         (lambda: Schedule(learning_rate=1), "learning_rate is 1"),
         (lambda: Schedule(batch_rows=6, micro_batch_rows=4), "batch_rows is 6"),
         (lambda: Schedule(epochs=0), "epochs is 0"),
         (lambda: LoraShape(rank=300), "rank is 300"),
     ],
-    ids=["beta", "sft", "rate", "batch", "epochs", "rank"],
+    ids=["beta", "sft", "rehearsed", "dropout", "rate", "batch", "epochs", "rank"],
 )
 def test_a_setting_out_of_range_is_refused(make: object, message: str) -> None:
     assert callable(make)
@@ -231,9 +257,9 @@ def _ready(count: int, tokenizer: Vocab) -> list[PairIds]:
     return [pair_ids(row, tokenizer) for row in pairs(count, tokenizer)]
 
 
-def _spoil_reference(policy: PeftModel) -> None:
+def _spoil_reference(trainer: Any) -> None:
     with torch.no_grad():
-        for name, weight in policy.named_parameters():
+        for name, weight in trainer.model.named_parameters():
             if ".ref." in name:
                 weight.mul_(1.5)
 

@@ -1,6 +1,7 @@
 """The cheaper forward gives TRL's numbers and gradients."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from trl.trainer.utils import add_fused_lm_head
 from npc_server.engine.llama import Vocab
 from tests.trainer.rows import pairs
 from trainer.datasets import pair_ids
-from trainer.forward import IGNORED, install
+from trainer.forward import IGNORED, install, trusted
 from trainer.lora import load_base
+from trainer.settings import Memory
 
 
 @pytest.fixture
@@ -28,12 +30,16 @@ def batch(tokenizer: Vocab) -> dict[str, Tensor]:
     return made
 
 
-def _scored(base_dir: Path, batch: dict[str, Tensor], cheaply: bool) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of the labels, and the first layer's gradient of their sum."""
-    model = load_base(base_dir)
+def _scored(
+    model: PreTrainedModel, batch: dict[str, Tensor], memory: Memory | None = None
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of the labels, and the first layer's gradient of their sum.
+
+    `memory` None leaves TRL's own forward.
+    """
     add_fused_lm_head(model)
-    if cheaply:
-        install(model)
+    if memory is not None:
+        install(model, memory)
     log_probs = model(**batch, fused_lm_head=True).log_probs
     log_probs.sum().backward()
     return log_probs.detach(), _first_gradient(model)
@@ -45,11 +51,16 @@ def _first_gradient(model: PreTrainedModel) -> Tensor:
     return gradient
 
 
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["shared", "checkpointed"])
 def test_cheaper_forward_gives_the_same_numbers_and_gradients(
-    base_dir: Path, batch: dict[str, Tensor]
+    base_dir: Path, batch: dict[str, Tensor], checkpointing: bool
 ) -> None:
-    plain, plain_gradient = _scored(base_dir, batch, cheaply=False)
-    cheap, cheap_gradient = _scored(base_dir, batch, cheaply=True)
+    plain, plain_gradient = _scored(load_base(base_dir), batch)
+    model: Any = load_base(base_dir)
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+        model.train()
+    cheap, cheap_gradient = _scored(model, batch, Memory(gradient_checkpointing=checkpointing))
     torch.testing.assert_close(cheap, plain, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(cheap_gradient, plain_gradient, rtol=1e-4, atol=1e-4)
 
@@ -58,13 +69,39 @@ def test_other_calls_are_untouched(base_dir: Path, batch: dict[str, Tensor]) -> 
     model = load_base(base_dir)
     before = model(input_ids=batch["input_ids"]).logits
     add_fused_lm_head(model)
-    install(model)
+    install(model, Memory())
     assert torch.equal(model(input_ids=batch["input_ids"]).logits, before)
 
 
-def test_a_sliding_window_keeps_the_plain_forward(base_dir: Path) -> None:
+def test_a_sliding_window_keeps_the_plain_forward(base_dir: Path, batch: dict[str, Tensor]) -> None:
+    plain, _ = _scored(load_base(base_dir), batch)
     model = load_base(base_dir)
     model.config.sliding_window = 64
-    plain = model.forward
-    install(model)
-    assert model.forward == plain
+    kept, _ = _scored(model, batch, Memory())
+    assert torch.equal(kept, plain)
+
+
+@pytest.mark.parametrize("window", [None, 64], ids=["ours", "plain"])
+def test_a_rows_weight_scales_its_gradient_and_no_number(
+    base_dir: Path, batch: dict[str, Tensor], window: int | None
+) -> None:
+    gradients, values = [], []
+    for weight in (1.0, 0.5):
+        model = load_base(base_dir)
+        model.config.sliding_window = window
+        add_fused_lm_head(model)
+        install(model, Memory())
+        weights = torch.full((len(batch["input_ids"]),), weight)
+        log_probs: Tensor = model(**batch, weights=weights, fused_lm_head=True).log_probs
+        torch.autograd.backward(log_probs.sum())
+        values.append(log_probs.detach())
+        gradients.append(_first_gradient(model))
+    assert torch.equal(*values)
+    assert torch.equal(gradients[1], gradients[0] / 2)
+
+
+def test_each_row_has_its_own_weight() -> None:
+    log_probs = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]], requires_grad=True)
+    torch.autograd.backward(trusted(log_probs, torch.tensor([0.25, 1.0])).sum())
+    assert log_probs.grad is not None
+    assert log_probs.grad.tolist() == [[0.25, 0.25], [1.0, 1.0]]

@@ -1,5 +1,6 @@
 """What a training on thumbs promises, on a tiny real model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,12 @@ import pytest
 from feedback_store.selection import Labelled
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
+from tests.trainer.built import on_labels
 from tests.trainer.rows import thumbs
 from trainer import kto
 from trainer.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
 from trainer.errors import ConfigError, RowsError
-from trainer.lora import StartingPoint, load_policy
+from trainer.lora import StartingPoint
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 
@@ -41,28 +43,24 @@ def test_good_replies_gain_on_bad_ones(base_dir: Path, tokenizer: Vocab, tmp_pat
     assert len(list(result.adapter.iterdir())) == 2
 
 
-def test_one_row_at_a_time_trains_without_drift(
+def test_thumbs_of_some_players_can_be_set_aside_to_stop_by(
     base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    config = kto.Config(lora=SMALL.lora, schedule=Schedule(batch_rows=4, micro_batch_rows=1))
-    result = kto.run(
-        config,
-        thumbs(3, 3, tokenizer),
-        (),
-        StartingPoint(base_dir, tokenizer, None),
-        tmp_path / "out",
-        Desk(ignore),
-    )
-    assert config.loss == "apo_zero_unpaired"
-    assert result.steps == 2
+    config = kto.Config(SMALL.lora, replace(SMALL.schedule, patience=2))
+    start = StartingPoint(base_dir, tokenizer, None)
+    result = kto.run(config, thumbs(8, 8, tokenizer), (), start, tmp_path / "out", Desk(ignore))
+    assert (result.rows, result.development_rows) == (13, 3)
+    assert [evaluation.step for evaluation in result.evaluations] == [*range(1, result.steps + 1)]
+    best = min(result.evaluations, key=lambda evaluation: evaluation.loss)
+    assert result.kept_step == best.step
 
 
 def test_trained_rows_are_the_rendered_ids_in_file_order(
     base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     rows = interleaved(_ids(thumbs(4, 4, tokenizer), tokenizer), seed=0)
-    policy = load_policy(base_dir, None, SMALL.lora)
-    loader = kto.build(SMALL, rows, policy, base_dir, tmp_path).get_train_dataloader()
+    start = StartingPoint(base_dir, tokenizer, None)
+    loader = on_labels(SMALL, rows, start, tmp_path).get_train_dataloader()
     seen = [
         tuple(ids[of_reply.bool()].tolist())
         for batch in loader
@@ -96,6 +94,19 @@ def test_weights_balance_both_kinds(good: int, bad: int) -> None:
     weights = kto.balanced(rows)
     assert weights.desirable * good == pytest.approx(weights.undesirable * bad)
     assert min(weights.desirable, weights.undesirable) == 1.0
+
+
+def test_weights_balance_trust_rather_than_rows() -> None:
+    good = [LabelledIds((1,), (2,), True, weight=0.2)] * 10
+    bad = [LabelledIds((1,), (2,), False, weight=1.0)] * 4
+    weights = kto.balanced([*good, *bad])
+    assert weights.desirable == pytest.approx(2.0)
+    assert weights.undesirable == 1.0
+
+
+def test_dropout_is_refused_because_a_reference_is_compared_with() -> None:
+    with pytest.raises(ConfigError, match=r"dropout is 0\.1; it must be 0 where a reference"):
+        kto.Config(lora=LoraShape(dropout=0.1))
 
 
 def test_drift_is_measured_on_a_neighbours_reply() -> None:

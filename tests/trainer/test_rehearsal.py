@@ -1,6 +1,7 @@
 """What rehearsing promises: examples as served, an even share, and no preference."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import torch
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import prompt, reply_ids
+from tests.trainer.built import on_pairs
 from tests.trainer.rows import pairs, thumbs
 from trainer import dpo, kto
 from trainer.datasets import Spoken, rehearsed_pair
-from trainer.lora import StartingPoint, load_policy
+from trainer.lora import StartingPoint
 from trainer.progress import Desk, Progress
 from trainer.rehearsal import beside, rehearsals
 from trainer.settings import LoraShape, Schedule
@@ -63,13 +65,14 @@ def test_a_persona_without_examples_rehearses_nothing() -> None:
 
 
 def test_a_rehearsed_pair_prefers_nothing(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
-    config = dpo.Config(lora=LORA, schedule=SCHEDULE, sft_weight=0)
+    schedule = replace(SCHEDULE, rehearsed_share=0.0)
+    config = dpo.Config(lora=LORA, schedule=schedule, sft_weight=0)
     rows = [rehearsed_pair(Spoken((5, 6, number), (7, number))) for number in range(8, 12)]
-    policy = load_policy(base_dir, None, LORA)
-    trainer: Any = dpo.build(config, rows, policy, base_dir, tmp_path)
+    start = StartingPoint(base_dir, tokenizer, None)
+    trainer: Any = on_pairs(config, rows, start, tmp_path)
     batch = next(iter(trainer.get_train_dataloader()))
     trainer.compute_loss(trainer.model, batch).backward()
-    gradients = [weight.grad for weight in policy.parameters() if weight.grad is not None]
+    gradients = [weight.grad for weight in trainer.model.parameters() if weight.grad is not None]
     assert gradients
     assert all(torch.count_nonzero(gradient) == 0 for gradient in gradients)
 

@@ -34,10 +34,11 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
 from tests import tiny_gguf
-from trainer import dpo
+from tests.trainer.built import on_pairs
+from trainer import dpo, settings
 from trainer.base import ensure_base
 from trainer.datasets import PairIds, pair_ids
-from trainer.lora import load_policy, load_voice, save_adapter
+from trainer.lora import StartingPoint, load_policy, load_voice, save_adapter
 from trainer.settings import LoraShape
 
 Logits = npt.NDArray[np.float32]
@@ -97,7 +98,7 @@ def test_the_real_model_gives_nearly_the_same_logits_both_ways(
     real_model: Path, tmp_path: Path
 ) -> None:
     base_dir = ensure_base(real_model, real_model.parent.parent)
-    adapter = random_adapter(base_dir, tmp_path / "a")
+    adapter = random_adapter(base_dir, Vocab(real_model), tmp_path / "a")
     mira = load_characters(SAMPLE_CHARACTERS)["mira"]
     ids = prompt(mira, (), "Where is your forge?", Vocab(real_model), 512).ids
     left, right = served(real_model, adapter, ids), trained(base_dir, adapter, ids)
@@ -117,9 +118,8 @@ async def test_the_trainer_learns_from_the_ids_that_the_server_fed(
         await talk_and_correct(store, vocab, engine, character, said)
         snapshot = select(character, store.turns(character), store.events(character))
     rows = [pair_ids(row, vocab) for row in snapshot.train_pairs]
-    trainer = dpo.build(
-        dpo.Config(), rows, load_policy(base_dir, None, LoraShape(4, 8)), base_dir, tmp_path
-    )
+    start = StartingPoint(base_dir, vocab, None)
+    trainer = on_pairs(dpo.Config(lora=LoraShape(4, 8)), rows, start, tmp_path)
     fed = {request.prompt_ids for request in engine.requests}
     assert {row.prompt for row in rows} == fed
     assert {ids[: len(row.prompt)] for ids, row in seen(trainer, rows)} == fed
@@ -158,10 +158,11 @@ def seen(trainer: Any, rows: Sequence[PairIds]) -> Iterator[tuple[tuple[int, ...
             yield whole, max(begun, key=lambda row: len(row.prompt))
 
 
-def random_adapter(base_dir: Path, folder: Path) -> Path:
+def random_adapter(base_dir: Path, vocab: Vocab, folder: Path) -> Path:
     """A LoRA over all linears whose B matrices are not zero."""
     torch.manual_seed(0)
-    policy = load_policy(base_dir, None, LoraShape(rank=8, alpha=16))
+    start = StartingPoint(base_dir, vocab, None)
+    policy = load_policy(start, LoraShape(rank=8, alpha=16), settings.Memory())
     for name, parameter in policy.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)

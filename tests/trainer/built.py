@@ -1,0 +1,26 @@
+"""Trainers that are set up and not started, for a look at what they would learn from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainer import dpo, kto
+from trainer.datasets import LabelledIds, Lesson, PairIds
+from trainer.lora import StartingPoint, load_policy
+from trainer.training import common_arguments
+
+
+def on_pairs(
+    config: dpo.Config, rows: Sequence[PairIds], start: StartingPoint, folder: Path
+) -> dpo.ReadyPairsTrainer:
+    policy = load_policy(start, config.lora, config.memory)
+    aside = tuple(rows[:1]) if config.schedule.patience else ()
+    learned: Lesson[PairIds] = Lesson(tuple(rows), aside, len(rows), 0)
+    return dpo.build(config, learned, policy, start.base_dir, common_arguments(config, folder))
+
+
+def on_labels(
+    config: kto.Config, rows: Sequence[LabelledIds], start: StartingPoint, folder: Path
+) -> kto.ReadyLabelsTrainer:
+    policy = load_policy(start, config.lora, config.memory)
+    learned: Lesson[LabelledIds] = Lesson(tuple(rows), (), len(rows), 0)
+    return kto.build(config, learned, policy, start.base_dir, common_arguments(config, folder))

@@ -1,0 +1,46 @@
+"""Experiment trackers: what can be followed in TensorBoard or Weights & Biases, without a network.
+
+transformers writes to both; here they are checked before any model is loaded, told where to write,
+and kept offline: `wandb sync` uploads a run later, if its owner wants to.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from trainer.errors import ConfigError, MissingLibraryError
+
+KNOWN = ("tensorboard", "wandb")  # names of transformers, and of the packages
+
+
+def check(trackers: tuple[str, ...]) -> None:
+    """Raises ConfigError for an unknown name, MissingLibraryError for a missing package."""
+    for name in trackers:
+        if name not in KNOWN:
+            raise ConfigError(f"tracker {name!r} is not known; known: {', '.join(KNOWN)}")
+        if find_spec(name) is None:
+            raise MissingLibraryError(
+                f"tracker {name!r} is not installed: pip install {name}, or train without it"
+            )
+
+
+@contextmanager
+def writing_to(folder: Path | None) -> Iterator[None]:
+    """Trackers write below `folder`, or the working directory, and to no network."""
+    below = folder if folder is not None else Path.cwd()
+    places = {
+        "TENSORBOARD_LOGGING_DIR": str(below / "tensorboard"),
+        "WANDB_DIR": str(below),
+        "WANDB_MODE": "offline",
+        "WANDB_ERROR_REPORTING": "false",
+    }
+    before = {name: os.environ[name] for name in places if name in os.environ}
+    os.environ.update(places)
+    try:
+        yield
+    finally:
+        for name in places:
+            del os.environ[name]
+        os.environ.update(before)
