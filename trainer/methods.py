@@ -1,7 +1,8 @@
 """Which rows each method learns from, and the module that teaches them: one table.
 
 A method is a module with a `Config` and a `run`. Adding one means writing that module, naming it in
-`trainer.policy.Method` and giving it a line here; nothing else branches on methods.
+`trainer.policy.Method` and giving it a line here; nothing else branches on methods. Ways of
+adapting a model that others have and that cannot be served are refused by name, with the reason.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from feedback_store.selection import Snapshot
-from trainer import dpo, kto
+from trainer import apo, dpo, kto, orpo, sft, simpo
 from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.policy import Method
 from trainer.progress import Desk, RunResult
+from trainer.replay import rows_of
 from trainer.settings import LoraShape, Memory, Schedule
 
 
@@ -59,10 +61,14 @@ class Teaching:
 
     config: Callable[..., MethodConfig]
     run: Run
-    rows: Callable[[Snapshot], Sequence[Any]]  # to be trained on
+    rows: Callable[[Snapshot], Any]  # to be trained on; what kind of rows, only `run` knows
 
 
 TEACHINGS: Mapping[Method, Teaching] = {
     Method.DPO: Teaching(dpo.Config, dpo.run, lambda snapshot: snapshot.train_pairs),
     Method.KTO: Teaching(kto.Config, kto.run, lambda snapshot: snapshot.train_labels),
+    Method.APO: Teaching(apo.Config, apo.run, lambda snapshot: snapshot.train_labels),
+    Method.SFT: Teaching(sft.Config, sft.run, rows_of),
+    Method.ORPO: Teaching(orpo.Config, orpo.run, lambda snapshot: snapshot.train_pairs),
+    Method.SIMPO: Teaching(simpo.Config, simpo.run, lambda snapshot: snapshot.train_pairs),
 }

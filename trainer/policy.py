@@ -2,15 +2,16 @@
 
 Pairs teach more per row than thumbs, so they win when there are enough of both. Too few rows,
 players, or held-out rows mean waiting: without held-out rows the gate could only refuse, and with
-too few players one of them would write the character alone.
+too few players one of them would write the character alone. Who names a method chooses among the
+kinds of rows, not among the rules.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from feedback_store.selection import Labelled, Pair, Snapshot
+from feedback_store.selection import Edited, Labelled, Pair, Snapshot
 from trainer.errors import ConfigError
 
 
@@ -21,6 +22,17 @@ class Method(StrEnum):
     """On preference pairs: edits and choices."""
     KTO = "kto"
     """On single replies with a thumb."""
+    APO = "apo_zero"
+    """On single replies with a thumb, one at a time: for machines with little memory."""
+    SFT = "sft"
+    """On players' edits and earlier good replies, learned by heart."""
+    ORPO = "orpo"
+    """On preference pairs, without a reference."""
+    SIMPO = "simpo"
+    """On preference pairs, without a reference and regardless of length."""
+
+
+EXPERIMENTAL = frozenset({Method.ORPO, Method.SIMPO})  # TRL may still change or drop these
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,11 @@ class Wait:
     missing: tuple[Shortage, ...]
 
 
-def decide(snapshot: Snapshot, thresholds: Thresholds) -> Plan | Wait:
-    """Whether and how to train on this snapshot."""
+def decide(snapshot: Snapshot, thresholds: Thresholds, method: Method | None = None) -> Plan | Wait:
+    """Whether and how to train on this snapshot; `method` None leaves the choice to the rows."""
+    if method is not None:
+        missing = _MISSING_FOR[method](snapshot, thresholds)
+        return _wait(missing) if missing else Plan(method, f"{method.value} was asked for")
     for_pairs = _missing_for_pairs(snapshot, thresholds)
     if not for_pairs:
         return Plan(Method.DPO, f"{len(snapshot.train_pairs)} pairs are enough")
@@ -98,7 +113,29 @@ def _missing_for_labels(snapshot: Snapshot, at_least: Thresholds) -> list[Shorta
     )
 
 
-def _player_needs(rows: Sequence[Pair | Labelled], at_least: Thresholds) -> tuple[Shortage, ...]:
+def _missing_for_learning_by_heart(snapshot: Snapshot, at_least: Thresholds) -> list[Shortage]:
+    liked = [row for row in snapshot.train_labels if row.desirable]
+    rows: list[Edited | Labelled] = [*snapshot.train_edits, *liked]
+    return _below(
+        Shortage("training edits and liked replies", len(rows), at_least.min_pairs),
+        Shortage("held-out pairs", len(snapshot.held_out_pairs), at_least.min_held_out),
+        *_player_needs(rows, at_least),
+    )
+
+
+_MISSING_FOR: Mapping[Method, Callable[[Snapshot, Thresholds], list[Shortage]]] = {
+    Method.DPO: _missing_for_pairs,
+    Method.ORPO: _missing_for_pairs,
+    Method.SIMPO: _missing_for_pairs,
+    Method.KTO: _missing_for_labels,
+    Method.APO: _missing_for_labels,
+    Method.SFT: _missing_for_learning_by_heart,
+}
+
+
+def _player_needs(
+    rows: Sequence[Pair | Labelled | Edited], at_least: Thresholds
+) -> tuple[Shortage, ...]:
     by_player = Counter(row.player_id for row in rows)
     busiest = max(by_player.values(), default=0) / max(len(rows), 1)
     others, need = 1 - busiest, 1 - at_least.max_player_share

@@ -1,0 +1,84 @@
+"""Earlier good replies, taught again beside new edits, so that supervised training forgets nothing.
+
+An edit says what a reply should have been; learned alone, a handful of them drowns what the
+character already did well. So replies that players liked as they were said are learned again, the
+most trusted first. A reply is left out when a player rewrote it or disliked it, or when it is an
+edit already: there must be no two opinions about what is replayed. Pure.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from feedback_store.selection import Edited, Labelled, Origin, Pair, Snapshot, normalised
+
+Said = tuple[tuple[int, ...], str]  # a prompt and the normalised reply to it
+
+
+@dataclass(frozen=True)
+class Liked:
+    """A reply that was good as the character gave it."""
+
+    prompt_ids: tuple[int, ...]
+    completion: str
+    weight: float  # in (0, 1], how far the evidence is to be trusted
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What supervised training learns: what players wrote, and what they liked as it was said."""
+
+    edits: tuple[Edited, ...]
+    liked: tuple[Liked, ...] = ()  # in the order in which they are taken
+
+
+def rows_of(snapshot: Snapshot) -> Rows:
+    """What supervised training takes from one character's feedback."""
+    return Rows(snapshot.train_edits, liked(snapshot))
+
+
+def liked(snapshot: Snapshot) -> tuple[Liked, ...]:
+    """The training side's undisputed good replies, each once, the most trusted first."""
+    left_out = _disputed(snapshot)
+    best: dict[Said, Liked] = {}
+    for row in _good(snapshot):
+        said = _said(row.prompt_ids, row.completion)
+        if said not in left_out and (said not in best or best[said].weight < row.weight):
+            best[said] = row
+    # A snapshot's rows are ordered by content, so players and lines stay mixed within a weight.
+    return tuple(sorted(best.values(), key=lambda row: -row.weight))
+
+
+def counts(own: int, shares: Sequence[float]) -> tuple[int, ...]:
+    """How many rows of each kind make up its share of all, when `own` rows make up the rest.
+
+    The shares add up to less than 1.
+    """
+    every = own / (1 - sum(shares))
+    return tuple(round(every * share) for share in shares)
+
+
+def _good(snapshot: Snapshot) -> Iterable[Liked]:
+    for label in snapshot.train_labels:
+        if label.desirable:
+            yield Liked(label.prompt_ids, label.completion, label.weight)
+    for pair in snapshot.train_pairs:
+        if pair.origin is not Origin.EDIT:
+            yield Liked(pair.prompt_ids, pair.chosen, pair.weight)
+
+
+def _disputed(snapshot: Snapshot) -> set[Said]:
+    labels, pairs, edits = snapshot.train_labels, snapshot.train_pairs, snapshot.train_edits
+    return {
+        *(_disliked(row) for row in labels if not row.desirable),
+        *(_disliked(row) for row in pairs),
+        *(_said(row.prompt_ids, row.completion) for row in edits),
+    }
+
+
+def _disliked(row: Labelled | Pair) -> Said:
+    text = row.rejected if isinstance(row, Pair) else row.completion
+    return _said(row.prompt_ids, text)
+
+
+def _said(prompt_ids: tuple[int, ...], text: str) -> Said:
+    return prompt_ids, normalised(text)
