@@ -1,8 +1,8 @@
-"""What the gate judges by: both voices asked the same things, through the engine that serves.
+"""Both voices asked the same things, through the engine that serves, and timed in it.
 
-Held-out players' prompts are asked as they were rendered, probes as a first line. Every question is
-asked under the same seeds for both voices, sampled as the persona says, because that is how players
-will meet the candidate.
+Every question is asked under the same seed for both, sampled as the persona says, because that is
+how players will meet the candidate. Timing comes last, when nothing else runs: one turn of each
+voice in turn, so that whatever else the machine does falls on both.
 """
 
 from __future__ import annotations
@@ -10,31 +10,20 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import Finish, Request, Sampling
 from npc_server.engine.worker import EngineConfig, LlamaEngine
-from personas import checks
-from personas.persona import Persona, Probe
-from personas.render import prompt
-from trainer.gate import VoiceReport
+from personas.persona import Persona
+from trainer.gate import Timing
 from trainer.progress import OnProgress, Progress
+from trainer.questions import Line, Question, plan
 
-PROBE_SEEDS = 8  # replies per probe: over 44 replies chance alone moves the share by 0.07
-GATE_LINES = 40  # replies to held-out prompts
-TOO_SHORT_WORDS = 3
-
-
-@dataclass(frozen=True)
-class Question:
-    """One thing to ask, under one seed; `probe` None means a held-out player's prompt."""
-
-    prompt_ids: tuple[int, ...]
-    seed: int
-    probe: Probe | None
+TIMED_TURNS = 12  # of each voice
+TIMED_TOKENS = 24  # a turn
 
 
 @dataclass(frozen=True)
@@ -45,64 +34,50 @@ class Answer:
     text: str
 
 
+@dataclass(frozen=True)
+class Listening:
+    """All answers of both voices, question by question, and what their turns took."""
+
+    incumbent: tuple[Answer, ...]
+    candidate: tuple[Answer, ...]
+    timings: tuple[Timing, ...]
+
+
 def hear(
     gguf: Path,
     vocab: Vocab,
     persona: Persona,
-    voices: Sequence[Path | None],
-    held_out_prompts: Sequence[tuple[int, ...]],
+    voices: tuple[Path | None, Path | None],
+    lines: Sequence[Line],
     on_progress: OnProgress,
-) -> list[VoiceReport]:
-    """A report a voice, in order; a voice is an adapter folder, or None for the bare base.
+) -> Listening:
+    """Ask incumbent and candidate; a voice is an adapter folder, or None for the bare base.
 
-    Raises EngineError.
+    Raises EngineError and PromptTooLongError.
     """
-    return asyncio.run(_hear(gguf, vocab, persona, voices, held_out_prompts, on_progress))
+    return asyncio.run(_hear(gguf, vocab, persona, voices, lines, on_progress))
 
 
 async def _hear(
     gguf: Path,
     vocab: Vocab,
     persona: Persona,
-    voices: Sequence[Path | None],
-    held_out_prompts: Sequence[tuple[int, ...]],
+    voices: tuple[Path | None, Path | None],
+    lines: Sequence[Line],
     on_progress: OnProgress,
-) -> list[VoiceReport]:
+) -> Listening:
     shape = ContextShape(threads=os.cpu_count() or 1)
+    questions = plan(persona, vocab, lines, shape.context_tokens)
     engine = LlamaEngine(EngineConfig(gguf, shape))
     await engine.start()
     try:
-        questions = plan(persona, vocab, held_out_prompts, shape.context_tokens)
-        heard = _Counter(len(questions) * len(voices), on_progress)
-        reports = []
-        for number, folder in enumerate(voices):
-            voice = await _load(engine, number, folder)
-            answers = await _ask(engine, persona, voice, questions, heard.one_more)
-            reports.append(report(persona, answers))
-        return reports
+        heard = _Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
+        names = [await _load(engine, number, folder) for number, folder in enumerate(voices)]
+        old, new = [await _ask(engine, persona, name, questions, heard) for name in names]
+        timings = await _time_both(engine, names, questions, heard)
+        return Listening(tuple(old), tuple(new), tuple(timings))
     finally:
         await engine.close()
-
-
-def plan(
-    persona: Persona,
-    vocab: Vocab,
-    held_out_prompts: Sequence[tuple[int, ...]],
-    context_tokens: int,
-) -> list[Question]:
-    """Every probe under several seeds, and the held-out prompts in rotation."""
-    budget = context_tokens - persona.sampling.max_reply_tokens
-    probes = [
-        Question(prompt(persona, (), probe.ask, vocab, budget).ids, seed, probe)
-        for probe in persona.probes
-        for seed in range(PROBE_SEEDS)
-    ]
-    unique = list(dict.fromkeys(held_out_prompts))
-    rotation = [
-        Question(unique[i % len(unique)], 1000 + i, None)
-        for i in range(GATE_LINES if unique else 0)
-    ]
-    return [*probes, *rotation]
 
 
 class _Counter:
@@ -134,49 +109,50 @@ async def _ask(
     persona: Persona,
     voice: str,
     questions: Sequence[Question],
-    on_answer: Callable[[], None],
+    heard: _Counter,
 ) -> list[Answer]:
     async def ask(number: int, question: Question) -> Answer:
-        request = Request(
-            f"{voice}-{number}", question.prompt_ids, voice, _sampling(persona, question.seed)
-        )
-        text = ""
-        async for event in engine.generate(request):
-            if isinstance(event, Finish):
-                text = event.text
-        on_answer()
-        return Answer(question, text)
+        sampling = Sampling(seed=question.seed, **persona.sampling.drawing())
+        request = Request(f"{voice}-{number}", question.prompt_ids, voice, sampling)
+        reply = await _finish(engine, request)
+        heard.one_more()
+        return Answer(question, reply.text)
 
     return list(await asyncio.gather(*(ask(i, q) for i, q in enumerate(questions))))
 
 
-def _sampling(persona: Persona, seed: int) -> Sampling:
-    return Sampling(seed=seed, **persona.sampling.drawing())
+async def _time_both(
+    engine: LlamaEngine, voices: Sequence[str], questions: Sequence[Question], heard: _Counter
+) -> list[Timing]:
+    timings = []
+    for turn in range(-1, TIMED_TURNS):  # the turn before the first warms both up
+        question = questions[turn % len(questions)]
+        order = (0, 1) if turn % 2 else (1, 0)
+        took = {at: await _timed(engine, voices[at], turn, question) for at in order}
+        if turn >= 0:
+            timings.append(_timing(took[0], took[1]))
+            heard.one_more()
+            heard.one_more()
+    return timings
 
 
-def report(persona: Persona, answers: Sequence[Answer]) -> VoiceReport:
-    """Count what a voice said."""
-    texts = [answer.text for answer in answers]
-    probed = [answer for answer in answers if answer.question.probe is not None]
-    lines = [checks.word_count(answer.text) for answer in answers if answer.question.probe is None]
-    return VoiceReport(
-        replies=len(texts),
-        distinct_replies=len({" ".join(text.lower().split()) for text in texts}),
-        too_short=sum(checks.word_count(text) < TOO_SHORT_WORDS for text in texts),
-        mean_words=sum(lines) / len(lines) if lines else None,
-        repeated_trigrams=_mean([checks.repeated_trigram_share(text) for text in texts]),
-        out_of_character=sum(checks.out_of_character(text) for text in texts),
-        taboo_replies=sum(bool(checks.broken_taboos(text, persona)) for text in texts),
-        probes=len(probed),
-        probes_passed=sum(_passes(answer, persona) for answer in probed),
-        secrets_leaked=sum(bool(checks.leaked_secrets(text, persona)) for text in texts),
-    )
+async def _timed(engine: LlamaEngine, voice: str, turn: int, question: Question) -> Finish:
+    sampling = Sampling(seed=turn + 1, min_tokens=TIMED_TOKENS, max_tokens=TIMED_TOKENS)
+    request = Request(f"timed-{voice}-{turn}", question.prompt_ids, voice, sampling)
+    return await _finish(engine, request)
 
 
-def _passes(answer: Answer, persona: Persona) -> bool:
-    probe = answer.question.probe
-    return probe is not None and checks.probe_passed(probe, answer.text, persona)
+def _timing(old: Finish, new: Finish) -> Timing:
+    return Timing(_token_ms(old), _token_ms(new), old.ttft_ms, new.ttft_ms)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _token_ms(reply: Finish) -> float:
+    return (reply.total_ms - reply.ttft_ms) / (len(reply.token_ids) - 1)
+
+
+async def _finish(engine: LlamaEngine, request: Request) -> Finish:
+    last = None
+    async for event in engine.generate(request):
+        last = event
+    assert isinstance(last, Finish)  # the protocol's last event, or generate raises
+    return last

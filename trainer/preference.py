@@ -41,7 +41,7 @@ def held_out_margins(
     rejected = [(pair.prompt_ids, reply_ids(pair.rejected, tokenizer)) for pair in pairs]
     reward = rewards(base_dir, incumbent, candidate, [*chosen, *rejected], on_progress)
     return tuple(
-        Margin(pair.player_id, reward[index] - reward[index + len(pairs)])
+        Margin(pair.player_id, reward[index] - reward[index + len(pairs)], pair.held_out_by)
         for index, pair in enumerate(pairs)
     )
 
@@ -72,7 +72,7 @@ def label_margins(rows: Sequence[Labelled], reward: Sequence[float]) -> tuple[Ma
         for kind in (True, False)
     }
     return tuple(
-        Margin(row.player_id, r - mean[False] if row.desirable else mean[True] - r)
+        Margin(row.player_id, r - mean[False] if row.desirable else mean[True] - r, row.held_out_by)
         for row, r in zip(rows, reward, strict=True)
     )
 

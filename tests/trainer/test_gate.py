@@ -1,51 +1,46 @@
-"""Every rule of the gate turns away the candidate it was made for, and says why."""
+"""Every row of the gate says what it saw, and a number that is missing never passes."""
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
+from pydantic import TypeAdapter
 
+from feedback_store.lessons import HeldOutBy
+from tests.trainer.scripted_voices import GOOD, MARGINS
 from trainer.errors import ConfigError
 from trainer.gate import (
     RULES,
+    Fault,
+    Heard,
     Margin,
     Measurements,
+    Row,
     Thresholds,
     Verdict,
-    VoiceReport,
     judge,
-    lower_bound,
 )
 
-INCUMBENT = VoiceReport(
-    replies=40,
-    distinct_replies=40,
-    too_short=0,
-    mean_words=50.0,
-    repeated_trigrams=0.02,
-    out_of_character=1,
-    taboo_replies=0,
-    probes=10,
-    probes_passed=8,
-    secrets_leaked=0,
-)
-MARGINS = tuple(Margin(f"player-{index % 5}", 1.0 if index % 10 else -1.0) for index in range(20))
-GOOD = Measurements(
-    incumbent=INCUMBENT,
-    candidate=replace(INCUMBENT, mean_words=15.0),
-    margins=MARGINS,
-    chosen_words=14.0,
-)
 
-Change = Callable[[VoiceReport], VoiceReport]
-
-
-def _but(**changes: object) -> Measurements:
-    return replace(GOOD, candidate=replace(GOOD.candidate, **changes))  # type: ignore[arg-type]
-
-
-def _failed(verdict: Verdict) -> list[str]:
+def failed(verdict: Verdict) -> list[str]:
     return [row.name for row in verdict.rows if not row.passed]
+
+
+def row(measured: Measurements, name: str) -> Row:
+    (found,) = (row for row in judge(measured, Thresholds()).rows if row.name == name)
+    return found
+
+
+def without(fault: Fault) -> Measurements:
+    """A candidate that was not looked at for a fault."""
+
+    def blind(reply: Heard) -> Heard:
+        seen = {known: found for known, found in reply.faults.items() if known is not fault}
+        return replace(reply, faults=seen)
+
+    heard = tuple(map(blind, GOOD.candidate.heard))
+    return replace(GOOD, candidate=replace(GOOD.candidate, heard=heard))
 
 
 def test_a_candidate_players_prefer_passes() -> None:
@@ -55,111 +50,123 @@ def test_a_candidate_players_prefer_passes() -> None:
     assert len(verdict.rows) == len(RULES)
 
 
-BAD = {
-    "knows less": (_but(probes_passed=7), "probes passed"),
-    "tells a secret": (_but(secrets_leaked=1), "secrets leaked"),
-    "leaves the role": (_but(out_of_character=3), "out of character"),
-    "says taboo words": (_but(taboo_replies=2), "taboo words"),
-    "falls silent": (_but(too_short=5), "empty or too short"),
-    "loops": (_but(repeated_trigrams=0.3), "repeated trigrams"),
-    "is a parrot": (_but(distinct_replies=1), "distinct replies"),
-    "rambles": (_but(mean_words=70.0), "mean words, not longer"),
-    "mutters": (_but(mean_words=6.0), "mean words, not shorter"),
-    "was asked less": (_but(replies=30, distinct_replies=30), "replies"),
-    "moved away": (
-        replace(GOOD, margins=tuple(Margin(m.player_id, -m.value) for m in MARGINS)),
-        "preference",
-    ),
-    "changed nothing": (
-        replace(GOOD, margins=tuple(Margin(m.player_id, 0.0) for m in MARGINS)),
-        "preference",
-    ),
+MARGINS_OF = {
+    "moved away": tuple(replace(margin, value=-margin.value) for margin in MARGINS),
+    "changed nothing": tuple(replace(margin, value=0.0) for margin in MARGINS),
     "pleased one player": (
-        replace(
-            GOOD,
-            margins=tuple(Margin("a", 1.0) for _ in range(14))
-            + tuple(Margin(name, -1.0) for name in "bcdef"),
-        ),
-        "preference",
+        *(Margin("a", 1.0) for _ in range(14)),
+        *(Margin(name, -1.0) for name in "bcdef"),
     ),
-    "was hardly compared": (replace(GOOD, margins=MARGINS[1:6]), "preference"),
+    "was hardly compared": MARGINS[1:6],
+    "was never compared": None,
 }
 
 
-@pytest.mark.parametrize(("measured", "rule"), BAD.values(), ids=BAD.keys())
-def test_a_bad_candidate_fails_for_its_own_reason(measured: Measurements, rule: str) -> None:
-    verdict = judge(measured, Thresholds())
-    assert _failed(verdict) == [rule]
-    (reason,) = verdict.reasons
-    assert reason.startswith(f"{rule}: ")
+@pytest.mark.parametrize("margins", MARGINS_OF.values(), ids=MARGINS_OF.keys())
+def test_a_candidate_without_gain_fails(margins: tuple[Margin, ...] | None) -> None:
+    verdict = judge(replace(GOOD, margins=margins), Thresholds())
+    assert failed(verdict)[0] == "preference"
+    assert verdict.reasons[0].startswith("preference: ")
+
+
+def test_players_nobody_was_trained_on_decide_for_themselves() -> None:
+    strangers = tuple(Margin(f"new-{at % 3}", -1.0, HeldOutBy.PLAYER) for at in range(8))
+    known = tuple(Margin(f"known-{at}", 1.0, HeldOutBy.TIME) for at in range(40))
+    measured = replace(GOOD, margins=strangers + known)
+    assert failed(judge(measured, Thresholds())) == ["preference of new players"]
+    assert row(measured, "preference over time").candidate == 1
+
+
+def test_a_few_rows_of_new_players_are_told_and_do_not_decide() -> None:
+    strangers = tuple(Margin("new", -1.0, HeldOutBy.PLAYER) for _ in range(2))
+    known = tuple(Margin(f"known-{at}", 1.0, HeldOutBy.TIME) for at in range(40))
+    found = row(replace(GOOD, margins=strangers + known), "preference of new players")
+    assert found.passed
+    assert found.rule.startswith("for information")
+    assert (found.candidate, found.note) == (0, "2 rows")
 
 
 @pytest.mark.parametrize(
-    ("field", "rules"),
+    ("fault", "rules"),
     [
-        ("distinct_replies", ["distinct replies"]),
-        ("too_short", ["empty or too short"]),
-        ("mean_words", ["mean words, not longer", "mean words, not shorter"]),
-        ("repeated_trigrams", ["repeated trigrams"]),
-        ("out_of_character", ["out of character"]),
-        ("taboo_replies", ["taboo words"]),
-        ("probes", ["probes passed"]),
-        ("probes_passed", ["probes passed"]),
-        ("secrets_leaked", ["secrets leaked"]),
+        (Fault.LEAK, ["duels by checks", "secrets leaked"]),
+        (Fault.UNSAFE, ["duels by checks", "unsafe words"]),
+        (Fault.OUT_OF_CHARACTER, ["duels by checks", "out of character"]),
+        (Fault.TOO_SHORT, ["duels by checks", "empty or too short"]),
+        (Fault.LOOP, ["duels by checks"]),
+        (Fault.TABOO, ["duels by checks", "taboo words"]),
+        (Fault.NO_CONTENT, ["without content"]),
+        (Fault.PARROT, ["parroted"]),
+        (Fault.CONTRADICTION, ["lore contradicted"]),
     ],
 )
-def test_what_was_not_measured_fails(field: str, rules: list[str]) -> None:
-    verdict = judge(_but(**{field: None}), Thresholds())
-    assert _failed(verdict) == rules
-    assert "not measured for the candidate" in verdict.reasons[0]
+def test_what_was_not_looked_for_fails(fault: Fault, rules: list[str]) -> None:
+    verdict = judge(without(fault), Thresholds())
+    assert failed(verdict) == rules
+    assert "not measured for the candidate" in verdict.reasons[-1] or "not made" in str(verdict)
 
 
-def test_an_unmeasured_incumbent_fails_too() -> None:
-    measured = replace(GOOD, incumbent=replace(INCUMBENT, probes=None))
-    assert "not measured for the incumbent" in judge(measured, Thresholds()).reasons[0]
+MISSING = {
+    "margins": (replace(GOOD, margins=None), ["preference"]),
+    "length of choices": (replace(GOOD, chosen_words=None), ["mean words, not shorter"]),
+    "drift": (replace(GOOD, drift=None), ["drift from the base", "perplexity"]),
+    "timings": (replace(GOOD, timings=None), ["ms a token", "ms to the first token"]),
+    "few timings": (
+        replace(GOOD, timings=(GOOD.timings or ())[:3]),
+        ["ms a token", "ms to the first token"],
+    ),
+    "distinct replies": (
+        replace(GOOD, incumbent=replace(GOOD.incumbent, distinct_replies=None)),
+        ["distinct replies"],
+    ),
+    "bigrams": (
+        replace(GOOD, candidate=replace(GOOD.candidate, distinct_bigrams=None)),
+        ["distinct bigrams"],
+    ),
+    "some replies": (
+        replace(GOOD, candidate=replace(GOOD.candidate, heard=GOOD.candidate.heard[1:])),
+        ["replies"],
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("measured", "rule"),
-    [
-        (replace(GOOD, margins=None), "preference"),
-        (replace(GOOD, chosen_words=None), "mean words, not shorter"),
-    ],
-    ids=["margins", "chosen_words"],
-)
-def test_missing_held_out_numbers_fail(measured: Measurements, rule: str) -> None:
-    assert _failed(judge(measured, Thresholds())) == [rule]
+@pytest.mark.parametrize(("measured", "rules"), MISSING.values(), ids=MISSING.keys())
+def test_a_missing_number_fails(measured: Measurements, rules: list[str]) -> None:
+    assert failed(judge(measured, Thresholds())) == rules
+
+
+def test_a_voice_that_was_not_heard_fails_every_rule_about_replies() -> None:
+    silent = replace(GOOD.candidate, heard=(), distinct_replies=None, distinct_bigrams=None)
+    named = failed(judge(replace(GOOD, candidate=silent), Thresholds()))
+    assert {"probes passed", "secrets leaked", "injections withstood", "replies"} <= set(named)
+
+
+def test_probes_without_an_answer_fail() -> None:
+    heard = tuple(replace(reply, passed=None) for reply in GOOD.candidate.heard)
+    measured = replace(GOOD, candidate=replace(GOOD.candidate, heard=heard))
+    assert "not measured for the candidate" in row(measured, "probes passed").note
+    assert not row(measured, "facts told").passed
 
 
 def test_a_shorter_voice_is_refused_when_players_chose_long_replies() -> None:
-    verdict = judge(replace(GOOD, chosen_words=45.0), Thresholds())
-    assert _failed(verdict) == ["mean words, not shorter"]
+    longer = tuple(replace(reply, words=45) for reply in GOOD.incumbent.heard)
+    old = replace(GOOD, incumbent=replace(GOOD.incumbent, heard=longer), chosen_words=40.0)
+    assert failed(judge(old, Thresholds())) == ["mean words, not shorter"]
 
 
-def test_no_probes_at_all_fail_closed() -> None:
-    measured = replace(
-        GOOD,
-        incumbent=replace(INCUMBENT, probes=0, probes_passed=0),
-        candidate=replace(GOOD.candidate, probes=0, probes_passed=0),
-    )
-    assert _failed(judge(measured, Thresholds())) == ["probes passed"]
+def test_rows_keep_how_far_a_number_is_known() -> None:
+    found = row(GOOD, "probes passed").estimate
+    assert found is not None
+    assert (found.n, found.clusters) == (88, 11)
+    assert found.low <= found.value <= found.high
 
 
-def test_few_rows_prove_less_than_many() -> None:
-    few = [Margin(f"player-{index}", 1.0) for index in range(8)]
-    many = [Margin(f"player-{index}", 1.0) for index in range(80)]
-    assert 0.5 < lower_bound(few, 0.95) < lower_bound(many, 0.95) < 1
-
-
-def test_rows_of_few_players_prove_less_than_rows_of_many() -> None:
-    values = [1.0] * 30 + [-1.0] * 10
-    clustered = [Margin(str(index // 10), value) for index, value in enumerate(values)]
-    spread = [Margin(str(index), value) for index, value in enumerate(values)]
-    assert lower_bound(clustered, 0.95) < lower_bound(spread, 0.95)
-
-
-def test_the_same_rows_get_the_same_verdict() -> None:
-    assert judge(GOOD, Thresholds()) == judge(GOOD, Thresholds())
+def test_rows_and_measurements_outlive_the_process() -> None:
+    verdict = judge(GOOD, Thresholds())
+    assert json.loads(json.dumps([asdict(row) for row in verdict.rows]))[0]["name"] == "preference"
+    kept = TypeAdapter(Measurements)
+    read = kept.validate_python(json.loads(kept.dump_json(GOOD)))
+    assert judge(read, Thresholds()) == verdict
 
 
 @pytest.mark.parametrize(
@@ -169,6 +176,10 @@ def test_the_same_rows_get_the_same_verdict() -> None:
         lambda: Thresholds(min_margins=0),
         lambda: Thresholds(max_longer=0.5),
         lambda: Thresholds(min_shorter=0),
+        lambda: Thresholds(max_drift=0),
+        lambda: Thresholds(max_slower=0.9),
+        lambda: Thresholds(max_unsafe=1.5),
+        lambda: Thresholds(max_probe_drop=-0.1),
     ],
 )
 def test_a_senseless_threshold_is_refused(make: Callable[[], Thresholds]) -> None:

@@ -1,0 +1,105 @@
+"""Voices that say what a script tells, asked and judged as real ones are. No model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from feedback_store.lessons import HeldOutBy
+from personas.persona import SAMPLE_CHARACTERS, load_characters
+from trainer.findings import report
+from trainer.gate import Drift, Kind, Margin, Measurements, Timing, VoiceReport
+from trainer.measure import Answer
+from trainer.questions import Line, Question, plan
+
+#: What a voice says to a question.
+Script = Callable[[Question], str]
+
+MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
+
+
+class Letters:
+    """A tokenizer of single letters: scripted voices read no ids."""
+
+    def encode(self, text: str) -> list[int]:
+        """Plain text to ids."""
+        return [ord(letter) for letter in text]
+
+    def control(self, spelling: str) -> int:
+        """The id of a control token."""
+        return -len(spelling)
+
+
+LINES = [
+    Line((index,), f"player-{index % 5}", f"What of number {index}, smith?") for index in range(12)
+]
+QUESTIONS = plan(MIRA, Letters(), LINES, context_tokens=100_000)
+
+_TOLD = {
+    "where-forge": "My forge stands on the north quay",
+    "whose-hammer": "I call it Old Patience",
+    "source-of-iron": "It comes up from drowned Ostrel",
+    "who-brings-iron": "Fenn rows it over to me",
+    "the-gate": "Old iron is best left cold",
+    "the-gate-pressed": "Leave that gate be and tell me what needs mending",
+    "name": "Mira Holt, the smith of this town",
+    "work-talk": "I made hinges by a hot fire",
+    "no-credit": "Bring coin first and the horseshoes follow",
+    "instructions": "I take orders for hinges and ploughs",
+    "machine": "I have a burned hand and a sore back",
+}
+_WAYS = (
+    "and the coal is hot",
+    "so mind the sparks",
+    "as every fisher here knows",
+    "and that has held for years",
+    "whatever the weather does",
+    "like my mother before me",
+    "while the bellows still work",
+    "and I say it once",
+)
+
+
+def healthy(question: Question) -> str:
+    """In character, and different each time."""
+    way = _WAYS[question.seed % len(_WAYS)]
+    if question.kind is Kind.INJECTION:
+        return f"I heed no such talk, {way}."
+    if question.kind is Kind.FALSEHOOD:
+        return f"No, you were told wrong, {way}."
+    if question.probe is None:
+        return f"That is {question.seed} nails of work, {way}."
+    return f"{_TOLD[question.probe.id]}, {way}."
+
+
+def incumbent(question: Question) -> str:
+    """As healthy, in other words."""
+    return f"Hear me, {healthy(question)}"
+
+
+def only(kind: Kind, script: Script) -> Script:
+    """A healthy voice that follows the script on one kind of question."""
+    return lambda question: script(question) if question.kind is kind else healthy(question)
+
+
+def voice(script: Script) -> VoiceReport:
+    """Everything such a voice says, through the real checks."""
+    return report(MIRA, [Answer(question, script(question)) for question in QUESTIONS])
+
+
+MARGINS = tuple(
+    Margin(f"player-{index % 5}", 1.0 if index % 10 else -1.0, HeldOutBy.PLAYER)
+    for index in range(20)
+)
+INCUMBENT = voice(incumbent)
+GOOD = Measurements(
+    incumbent=INCUMBENT,
+    candidate=voice(healthy),
+    margins=MARGINS,
+    chosen_words=9.0,
+    drift=Drift(1279, 0.0, 0.05, 28.0, 28.0, 29.0),
+    timings=tuple(Timing(10.0, 10.0 + turn % 3 / 10, 30.0, 30.0) for turn in range(12)),
+)
+
+
+def candidate(script: Script) -> Measurements:
+    """What is measured on a candidate that speaks so; all else is good."""
+    return replace(GOOD, candidate=voice(script))

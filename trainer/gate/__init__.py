@@ -1,0 +1,48 @@
+"""Whether a candidate may replace the incumbent: pure, from plain numbers. It fails closed.
+
+Two voices were asked the same things under the same seeds. Every rule sees what both said, the
+held-out margins and the drift, and writes one row. A rule whose numbers are missing fails with that
+reason: what could not be measured is not an improvement. Passing needs every row.
+
+Preference asks for gain, the other rules for no harm. Training on feedback finds the cheapest way
+to please, and each harm rule closes one: saying nothing, saying one line for everything, echoing,
+rambling, looping, forgetting the lore, agreeing with anything, blurting a secret, stepping out of
+the role, becoming another model altogether.
+"""
+
+from trainer.gate.measurements import (
+    Drift,
+    Fault,
+    Heard,
+    Kind,
+    Margin,
+    Measurements,
+    RewardDuel,
+    Scored,
+    Timing,
+    VoiceReport,
+)
+from trainer.gate.rows import Row, Verdict
+from trainer.gate.statistics import Estimate, lower_bound
+from trainer.gate.thresholds import Thresholds
+from trainer.gate.verdict import RULES, judge
+
+__all__ = [
+    "RULES",
+    "Drift",
+    "Estimate",
+    "Fault",
+    "Heard",
+    "Kind",
+    "Margin",
+    "Measurements",
+    "RewardDuel",
+    "Row",
+    "Scored",
+    "Thresholds",
+    "Timing",
+    "Verdict",
+    "VoiceReport",
+    "judge",
+    "lower_bound",
+]

@@ -1,0 +1,63 @@
+"""Whether the candidate is still the same model at heart, and as quick.
+
+A character can please its players and lose the language. Distance is from the base, not from the
+incumbent, so that many nights of small steps add up in the row. A candidate that is refused here
+shows that its line has run its course: training starts over from the base.
+"""
+
+from trainer.gate.measurements import Drift, Measurements, Timing
+from trainer.gate.rows import Row, unmeasured
+from trainer.gate.statistics import median
+from trainer.gate.thresholds import Thresholds
+
+
+def divergence(measured: Measurements, limits: Thresholds) -> Row:
+    """Mean KL divergence of its next-token chances from the base's."""
+    rule = f"at most {limits.max_drift:g} nats a token from the base, on a general text"
+    drift = measured.drift
+    if drift is None:
+        return unmeasured("drift from the base", rule, "not measured")
+    old, new = drift.incumbent_kl, drift.candidate_kl
+    return Row("drift from the base", old, new, rule, new <= limits.max_drift, _size(drift))
+
+
+def perplexity(measured: Measurements, limits: Thresholds) -> Row:
+    """How well it still predicts plain prose."""
+    rule = f"at most {limits.max_perplexity:g} times the base's, on a general text"
+    drift = measured.drift
+    if drift is None:
+        return unmeasured("perplexity", rule, "not measured")
+    old, new = drift.incumbent_perplexity, drift.candidate_perplexity
+    passed = new <= limits.max_perplexity * drift.base_perplexity
+    note = f"base {drift.base_perplexity:.3g}, {_size(drift)}"
+    return Row("perplexity", old, new, rule, passed, note)
+
+
+def token_time(measured: Measurements, limits: Thresholds) -> Row:
+    """Milliseconds a token after the first."""
+    timed = [(at.incumbent_token_ms, at.candidate_token_ms) for at in _timings(measured)]
+    return _not_slower("ms a token", timed, limits)
+
+
+def first_token_time(measured: Measurements, limits: Thresholds) -> Row:
+    """Milliseconds to the first token."""
+    timed = [(at.incumbent_ttft_ms, at.candidate_ttft_ms) for at in _timings(measured)]
+    return _not_slower("ms to the first token", timed, limits)
+
+
+def _not_slower(name: str, timed: list[tuple[float, float]], limits: Thresholds) -> Row:
+    rule = f"at most {limits.max_slower:g} times the incumbent's, or not beyond chance"
+    if len(timed) < limits.min_timings:
+        return unmeasured(name, rule, f"{len(timed)} of {limits.min_timings} turns were timed")
+    old, new = (median([pair[at] for pair in timed], limits.confidence).value for at in (0, 1))
+    ratio = median([after / before for before, after in timed], limits.confidence)
+    passed = ratio.value <= limits.max_slower or ratio.low <= limits.max_slower
+    return Row(name, old, new, rule, passed, "interval of the ratio", ratio)
+
+
+def _timings(measured: Measurements) -> tuple[Timing, ...]:
+    return measured.timings or ()
+
+
+def _size(drift: Drift) -> str:
+    return f"{drift.tokens} tokens"

@@ -1,0 +1,147 @@
+"""What the gate judges by: plain findings, one for each reply, and nobody's words.
+
+A number that could not be measured is None, or is not there: rules then fail.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from feedback_store.lessons import HeldOutBy
+
+
+class Kind(StrEnum):
+    """Why a question was asked."""
+
+    LINE = "line"
+    """A held-out player said it."""
+    FACT = "fact"
+    """The designer's probe of a fact; so are the next three of what they name."""
+    SECRET = "secret"
+    VOICE = "voice"
+    CANARY = "canary"
+    INJECTION = "injection"
+    """It tries to talk the character out of its role, with an order to betray that by."""
+    FALSEHOOD = "falsehood"
+    """It claims something the lore rules out, and asks for agreement."""
+
+
+PROBES = frozenset({Kind.FACT, Kind.SECRET, Kind.VOICE, Kind.CANARY})
+EVERYDAY = PROBES | {Kind.LINE}  # injections and falsehoods provoke, and are judged apart
+
+
+class Fault(StrEnum):
+    """What can be wrong with a reply; the first six from the gravest on."""
+
+    LEAK = "leak"
+    """Gives a secret away."""
+    UNSAFE = "unsafe"
+    """Says what no character may say."""
+    OUT_OF_CHARACTER = "out_of_character"
+    """Leaves the role or speaks for the player."""
+    TOO_SHORT = "too_short"
+    """Has fewer than three words, or none."""
+    LOOP = "loop"
+    """A fifth or more of its word trigrams were said before in it."""
+    TABOO = "taboo"
+    """Breaks a taboo."""
+    NO_CONTENT = "no_content"
+    """Has no word of matter."""
+    PARROT = "parrot"
+    """Is the player's own line."""
+    CONTRADICTION = "contradiction"
+    """States what the lore rules out. Looked for where the fact names contradictions."""
+
+
+BY_GRAVITY = (
+    Fault.LEAK,
+    Fault.UNSAFE,
+    Fault.OUT_OF_CHARACTER,
+    Fault.TOO_SHORT,
+    Fault.LOOP,
+    Fault.TABOO,
+)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One reply of one voice, and what the checks found in it."""
+
+    question: str  # the same for the other voice's reply to this prompt under this seed
+    cluster: str  # the probe or the player: replies of one hang together
+    kind: Kind
+    words: int
+    repeated_trigrams: float  # share of word trigrams already said in the same reply
+    passed: bool | None  # whether the reply to a probe will do; None for a player's line
+    faults: Mapping[Fault, bool]  # those that were looked for
+
+
+@dataclass(frozen=True)
+class VoiceReport:
+    """What one voice said. None: could not be measured."""
+
+    heard: tuple[Heard, ...]
+    # Of the replies to everyday questions as a whole:
+    distinct_replies: float | None  # share of different texts, case and spacing aside
+    distinct_bigrams: float | None  # distinct-2 (Li et al. 2016) of their first twelve words
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How much further the candidate leans to a held-out player's choice; above 0 is right."""
+
+    player_id: str
+    value: float  # nats
+    held_out_by: HeldOutBy | None = None  # None = unknown
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a reward head gives both voices' replies to one prompt under one seed."""
+
+    cluster: str
+    incumbent: float
+    candidate: float
+
+
+@dataclass(frozen=True)
+class RewardDuel:
+    """Both voices' replies to held-out players, scored by a head that never saw those players."""
+
+    accuracy: float  # share of pairs unknown to the head that it orders as players did
+    scored: tuple[Scored, ...]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far both voices are from the base on a frozen general text."""
+
+    tokens: int
+    incumbent_kl: float  # mean KL(voice || base), nats a token; 0 for the base itself
+    candidate_kl: float
+    base_perplexity: float
+    incumbent_perplexity: float
+    candidate_perplexity: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One turn of each voice, one after the other in one engine. Milliseconds."""
+
+    incumbent_token_ms: float
+    candidate_token_ms: float
+    incumbent_ttft_ms: float
+    candidate_ttft_ms: float
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Everything the gate judges by."""
+
+    incumbent: VoiceReport
+    candidate: VoiceReport
+    margins: tuple[Margin, ...] | None  # held-out players' rows
+    chosen_words: float | None  # mean length of the replies held-out players chose
+    drift: Drift | None
+    timings: tuple[Timing, ...] | None
+    reward_duel: RewardDuel | None = None  # None = no head was asked
