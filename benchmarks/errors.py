@@ -2,7 +2,8 @@
 
 BenchmarkError
 ├── PeerMissingError   a peer is not installed here: its figures stay empty
-└── PeerBrokeError     a peer ended, hung up or answered nonsense in the middle of a run
+├── PeerBrokeError     a peer ended, hung up or answered nonsense in the middle of a run
+└── NightBrokeError    a night's command failed, or another version answered than should
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class PeerMissingError(BenchmarkError):
 
 class PeerBrokeError(BenchmarkError):
     """A peer broke off in the middle of a run."""
+
+
+class NightBrokeError(BenchmarkError):
+    """A night's command failed, or another version answered than should."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -15,6 +16,11 @@ def anonymous_bytes(pid: int) -> int:
 def resident_bytes(pid: int) -> int:
     """Resident memory of one process, files included."""
     return _status_bytes(pid, "VmRSS")
+
+
+def peak_bytes() -> int:
+    """The most resident memory that this process has had at once, files included."""
+    return _status_bytes(os.getpid(), "VmHWM")
 
 
 def family(pid: int) -> list[int]:

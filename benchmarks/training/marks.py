@@ -1,0 +1,15 @@
+"""The figures to reach."""
+
+from __future__ import annotations
+
+from benchmarks.marks import Mark
+
+MARKS = (
+    Mark("dpo_speedup", "pairs/s of DPO: ours / TRL as it comes, the same loss curve", 1.5),
+    Mark("dpo_memory", "peak memory of DPO: ours / TRL as it comes", None, 0.8),
+    Mark("dpo_loss_difference", "largest difference of the two in a step's loss", None, 0.02),
+    Mark("dpo_pairs_per_s", "pairs/s of DPO, ours"),
+    Mark("serving_kept", "tok/s of 4 dialogues: beside a training / alone", 0.9),
+    Mark("qlora_tokens_per_s", "tokens/s of DPO on 8B weights in four bits, on a GPU"),
+    Mark("qlora_gib", "GPU memory of that"),
+)

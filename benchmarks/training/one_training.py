@@ -1,0 +1,101 @@
+"""One training in a process of its own, so that its memory is its own: ours, or TRL as it comes.
+
+    python -m benchmarks.training.one_training stock --base model.gguf --cache ~/.cache/troupe
+
+Both begin at the same weights and see the same ids in the same order under the same arguments. TRL
+as it comes has its own forward and collator. Prints a line a step, and last JSON: seconds, peak
+bytes, every step's loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from peft import PeftModel
+from transformers import AutoTokenizer, set_seed
+from trl.trainer.dpo_config import DPOConfig
+
+from benchmarks.memory import peak_bytes
+from benchmarks.training.ground import CHARACTER, OURS, STOCK
+from benchmarks.training.rows import pairs
+from npc_server.engine.llama import Vocab
+from trainer import dpo
+from trainer.base import ensure_base
+from trainer.datasets import WEIGHT, Lesson, PairIds, pair_dataset
+from trainer.lora import StartingPoint, load_policy
+from trainer.priority import yield_to_others
+from trainer.progress import Desk
+from trainer.training import Arguments, common_arguments, use_all_cores
+from trainer.training import train as run
+from trainer.watch import Watch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training took, and how its loss went."""
+
+    seconds: float  # of training alone: no loading
+    peak_bytes: int  # resident, of the whole process
+    losses: tuple[float, ...]  # a step
+
+
+def train(side: str, base: Path, cache: Path, count: int) -> Trained:
+    """Train a new adapter on so many pairs."""
+    config, vocab = dpo.Config(), Vocab(base)
+    rows = pairs(CHARACTER, vocab, count)
+    start = StartingPoint(ensure_base(base, cache), vocab, None)
+    use_all_cores()
+    set_seed(config.schedule.seed)
+    policy = load_policy(start, config.lora, config.memory)
+    learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
+    watch = Watch(Desk(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = common_arguments(config, Path(folder))
+        build = dpo.build if side == OURS else build_stock
+        seconds = run(build(config, learned, policy, start.base_dir, arguments), watch)
+    losses = tuple(metrics.loss for metrics in watch.history)
+    return Trained(seconds, peak_bytes(), losses)
+
+
+def build_stock(
+    config: dpo.Config,
+    learned: Lesson[PairIds],
+    policy: PeftModel,
+    base_dir: Path,
+    arguments: Arguments,
+) -> dpo.ReadyPairsTrainer:
+    """TRL's trainer as its documentation sets it up, on ids that are final."""
+    return dpo.ReadyPairsTrainer(
+        model=policy,
+        args=DPOConfig(
+            **arguments,
+            loss_type=["sigmoid", "sft"],
+            loss_weights=[1.0, config.sft_weight],
+            beta=config.beta,
+        ),
+        train_dataset=pair_dataset(learned.rows).remove_columns(WEIGHT),
+        processing_class=AutoTokenizer.from_pretrained(base_dir),
+    )
+
+
+def main() -> None:
+    """Train once and print what came of it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("side", choices=[OURS, STOCK])
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=16)
+    parser.add_argument("--yields", action="store_true", help="give way to everybody else")
+    asked = parser.parse_args()
+    if asked.yields:
+        yield_to_others()
+    trained = train(asked.side, asked.base, asked.cache.expanduser(), asked.pairs)
+    print(json.dumps(asdict(trained)))
+
+
+if __name__ == "__main__":
+    main()

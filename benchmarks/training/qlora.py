@@ -1,0 +1,105 @@
+"""DPO on 8B weights in four bits on one GPU: tokens a second, and the memory it takes.
+
+The weights are random: speed and memory do not ask what a model knows. Needs a CUDA GPU and some
+20 GB of disk; elsewhere it is left out with that reason.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measures import measured
+from benchmarks.training.ground import CHARACTER, Findings, Ground
+from benchmarks.training.rows import pairs
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Width:
+    """How large a llama is."""
+
+    hidden: int
+    inner: int
+    layers: int
+    heads: int
+    kv_heads: int
+
+
+LLAMA_8B = Width(hidden=4096, inner=14336, layers=32, heads=32, kv_heads=8)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What one training came to."""
+
+    tokens_per_s: float
+    losses: tuple[float, ...]
+
+
+async def run(ground: Ground) -> Findings:
+    """One training of the extent's pairs."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return Findings({}, notes=["qlora: left out, there is no CUDA GPU here"])
+    ground.tell("8B in four bits", 0, 1)
+    pace = train(ground, LLAMA_8B)
+    figures = {
+        "qlora_tokens_per_s": measured([pace.tokens_per_s]),
+        "qlora_gib": measured([torch.cuda.max_memory_allocated() / GIB]),
+    }
+    return Findings(figures, {"qlora_losses": pace.losses})
+
+
+def train(ground: Ground, width: Width) -> Pace:
+    """Learn the extent's pairs on random weights of this width, in four bits."""
+    # Not at the top: the other parts start processes and need no model library themselves.
+    from npc_server.engine.llama import Vocab
+    from trainer import dpo
+    from trainer.base import ensure_base
+    from trainer.datasets import Lesson, PairIds
+    from trainer.lora import StartingPoint
+    from trainer.progress import Desk
+    from trainer.settings import Memory, Optimizer, Weights
+    from trainer.training import teach
+
+    vocab = Vocab(ground.base)
+    rows = pairs(CHARACTER, vocab, ground.extent.pairs)
+    base_dir = _random_base(ensure_base(ground.base, ground.cache), width, ground.scratch)
+    memory = Memory(Weights.NF4, Optimizer.PAGED_ADAMW_8BIT, gradient_checkpointing=True)
+    config = replace(dpo.Config(), memory=memory)
+    learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
+    start = StartingPoint(base_dir, vocab, None)
+    result = teach(
+        config,
+        learned,
+        start,
+        ground.scratch / "qlora-adapter",
+        Desk(lambda at: ground.tell("8B in four bits", at.step, at.total_steps)),
+        lambda policy, arguments: dpo.build(config, learned, policy, base_dir, arguments),
+    )
+    tokens = sum(2 * len(row.prompt) + len(row.chosen) + len(row.rejected) for row in rows)
+    losses = tuple(metrics.loss for metrics in result.history)
+    return Pace(tokens / result.train_s, losses)
+
+
+def _random_base(like: Path, width: Width, scratch: Path) -> Path:
+    """A model folder with `like`'s tokenizer and random weights."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = scratch / "random-base"
+    shutil.copytree(like, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    config = AutoConfig.from_pretrained(like)
+    config.hidden_size, config.intermediate_size = width.hidden, width.inner
+    config.num_hidden_layers, config.num_attention_heads = width.layers, width.heads
+    config.num_key_value_heads, config.head_dim = width.kv_heads, width.hidden // width.heads
+    models: Any = AutoModelForCausalLM
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = models.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained(folder)
+    return folder

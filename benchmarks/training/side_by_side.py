@@ -1,0 +1,66 @@
+"""DPO as we train it beside TRL as it comes: speed, memory, and whether it is the same training.
+
+Same weights, pairs, order and settings, in processes that take turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from benchmarks.errors import PeerBrokeError
+from benchmarks.measures import measured, ratio
+from benchmarks.training.ground import OURS, STOCK, Findings, Ground
+
+#: Of one_training, by side: a training each.
+Trained = dict[str, list[dict[str, Any]]]
+
+
+async def run(ground: Ground) -> Findings:
+    """Both sides in turn, as often as the extent says."""
+    trained: Trained = {OURS: [], STOCK: []}
+    for number in range(ground.extent.rounds):
+        for side, of_side in trained.items():
+            done = 2 * number + (side == STOCK)
+            ground.tell(f"DPO, {side}", done, 2 * ground.extent.rounds)
+            of_side.append(await _train(ground, side))
+    return _findings(trained, ground.extent.pairs)
+
+
+async def _train(ground: Ground, side: str) -> dict[str, Any]:
+    options = {"base": ground.base, "cache": ground.cache, "pairs": ground.extent.pairs}
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    log = ground.scratch / f"{side}.log"
+    with log.open("w") as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.training.one_training", side, *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=said,
+        )
+        printed, _ = await process.communicate()
+    if process.returncode != 0:
+        raise PeerBrokeError(f"{side} training: {log.read_text()[-500:]}")
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+def _findings(trained: Trained, pairs: int) -> Findings:
+    speed = {side: [pairs / one["seconds"] for one in of] for side, of in trained.items()}
+    peaks = {side: [one["peak_bytes"] / 2**20 for one in of] for side, of in trained.items()}
+    curves = {side: [one["losses"] for one in of] for side, of in trained.items()}
+    apart = [
+        max(abs(a - b) for a, b in zip(*both, strict=True))
+        for both in zip(curves[OURS], curves[STOCK], strict=True)
+    ]
+    figures = {
+        "dpo_speedup": ratio(speed[OURS], speed[STOCK]),
+        "dpo_memory": ratio(peaks[OURS], peaks[STOCK]),
+        "dpo_loss_difference": measured(apart),
+        "dpo_pairs_per_s": measured(speed[OURS]),
+    }
+    samples = {f"{side}_pairs_per_s": values for side, values in speed.items()}
+    samples |= {f"{side}_peak_mib": values for side, values in peaks.items()}
+    samples |= {f"{side}_losses": curve[-1] for side, curve in curves.items()}
+    return Findings(figures, samples)
