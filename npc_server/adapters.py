@@ -1,5 +1,8 @@
 """Which adapter version is live for each character, and who still speaks under an older one.
 
+Voices and reward heads are looked after alike, each kind by an `Adapters` of its own; a version of
+the other kind is refused.
+
 Every turn leases the live version for its whole length, so a promotion never changes a running
 reply. A version goes live only after its files were verified, its base compared and the engine has
 loaded it; until then, and if any of that fails, the old version stays. A version that is neither
@@ -15,22 +18,32 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 
 from npc_server.engine.errors import EngineDiedError, EngineError
 from npc_server.engine.protocol import Engine
 from npc_server.errors import AdapterMisfitError, UnknownCharacterError
 from personas.adapter_repo import AdapterRepo, Manifest
 from personas.errors import AdapterRepoError
+from personas.reward_heads import words_of
 
 logger = logging.getLogger(__name__)
 
 
+class Kind(StrEnum):
+    """What an adapter is for."""
+
+    VOICE = "voice"  # speaks
+    HEAD = "reward head"  # judges what was spoken
+
+
 @dataclass(frozen=True)
 class LiveAdapter:
-    """What a turn speaks under."""
+    """What a turn speaks under, or what judges its candidates."""
 
     version: str = ""  # "" = the bare base
     content_hash: str = ""
+    contrast: tuple[int, int] | None = None  # the two token ids that a head scores by
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ Rehearse = Callable[[str, LiveAdapter], Awaitable[None]]
 
 
 class Adapters:
-    """Live adapter versions of a cast."""
+    """Live adapter versions, of one kind, of a cast."""
 
     def __init__(
         self,
@@ -58,7 +71,9 @@ class Adapters:
         base_sha256: str,
         characters: Sequence[str],
         rehearse: Rehearse | None = None,
+        kind: Kind = Kind.VOICE,
     ) -> None:
+        self._kind = kind
         self._rehearse = rehearse
         self._repo = repo
         self._engine = engine
@@ -137,9 +152,13 @@ class Adapters:
     async def watch(self, interval_s: float) -> None:
         """Follow the aliases on disk, which other processes promote in, until cancelled."""
         while True:
-            for character in self._live:
-                await self.refresh(character)
+            await self.refresh_all()
             await asyncio.sleep(interval_s)
+
+    async def refresh_all(self) -> None:
+        """Look at the aliases of every character."""
+        for character in self._live:
+            await self.refresh(character)
 
     async def promote(self, character: str, version: str) -> tuple[LiveAdapter, LiveAdapter]:
         """Make a version live; returns the old and the new one.
@@ -197,7 +216,7 @@ class Adapters:
             yield LiveAdapter()
             return
         manifest = await self._checked(character, version)
-        adapter = LiveAdapter(version, manifest.content_hash)
+        adapter = _live_adapter(manifest)
         with self._leased(character, adapter):
             folder = self._repo.path(character, version)
             await self._engine.load_adapter(adapter.content_hash, folder)
@@ -210,6 +229,11 @@ class Adapters:
                 f"{character} {version} was trained on base {manifest.base_sha256[:12]}, but "
                 f"{self._base_sha256[:12]} is served; retrain it"
             )
+        kind = Kind.VOICE if words_of(manifest) is None else Kind.HEAD
+        if kind is not self._kind:
+            raise AdapterMisfitError(
+                f"{character} {version} is a {kind}, not a {self._kind}; promote another version"
+            )
         return manifest
 
     def _switch(self, character: str, new: LiveAdapter) -> LiveAdapter:
@@ -217,7 +241,7 @@ class Adapters:
         self._problems.pop(character, None)
         self._refused.pop(character, None)
         names = (new.version or "base", old.version or "base")
-        logger.info("%s: %s is live (was %s)", character, *names)
+        logger.info("%s: %s %s is live (was %s)", character, self._kind, *names)
         self._unload_soon(old)
         return old
 
@@ -233,7 +257,7 @@ class Adapters:
     def _report(self, character: str, error: Exception) -> None:
         if self._problems.get(character) != str(error):
             kept = self._live[character].version or "base"
-            logger.error("%s: %s stays live: %s", character, kept, error)
+            logger.error("%s: %s %s stays live: %s", character, self._kind, kept, error)
         self._problems[character] = str(error)
 
     def _unload_soon(self, adapter: LiveAdapter) -> None:
@@ -253,3 +277,8 @@ class Adapters:
         hashes = {live.content_hash for live in self._live.values()}
         hashes |= {leased.content_hash for (_, leased), count in self._leases.items() if count > 0}
         return adapter.content_hash in hashes
+
+
+def _live_adapter(manifest: Manifest) -> LiveAdapter:
+    words = words_of(manifest)
+    return LiveAdapter(manifest.version, manifest.content_hash, words.contrast if words else None)

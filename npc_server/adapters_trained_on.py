@@ -1,4 +1,4 @@
-"""Which adapter versions learned from one player, and what an operator can do about it.
+"""Which versions, voices and reward heads, learned from one player, and what can be done about it.
 
 A version that was trained on from such a one has learned from the player too.
 """
@@ -6,7 +6,7 @@ A version that was trained on from such a one has learned from the player too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,22 +23,26 @@ class Taught:
     live: bool
     inherited: bool  # from a version it was trained on from, not from the player's own rows
     instead: str  # newest version of the character that did not; "" = only the bare base
+    is_head: bool = False  # it chooses between replies and speaks none
 
 
-def found(adapters: Path, player_id: str) -> tuple[Taught, ...]:
+def found(adapters: Path, heads: Path, player_id: str) -> tuple[Taught, ...]:
     """Of all characters that have versions. Raises AdapterRepoError."""
-    folders = adapters.iterdir() if adapters.is_dir() else ()
-    names = sorted(entry.name for entry in folders if re.fullmatch(ID_PATTERN, entry.name))
-    repo = AdapterRepo(adapters)
-    return tuple(
-        taught
-        for name in names
-        for taught in trained_on(player_id, repo.versions(name), repo.aliases(name).live)
+    return (
+        *_found(adapters, player_id, are_heads=False),
+        *_found(heads, player_id, are_heads=True),
     )
 
 
+def _found(root: Path, player_id: str, are_heads: bool) -> Iterator[Taught]:
+    folders = root.iterdir() if root.is_dir() else ()
+    repo = AdapterRepo(root)
+    for name in sorted(entry.name for entry in folders if re.fullmatch(ID_PATTERN, entry.name)):
+        yield from trained_on(player_id, repo.versions(name), repo.aliases(name).live, are_heads)
+
+
 def trained_on(
-    player_id: str, versions: Iterable[Manifest], live: str | None
+    player_id: str, versions: Iterable[Manifest], live: str | None, are_heads: bool = False
 ) -> tuple[Taught, ...]:
     """Of one character's versions, given oldest first."""
     manifests = tuple(versions)
@@ -51,6 +55,7 @@ def trained_on(
             live=one.version == live,
             inherited=player_id not in one.players,
             instead=clean[-1] if clean else "",
+            is_head=are_heads,
         )
         for one in manifests
         if one.version in tainted
@@ -75,16 +80,16 @@ def _tainted(player_id: str, manifests: Iterable[Manifest]) -> set[str]:
 
 def _line(one: Taught) -> str:
     how = "was trained on from one that learned" if one.inherited else "learned"
-    return (
-        f"{one.character} {one.version}{', live now,' if one.live else ''} {how} from this player"
-    )
+    name = f"{one.character}{' reward head' if one.is_head else ''} {one.version}"
+    return f"{name}{', live now,' if one.live else ''} {how} from this player"
 
 
 def _remedy(one: Taught) -> str:
+    heads, nothing = (" --heads", "no head") if one.is_head else ("", "the bare base")
     back = (
-        f"npc adapters promote {one.character} {one.instead}"
+        f"npc adapters promote {one.character} {one.instead}{heads}"
         if one.instead
-        else f"npc adapters rollback {one.character}, until the bare base is live"
+        else f"npc adapters rollback {one.character}{heads}, until {nothing} is live"
     )
     return (
         f"To take it out of {one.character}: {back}; then npc train {one.character} trains a new "

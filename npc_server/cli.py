@@ -2,8 +2,8 @@
 
 Exit codes
   0  done
-  1  the work was done and the answer is no (a gate rejected, a demo stage failed), or a question
-     was answered with no
+  1  the work was done and the answer is no (a gate rejected, a training or a demo stage failed),
+     or a question was answered with no
   2  wrong usage, wrong configuration, broken persona files
   3  something needed is not there or cannot be used: model, server, version, feedback store,
      backup, extra package
@@ -17,7 +17,6 @@ import getpass
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -32,7 +31,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from feedback_store.errors import FeedbackStoreError
-from npc_server import feedback_commands, models
+from npc_server import feedback_commands, models, training_commands
 from npc_server.command_line import (
     AsJson,
     ConfigFile,
@@ -40,7 +39,6 @@ from npc_server.command_line import (
     complaints,
     config_of,
     console,
-    trainer_flags,
     work_progress,
 )
 from npc_server.config import Config
@@ -72,11 +70,17 @@ app.add_typer(adapters_app, name="adapters")
 app.add_typer(persona_app, name="persona")
 app.add_typer(model_app, name="model")
 app.add_typer(feedback_commands.app, name="feedback")
+app.add_typer(training_commands.runs_app, name="runs")
+app.command(epilog="Example:  npc train mira --no-promote")(training_commands.train)
+app.command(epilog='Example:  npc nightly --every "03:00"')(training_commands.nightly)
 
 DEMO_REPORT = Path("demo-report.md")
 AUTO = "auto"
 Wanted = Literal["auto", "original", "q8_0", "q4_mix", "iq4_nl", "q4_0"]
 
+OfHeads = Annotated[
+    bool, typer.Option("--heads", help="Of the reward heads, which choose between replies.")
+]
 Server = Annotated[
     str | None, typer.Option("--server", help="host:port; the configured one when left out.")
 ]
@@ -207,35 +211,18 @@ def demo(
     )
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-    epilog="Example:  npc train mira",
-)
-def train(context: typer.Context, config_file: ConfigFile = None) -> None:
-    """Retrain one character from its players' feedback; `npc train --help` lists the options."""
-    asks_for_help = "--help" in context.args
-    flags = [] if asks_for_help else _trainer_flags(config_of(config_file))
-    command = [sys.executable, "-m", "trainer.worker", *context.args, *flags]
-    # The trainer is a process of its own: it needs packages and memory that nothing else does.
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
-
-
-def _trainer_flags(config: Config) -> list[str]:
-    return trainer_flags(config, models.resolve(config.model.base, config.paths.cache.expanduser()))
-
-
 @adapters_app.command("list", epilog="Example:  npc adapters list mira --json")
 def adapters_list(
     character: Annotated[
         str | None, typer.Argument(help="Character id; all when left out.")
     ] = None,
+    heads: OfHeads = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
     """List adapter versions, oldest first, with the live one marked."""
     config = config_of(config_file)
-    repo = AdapterRepo(config.paths.adapters)
+    repo = _repo(config, heads)
     names = [character] if character else sorted(load_characters(config.paths.characters))
     rows = [row for name in names for row in _version_rows(repo, name)]
     if as_json:
@@ -278,24 +265,31 @@ def _version_rows(repo: AdapterRepo, character: str) -> list[dict[str, Any]]:
 def promote(
     character: Annotated[str, typer.Argument(help="Character id.")],
     version: Annotated[str, typer.Argument(help="Version, as `npc adapters list` shows it.")],
+    heads: OfHeads = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Make a version live. A running server follows within a second."""
-    aliases = AdapterRepo(config_of(config_file).paths.adapters).promote(character, version)
-    _show_live(character, aliases)
+    aliases = _repo(config_of(config_file), heads).promote(character, version)
+    _show_live(character, aliases, heads)
 
 
 @adapters_app.command(epilog="Example:  npc adapters rollback mira")
 def rollback(
     character: Annotated[str, typer.Argument(help="Character id.")],
+    heads: OfHeads = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Make the version live again that was live before."""
-    _show_live(character, AdapterRepo(config_of(config_file).paths.adapters).rollback(character))
+    _show_live(character, _repo(config_of(config_file), heads).rollback(character), heads)
 
 
-def _show_live(character: str, aliases: Aliases) -> None:
-    console.print(f"{character}: {aliases.live or 'the bare base'} is live")
+def _repo(config: Config, heads: bool) -> AdapterRepo:
+    return AdapterRepo(config.paths.heads if heads else config.paths.adapters)
+
+
+def _show_live(character: str, aliases: Aliases, heads: bool) -> None:
+    nothing = "no reward head" if heads else "the bare base"
+    console.print(f"{character}: {aliases.live or nothing} is live")
 
 
 @persona_app.command("check", epilog="Example:  npc persona check characters/")

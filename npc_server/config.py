@@ -1,7 +1,8 @@
 """The one configuration: `npc.toml`, overridden by `NPC_*` variables, closed and frozen.
 
 Keys are sections and names; `NPC_SERVER_PORT` overrides `port` of `[server]`. Unknown keys and
-impossible values are all reported at once. Settings come from nowhere else.
+impossible values are all reported at once. Settings come from nowhere else. The trainer's tables
+are only handed on: it knows their keys, and checks them when it starts.
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ class PathsConfig(_Section):
     def adapters(self) -> Path:
         """The adapter repo's root."""
         return self.data.expanduser() / "adapters"
+
+    @property
+    def heads(self) -> Path:
+        """The root of the reward heads: an adapter repo of their own."""
+        return self.data.expanduser() / "heads"
+
+    @property
+    def runs(self) -> Path:
+        """The records of training runs."""
+        return self.data.expanduser() / "runs"
 
     @property
     def player_key(self) -> Path:
@@ -103,6 +114,9 @@ class Config(_Section):
     engine: EngineSection = EngineSection()
     feedback: FeedbackSection = FeedbackSection()
     privacy: PrivacySection = PrivacySection()
+    training: Mapping[str, Any] = {}  # as written, for the trainer
+    gate: Mapping[str, Any] = {}  # the same
+    night: Mapping[str, Any] = {}  # the same
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Config:

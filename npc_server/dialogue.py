@@ -2,9 +2,10 @@
 
 A turn claims its session, leases the live adapter version, renders the prompt, streams the
 engine's deltas and is recorded with all that made it before its end is announced, or soon after
-when the disk is slow. Where the persona wants the best of several replies, all are drawn before the
-first word is said. A turn cut short is recorded as cancelled, or failed when the engine broke
-off, with what was said, and leaves no trace in the conversation.
+when the disk is slow. Where the persona wants the best of several replies, all are drawn, and
+judged by the character's reward head if it has one, before the first word is said. A turn cut
+short is recorded as cancelled, or failed when the engine broke off, with what was said, and leaves
+no trace in the conversation.
 
 This is the door for personal data. A player's id becomes a pseudonym here, and their line loses
 what identifies people outside the game before anything else sees it: prompt, history and record
@@ -16,7 +17,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,7 @@ from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.limits import check_id, check_text
 from npc_server.recorder import Recorder
-from npc_server.reranking import best, candidates_of, drawn
+from npc_server.reranking import Candidate, candidates_of, drawn, favourite, finalists
 from npc_server.sessions import Exchange, Session, Sessions, Take
 from npc_server.turns import Finished, Model, Started, Turn, cut_short, new_turn_id, recorded
 from personas.persona import Persona
@@ -59,11 +60,17 @@ class Dialogue:
     """Runs the turns of all sessions."""
 
     def __init__(
-        self, characters: Mapping[str, Persona], model: Model, adapters: Adapters, memory: Memory
+        self,
+        characters: Mapping[str, Persona],
+        model: Model,
+        adapters: Adapters,
+        memory: Memory,
+        heads: Adapters | None = None,  # of the characters with candidates; None = no one judges
     ) -> None:
         self._characters = characters
         self._model = model
         self._adapters = adapters
+        self._heads = heads
         self._sessions = memory.sessions
         self._recorder = memory.recorder
         self._memory = memory
@@ -192,15 +199,28 @@ class Dialogue:
     async def _speak_best(self, turn: Turn) -> AsyncGenerator[Delta | Finished]:
         begun = time.perf_counter()
         candidates = await drawn(self._model.engine, candidates_of(turn.request, turn.best_of))
-        persona, said = turn.session.persona, turn.exchange.player_text
-        chosen = best(candidates, self._model.scorer, persona, said, turn.history)
+        turn, chosen = await self._chosen(turn, candidates)
         waited_ms = (time.perf_counter() - begun) * 1e3
         reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
-        turn = replace(turn, sampling=chosen.request.sampling)
         finished = await self._conclude(turn, reply, len(candidates))
         if reply.text:
             yield Delta(reply.text)
         yield finished
+
+    async def _chosen(self, turn: Turn, candidates: Sequence[Candidate]) -> tuple[Turn, Candidate]:
+        """The candidate to say, and the turn as it came to it."""
+        persona, said = turn.session.persona, turn.exchange.player_text
+        best = finalists(candidates, self._model.scorer, persona, said, turn.history)
+        head, chosen = await self._judged(persona, best)
+        return replace(turn, sampling=chosen.request.sampling, judge=head), chosen
+
+    async def _judged(self, persona: Persona, best: Sequence[Candidate]) -> tuple[str, Candidate]:
+        """The head's favourite under the version that judged; without one, the first."""
+        if self._heads is None:
+            return "", best[0]
+        with self._heads.lease(persona.id) as head:
+            chosen = await favourite(self._model.engine, head, self._model.tokenizer, best)
+        return (head.version, chosen) if chosen else ("", best[0])
 
     async def _conclude(self, turn: Turn, reply: Finish, candidates: int = 1) -> Finished:
         started, session = turn.started, turn.session

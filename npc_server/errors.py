@@ -6,7 +6,7 @@ ServerError
 ├── UnknownSessionError     (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session speaks one turn at a time
-├── AdapterMisfitError      the adapter was trained on another base (ValueError)
+├── AdapterMisfitError      the adapter is of another base or kind (ValueError)
 └── ConfigError             npc.toml or the environment (ValueError)
 """
 
@@ -47,7 +47,7 @@ class SessionBusyError(ServerError):
 
 
 class AdapterMisfitError(ServerError, ValueError):
-    """The adapter was trained on another base model."""
+    """The adapter was trained on another base model, or for another purpose."""
 
 
 class ConfigError(ServerError, ValueError):

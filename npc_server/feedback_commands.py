@@ -193,16 +193,29 @@ def forget(
             _ensure_pseudonyms(config, store)
         deleted = store.forget(pseudonym).result()
     emptied = _log_emptied(config)
-    taught = adapters_trained_on.found(config.paths.adapters, pseudonym)
+    stopped = _drop_frozen(config, pseudonym)
+    taught = adapters_trained_on.found(config.paths.adapters, config.paths.heads, pseudonym)
     if as_json:
         versions = [asdict(one) for one in taught]
         answer = {"player": pseudonym, "deleted": asdict(deleted), "log_emptied": emptied}
-        print(json.dumps({**answer, "versions": versions}, indent=2))
+        print(json.dumps({**answer, "runs": stopped, "versions": versions}, indent=2))
         return
     _say(f"{pseudonym}: {_told(deleted)}")
+    for run in stopped:
+        _say(
+            f"Unfinished training run {run} held rows of this player; they are removed, and it ends"
+        )
     for advice in (*_log_advice(emptied), *adapters_trained_on.advice(taught)):
         _say(advice)
     _say("Backups and exports made before still hold this player: delete or redo them")
+
+
+def _drop_frozen(config: Config, pseudonym: str) -> list[str]:
+    """Remove the rows that unfinished trainings kept, if any is of the player; which runs."""
+    from feedback_store.frozen_snapshots import drop_player
+
+    dropped = drop_player(sorted(config.paths.runs.glob("*/snapshot.json")), pseudonym)
+    return [file.parent.name for file in dropped]
 
 
 def _told(deleted: Forgotten) -> str:

@@ -1,25 +1,32 @@
 """Best of n: several replies to one prompt at once, of which the best is said.
 
 The candidates differ in nothing but the seed, so the engine reads their prompt once and draws them
-side by side. Which is best is a scorer's word; the one here only knows faults, and judges nobody's
-charm. It is pure and deterministic: the same candidates give the same winner.
+side by side. Faults come first: a pure, deterministic scorer leaves only the candidates with the
+fewest. Among these the character's reward head decides, an adapter that scores a reply by two
+logits after its end; so charm never makes up for a leaked secret. Without a head, or when the
+engine cannot score, the first of them is said.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from npc_server.adapters import LiveAdapter
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Engine, Finish, Request
 from personas import checks
 from personas.persona import Persona
-from personas.render import Line, Speaker
+from personas.render import Line, Speaker, Tokenizer, reply_ids
 from personas.words import words
+
+logger = logging.getLogger(__name__)
 
 _SEEDS = 1 << 32
 
@@ -105,13 +112,7 @@ async def drawn(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:
     Raises what the first failed with when all fail. Cancelling it, or an error that is not the
     engine's, cancels all, and returns only when the engine is free of them.
     """
-    tasks = [asyncio.create_task(_finished(engine, request)) for request in requests]
-    try:
-        ended = await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    ended = await _all_finished(engine, requests)
     replies = [
         Candidate(request, reply)
         for request, reply in zip(requests, ended, strict=True)
@@ -120,6 +121,16 @@ async def drawn(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:
     if not replies:
         raise next(error for error in ended if isinstance(error, EngineError))
     return replies
+
+
+async def _all_finished(engine: Engine, requests: Sequence[Request]) -> list[Finish | EngineError]:
+    tasks = [asyncio.create_task(_finished(engine, request)) for request in requests]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _finished(engine: Engine, request: Request) -> Finish | EngineError:
@@ -133,15 +144,53 @@ async def _finished(engine: Engine, request: Request) -> Finish | EngineError:
     raise RuntimeError(f"the engine left request {request.request_id} without a finish")
 
 
-def best(
+def finalists(
     candidates: Sequence[Candidate],
     scorer: Scorer,
     persona: Persona,
     player_text: str,
     history: Sequence[Line],
-) -> Candidate:
-    """The candidate with the highest score; of equals, the first."""
-    return max(
-        candidates,
-        key=lambda candidate: scorer.score(persona, player_text, history, candidate.reply.text),
+) -> list[Candidate]:
+    """The candidates with the highest score, in the order they were drawn."""
+    scores = [
+        scorer.score(persona, player_text, history, candidate.reply.text)
+        for candidate in candidates
+    ]
+    return [one for one, score in zip(candidates, scores, strict=True) if score == max(scores)]
+
+
+async def favourite(
+    engine: Engine, head: LiveAdapter, tokenizer: Tokenizer, candidates: Sequence[Candidate]
+) -> Candidate | None:
+    """The candidate that the head scores highest, of equals the first.
+
+    None when it does not judge: there is no head, no choice, or the engine fails.
+    """
+    if head.contrast is None or len(candidates) == 1:
+        return None
+    ended = await _all_finished(engine, [_judging(head, tokenizer, one) for one in candidates])
+    scores = [_score(one) for one in ended]
+    if not all(map(math.isfinite, scores)):
+        errors = "; ".join(str(one) for one in ended if isinstance(one, EngineError))
+        logger.warning("reward head %s judged nothing: %s", head.version, errors or scores)
+        return None
+    return candidates[scores.index(max(scores))]
+
+
+def _judging(head: LiveAdapter, tokenizer: Tokenizer, candidate: Candidate) -> Request:
+    """The prompt and the reply as the head was trained on them: the reply ends its turn."""
+    asked = candidate.request
+    return Request(
+        request_id=f"{asked.request_id}-judged",
+        prompt_ids=(*asked.prompt_ids, *reply_ids(candidate.reply.text, tokenizer)),
+        adapter=head.content_hash,
+        pinned_tokens=asked.pinned_tokens,
+        contrast=head.contrast,
     )
+
+
+def _score(ended: Finish | EngineError) -> float:
+    """In nats; not finite when there is none."""
+    if isinstance(ended, EngineError) or ended.contrast is None:
+        return -math.inf
+    return ended.contrast

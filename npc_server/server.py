@@ -37,7 +37,7 @@ from npc.v1 import (
     feedback_pb2_grpc,
 )
 from npc_server import models
-from npc_server.adapters import Adapters, LiveAdapter
+from npc_server.adapters import Adapters, Kind, LiveAdapter
 from npc_server.config import Config, EngineSection
 from npc_server.dialogue import Dialogue, Memory, sampling_of
 from npc_server.engine.llama import ContextShape, Vocab
@@ -92,6 +92,7 @@ class Parts:
     model: Model
     store: Store
     repo: AdapterRepo
+    heads: AdapterRepo
     pseudonyms: Pseudonyms
 
 
@@ -107,7 +108,8 @@ def build(config: Config) -> Parts:
     engine = LlamaEngine(_engine_config(path, config.engine))
     model = Model(engine, vocab, models.file_sha256(path))
     store, pseudonyms = open_store(config)
-    return Parts(characters, model, store, AdapterRepo(config.paths.adapters), pseudonyms)
+    repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
+    return Parts(characters, model, store, repo, heads, pseudonyms)
 
 
 def open_store(config: Config) -> tuple[Store, Pseudonyms]:
@@ -180,7 +182,7 @@ async def running(
     """A serving server for the length of the block, with who keeps its engine alive."""
     assembly = _assemble(parts, config)
     try:
-        await _bring_up(parts, assembly.adapters)
+        await _bring_up(parts, assembly.adapters, assembly.heads)
         async with _listening(assembly, config) as port:
             await _announce(assembly.status, serving=True)
             on_ready(port)
@@ -195,6 +197,7 @@ class _Assembly:
 
     parts: Parts
     adapters: Adapters
+    heads: Adapters
     supervisor: Supervisor
     engine: SupervisedEngine
     sessions: Sessions
@@ -213,28 +216,41 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         if supervisor.serving:
             await rehearse(parts.model, parts.characters[character], adapter)
 
-    adapters = Adapters(
-        parts.repo, parts.model.engine, parts.model.base_sha256, tuple(parts.characters), prepare
-    )
+    made = parts.model.engine
+    base_sha256 = parts.model.base_sha256
+    judged = [name for name, one in parts.characters.items() if one.sampling.best_of > 1]
+    adapters = Adapters(parts.repo, made, base_sha256, tuple(parts.characters), prepare)
+    heads = Adapters(parts.heads, made, base_sha256, judged, prepare, Kind.HEAD)
     supervisor = Supervisor(
-        parts.model.engine, partial(_bring_up, parts, adapters), partial(_announce, status)
+        made, partial(_bring_up, parts, adapters, heads), partial(_announce, status)
     )
-    engine = SupervisedEngine(parts.model.engine, supervisor)
+    engine = SupervisedEngine(made, supervisor)
     sessions, recorder = Sessions(), Recorder(parts.store)
     silence = timedelta(seconds=config.feedback.silence_s)
     memory = Memory(sessions, recorder, parts.pseudonyms, silence)
-    dialogue = Dialogue(parts.characters, replace(parts.model, engine=engine), adapters, memory)
+    model = replace(parts.model, engine=engine)
+    dialogue = Dialogue(parts.characters, model, adapters, memory, heads)
     return _Assembly(
-        parts, adapters, supervisor, engine, sessions, recorder, dialogue, Calls(), Events(), status
+        parts=parts,
+        adapters=adapters,
+        heads=heads,
+        supervisor=supervisor,
+        engine=engine,
+        sessions=sessions,
+        recorder=recorder,
+        dialogue=dialogue,
+        calls=Calls(),
+        events=Events(),
+        status=status,
     )
 
 
-async def _bring_up(parts: Parts, adapters: Adapters) -> None:
+async def _bring_up(parts: Parts, *pools: Adapters) -> None:
     """From nothing, or from a death, to a first word."""
     await parts.model.engine.start()
-    await adapters.restore()
-    for character in parts.characters:
-        await adapters.refresh(character)
+    for pool in pools:
+        await pool.restore()
+        await pool.refresh_all()
     await _warm_up(parts)
 
 
@@ -248,6 +264,7 @@ async def _listening(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
         beside = (
             assembly.supervisor.run(),
             assembly.adapters.watch(section.adapter_poll_s),
+            assembly.heads.watch(section.adapter_poll_s),
             sweep_hourly(assembly.parts.store, config.privacy),
         )
         async with assembly.recorder.at_work(section.grace_s), _beside(*beside):

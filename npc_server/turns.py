@@ -65,6 +65,7 @@ class Turn:
     history: tuple[Line, ...]  # before the player's line, then the earlier takes on the reply
     prompt: Prompt
     sampling: Sampling
+    judge: str = ""  # version of the reward head that chose among candidates; "" = none did
 
     @property
     def best_of(self) -> int:
@@ -130,4 +131,5 @@ def recorded(turn: Turn, reply: Finish, base_sha256: str) -> TurnRecord:
 
 def _sampling(turn: Turn) -> dict[str, JSON]:
     drawn = asdict(turn.sampling)
-    return {**drawn, "stop": list(turn.sampling.stop), "best_of": turn.best_of}
+    judge: dict[str, JSON] = {"judge": turn.judge} if turn.judge else {}
+    return {**drawn, "stop": list(turn.sampling.stop), "best_of": turn.best_of, **judge}

@@ -4,7 +4,8 @@ A turn waits until a sequence is free, takes over what is known of its prompt, r
 chunks, then yields a token a step until it ends. Ends of every kind (stop, length, cancel,
 failure) free the sequence in the same step. Running turns occupy neighbouring sequences from 0 on,
 since only neighbours can share a decode: a turn that ends in the middle makes way for a waiting
-one, or the last running one is moved there.
+one, or the last running one is moved there. A request for a contrast is a turn that ends where its
+first token would be drawn.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from npc_server.engine.protocol import (
     FinishReason,
     ModelInfo,
     Request,
+    Sampling,
     Stats,
 )
-from npc_server.engine.sampling import Sampler, check_sampling, token_logprob
+from npc_server.engine.sampling import Logits, Sampler, check_sampling, token_logprob
 from npc_server.engine.scheduler import (
     Chunk,
     Limits,
@@ -67,6 +69,7 @@ class _Turn:
     save_at: set[int] = field(default_factory=set)  # lengths at which others want a copy
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    contrast: float | None = None
     cached_tokens: int = 0
     started_s: float = 0.0
     first_token_s: float = 0.0
@@ -392,8 +395,12 @@ class EngineCore:
         return True
 
     def _draw(self, turn: _Turn, row: int) -> None:
-        """Sample the token that follows this row, and say it."""
+        """Sample the token that follows this row, and say it; or compare two that could."""
         assert turn.sampler is not None
+        if turn.request.contrast is not None:
+            turn.contrast = _difference(self._llama.logits(row), turn.request.contrast)
+            self._finish(turn, FinishReason.STOP)
+            return
         try:
             token = turn.sampler.sample(row)
         except EngineError as error:  # this turn's grammar, say; the others go on
@@ -523,6 +530,20 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
         raise RequestRejectedError(
             f"adapter_scale is {request.adapter_scale}; it lies in 0..{_MOST_SCALE:g}"
         )
+    if request.contrast is not None:
+        _check_contrast(request, request.contrast, vocab_size)
+
+
+def _check_contrast(request: Request, contrast: tuple[int, int], vocab_size: int) -> None:
+    if not all(0 <= token < vocab_size for token in contrast):
+        raise RequestRejectedError(f"the contrast holds token ids outside 0..{vocab_size - 1}")
+    if request.sampling != Sampling():
+        raise RequestRejectedError("a contrast draws nothing; leave its sampling as it is")
+
+
+def _difference(logits: Logits, contrast: tuple[int, int]) -> float:
+    first, second = contrast
+    return float(logits[first]) - float(logits[second])
 
 
 def _reading_rows(turn: _Turn, count: int, width: int, logits: bool) -> list[Row]:
@@ -553,4 +574,5 @@ def _finish_of(turn: _Turn, reason: FinishReason) -> Finish:
         queue_ms=(started - turn.arrived_s) * 1e3,
         ttft_ms=((turn.first_token_s or now) - turn.arrived_s) * 1e3,
         total_ms=(now - turn.arrived_s) * 1e3,
+        contrast=turn.contrast,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from npc_server.engine.errors import AdapterRejectedError, EngineDiedError, UnknownAdapterError
@@ -20,6 +21,7 @@ from npc_server.engine.protocol import (
 )
 
 Script = Callable[[Request], str]
+Contrasts = Callable[[Request], float]
 
 SEQUENCES = 8
 TTFT_MS = 1.0
@@ -29,13 +31,15 @@ TOTAL_MS = 2.0
 class FakeEngine:
     """An `Engine` without a model.
 
-    `script` makes the reply of a request, or raises what the engine is to raise. While `gate` is
-    cleared, replies halt after their first word, so that a test can act in the middle of one.
+    `script` makes the reply of a request, or raises what the engine is to raise; so does
+    `contrasts` for one that asks for a contrast. While `gate` is cleared, replies halt after their
+    first word, so that a test can act in the middle of one.
     `die` ends it as a crash would; while `startable` is cleared, `start` waits.
     """
 
     def __init__(self, script: Script = lambda request: f"reply {request.sampling.seed}") -> None:
         self._script = script
+        self.contrasts: Contrasts = lambda _: 0.0
         self.requests: list[Request] = []
         self.finished: list[Finish] = []
         self.adapters: dict[str, Path] = {}
@@ -71,6 +75,9 @@ class FakeEngine:
         self.requests.append(request)
         self.running += 1
         try:
+            if request.contrast is not None:
+                yield replace(finish_of(request, ""), contrast=self.contrasts(request))
+                return
             text = self._script(request)
             for i, word in enumerate(text.split(" ")):
                 yield Delta(word if i == 0 else f" {word}")

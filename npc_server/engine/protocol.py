@@ -48,7 +48,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One reply to generate."""
+    """One reply to generate, or one prompt to judge."""
 
     request_id: str
     prompt_ids: tuple[int, ...]
@@ -57,6 +57,7 @@ class Request:
     adapter_scale: float = 1.0  # strength of the adapter; 0 = the bare base
     pinned_tokens: int = 0  # prompt tokens from the start that other turns will share: kept cached
     background: bool = False  # nobody waits for it: its prompt is read in small portions
+    contrast: tuple[int, int] | None = None  # say nothing; report how far one token beats another
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Finish:
     queue_ms: float  # from arrival until a sequence was free
     ttft_ms: float  # from arrival to the first sampled token
     total_ms: float
+    contrast: float | None = None  # logit after the prompt of the first token minus the second's
 
 
 @dataclass(frozen=True)

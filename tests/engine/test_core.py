@@ -277,3 +277,77 @@ def test_a_late_take_shares_the_prompt_of_one_that_is_speaking(bench: Bench) -> 
     bench.run()
     assert bench.finish("second").cached_tokens == len(PROMPT) - 1
     assert bench.finish("second").token_ids == bench.finish("first").token_ids
+
+
+# Contrasts
+
+
+def contrast(
+    bench: Bench,
+    request_id: str,
+    prompt: tuple[int, ...] = PROMPT,
+    adapter: str = "",
+    pinned: int = 0,
+) -> None:
+    """Ask how far one token beats another."""
+    bench.core.submit(
+        Request(request_id, prompt, adapter, contrast=(100, 101), pinned_tokens=pinned)
+    )
+
+
+def test_a_contrast_says_nothing_and_frees_its_sequence(bench: Bench) -> None:
+    contrast(bench, "r")
+    bench.run()
+    (finish,) = bench.events["r"]
+    assert isinstance(finish, Finish)
+    assert (finish.text, finish.token_ids, finish.reason) == ("", (), FinishReason.STOP)
+    assert finish.contrast is not None
+    assert (bench.core.stats().running, bench.core.stats().generated_tokens) == (0, 0)
+
+
+def test_contrasts_beside_running_replies_are_what_they_are_alone(
+    bench: Bench, tiny_model: Path, tmp_path: Path
+) -> None:
+    alone = Bench(tiny_model)
+    for one in (bench, alone):
+        one.core.load_adapter("head", tiny_gguf.write_adapter(tmp_path / "head", seed=5))
+    prompts = {f"c{at}": (*PROMPT, *range(100, 104 + 3 * at)) for at in range(3)}
+    for name, prompt in prompts.items():
+        contrast(alone, name, prompt, "head")
+        alone.run()
+    bench.submit("reply")
+    for _ in range(4):
+        bench.core.step()
+    for name, prompt in prompts.items():
+        contrast(bench, name, prompt, "head", pinned=len(PROMPT))
+    bench.run()
+    assert bench.finish("reply").token_ids == Bench(tiny_model).ids()
+    measured = {name: bench.finish(name).contrast for name in prompts}
+    assert measured == {
+        name: pytest.approx(alone.finish(name).contrast, abs=1e-3) for name in prompts
+    }
+    assert len(set(measured.values())) == 3
+
+
+def test_contrasts_of_one_prompt_read_it_once(bench: Bench) -> None:
+    for at in range(3):
+        contrast(bench, f"c{at}", (*PROMPT, 100 + at, 2))
+    bench.run()
+    assert [bench.finish(f"c{at}").cached_tokens for at in range(3)] == [
+        0,
+        len(PROMPT),
+        len(PROMPT),
+    ]
+
+
+@pytest.mark.parametrize("words", [(-1, 5), (5, tiny_gguf.VOCABULARY)])
+def test_a_contrast_of_ids_outside_the_vocabulary_is_refused(
+    bench: Bench, words: tuple[int, int]
+) -> None:
+    with pytest.raises(RequestRejectedError, match="contrast holds token ids outside"):
+        bench.core.submit(Request("r", PROMPT, contrast=words))
+
+
+def test_a_contrast_takes_no_settings_it_would_ignore(bench: Bench) -> None:
+    with pytest.raises(RequestRejectedError, match="draws nothing"):
+        bench.core.submit(Request("r", PROMPT, contrast=(1, 2), sampling=GREEDY))

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from feedback_store.frozen_snapshots import freeze
 from feedback_store.pseudonyms import Pseudonyms, ensure_key
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
+from feedback_store.selection import select
 from feedback_store.store import Store
 from npc_server.adapters_trained_on import trained_on
 from npc_server.cli import app
@@ -239,6 +241,33 @@ def test_forgetting_lists_versions_and_says_how_to_take_it_out(
     assert f"mira {second}, live now, learned from this player" in shown
     assert f"npc adapters promote mira {first}; then npc train mira" in shown
     assert "Backups and exports" in shown
+
+
+def test_forgetting_lists_reward_heads_and_takes_them_back_too(
+    store: Store, data: Path, ann: str, tmp_path: Path
+) -> None:
+    repo = AdapterRepo(data / "heads")
+    only = _publish(repo, tmp_path / "1", seed=1, parent=None, players=(ann,))
+    repo.promote("mira", only)
+    shown = said("forget", ANN, "--yes")
+    assert f"mira reward head {only}, live now, learned from this player" in shown
+    assert "npc adapters rollback mira --heads, until no head is live" in shown
+    CliRunner().invoke(app, ["adapters", "rollback", "mira", "--heads"])
+    assert repo.aliases("mira").live is None
+
+
+def test_forgetting_takes_the_player_out_of_unfinished_trainings(
+    store: Store, data: Path, ann: str
+) -> None:
+    snapshot = select("mira", store.turns("mira"), store.events("mira"))
+    with_ann, without = data / "runs" / "0001-mira", data / "runs" / "0002-fenn"
+    for folder, rows in ((with_ann, snapshot), (without, select("fenn", [], []))):
+        folder.mkdir(parents=True)
+        freeze(rows, folder / "snapshot.json")
+    shown = said("forget", ANN, "--yes")
+    assert "Unfinished training run 0001-mira held rows of this player" in shown
+    assert not (with_ann / "snapshot.json").exists()
+    assert (without / "snapshot.json").exists()
 
 
 def test_a_version_trained_on_from_one_that_learned_has_learned_too() -> None:

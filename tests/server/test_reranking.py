@@ -1,13 +1,25 @@
 """Which of several replies is said."""
 
 import asyncio
+import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from npc_server.adapters import LiveAdapter
 from npc_server.engine.errors import DecodeError, EngineBusyError, EngineError
 from npc_server.engine.fake import FakeEngine, finish_of
 from npc_server.engine.protocol import Request, Sampling
-from npc_server.reranking import Candidate, FaultScorer, best, candidates_of, drawn
+from npc_server.reranking import (
+    Candidate,
+    FaultScorer,
+    candidates_of,
+    drawn,
+    favourite,
+    finalists,
+)
+from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_characters
 from personas.render import Line, Speaker
 
@@ -23,7 +35,7 @@ def mira() -> Persona:
 def chosen(mira: Persona, *replies: str, history: tuple[Line, ...] = ()) -> str:
     """Which of the replies wins."""
     candidates = [Candidate(REQUEST, finish_of(REQUEST, reply)) for reply in replies]
-    return best(candidates, FaultScorer(), mira, "Hello.", history).reply.text
+    return finalists(candidates, FaultScorer(), mira, "Hello.", history)[0].reply.text
 
 
 def test_candidates_differ_in_seed_and_name_alone() -> None:
@@ -112,3 +124,70 @@ async def test_a_broken_engine_breaks_the_turn_and_leaves_nothing_running() -> N
     with pytest.raises(ZeroDivisionError):
         await drawn(engine, candidates_of(REQUEST, 3))
     assert engine.running == 0
+
+
+# The head's word
+
+
+HEAD = LiveAdapter("v0001-00000000", "head", contrast=(7, 8))
+TOKENIZER = FakeTokenizer()
+
+
+def reply_in(request: Request) -> str:
+    """The reply that a request asks the head about."""
+    assert request.prompt_ids[-1] == TOKENIZER.control("<|im_end|>")
+    return TOKENIZER.decode(request.prompt_ids[len(REQUEST.prompt_ids) : -1])
+
+
+async def favoured(
+    contrasts: Callable[[Request], float], *replies: str, head: LiveAdapter = HEAD
+) -> tuple[str | None, FakeEngine]:
+    """The head's favourite, and the engine that was asked for it."""
+    engine = FakeEngine()
+    engine.adapters["head"] = Path()
+    engine.contrasts = contrasts
+    candidates = [
+        Candidate(request, finish_of(request, reply))
+        for request, reply in zip(candidates_of(REQUEST, len(replies)), replies, strict=True)
+    ]
+    chosen = await favourite(engine, head, TOKENIZER, candidates)
+    return chosen.reply.text if chosen else None, engine
+
+
+async def test_the_head_judges_each_reply_after_the_prompt_it_answers() -> None:
+    chosen, engine = await favoured(lambda request: len(reply_in(request)), "One.", "Three.", "Two")
+    assert chosen == "Three."
+    asked = engine.requests
+    assert {(one.adapter, one.contrast, one.sampling) for one in asked} == {
+        ("head", (7, 8), Sampling())
+    }
+    assert len({one.request_id for one in asked}) == 3
+
+
+async def test_of_replies_that_please_equally_the_first_is_said() -> None:
+    assert (await favoured(lambda _: 1.0, "One.", "Two."))[0] == "One."
+
+
+@pytest.mark.parametrize("head", [LiveAdapter(), LiveAdapter("v0001-00000000", "unknown", (7, 8))])
+async def test_without_a_head_in_the_engine_nobody_judges(head: LiveAdapter) -> None:
+    chosen, engine = await favoured(lambda _: 1.0, "One.", "Two.", head=head)
+    assert (chosen, engine.requests) == (None, [])
+
+
+async def test_one_reply_needs_no_judge() -> None:
+    chosen, engine = await favoured(lambda _: 1.0, "One.")
+    assert (chosen, engine.requests) == (None, [])
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+async def test_a_score_that_is_no_number_decides_nothing(score: float) -> None:
+    assert (await favoured(lambda _: score, "One.", "Two."))[0] is None
+
+
+async def test_one_reply_that_cannot_be_scored_leaves_the_choice_to_the_checks() -> None:
+    def contrasts(request: Request) -> float:
+        if reply_in(request) == "Two.":
+            raise DecodeError("no luck")
+        return 1.0
+
+    assert (await favoured(contrasts, "One.", "Two."))[0] is None

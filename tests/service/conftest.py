@@ -18,14 +18,19 @@ from npc_server.config import Config, FeedbackSection, PrivacySection, ServerSec
 from npc_server.engine.fake import FakeEngine, Script
 from npc_server.server import Parts, running
 from npc_server.turns import Model
-from personas.adapter_repo import AdapterRepo, Draft
+from personas.adapter_repo import JSON, AdapterRepo, Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.reward_heads import METHOD
 from tests import tiny_gguf
 
 BASE_SHA256 = "b" * 64
 HASTY = FeedbackSection(turn_wait_s=0.1)
 KEEP = PrivacySection()
+WORDS: dict[str, JSON] = {
+    "good": {"text": " good", "token": 7},
+    "bad": {"text": " bad", "token": 8},
+}
 PSEUDONYMS = Pseudonyms(b"k" * 32)
 
 
@@ -37,6 +42,7 @@ class Stage:
     engine: FakeEngine
     store: Store
     repo: AdapterRepo
+    heads: AdapterRepo
     folder: Path  # of the test's own data
 
     async def settled(self) -> None:
@@ -49,6 +55,14 @@ class Stage:
         source = tiny_gguf.write_adapter(self.folder / f"source-{seed}", seed)
         draft = Draft(character, None, base_sha256, "dpo", {}, "", (), {})
         return self.repo.publish(draft, source).version
+
+    def publish_head(self, character: str) -> str:
+        """Make a random reward head live; returns its version."""
+        source = tiny_gguf.write_adapter(self.folder / "source-of-head", seed=99)
+        draft = Draft(character, None, BASE_SHA256, METHOD, WORDS, "", (), {})
+        version = self.heads.publish(draft, source).version
+        self.heads.promote(character, version)
+        return version
 
 
 StageMaker = Callable[..., Awaitable[Stage]]
@@ -69,12 +83,13 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
-            repo = AdapterRepo(tmp_path / "adapters")
+            repo, heads = AdapterRepo(tmp_path / "adapters"), AdapterRepo(tmp_path / "heads")
             parts = Parts(
                 load_characters(characters),
                 Model(engine, FakeTokenizer(), BASE_SHA256),
                 store,
                 repo,
+                heads,
                 PSEUDONYMS,
             )
             section = ServerSection(
@@ -84,6 +99,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             await stack.enter_async_context(running(parts, config, port.set_result))
             client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))
-            return Stage(client, engine, store, repo, tmp_path)
+            return Stage(client, engine, store, repo, heads, tmp_path)
 
         yield make

@@ -54,7 +54,7 @@ async def _serve(folder: Path) -> None:
     store, pseudonyms = open_store(config)
     with contextlib.closing(store):
         cast, repo = load_characters(SAMPLE_CHARACTERS), AdapterRepo(config.paths.adapters)
-        parts = Parts(cast, model, store, repo, pseudonyms)
+        parts = Parts(cast, model, store, repo, AdapterRepo(config.paths.heads), pseudonyms)
         async with running(parts, config, lambda port: print(port, flush=True)):
             await stop.wait()
 

@@ -15,8 +15,12 @@ from npc_client.server_process import ServerProcess
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.protocol import Request
 from npc_server.engine.protocol import Sampling as EngineSampling
-from personas.persona import SAMPLE_CHARACTERS
-from tests.service.conftest import Stage, StageMaker
+from personas.adapter_repo import Draft
+from personas.fake import FakeTokenizer
+from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.reward_heads import METHOD
+from tests import tiny_gguf
+from tests.service.conftest import BASE_SHA256, WORDS, Stage, StageMaker
 from tests.service.test_dialogue_service import refusal
 
 pytestmark = pytest.mark.service
@@ -162,6 +166,111 @@ async def test_only_when_all_candidates_fail_the_turn_fails(
     failing.add(1)
     code, _ = await refusal(made.client.say(session.session_id, "Hello?", seed=0))
     assert code is grpc.StatusCode.INTERNAL
+
+
+# The best of several by the character's reward head
+
+
+LIKED = {0: "Cold iron bends nobody.", 1: "Iron first. Talk after.", 2: "The moss lights the way."}
+
+
+def reply_in(request: Request) -> str:
+    """The reply that a request asks the head about."""
+    return FakeTokenizer().decode(request.prompt_ids[:-1]).rpartition("assistant\n")[2]
+
+
+@pytest.fixture
+async def judged(stage: StageMaker, tmp_path: Path) -> Stage:
+    """Mira draws three, and a head that likes moss is live."""
+    cast = _cast(tmp_path, best_of=3)
+    made = await stage(lambda request: LIKED[request.sampling.seed], characters=cast)
+    made.engine.contrasts = lambda request: float("moss" in reply_in(request))
+    made.publish_head("mira")
+    while not made.engine.adapters:  # the server looks at the disk by itself
+        await asyncio.sleep(0.01)
+    return made
+
+
+async def said(made: Stage) -> str:
+    """Mira's reply to a new player."""
+    session = await made.client.start_session("mira", "p1")
+    return (await made.client.say(session.session_id, "Hello.", seed=0)).text
+
+
+async def test_of_faultless_replies_the_head_chooses_and_the_record_says_so(judged: Stage) -> None:
+    assert await said(judged) == LIKED[2]
+    (turn,) = judged.store.turns("mira")
+    assert turn.reply_text == LIKED[2]
+    assert (turn.sampling["seed"], turn.sampling["judge"]) == (2, judged.heads.aliases("mira").live)
+
+
+async def test_a_leak_loses_however_much_the_head_likes_it(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    secret = load_characters(SAMPLE_CHARACTERS)["mira"].lore.secrets[0].leak_words[0]
+    lines = {**LIKED, 0: f"Moss. It was {secret}."}
+    cast = _cast(tmp_path, best_of=3)
+    made = await stage(lambda request: lines[request.sampling.seed], characters=cast)
+    made.engine.contrasts = lambda request: 9.0 if secret in reply_in(request) else 0.0
+    made.publish_head("mira")
+    while not made.engine.adapters:
+        await asyncio.sleep(0.01)
+    assert await said(made) == LIKED[1]
+
+
+async def test_a_head_that_fails_leaves_the_choice_to_the_checks(judged: Stage) -> None:
+    def fail(request: Request) -> float:
+        raise DecodeError("no luck")
+
+    judged.engine.contrasts = fail
+    assert await said(judged) == LIKED[0]
+    (turn,) = judged.store.turns("mira")
+    assert "judge" not in turn.sampling
+
+
+async def test_without_a_head_nobody_is_asked(best_of_three: Stage) -> None:
+    assert await said(best_of_three) == LINES[2]
+    assert [request.contrast for request in best_of_three.engine.requests[1:]] == [None] * 3
+
+
+async def test_a_character_that_draws_one_reply_needs_no_head_in_memory(
+    stage: StageMaker,
+) -> None:
+    made = await stage()
+    made.publish_head("mira")
+    await asyncio.sleep(0.2)  # several looks at the disk
+    assert made.engine.adapters == {}
+
+
+async def test_a_restarted_engine_has_its_heads_again(judged: Stage) -> None:
+    starts = judged.engine.starts
+    judged.engine.die()
+    async with asyncio.timeout(5):
+        while judged.engine.starts == starts or not judged.engine.adapters:
+            await asyncio.sleep(0.01)
+        await judged.client.wait_until_serving(5)
+    assert await said(judged) == LIKED[2]
+
+
+async def test_a_voice_is_no_head(stage: StageMaker, tmp_path: Path) -> None:
+    made = await stage(characters=_cast(tmp_path, best_of=3))
+    source = tiny_gguf.write_adapter(tmp_path / "voice", seed=3)
+    draft = Draft("mira", None, BASE_SHA256, "dpo", {}, "", (), {})
+    made.heads.promote("mira", made.heads.publish(draft, source).version)
+    await asyncio.sleep(0.2)  # several looks at the disk
+    assert made.engine.adapters == {}
+    assert await said(made) == "reply 0"
+
+
+async def test_a_head_is_no_voice(stage: StageMaker, tmp_path: Path) -> None:
+    made = await stage()
+    source = tiny_gguf.write_adapter(tmp_path / "head", seed=3)
+    draft = Draft("mira", None, BASE_SHA256, METHOD, WORDS, "", (), {})
+    version = made.repo.publish(draft, source).version
+    code, why = await refusal(made.client.promote("mira", version))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "is a reward head, not a voice" in why
+    assert made.repo.aliases("mira").live is None
 
 
 # The real model

@@ -1,0 +1,84 @@
+"""Snapshots kept beside an unfinished training, so that a killed one goes on with the same rows.
+
+They hold players' words, so they are of this package: only their owner can read the file, damage is
+told without quoting it, and forgetting a player removes every snapshot that names the player.
+A training whose snapshot is gone cannot go on.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from feedback_store.errors import StoreCorruptError
+from feedback_store.publishing import publish, workplace
+from feedback_store.selection import Edited, Labelled, Pair, Snapshot
+
+_SNAPSHOT = TypeAdapter(Snapshot)
+
+
+def freeze(snapshot: Snapshot, file: Path) -> None:
+    """Write a snapshot, whole or not at all. Raises OSError."""
+    with workplace(file) as folder:
+        written = folder / "snapshot"
+        written.touch(mode=0o600)
+        written.write_bytes(_SNAPSHOT.dump_json(snapshot))
+        publish(written, file)
+
+
+def thaw(file: Path) -> Snapshot:
+    """The snapshot that was frozen. FileNotFoundError, StoreCorruptError."""
+    try:
+        return _SNAPSHOT.validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreCorruptError(f"{file} cannot be read: {error}") from error
+    except ValidationError:
+        # Without its cause, which quotes what players said.
+        raise StoreCorruptError(f"{file} is damaged: it is no frozen snapshot") from None
+
+
+def names_player(snapshot: Snapshot, player_id: str) -> bool:
+    """Whether any row, trained on or held out, is of the player."""
+    return player_id in _players(snapshot)
+
+
+def drop_player(files: Iterable[Path], player_id: str) -> list[Path]:
+    """Remove the snapshots that name a player; returns which. Raises OSError.
+
+    One that cannot be read may name anybody and is removed too.
+    """
+    dropped = []
+    for file in files:
+        try:
+            named = names_player(thaw(file), player_id)
+        except FileNotFoundError:
+            continue
+        except StoreCorruptError:
+            named = True
+        if named:
+            file.unlink(missing_ok=True)
+            dropped.append(file)
+    return dropped
+
+
+def turns_of(snapshot: Snapshot) -> set[str]:
+    """The turns that its rows came of, trained on or held out."""
+    return {row.turn_id for row in _rows(snapshot)}
+
+
+def _players(snapshot: Snapshot) -> set[str]:
+    pairs = (*snapshot.train_pairs, *snapshot.held_out_pairs)
+    return {row.player_id for row in _rows(snapshot)} | {pair.rejected_by for pair in pairs}
+
+
+def _rows(snapshot: Snapshot) -> tuple[Pair | Labelled | Edited, ...]:
+    return (
+        *snapshot.train_pairs,
+        *snapshot.held_out_pairs,
+        *snapshot.train_labels,
+        *snapshot.held_out_labels,
+        *snapshot.train_edits,
+        *snapshot.held_out_edits,
+    )
