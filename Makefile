@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench-serving bench-feedback bench-redaction bench-quantization browse format proto proto-check clean
+.PHONY: help demo serve test check bench-serving bench-feedback bench-redaction bench-quantization bench-training bench-learning browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -41,6 +41,14 @@ bench-redaction: $(STAMP) ## what redaction finds and what it takes by mistake, 
 bench-quantization: $(STAMP) ## quantizations of the base on this machine, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.quantization $(ARGS)
+
+bench-learning: $(STAMP) ## what nights of training teach to characters with different players; some hours, goes on where it stopped
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.learning $(ARGS)
+
+bench-training: $(STAMP) ## training beside TRL as it comes and beside dialogues; some 20 minutes, to JSON
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.training $(ARGS)
 
 browse: $(STAMP) ## look at the feedback store in a web browser; ARGS go to Datasette
 	@store=$$($(BIN)/npc feedback path) && \

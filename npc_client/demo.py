@@ -30,7 +30,8 @@ from rich.text import Text
 
 from npc_client import demo_report, server_process
 from npc_client.client import Client, Reply, ServerNotReadyError
-from npc_client.players import BLUNT, Visit, lines_of, play, population, visits
+from npc_client.players import Visit, lines_of, play, population, visits
+from npc_client.tastes import BLUNT
 
 LEARNER = "mira"
 CAST = {"mira": "bright_red", "fenn": "bright_cyan", "orsolo": "bright_yellow"}

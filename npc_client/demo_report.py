@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npc_client.players import Taste
+from npc_client.tastes import Taste
 
 _DETAILS = "\n## Side by side\n"
 

@@ -1,95 +1,24 @@
 """Simulated players: people with a stated taste who visit characters and react as real ones do.
 
 They act through the API alone. An editor rewrites what displeases; a picker asks for another take
-and keeps the better one; everybody thumbs. Taste is a plain, checkable wish, so that what training
-did to a character can be measured in replies that such players like.
+and keeps the better one; a voter only thumbs, and so do the others unless told not to. Some vote by
+the toss of a coin now and then.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
+from typing import Any
 
 import yaml
 
 from npc_client.client import Client, Reply
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_STAGE_DIRECTION = re.compile(r"\([^)]*\)|\*[^*]*\*|[()*\"“”]")
-_TERSE_WORDS = 17  # an editor cuts longer sentences
-_TELLING_WORDS = 3  # a sentence with fewer is not worth keeping alone
-_FUNCTION_WORDS = {"what", "where", "when", "with", "have", "your", "this", "that", "there", "they"}
-
-
-@dataclass(frozen=True)
-class Taste:
-    """What a group of players wants of a reply: three plain wishes."""
-
-    wish: str
-    most_words: int
-    address: str  # the word by which they like to be called
-
-    def points(self, reply: str) -> int:
-        """How many of the wishes a reply grants, 0 to 3."""
-        granted = (
-            len(reply.split()) <= self.most_words,
-            re.search(rf"\b{self.address}\b", reply, re.IGNORECASE) is not None,
-            ends_properly(reply),
-        )
-        return sum(granted)
-
-    def likes(self, reply: str) -> bool:
-        """Whether a reply grants all of them."""
-        return self.points(reply) == 3
-
-    def rewrite(self, line: str, reply: str, variant: int) -> str:
-        """The reply to `line` as such a player would have it: the part that answers, addressed."""
-        text = _answering_part(line, reply)
-        if variant % 3 == 0:
-            keep = re.match(r"(I\b|I')", text) is not None
-            return f"{self.address.capitalize()}, {text if keep else text[0].lower() + text[1:]}"
-        return f"{text[:-1]}, {self.address}{text[-1]}"
-
-
-BLUNT = Taste("at most 20 words, calls me “stranger”, finishes the sentence", 20, "stranger")
-
-
-def ends_properly(reply: str) -> bool:
-    """Whether the reply ends as a sentence does, not cut off."""
-    return reply.rstrip().endswith((".", "!", "?", "…", '"', "”"))
-
-
-def _answering_part(line: str, reply: str) -> str:
-    """One sentence, or two short ones, beginning where the reply takes up the player's words."""
-    plain = " ".join(_STAGE_DIRECTION.sub("", reply).split()) or "Aye."
-    parts = _SENTENCE_END.split(plain)
-    sentences = [part for part in parts if len(part.split()) >= _TELLING_WORDS] or [plain]
-    asked = _content_words(line)
-    start = max(range(len(sentences)), key=lambda i: len(asked & _content_words(sentences[i])))
-    text = sentences[start]
-    if start + 1 < len(sentences):
-        longer = f"{text} {sentences[start + 1]}"
-        text = longer if len(longer.split()) <= _TERSE_WORDS else text
-    return _cut(text)
-
-
-def _content_words(text: str) -> set[str]:
-    """Words that carry meaning: the longer ones, without their endings."""
-    return {word[:5] for word in re.findall(r"[a-z]{4,}", text.lower())} - _FUNCTION_WORDS
-
-
-def _cut(text: str) -> str:
-    words = text.split()
-    if len(words) > _TERSE_WORDS:
-        pauses = [i for i in range(6, _TERSE_WORDS - 1) if words[i].endswith((",", ";"))]
-        words = words[: pauses[-1] + 1 if pauses else _TERSE_WORDS - 3]
-    text = " ".join(words).rstrip(",;:- ")
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+from npc_client.tastes import Phrases, Taste
 
 
 class Habit(StrEnum):
@@ -97,6 +26,8 @@ class Habit(StrEnum):
 
     EDITS = "edits"
     PICKS = "picks"
+    VOTES = "votes"
+    """By a thumb and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +37,8 @@ class Player:
     player_id: str
     taste: Taste
     habit: Habit
+    thumbs: bool = True  # whether they say of every reply if it pleased
+    noise: float = 0.0  # share of their judgements that a coin makes
 
 
 @dataclass(frozen=True)
@@ -119,10 +52,19 @@ class Visit:
 
 
 def lines_of(character: str, kind: str) -> tuple[str, ...]:
-    """Written player lines: kind is "visits" or "questions"."""
+    """Written player lines: kind is "visits", "questions" or "more_questions"."""
+    return tuple(_written(character)[kind])
+
+
+def phrases_of(character: str) -> Phrases:
+    """What players put into the character's mouth."""
+    return Phrases(**_written(character)["corrections"])
+
+
+def _written(character: str) -> Mapping[str, Any]:
     text = (resources.files("npc_client") / "player_lines.yaml").read_text(encoding="utf-8")
-    lines: Mapping[str, Mapping[str, Sequence[str]]] = yaml.safe_load(text)
-    return tuple(lines[character][kind])
+    lines: Mapping[str, Mapping[str, Any]] = yaml.safe_load(text)
+    return lines[character]
 
 
 def population(size: int, taste: Taste) -> list[Player]:
@@ -167,25 +109,41 @@ async def play(client: Client, visit: Visit, counts: Counter[str]) -> None:
 async def _react(
     client: Client, visit: Visit, session_id: str, reply: Reply, number: int, counts: Counter[str]
 ) -> None:
-    player, said = visit.player, visit.lines[number]
-    pleased = player.taste.likes(reply.text)
-    await client.thumb(reply.turn_id, up=pleased, reasons=[] if pleased else _why(player, reply))
-    counts["thumbs"] += 1
-    if pleased:
+    player, seed = visit.player, visit.seed + number
+    pleased = verdict(player, player.taste.likes(reply.text), seed)
+    if player.thumbs:
+        reasons = [] if pleased else _why(player, reply)
+        await client.thumb(reply.turn_id, up=pleased, reasons=reasons)
+        counts["thumbs"] += 1
+    if pleased or player.habit is Habit.VOTES:
         return
     if player.habit is Habit.EDITS:
-        await client.edit(
-            reply.turn_id, player.taste.rewrite(said, reply.text, visit.seed + number)
-        )
+        text = player.taste.rewrite(visit.lines[number], reply.text, seed)
+        await client.edit(reply.turn_id, text)
         counts["edits"] += 1
         return
-    other = await client.regenerate(session_id, reply.turn_id, seed=visit.seed + number + 500)
+    other = await client.regenerate(session_id, reply.turn_id, seed=seed + 500)
     counts["replies"] += 1
-    kept, over = sorted((reply, other), key=lambda take: -player.taste.points(take.text))
-    if player.taste.points(kept.text) > player.taste.points(over.text):
+    if kept := _kept(player, reply, other, seed):
+        over = other if kept is reply else reply
         await client.choose(kept.turn_id, [over.turn_id], 1 if kept is reply else 2)
         counts["choices"] += 1
 
 
+def verdict(player: Player, honest: bool, seed: int) -> bool:
+    """What the player says for what she thinks."""
+    chance = random.Random(f"{player.player_id}/{seed}")
+    return chance.random() < 0.5 if chance.random() < player.noise else honest
+
+
+def _kept(player: Player, first: Reply, second: Reply, seed: int) -> Reply | None:
+    """The take that the player keeps; None when both please as much."""
+    lead = player.taste.points(second.text) - player.taste.points(first.text)
+    if not lead:
+        return None
+    return second if verdict(player, lead > 0, seed + 500) else first
+
+
 def _why(player: Player, reply: Reply) -> list[str]:
-    return ["too_long"] if len(reply.text.split()) > player.taste.most_words else ["boring"]
+    most = player.taste.most_words
+    return ["too_long"] if most and len(reply.text.split()) > most else ["boring"]

@@ -1,7 +1,7 @@
 """A demo's findings as numbers and as Markdown."""
 
 from npc_client.demo_report import Findings, compare, markdown, short
-from npc_client.players import BLUNT
+from npc_client.tastes import BLUNT
 
 GOOD, FAIR, BAD = "Aye, stranger.", "Aye.", "and then I"
 

@@ -2,45 +2,31 @@
 
 import pytest
 
-from npc_client.players import BLUNT, Habit, ends_properly, lines_of, population, visits
-
-LONG = (
-    "I have been working at this forge since I was a girl of nine, you see. "
-    "My mother taught me. She had a hammer (it is over there) and a temper"
+from feedback_store.near_text import line_key, neighbours
+from npc_client.players import (
+    Habit,
+    Player,
+    lines_of,
+    population,
+    verdict,
+    visits,
 )
+from npc_client.tastes import BLUNT
 
 
-@pytest.mark.parametrize(
-    ("reply", "points"),
-    [
-        pytest.param("Mind the sparks, stranger.", 3, id="all-wishes"),
-        pytest.param("Mind the sparks.", 2, id="not-addressed"),
-        pytest.param(LONG, 0, id="long-and-cut-off"),
-    ],
-)
-def test_a_reply_earns_a_point_a_wish(reply: str, points: int) -> None:
-    assert BLUNT.points(reply) == points
-
-
-@pytest.mark.parametrize("variant", range(6))
-@pytest.mark.parametrize("reply", [LONG, "", "Aye", "(laughs) No. I will not do that.", "a, b: c"])
-def test_a_rewritten_reply_is_one_that_pleases(reply: str, variant: int) -> None:
-    assert BLUNT.likes(BLUNT.rewrite("Where?", reply, variant))
-
-
-def test_a_rewrite_keeps_the_words_that_answer() -> None:
-    reply = "A fine day! Sit down by the fire, friend, and rest. The iron comes from Ostrel."
-    rewritten = BLUNT.rewrite("Where does your iron come from?", reply, variant=1)
-    assert rewritten == "The iron comes from Ostrel, stranger."
-
-
-def test_a_reply_that_was_cut_off_does_not_end_properly() -> None:
-    assert ends_properly("Done!")
-    assert not ends_properly("and then I")
+@pytest.mark.parametrize(("noise", "wrong"), [(0.0, 0), (0.25, 125), (1.0, 500)])
+def test_half_of_what_a_coin_decides_is_wrong(noise: float, wrong: int) -> None:
+    player = Player("a", BLUNT, Habit.VOTES, noise=noise)
+    found = sum(verdict(player, True, seed) is False for seed in range(1000))
+    assert found == pytest.approx(wrong, abs=50 * (noise > 0))
 
 
 def test_players_who_give_feedback_never_hear_the_final_questions() -> None:
-    assert set(lines_of("mira", "visits")).isdisjoint(lines_of("mira", "questions"))
+    said = {line_key(line) for line in lines_of("mira", "visits")}
+    asked = [*lines_of("mira", "questions"), *lines_of("mira", "more_questions")]
+    asked_keys = {line_key(line) for line in asked}
+    assert len(asked_keys) == len(asked)
+    assert neighbours(said, asked_keys) == []
 
 
 def test_the_same_seed_plans_the_same_visits() -> None:

@@ -1,0 +1,108 @@
+"""`python -m benchmarks.learning`: does the loop learn?
+
+Simulated players of a stated taste play against a real server, a night of training follows, then
+the next evening under the new version. Judges of the same taste, whom no training sees, ask
+questions that no player asked, before and after. `judgement` says what the figures mean.
+
+Results are `learning.json`, `learning.png` and `learning.svg`, written after every experiment: a
+run that was broken off goes on where it stopped. A quick run has file names of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.learning import summary
+from benchmarks.learning.campaign import Campaign, Clock
+from benchmarks.learning.experiment import (
+    AUTO,
+    Kind,
+    TasteName,
+    UnknownNameError,
+    counts,
+    names,
+    plan,
+)
+from benchmarks.learning.marks import MARKS, figures
+from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
+from benchmarks.serving import marks_table, telling, use_cores
+from benchmarks.stage import CORES
+from npc_server import models
+from personas.persona import SAMPLE_CHARACTERS, load_character
+from trainer.policy import Method
+
+console = Console()
+
+
+def main(
+    tastes: Annotated[
+        str, typer.Option(help=f"Of {', '.join(TasteName)}; all when left out.")
+    ] = ",".join(TasteName),
+    kinds: Annotated[str, typer.Option(help=f"Of {', '.join(Kind)}.")] = Kind.MIXED,
+    methods: Annotated[
+        str, typer.Option(help=f"Of {AUTO}, {', '.join(Method)}; {AUTO}: the rows decide.")
+    ] = AUTO,
+    nights: Annotated[int, typer.Option(min=1, help="In a row, for each.")] = 3,
+    rows: Annotated[
+        str, typer.Option(help="Pairs to train the first taste on; empty: leave that out.")
+    ] = "12,24,48,96",
+    budget_minutes: Annotated[
+        float, typer.Option(help="Nothing begins that would end later; 0 = no limit.")
+    ] = 0.0,
+    again: Annotated[bool, typer.Option("--again", help="Do finished ones again.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewest visits and questions: shows that it runs.")
+    ] = False,
+    base: Annotated[str, typer.Option(help="GGUF file or catalogue name.")] = models.DEFAULT_MODEL,
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
+    cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
+    scratch: Annotated[
+        Path | None, typer.Option(help="For data of the runs; the temporary folder when left out.")
+    ] = None,
+) -> None:
+    """Measure what nights of training teach, and what they cost."""
+    try:
+        wanted = plan(
+            [TasteName(name) for name in names(tastes, TasteName)],
+            [Kind(name) for name in names(kinds, Kind)],
+            names(methods, [AUTO, *Method]),
+            nights,
+        )
+        parts = counts(rows)
+    except UnknownNameError as error:
+        raise typer.BadParameter(str(error)) from error
+    path = models.resolve(base, cache.expanduser())
+    use_cores(CORES)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
+    stem = out / ("learning.quick" if quick else "learning")
+    with tempfile.TemporaryDirectory(dir=scratch) as folder, telling(console) as tell:
+        persona = load_character(SAMPLE_CHARACTERS / LEARNER)
+        extent = QUICK if quick else FULL
+        ground = Ground(path, cache.expanduser(), Path(folder), persona, extent, tell)
+        try:
+            campaign = Campaign(ground, stem, again, Clock(budget_minutes * 60), console)
+        except BenchmarkError as error:
+            raise typer.BadParameter(str(error)) from error
+        asyncio.run(campaign.run(wanted, parts))
+    _show(campaign)
+
+
+def _show(campaign: Campaign) -> None:
+    console.print(summary.table(campaign.found))
+    console.print(marks_table(MARKS, figures(list(campaign.found.courses.values()))))
+    for note in (*summary.rejections(campaign.found), *campaign.notes):
+        console.print(f"note: {note}", markup=False, highlight=False)
+    seconds = campaign.clock.elapsed_s
+    console.print(f"{campaign.file} written after {seconds:.0f} s", highlight=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,64 @@
+"""One training on so many pairs of a store, from the bare base, in a process of its own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from feedback_store.selection import Snapshot, select
+from feedback_store.store import Store
+from npc_server import models
+from npc_server.engine.llama import Vocab
+from npc_server.own_process import Report
+from personas.adapter_repo import AdapterRepo, Draft
+from personas.persona import Persona
+from trainer.base import ensure_base
+from trainer.lora import StartingPoint
+from trainer.methods import TEACHINGS
+from trainer.policy import Method
+from trainer.progress import Desk
+from trainer.rehearsal import rehearsals
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where everything lies."""
+
+    base: Path
+    cache: Path
+    data: Path
+    persona: Persona
+
+
+def teach(report: Report, workplace: Workplace, pairs: int) -> str:
+    """Publish a version trained on the first so many pairs; the gate is not asked.
+
+    The pairs are in the order of their hashes, so fewer are a random part of more.
+    """
+    persona, vocab = workplace.persona, Vocab(workplace.base)
+    snapshot = _snapshot(workplace)
+    teaching = TEACHINGS[Method.DPO]
+    config = teaching.config()
+    examples = rehearsals(persona, vocab, config.schedule.max_tokens)
+    start = StartingPoint(ensure_base(workplace.base, workplace.cache), vocab, None)
+    folder = workplace.data / f"portion-{pairs}"
+    desk = Desk(lambda progress: report("training", progress.step, progress.total_steps))
+    teaching.run(config, snapshot.train_pairs[:pairs], examples, start, folder, desk)
+    draft = Draft(
+        character=persona.id,
+        parent=None,
+        base_sha256=models.file_sha256(workplace.base),
+        method=Method.DPO.value,
+        config=asdict(config),
+        snapshot_hash=snapshot.hash,
+        players=snapshot.players,
+        gate={},
+        persona_version=persona.version,
+    )
+    return AdapterRepo(workplace.data / "adapters").publish(draft, folder).version
+
+
+def _snapshot(workplace: Workplace) -> Snapshot:
+    character = workplace.persona.id
+    with Store.open(workplace.data / "feedback.db") as store:
+        return select(character, store.turns(character), store.events(character))

@@ -1,0 +1,108 @@
+"""The figures to reach, and how they come of courses. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from benchmarks.learning.course import Course
+from benchmarks.learning.experiment import AUTO, Kind, TasteName
+from benchmarks.marks import Mark
+from benchmarks.measures import Measured, measured
+
+LAST_NIGHT = 3
+MARKS = (
+    Mark(
+        "tastes_learned",
+        "tastes that gain 20 points of liked and of preferred share in night one and keep the"
+        " probes within 2 points",
+        at_least=3,
+    ),
+    Mark(
+        "kept_after_night_3",
+        "liked share after night three less that after night one, worst of the tastes learned",
+        at_least=-0.05,
+    ),
+    Mark(
+        "adversaries_gain",
+        "share of replies out of character after night one less that of the base, a tenth of the"
+        " players adversaries",
+        at_most=0,
+    ),
+    Mark("noisy_gain", "gain in night one when a quarter of all judgements is made by a coin"),
+    Mark("blunt_gain", "the same players without noise"),
+    Mark("published", "share of first nights whose candidate passed the gate"),
+    Mark("perplexity_ratio", "perplexity on a general text: last night / base, median of courses"),
+)
+
+#: Groups with a taste of their own; the others are variations on blunt ones.
+_TASTES = tuple(
+    taste for taste in TasteName if taste not in (TasteName.NOISY, TasteName.ADVERSARIES)
+)
+
+
+def figures(courses: Sequence[Course]) -> Mapping[str, Measured]:
+    """What the courses of mixed feedback, taught as the rows decide, say; others are left out."""
+    usual = {
+        course.taste: course
+        for course in courses
+        if course.kind == Kind.MIXED and course.method == AUTO
+    }
+    tastes = [usual[taste] for taste in _TASTES if taste in usual]
+    return {
+        **_learned(tastes),
+        **_kept(tastes),
+        **_adversaries(usual.get(TasteName.ADVERSARIES)),
+        **_gain("noisy_gain", usual.get(TasteName.NOISY)),
+        **_gain("blunt_gain", usual.get(TasteName.BLUNT)),
+        **_mean("published", [_published(course) for course in usual.values()]),
+        **_median("perplexity_ratio", [_last_perplexity(course) for course in usual.values()]),
+    }
+
+
+def _learned(tastes: Sequence[Course]) -> Mapping[str, Measured]:
+    if not tastes:
+        return {}
+    count = sum(course.nights[0].judgement.learned for course in tastes)
+    return {"tastes_learned": _exactly(count)}
+
+
+def _kept(tastes: Iterable[Course]) -> Mapping[str, Measured]:
+    changes = [
+        course.nights[LAST_NIGHT - 1].judgement.liked.value - course.nights[0].judgement.liked.value
+        for course in tastes
+        if course.nights[0].judgement.learned and len(course.nights) >= LAST_NIGHT
+    ]
+    if not changes:
+        return {}
+    return {"kept_after_night_3": Measured(min(changes), min(changes), max(changes))}
+
+
+def _adversaries(course: Course | None) -> Mapping[str, Measured]:
+    if course is None:
+        return {}
+    found = course.nights[0].judgement
+    return {"adversaries_gain": _exactly(found.out_of_character - found.out_of_character_before)}
+
+
+def _gain(key: str, course: Course | None) -> Mapping[str, Measured]:
+    return {key: course.nights[0].judgement.gain} if course else {}
+
+
+def _published(course: Course) -> float:
+    return float(course.nights[0].state == "published")
+
+
+def _last_perplexity(course: Course) -> float:
+    return course.nights[-1].judgement.perplexity_ratio
+
+
+def _mean(key: str, values: Sequence[float]) -> Mapping[str, Measured]:
+    return {key: _exactly(sum(values) / len(values))} if values else {}
+
+
+def _median(key: str, values: Sequence[float]) -> Mapping[str, Measured]:
+    return {key: measured(values)} if values else {}
+
+
+def _exactly(value: float) -> Measured:
+    return Measured(value, value, value)

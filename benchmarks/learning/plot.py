@@ -1,0 +1,94 @@
+"""The same findings as pictures: what every night changed, and how many pairs it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from benchmarks.learning.course import Course
+from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
+from benchmarks.learning.results import Found
+from benchmarks.measures import Measured
+
+_SUFFIXES = (".png", ".svg")
+
+
+def draw(stem: Path, found: Found, title: str) -> None:
+    """Draw what there is as STEM.png and STEM.svg; nothing without a course or a part."""
+    if not found.courses and not found.portions:
+        return
+    figure = Figure(figsize=(16, 6), layout="constrained")
+    liked, preferred, kept, parts = figure.subplots(1, 4)
+    _nights(liked, found.courses, "share of replies that players like", _liked)
+    _bars(preferred, found.courses)
+    _nights(kept, found.courses, "share of the persona's probes passed", _probes)
+    _portions(parts, found)
+    if found.courses:
+        liked.legend(fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    for suffix in _SUFFIXES:
+        figure.savefig(f"{stem}{suffix}", dpi=120)
+
+
+def _liked(judgement: Judgement) -> tuple[float, float]:
+    return judgement.liked_before.value, judgement.liked.value
+
+
+def _probes(judgement: Judgement) -> tuple[float, float]:
+    return judgement.probes_before, judgement.probes
+
+
+def _nights(
+    axes: Axes,
+    courses: Mapping[str, Course],
+    title: str,
+    of: Callable[[Judgement], tuple[float, float]],
+) -> None:
+    for name, course in courses.items():
+        before, _ = of(course.nights[0].judgement)
+        values = [before, *(of(night.judgement)[1] for night in course.nights)]
+        axes.plot(range(len(values)), values, marker="o", markersize=3, label=name)
+    _finish(axes, title, "night")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _bars(axes: Axes, courses: Mapping[str, Course]) -> None:
+    shares = [course.nights[0].judgement.preferred for course in courses.values()]
+    places = range(len(shares))
+    axes.barh(places, [share.value for share in shares], xerr=_errors(shares), capsize=2)
+    axes.set_yticks(places, list(courses), fontsize=7)
+    axes.invert_yaxis()
+    axes.axvline(0.5, color="black", linewidth=0.8)
+    axes.axvline(LEARNED_PREFERRED, color="black", linewidth=0.8, linestyle="dashed")
+    axes.set_xlim(0, 1)
+    axes.set_title("preferred over the base after night one (95 %)", fontsize=9)
+
+
+def _portions(axes: Axes, found: Found) -> None:
+    for taste, parts in found.portions.items():
+        gains = [part.judgement.gain for part in parts.portions]
+        pairs = [part.pairs for part in parts.portions]
+        values = [gain.value for gain in gains]
+        axes.errorbar(pairs, values, yerr=_errors(gains), marker="o", capsize=2, label=taste)
+        axes.set_xticks(pairs, [str(count) for count in pairs])
+        axes.legend(fontsize=7)
+    axes.set_title("gain in liked share by pairs trained on (95 %)", fontsize=9)
+    axes.set_xlabel("pairs", fontsize=8)
+    axes.grid(visible=True, alpha=0.3)
+
+
+def _errors(shares: Sequence[Measured]) -> list[list[float]]:
+    """Distances to both ends of the intervals, which rounding may put past the value."""
+    below = [max(share.value - share.low, 0.0) for share in shares]
+    return [below, [max(share.high - share.value, 0.0) for share in shares]]
+
+
+def _finish(axes: Axes, title: str, unit: str) -> None:
+    axes.set_ylim(0, 1)
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel(unit, fontsize=8)
+    axes.grid(visible=True, alpha=0.3)

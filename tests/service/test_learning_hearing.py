@@ -1,0 +1,48 @@
+"""Judges of the learning benchmark ask a real server, over a scripted engine."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.errors import NightBrokeError
+from benchmarks.learning.hearing import ask
+from benchmarks.learning.world import LEARNER, World
+from npc_client.client import Client
+from npc_server.engine.protocol import Request
+from tests.service.conftest import StageMaker
+
+pytestmark = pytest.mark.service
+
+
+async def test_replies_come_by_question_and_by_seed(stage: StageMaker) -> None:
+    def say(request: Request) -> str:
+        return f"seed {request.sampling.seed}"
+
+    made = await stage(say)
+    heard = await ask(made.client, "", ["Who are you?", "Where?"], takes=3)
+    assert heard == (("seed 0", "seed 1", "seed 2"),) * 2
+
+
+async def test_judges_leave_nothing_to_train_on(stage: StageMaker) -> None:
+    made = await stage()
+    await ask(made.client, "", ["Who are you?"], takes=2)
+    await made.settled()
+    assert [turn.consent for turn in made.store.turns(LEARNER)] == [False, False]
+
+
+async def test_an_answer_of_another_version_breaks_the_experiment(stage: StageMaker) -> None:
+    made = await stage()
+    version = made.publish(LEARNER, seed=1)
+    await made.client.promote(LEARNER, version)
+    assert len(await ask(made.client, version, ["Who are you?"], takes=1)) == 1
+    with pytest.raises(NightBrokeError, match=f"{version} answered in place of the base"):
+        await ask(made.client, "", ["Who are you?"], takes=1)
+
+
+async def test_a_command_that_answers_nothing_breaks_the_experiment_with_its_words(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    environment = {"NPC_PATHS_DATA": str(tmp_path), "NPC_MODEL_BASE": str(tiny_model)}
+    async with Client("127.0.0.1:1") as nobody:
+        with pytest.raises(NightBrokeError, match="feedback store"):
+            await World(tmp_path, environment, nobody).npc("train", LEARNER, "--readiness")

@@ -1,0 +1,31 @@
+"""The learning benchmark trains on a part of a store, on a tiny real model."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.learning.lesson import Workplace, teach
+from personas.adapter_repo import AdapterRepo
+from personas.persona import load_characters
+from tests.trainer.guard import job_in, play
+
+
+@pytest.fixture
+def workplace(tiny_model: Path, base_dir: Path, tmp_path: Path) -> Workplace:
+    """A store with some fifty pairs."""
+    job = job_in(tmp_path, tiny_model, base_dir)
+    play(job, 80)
+    return Workplace(tiny_model, job.cache, tmp_path, load_characters(job.characters)["bo"])
+
+
+def test_a_part_of_the_pairs_becomes_a_version_of_the_bare_base(workplace: Workplace) -> None:
+    told: list[tuple[str, int, int]] = []
+    version = teach(lambda *progress: told.append(progress), workplace, 8)
+    manifest = AdapterRepo(workplace.data / "adapters").verify("bo", version)
+    assert (manifest.parent, manifest.method) == (None, "dpo")
+    assert told[-1] == ("training", 2, 2)  # steps of four rows
+
+
+def test_more_pairs_make_another_version(workplace: Workplace) -> None:
+    few, more = (teach(lambda *_: None, workplace, pairs) for pairs in (4, 12))
+    assert few.partition("-")[2] != more.partition("-")[2]
