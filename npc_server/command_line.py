@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from enum import IntEnum
@@ -26,6 +27,8 @@ class Exit(IntEnum):
     MISSING = 3
     ENGINE_DIED = 4
 
+
+TRAINER_TABLES = {"training", "gate", "night"}  # of npc.toml; the trainer reads and checks them
 
 console = Console()
 complaints = Console(stderr=True)
@@ -51,6 +54,8 @@ def trainer_flags(config: Config, base: Path | str) -> list[str]:
         f"--store={paths.store}",
         f"--adapters={paths.adapters}",
         f"--cache={paths.cache.expanduser()}",
+        f"--runs={paths.runs}",
+        f"--settings={json.dumps(config.model_dump(mode='json', include=TRAINER_TABLES))}",
     ]
 
 

@@ -4,131 +4,38 @@ import fcntl
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
-from feedback_store.store import Store
-from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
 from personas.persona import load_characters
-from personas.render import prompt
-from trainer import gate, retrain
+from tests.trainer.guard import ENOUGH, WITH_HEAD, ignore, job_in, play, recipe, thumbed
+from trainer import gate, head_card, retrain
 from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterError
 from trainer.job import Job
-from trainer.progress import Progress
-from trainer.retrain import State
-
-ENOUGH = 140  # turns; a fifth of the players is held out
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-#: A model of random weights cannot know facts or keep its length: only the preference is judged.
-ONLY_PREFERENCE = gate.Thresholds(
-    max_probe_drop=1,
-    max_out_of_character_rise=1,
-    max_taboo_rise=1,
-    max_too_short=1,
-    max_repetition_rise=1,
-    max_longer=1000,
-    min_shorter=1e-9,
-    min_distinct=0,
-)
-
-PERSONA = """\
-id: bo
-name: Bo
-role: a guard
-summary: You are brief.
-voice: {style: You bark.}
-sampling: {max_reply_tokens: 6}
-"""
-LORE = "facts: [{id: gate, fact: The gate is north., keywords: [north]}]\n"
-PROBES = "probes: [{id: where, kind: fact, about: gate, ask: 'Where?'}]\n"
-
-
-def ignore(_stage: str, _progress: Progress) -> None:
-    """Nobody watches."""
+from trainer.retrain import Outcome
+from trainer.runs import Headed, State
 
 
 @pytest.fixture
 def job(tiny_model: Path, base_dir: Path, tmp_path: Path) -> Job:
-    """A cast of one, with a store nobody has written to."""
-    folder = tmp_path / "cast" / "bo"
-    folder.mkdir(parents=True)
-    for name, text in (("persona", PERSONA), ("lore", LORE), ("probes", PROBES)):
-        (folder / f"{name}.yaml").write_text(text)
-    return Job(
-        character="bo",
-        base=tiny_model,
-        characters=tmp_path / "cast",
-        store=tmp_path / "feedback.db",
-        adapters=tmp_path / "adapters",
-        cache=base_dir.parent.parent,
-    )
+    return job_in(tmp_path, tiny_model, base_dir)
 
 
-def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
-    """As many turns as asked for, of twenty players."""
-    persona = load_characters(job.characters)["bo"]
-    vocab = Vocab(job.base)
-    for i in range(count):
-        name, line = f"player-{i % 20}", f"Line {i}?"
-        yield (
-            Session(f"s{i}", name, "bo", persona.version, True, NOW),
-            Turn(
-                turn_id=f"t{i}",
-                session_id=f"s{i}",
-                character="bo",
-                player_id=name,
-                persona_version=persona.version,
-                adapter_version="",
-                adapter_hash="",
-                base_sha256="",
-                messages=(),
-                prompt_ids=prompt(persona, (), line, vocab, 500).ids,
-                reply_ids=(),
-                player_text=line,
-                reply_text=f"zz{i} yy xx ww vv",
-                take=0,
-                first_turn_id=f"t{i}",
-                finish_reason="stop",
-                sampling={},
-                seed=0,
-                arm_probability=1.0,
-                logprob=None,
-                queue_ms=0,
-                ttft_ms=0,
-                total_ms=0,
-                created_at=NOW,
-                consent=True,
-            ),
-        )
-
-
-def corrected(turn: Turn) -> Payload:
-    """The player says it better."""
-    return Edit(f"Halt {turn.turn_id}!")
-
-
-def thumbed(turn: Turn) -> Payload:
-    """The player likes every second reply."""
-    return Thumb(up=int(turn.turn_id[1:]) % 2 == 0)
-
-
-def play(job: Job, count: int, react: Callable[[Turn], Payload] = corrected) -> None:
-    """Every turn gets its player's reaction."""
-    with Store.open(job.store) as store:
-        for session, turn in turns(job, count):
-            store.record_session(session).result(5)
-            store.record_turn(turn).result(5)
-            store.submit(Reaction(f"e-{turn.turn_id}", react(turn), NOW, turn.turn_id)).result(5)
-
-
-def test_a_candidate_that_passes_the_gate_goes_live(job: Job) -> None:
+@pytest.fixture(scope="module")
+def night(
+    tiny_model: Path, base_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Job, Outcome]:
+    """A finished run, with a reward head."""
+    job = job_in(tmp_path_factory.mktemp("night"), tiny_model, base_dir)
     play(job, ENOUGH)
-    outcome = retrain.run(job, promote=True, tell=ignore, limits=ONLY_PREFERENCE)
+    return job, retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
+
+
+def test_a_candidate_that_passes_the_gate_goes_live(night: tuple[Job, Outcome]) -> None:
+    job, outcome = night
     repo = AdapterRepo(job.adapters)
     assert outcome.state is State.PROMOTED, outcome.reason
     assert repo.aliases("bo").live == outcome.version
@@ -138,27 +45,45 @@ def test_a_candidate_that_passes_the_gate_goes_live(job: Job) -> None:
     assert manifest.persona_version == load_characters(job.characters)["bo"].version
 
 
+def test_a_reward_head_is_asked_and_kept_with_what_it_got_right(
+    night: tuple[Job, Outcome],
+) -> None:
+    job, outcome = night
+    assert outcome.run is not None
+    card = head_card.read(outcome.run.head)
+    assert outcome.run.read(Headed).card == card
+    manifest = AdapterRepo(job.adapters).manifest("bo", outcome.version)
+    assert manifest.gate["reward_head_accuracy"] == card.held_out_accuracy
+    assert outcome.verdict is not None
+    (asked,) = [row for row in outcome.verdict.rows if row.name == "duels by reward head"]
+    assert asked.candidate is not None, asked
+
+
 def test_the_next_candidate_continues_the_live_one(job: Job) -> None:
     play(job, ENOUGH)
-    first = retrain.run(job, promote=True, tell=ignore, limits=ONLY_PREFERENCE)
-    second = retrain.run(job, promote=False, tell=ignore, limits=ONLY_PREFERENCE)
+    first = retrain.run(job, recipe(), promote=True, tell=ignore)
+    play(job, ENOUGH + 20)
+    second = retrain.run(job, recipe(), promote=False, tell=ignore)
     repo = AdapterRepo(job.adapters)
     assert second.state is State.PUBLISHED, second.reason
+    assert not job.runs.joinpath("0002-bo", "head").exists()  # it is switched off
     assert repo.manifest("bo", second.version).parent == first.version
     assert repo.aliases("bo").live == first.version
 
 
 def test_a_candidate_that_fails_the_gate_is_not_published(job: Job) -> None:
     play(job, ENOUGH)
-    outcome = retrain.run(job, promote=True, tell=ignore, limits=gate.Thresholds(min_margins=999))
+    outcome = retrain.run(job, recipe(gate.Thresholds(min_margins=999)), promote=True, tell=ignore)
     assert outcome.state is State.REJECTED
     assert outcome.reason.startswith("preference")
     assert AdapterRepo(job.adapters).versions("bo") == []
 
 
-def test_thumbs_alone_are_trained_with_kto_and_judged(job: Job) -> None:
-    play(job, 180, thumbed)
-    outcome = retrain.run(job, promote=True, tell=ignore, limits=ONLY_PREFERENCE)
+def test_thumbs_alone_are_trained_with_kto_and_judged_without_a_head(job: Job) -> None:
+    play(job, 100, thumbed)
+    outcome = retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
+    assert outcome.run is not None
+    assert "0 of 20 training pairs" in outcome.run.read(Headed).why_not
     assert outcome.trained is not None, outcome.reason
     assert outcome.verdict is not None
     published = AdapterRepo(job.adapters).versions("bo")
@@ -167,7 +92,7 @@ def test_thumbs_alone_are_trained_with_kto_and_judged(job: Job) -> None:
 
 def test_too_little_feedback_waits_and_says_what_is_missing(job: Job) -> None:
     play(job, 6)
-    outcome = retrain.run(job, promote=True, tell=ignore)
+    outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
     assert outcome.state is State.WAITING
     assert "training pairs" in outcome.reason
 
@@ -178,25 +103,25 @@ def test_a_character_is_trained_by_one_process_at_a_time(job: Job) -> None:
     with (job.adapters / "bo" / ".training").open("w") as claimed:
         fcntl.flock(claimed, fcntl.LOCK_EX)
         with pytest.raises(ClaimedError):
-            retrain.run(job, promote=True, tell=ignore)
+            retrain.run(job, recipe(), promote=True, tell=ignore)
 
 
 def test_a_store_nobody_wrote_to_is_named(job: Job) -> None:
     with pytest.raises(MissingStoreError, match=r"feedback\.db"):
-        retrain.run(job, promote=True, tell=ignore)
+        retrain.run(job, recipe(), promote=True, tell=ignore)
 
 
 def test_an_unknown_character_is_refused_with_the_known_ones(job: Job) -> None:
-    stranger = Job(**{**vars(job), "character": "zed"})
+    stranger = replace(job, character="zed")
     with pytest.raises(UnknownCharacterError, match="known: bo"):
-        retrain.run(stranger, promote=True, tell=ignore)
+        retrain.run(stranger, recipe(), promote=True, tell=ignore)
 
 
 def test_the_command_answers_in_json(job: Job) -> None:
     play(job, 6)
     flags = [
         f"--{name}={getattr(job, name)}"
-        for name in ("base", "characters", "store", "adapters", "cache")
+        for name in ("base", "characters", "store", "adapters", "cache", "runs")
     ]
     done = subprocess.run(
         [sys.executable, "-m", "trainer.worker", "bo", "--readiness", "--json", *flags],

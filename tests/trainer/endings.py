@@ -1,0 +1,57 @@
+"""A small training to be cut off. Run as a script, it stands still at a step until it is killed.
+
+python -m tests.trainer.endings dpo tiny.gguf BASE_DIR PARENT OUT CHECKPOINTS 8
+"""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from npc_server.engine.llama import Vocab
+from tests.trainer.rows import pairs, thumbs
+from trainer import dpo, kto
+from trainer.lora import StartingPoint
+from trainer.progress import Desk, OnProgress, Progress, RunResult
+from trainer.settings import LoraShape, Schedule
+
+LORA = LoraShape(rank=4, alpha=8)
+SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4)
+
+
+def run(
+    method: str,
+    start: StartingPoint,
+    out: Path,
+    on_progress: OnProgress,
+    checkpoints: Path | None = None,
+    patience: int = 0,
+) -> RunResult:
+    """Two epochs of five steps; a checkpoint at every step."""
+    desk = Desk(on_progress, checkpoints, checkpoint_every_s=0)
+    if method == "dpo":
+        schedule = replace(SCHEDULE, micro_batch_rows=2, patience=patience)
+        rows = pairs(20, start.tokenizer)
+        return dpo.run(dpo.Config(LORA, schedule), rows, (), start, out, desk)
+    labels = thumbs(10, 10, start.tokenizer)
+    schedule = replace(SCHEDULE, patience=patience)
+    return kto.run(kto.Config(LORA, schedule), labels, (), start, out, desk)
+
+
+def standing_still_at(step: int) -> OnProgress:
+    """Tell of that step, and never come back from it."""
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step == step:
+            print("there", flush=True)
+            signal.pause()
+
+    return on_progress
+
+
+if __name__ == "__main__":
+    os.sched_getaffinity = lambda _: {0}  # as in the tests
+    method, gguf, base_dir, parent, out, checkpoints, step = sys.argv[1:]
+    start = StartingPoint(Path(base_dir), Vocab(Path(gguf)), Path(parent))
+    run(method, start, Path(out), standing_still_at(int(step)), Path(checkpoints))
