@@ -53,6 +53,7 @@ def trainer_flags(config: Config, base: Path | str) -> list[str]:
         f"--characters={paths.characters.expanduser()}",
         f"--store={paths.store}",
         f"--adapters={paths.adapters}",
+        f"--heads={paths.heads}",
         f"--cache={paths.cache.expanduser()}",
         f"--runs={paths.runs}",
         f"--settings={json.dumps(config.model_dump(mode='json', include=TRAINER_TABLES))}",

@@ -6,7 +6,7 @@ live now, both asked anew about the same held-out pairs: yesterday's were others
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from feedback_store.selection import Pair, Snapshot
@@ -22,19 +22,6 @@ from trainer.head_scores import scored
 from trainer.lora import load_voice
 
 CHANCE = 0.5
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What two heads got right of the same held-out pairs."""
-
-    head: Agreement
-    live: Agreement | None  # None = no head of this base was live
-
-    @property
-    def worse(self) -> bool:
-        """Whether the live head stays."""
-        return self.live is not None and self.head.share < self.live.share
 
 
 def publish_head(
@@ -61,21 +48,22 @@ def promote_head(
     base_dir: Path,
     tokenizer: Tokenizer,
     held_out: Sequence[Pair],
-) -> Comparison:
-    """Make a published head live, unless the live one gets more of the held-out pairs right.
+) -> bool:
+    """Make a published head live unless the live one is right more often; whether it is live now.
 
-    Needs at least one pair. Raises AdapterRepoError, AdapterError, BaseModelError.
+    Both are asked about the same held-out pairs, at least one. A live head of another base is no
+    rival. Raises AdapterRepoError, AdapterError, BaseModelError.
     """
     repo = AdapterRepo(heads)
     new, old = repo.verify(character, version), _live(repo, character)
-    rivals = old is not None and old.base_sha256 == new.base_sha256
-    found = Comparison(
-        head=_judged(repo, new, base_dir, tokenizer, held_out),
-        live=_judged(repo, old, base_dir, tokenizer, held_out) if old and rivals else None,
-    )
-    if not found.worse:
-        repo.promote(character, version)
-    return found
+    if old and old.version != version and old.base_sha256 == new.base_sha256:
+        new_share, old_share = (
+            _judged(repo, head, base_dir, tokenizer, held_out).share for head in (new, old)
+        )
+        if new_share < old_share:
+            return False
+    repo.promote(character, version)
+    return True
 
 
 def _live(repo: AdapterRepo, character: str) -> Manifest | None:

@@ -24,6 +24,7 @@ class Job:
     characters: Path
     store: Path
     adapters: Path
+    heads: Path  # reward heads: a repo of their own
     cache: Path
     runs: Path
 

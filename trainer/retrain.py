@@ -103,9 +103,12 @@ def _through_all_stages(work: Material, promote: bool) -> Outcome:
     head = stages.headed(work, origin)
     measured = stages.measured(work, origin, head)
     verdict = stages.judged(work, measured.measurements)
+    deleted = _deleted_meanwhile(work)
+    if not deleted:
+        stages.head_kept(work, origin, head, live=promote)
     if not verdict.passed:
         state, reasons, version = State.REJECTED, verdict.reasons, ""
-    elif _deleted_meanwhile(work):
+    elif deleted:
         state, reasons, version = State.ABANDONED, (DELETED,), ""
     else:
         version = stages.published(work, candidate, verdict, head)

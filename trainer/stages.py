@@ -19,6 +19,7 @@ from personas.persona import Persona
 from trainer import gate, head_card, reward_head
 from trainer.errors import ConfigError, DivergedError, RecordError, RowsError
 from trainer.examination import Subject, examine
+from trainer.head_publishing import promote_head, publish_head
 from trainer.job import Job
 from trainer.lineage import Lineage
 from trainer.lora import StartingPoint
@@ -143,6 +144,19 @@ def published(
     version = published_as(work.job, work.terms, candidate) or _publish(work, verdict, head)
     work.run.write(Published(version))
     return version
+
+
+def head_kept(
+    work: Material, lineage: Callable[[], Lineage], head: Headed | None, live: bool
+) -> None:
+    """Publish the head, whatever became of the voice, and let the better one be `live`."""
+    if head is None or head.card is None:
+        return
+    heads, character, rows = work.job.heads, work.job.character, work.snapshot
+    version = publish_head(heads, character, work.run.head, work.terms.base_sha256, rows)
+    if version and live:
+        origin, judges = lineage(), rows.held_out_pairs
+        promote_head(heads, character, version, origin.base_dir, origin.vocab, judges)
 
 
 def published_as(job: Job, terms: Terms, candidate: Trained) -> str | None:

@@ -81,6 +81,7 @@ def main(
     characters: Annotated[Path, typer.Option()],
     store: Annotated[Path, typer.Option()],
     adapters: Annotated[Path, typer.Option()],
+    heads: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
@@ -101,7 +102,7 @@ def main(
 ) -> None:
     """Retrain one character from its players' feedback, behind a gate."""
     console = Console(stderr=as_json)
-    job = Job(character, base, characters, store, adapters, cache, runs)
+    job = Job(character, base, characters, store, adapters, heads, cache, runs)
     order = Order(job, json.loads(settings), method, promote)
     brake = _Brake()
     if started_by:

@@ -73,6 +73,7 @@ def job_in(tmp_path: Path, tiny_model: Path, base_dir: Path) -> Job:
         characters=tmp_path / "cast",
         store=tmp_path / "feedback.db",
         adapters=tmp_path / "adapters",
+        heads=tmp_path / "heads",
         cache=base_dir.parent.parent,
         runs=tmp_path / "runs",
     )

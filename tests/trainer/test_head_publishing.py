@@ -74,14 +74,12 @@ def test_the_better_head_of_the_same_pairs_is_live(
     head_card.write(head_card.read(head.adapter), folder)  # it only claims to be as good
     noise, good = publish(heads, folder, rows), publish(heads, head.adapter, rows)
     pairs = tastes(300, 12, tokenizer)
-    compared = {}
-    for version in (noise, good, noise):
-        compared[version] = promote_head(heads, "mira", version, base_dir, tokenizer, pairs)
+    went_live = [
+        promote_head(heads, "mira", version, base_dir, tokenizer, pairs)
+        for version in (noise, good, noise)
+    ]
+    assert went_live == [True, True, False]
     assert AdapterRepo(heads).aliases("mira").live == good
-    assert compared[noise].worse
-    rival = compared[good].live
-    assert rival is not None
-    assert compared[good].head.share > rival.share
 
 
 def test_a_live_head_of_another_base_is_no_rival(
@@ -92,8 +90,7 @@ def test_a_live_head_of_another_base_is_no_rival(
     folder = tiny_gguf.write_adapter(tmp_path / "noise", seed=1)
     head_card.write(head_card.read(head.adapter), folder)
     new = publish(tmp_path, folder, rows)
-    found = promote_head(tmp_path, "mira", new, base_dir, tokenizer, tastes(300, 4, tokenizer))
-    assert found.live is None
+    assert promote_head(tmp_path, "mira", new, base_dir, tokenizer, tastes(300, 4, tokenizer))
     assert AdapterRepo(tmp_path).aliases("mira").live == new
 
 

@@ -100,7 +100,8 @@ def published(job: Job) -> list[tuple[str, bool]]:
 
 @pytest.mark.slow
 def test_a_night_killed_at_every_stage_ends_as_an_unbroken_one(job: Job, tmp_path: Path) -> None:
-    unbroken = replace(job, adapters=tmp_path / "other" / "a", runs=tmp_path / "other" / "r")
+    other = tmp_path / "other"
+    unbroken = replace(job, adapters=other / "a", heads=other / "h", runs=other / "r")
     until(unbroken, lambda: False)
     for sign in SIGNS:
         assert until(job, partial(appeared, tmp_path, sign)), f"the run ended before {sign}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from personas.adapter_repo import AdapterRepo
+from personas.adapter_repo import AdapterRepo, content_hash
 from personas.persona import load_characters
 from tests.trainer.guard import ENOUGH, WITH_HEAD, ignore, job_in, play, recipe, thumbed
 from trainer import gate, head_card, retrain
@@ -57,6 +57,15 @@ def test_a_reward_head_is_asked_and_kept_with_what_it_got_right(
     assert outcome.verdict is not None
     (asked,) = [row for row in outcome.verdict.rows if row.name == "duels by reward head"]
     assert asked.candidate is not None, asked
+
+
+def test_the_head_goes_live_in_a_repo_of_its_own(night: tuple[Job, Outcome]) -> None:
+    job, outcome = night
+    assert outcome.run is not None
+    repo = AdapterRepo(job.heads)
+    live = repo.aliases("bo").live
+    assert live is not None
+    assert repo.manifest("bo", live).content_hash == content_hash(outcome.run.head)
 
 
 def test_the_next_candidate_continues_the_live_one(job: Job) -> None:
@@ -121,7 +130,7 @@ def test_the_command_answers_in_json(job: Job) -> None:
     play(job, 6)
     flags = [
         f"--{name}={getattr(job, name)}"
-        for name in ("base", "characters", "store", "adapters", "cache", "runs")
+        for name in ("base", "characters", "store", "adapters", "heads", "cache", "runs")
     ]
     done = subprocess.run(
         [sys.executable, "-m", "trainer.worker", "bo", "--readiness", "--json", *flags],

@@ -32,7 +32,13 @@ def job(tiny_model: Path, base_dir: Path, tmp_path: Path, monkeypatch: pytest.Mo
     made = job_in(tmp_path, tiny_model, base_dir)
     data = tmp_path / "data"
     data.mkdir()
-    here = replace(made, store=data / "feedback.db", adapters=data / "adapters", runs=data / "runs")
+    here = replace(
+        made,
+        store=data / "feedback.db",
+        adapters=data / "adapters",
+        heads=data / "heads",
+        runs=data / "runs",
+    )
     play(here, ENOUGH)
     (tmp_path / "npc.toml").write_text(
         f'[model]\nbase = "{here.base}"\n'
