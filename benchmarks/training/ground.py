@@ -23,7 +23,7 @@ class Extent:
     pairs: int  # a training
 
 
-FULL = Extent(rounds=2, pairs=64)
+FULL = Extent(rounds=2, pairs=24)
 QUICK = Extent(rounds=1, pairs=16)
 
 
