@@ -26,7 +26,7 @@ from benchmarks import report
 from benchmarks.errors import BenchmarkError
 from benchmarks.serving import marks_table, telling, use_cores
 from benchmarks.stage import CORES
-from benchmarks.training import beside_dialogue, qlora, side_by_side
+from benchmarks.training import beside_dialogue, night, qlora, side_by_side
 from benchmarks.training.ground import FULL, QUICK, Findings, Ground
 from benchmarks.training.marks import MARKS
 from npc_server import models
@@ -34,6 +34,7 @@ from npc_server import models
 PARTS = {
     "side_by_side": side_by_side.run,
     "beside_dialogue": beside_dialogue.run,
+    "night": night.run,
     "qlora": qlora.run,
 }
 EXAMPLES = "Examples:  python -m benchmarks.training --quick  |  --only side_by_side"
