@@ -37,6 +37,9 @@ class StepMetrics:
     loss: float
     margin: float | None  # mean reward of chosen minus rejected; None when a batch had one kind
     accuracy: float | None  # share of pairs whose chosen reply had the higher reward; None in KTO
+    kl: float | None = None  # nats of drift from the reference; None where none is measured
+    grad_norm: float | None = None  # before it is clipped
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True)

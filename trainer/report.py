@@ -22,7 +22,6 @@ TITLES = {
     "kl": "KL from where it began, nats",
     "learning_rate": "Learning rate",
     "grad_norm": "Gradient norm",
-    "mean_tokens": "Reply length, tokens",
 }
 NOT_A_CURVE = "step"
 

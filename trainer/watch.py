@@ -122,4 +122,7 @@ def _step_metrics(step: int, logs: dict[str, Any]) -> StepMetrics:
         loss=float(logs["loss"]),
         margin=number("rewards/margins", "margin"),  # as a policy is told, or a reward model
         accuracy=number("rewards/accuracies", "accuracy"),
+        kl=number("kl"),
+        grad_norm=number("grad_norm"),
+        learning_rate=number("learning_rate"),
     )

@@ -40,6 +40,7 @@ def test_good_replies_gain_on_bad_ones(base_dir: Path, tokenizer: Vocab, tmp_pat
     assert first.margin == 0.0
     assert last.margin is not None
     assert last.margin > 0.05
+    assert [step.kl is not None for step in result.history] == [True] * result.steps
     assert len(list(result.adapter.iterdir())) == 2
 
 
