@@ -76,7 +76,7 @@ def train(
     order = _order(config_of(config_file), base, method, promote, background)
     if character is not None and not order.other_base:
         extra = [*(["--readiness"] if readiness else []), *(["--json"] if as_json else [])]
-        raise typer.Exit(_attended(character, [*order.flags, *extra]))
+        raise typer.Exit(_attended(character, [*order.flags, *extra], background))
     if readiness:
         raise ConfigError("--readiness is of one character, and of the base that serves")
     names = [character] if character else _characters(order.config)
@@ -121,11 +121,13 @@ def _serves(config: Config, base: Path) -> bool:
         return False
 
 
-def _attended(character: str, flags: Sequence[str]) -> int:
+def _attended(character: str, flags: Sequence[str], background: bool) -> int:
     """One character in this terminal, to which the trainer writes itself."""
     with subprocess.Popen(command("trainer.worker", character, *flags)) as process:
-        # Ctrl-C reaches the trainer too, which then needs a moment to end in an orderly way.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Ctrl-C reaches the trainer too, which then needs a moment to end in an orderly way. One in
+        # the background has left the terminal's session.
+        passed_on = (lambda *_: process.terminate()) if background else signal.SIG_IGN
+        before = signal.signal(signal.SIGINT, passed_on)
         try:
             return process.wait()
         finally:

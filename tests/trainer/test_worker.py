@@ -105,11 +105,12 @@ def test_a_night_that_is_killed_leaves_no_training_behind(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--background"]], ids=["attended", "background"])
 def test_ctrl_c_in_a_terminal_leaves_a_run_that_goes_on(
-    job: Job, monkeypatch: pytest.MonkeyPatch
+    job: Job, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.setenv("NPC_TRAINING_EPOCHS", "50")
-    line = [sys.executable, "-m", "npc_server.cli", "train", "bo"]
+    line = [sys.executable, "-m", "npc_server.cli", "train", "bo", *options]
     with subprocess.Popen(line, start_new_session=True) as training:
         assert within(60, lambda: bool(runs.begun(job.runs, "bo")))
         os.killpg(training.pid, signal.SIGINT)  # as a terminal does: all of the group
