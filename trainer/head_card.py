@@ -11,17 +11,10 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from feedback_store.statistics import Interval
+from personas.reward_heads import Word
 from trainer.errors import AdapterError
 
 FILE = "head.json"
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word that is one token of the base."""
-
-    text: str
-    token: int
 
 
 @dataclass(frozen=True)

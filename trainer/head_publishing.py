@@ -12,12 +12,12 @@ from pathlib import Path
 from feedback_store.selection import Pair, Snapshot
 from personas.adapter_repo import AdapterRepo, Draft, Manifest, content_hash
 from personas.render import Tokenizer
-from personas.reward_heads import METHOD, words_of
+from personas.reward_heads import METHOD, Word, words_of
 from trainer import head_card
 from trainer.agreement import Agreement, Judged, agreement
 from trainer.datasets import pair_ids
 from trainer.errors import AdapterError
-from trainer.head_card import Card, Word
+from trainer.head_card import Card
 from trainer.head_scores import scored
 from trainer.lora import load_voice
 
@@ -107,4 +107,4 @@ def _words(head: Manifest) -> tuple[Word, Word]:
     words = words_of(head)
     if words is None:
         raise AdapterError(f"{head.character} {head.version} is a voice, not a reward head")
-    return Word(**asdict(words.good)), Word(**asdict(words.bad))
+    return words.good, words.bad

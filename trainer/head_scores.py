@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from personas.reward_heads import Word
 from trainer.datasets import Ids
 from trainer.forward import last_hidden
-from trainer.head_card import Word
 from trainer.progress import OnProgress, Progress
 
 BATCH_ROWS = 8

@@ -35,13 +35,14 @@ from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer
 from feedback_store.selection import HeldOutBy, Pair
 from feedback_store.statistics import Interval
 from personas.render import Tokenizer
+from personas.reward_heads import Word
 from trainer import head_card
 from trainer.agreement import Agreement, Judged, agreement
 from trainer.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, weighed
 from trainer.development import split
 from trainer.errors import AdapterError, RowsError
 from trainer.forward import last_hidden, trusted
-from trainer.head_card import Card, Word
+from trainer.head_card import Card
 from trainer.head_scores import Words, score, scored
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import Desk, OnProgress, RunResult, StepMetrics

@@ -14,6 +14,7 @@ from itertools import permutations
 from pathlib import Path
 
 from benchmarks.feedback.population import player
+from benchmarks.training.rows import CONTEXT_TOKENS, several
 from feedback_store.pseudonyms import ensure_key
 from feedback_store.records import Edit, Reaction, Session, Turn
 from feedback_store.store import Store
@@ -22,8 +23,6 @@ from personas.persona import Example, Persona
 from personas.render import prompt, reply_ids
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
-CONTEXT_TOKENS = 1024
-REPLIES_IN_A_LONG_ONE = (3, 6)  # at least, at most
 
 
 def write(store: Path, cast: list[Persona], vocab: Vocab, corrections: int, players: int) -> None:
@@ -66,7 +65,7 @@ def _turn(
     chance: random.Random,
 ) -> Turn:
     rendered = prompt(persona, (), line, vocab, CONTEXT_TOKENS)
-    rambling = _rambling(persona, chance)
+    rambling = several([example.reply for example in persona.examples], chance)
     return Turn(
         turn_id=f"{persona.id}-t{number}",
         session_id=session.session_id,
@@ -94,8 +93,3 @@ def _turn(
         created_at=session.started_at,
         consent=True,
     )
-
-
-def _rambling(persona: Persona, chance: random.Random) -> str:
-    count = chance.randint(*REPLIES_IN_A_LONG_ONE)
-    return " ".join(example.reply for example in chance.sample(persona.examples, count))

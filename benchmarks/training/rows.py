@@ -7,6 +7,7 @@ The words are the character's own, from its examples: a long reply is several of
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import Tokenizer, prompt, reply_ids
@@ -26,6 +27,11 @@ def pairs(character: str, tokenizer: Tokenizer, count: int, seed: int = 0) -> tu
 def _pair(persona: Persona, tokenizer: Tokenizer, chance: random.Random) -> PairIds:
     asked = chance.choice(persona.examples)
     others = [example.reply for example in persona.examples if example != asked]
-    rambling = " ".join(chance.sample(others, chance.randint(*REPLIES_IN_A_LONG_ONE)))
+    rambling = several(others, chance)
     ids = prompt(persona, (), asked.player, tokenizer, CONTEXT_TOKENS).ids
     return PairIds(ids, reply_ids(asked.reply, tokenizer), reply_ids(rambling, tokenizer))
+
+
+def several(replies: Sequence[str], chance: random.Random) -> str:
+    """Some of the replies in a row, as somebody says who does not come to the point."""
+    return " ".join(chance.sample(replies, chance.randint(*REPLIES_IN_A_LONG_ONE)))

@@ -9,10 +9,10 @@ from transformers import PreTrainedModel
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
+from personas.reward_heads import Word
 from tests.trainer.rows import pairs
 from trainer.datasets import Ids
 from trainer.forward import last_hidden
-from trainer.head_card import Word
 from trainer.head_scores import score, scored
 from trainer.lora import load_base
 from trainer.progress import Progress
