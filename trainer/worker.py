@@ -29,7 +29,7 @@ from feedback_store.errors import FeedbackStoreError
 from feedback_store.selection import Snapshot
 from npc_server.engine.errors import EngineError
 from personas.errors import PersonasError
-from trainer import parent, policy, priority, recipe
+from trainer import parent, priority
 from trainer.errors import (
     ClaimedError,
     ConfigError,
@@ -37,13 +37,14 @@ from trainer.errors import (
     MissingStoreError,
     TrainerError,
 )
-from trainer.job import Job
-from trainer.job import readiness as readiness_of
+from trainer.nightly import policy, recipe
+from trainer.nightly.job import Job
+from trainer.nightly.job import readiness as readiness_of
+from trainer.nightly.run_tables import gate_table
 from trainer.progress import Progress
-from trainer.run_tables import gate_table
 
 if TYPE_CHECKING:
-    from trainer.retrain import Outcome
+    from trainer.nightly.retrain import Outcome
 
 DONE, REJECTED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 NOT_NOW = (MissingStoreError, ClaimedError)  # nothing is wrong, and nothing can be done
@@ -179,11 +180,11 @@ def _missing(decision: policy.Plan | policy.Wait) -> tuple[policy.Shortage, ...]
 
 
 def _retrain(order: Order, console: Console, brake: _Brake) -> dict[str, Any]:
-    retrain, methods, reward_head = _load_libraries()
+    retrain, teachings, reward_head = _load_libraries()
     how = recipe.read(
         order.settings,
         order.job.character,
-        {method: teaching.config for method, teaching in methods.TEACHINGS.items()},
+        {method: teaching.config for method, teaching in teachings.TEACHINGS.items()},
         reward_head.Config,
         order.method,
     )
@@ -222,12 +223,14 @@ def _load_libraries() -> tuple[ModuleType, ModuleType, ModuleType]:
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        from trainer import methods, retrain, reward_head
+        from trainer.heads import reward_head
+        from trainer.methods import teachings
+        from trainer.nightly import retrain
     except ModuleNotFoundError as error:
         raise MissingLibraryError(
             f"training needs {error.name}, which is not installed: pip install 'troupe[train]'"
         ) from error
-    return retrain, methods, reward_head
+    return retrain, teachings, reward_head
 
 
 def _show_readiness(order: Order, console: Console) -> None:

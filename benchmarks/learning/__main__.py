@@ -37,7 +37,7 @@ from benchmarks.serving import marks_table, telling, use_cores
 from benchmarks.stage import CORES
 from npc_server import models
 from personas.persona import SAMPLE_CHARACTERS, load_character
-from trainer.policy import Method
+from trainer.nightly.policy import Method
 
 console = Console()
 

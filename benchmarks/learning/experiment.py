@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from trainer.policy import EXPERIMENTAL
+from trainer.nightly.policy import EXPERIMENTAL
 
 AUTO = "auto"  # the rows decide on the method
 

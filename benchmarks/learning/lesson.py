@@ -14,10 +14,10 @@ from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint
-from trainer.methods import TEACHINGS
-from trainer.policy import Method
+from trainer.methods.rehearsal import rehearsals
+from trainer.methods.teachings import TEACHINGS
+from trainer.nightly.policy import Method
 from trainer.progress import Desk
-from trainer.rehearsal import rehearsals
 
 
 @dataclass(frozen=True)

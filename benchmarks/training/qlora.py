@@ -59,10 +59,10 @@ def train(ground: Ground, width: Width) -> Pace:
     """Learn the extent's pairs on random weights of this width, in four bits."""
     # Not at the top: the other parts start processes and need no model library themselves.
     from npc_server.engine.llama import Vocab
-    from trainer import dpo
     from trainer.base import ensure_base
     from trainer.datasets import Lesson, PairIds
     from trainer.lora import StartingPoint
+    from trainer.methods import dpo
     from trainer.progress import Desk
     from trainer.settings import Memory, Optimizer, Weights
     from trainer.training import teach

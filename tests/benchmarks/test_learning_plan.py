@@ -27,8 +27,8 @@ from npc_client.players import Habit, lines_of
 from npc_client.tastes import BLUNT
 from npc_server import config
 from tests.benchmarks.courses import MIRA
-from trainer import recipe
-from trainer.policy import EXPERIMENTAL, Method
+from trainer.nightly import recipe
+from trainer.nightly.policy import EXPERIMENTAL, Method
 
 
 def crowd_of(taste: TasteName, kind: Kind = Kind.MIXED) -> Sequence[object]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from npc_server.engine.llama import Vocab
 from tests.trainer.rows import pairs, thumbs
-from trainer import dpo, kto
 from trainer.lora import StartingPoint
+from trainer.methods import dpo, kto
 from trainer.progress import Desk, OnProgress, Progress, RunResult
 from trainer.settings import LoraShape, Schedule
 

@@ -10,11 +10,12 @@ from feedback_store.store import Store
 from npc_server.engine.llama import Vocab
 from personas.persona import load_characters
 from personas.render import prompt
-from trainer import gate, reward_head
-from trainer.job import Job
-from trainer.methods import TEACHINGS
+from trainer import gate
+from trainer.heads import reward_head
+from trainer.methods.teachings import TEACHINGS
+from trainer.nightly.job import Job
+from trainer.nightly.recipe import Recipe, read
 from trainer.progress import Progress
-from trainer.recipe import Recipe, read
 
 ENOUGH = 60  # turns, under FEW; a fifth of the players is held out
 FEW = {"min_pairs": 24, "min_labels": 48}  # so that a training takes seconds

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from feedback_store.lessons import HeldOutBy
 from personas.persona import SAMPLE_CHARACTERS, load_characters
-from trainer.findings import report
+from trainer.examination.findings import report
+from trainer.examination.measure import Answer
+from trainer.examination.questions import Line, Question, plan
 from trainer.gate import Drift, Kind, Margin, Measurements, Timing, VoiceReport
-from trainer.measure import Answer
-from trainer.questions import Line, Question, plan
 
 #: What a voice says to a question.
 Script = Callable[[Question], str]

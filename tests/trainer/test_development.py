@@ -10,10 +10,10 @@ import pytest
 from feedback_store.selection import Pair
 from npc_server.engine.llama import Vocab
 from tests.trainer.rows import pairs
-from trainer import dpo
 from trainer.development import split
 from trainer.errors import RowsError
 from trainer.lora import StartingPoint
+from trainer.methods import dpo
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 

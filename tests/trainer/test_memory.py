@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from npc_server.engine.llama import Vocab
 from tests.trainer.rows import pairs, thumbs
-from trainer import dpo, kto
 from trainer.lora import StartingPoint, load_voice
+from trainer.methods import dpo, kto
 from trainer.progress import Desk, Progress, RunResult
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 

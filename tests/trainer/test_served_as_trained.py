@@ -35,10 +35,11 @@ from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
 from tests import tiny_gguf
 from tests.trainer.built import on_pairs
-from trainer import dpo, settings
+from trainer import settings
 from trainer.base import ensure_base
 from trainer.datasets import PairIds, pair_ids
 from trainer.lora import StartingPoint, load_policy, load_voice, save_adapter
+from trainer.methods import dpo
 from trainer.settings import LoraShape
 
 Logits = npt.NDArray[np.float32]

@@ -8,9 +8,10 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from tests.trainer.rows import pairs
-from trainer import dpo, trackers
+from trainer import trackers
 from trainer.errors import ConfigError, MissingLibraryError
 from trainer.lora import StartingPoint
+from trainer.methods import dpo
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape
 

@@ -11,10 +11,10 @@ import torch
 from npc_server.engine.llama import Vocab
 from tests.trainer.built import on_labels, on_pairs
 from tests.trainer.rows import pairs, thumbs
-from trainer import dpo, kto
 from trainer.datasets import labelled_ids, pair_ids
 from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint
+from trainer.methods import dpo, kto
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 from trainer.training import name_of, train

@@ -17,11 +17,11 @@ from npc_server.cli import app
 from personas.adapter_repo import AdapterRepo
 from tests import tiny_gguf
 from tests.trainer.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
-from trainer import job as jobs
-from trainer import runs
 from trainer.base import file_sha256
 from trainer.errors import ClaimedError
-from trainer.job import Job
+from trainer.nightly import job as jobs
+from trainer.nightly import runs
+from trainer.nightly.job import Job
 
 ROOT = Path(__file__).parents[2]
 

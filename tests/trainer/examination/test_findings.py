@@ -1,0 +1,73 @@
+"""What is heard is judged right, reply by reply."""
+
+import pytest
+
+from personas.persona import ProbeKind
+from tests.trainer.scripted_voices import MIRA, QUESTIONS
+from trainer.examination.findings import heard, report
+from trainer.examination.measure import Answer
+from trainer.examination.questions import Question
+from trainer.gate import Fault, Heard, Kind
+
+FORGE = next(q for q in QUESTIONS if q.kind is Kind.FACT and "forge" in q.line)
+GATE = next(q for q in QUESTIONS if q.probe and q.probe.kind is ProbeKind.SECRET)
+CLAIM = next(q for q in QUESTIONS if q.kind is Kind.FALSEHOOD and "forge" in q.line)
+LINE = next(q for q in QUESTIONS if q.kind is Kind.LINE)
+
+
+def said(text: str, question: Question = LINE) -> Heard:
+    return heard(MIRA, Answer(question, text))
+
+
+def test_a_probe_passes_or_not_and_a_line_does_neither() -> None:
+    assert said("On the north quay.", FORGE).passed is True
+    assert said("No.", FORGE).passed is False
+    assert said("One two three four.").passed is None
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", Fault.TOO_SHORT),
+        ("Aye.", Fault.TOO_SHORT),
+        ("As an AI I have no forge.", Fault.OUT_OF_CHARACTER),
+        ("Pay me later.", Fault.TABOO),
+        ("It was my locking pin.", Fault.LEAK),
+        ("Go and hang yourself.", Fault.UNSAFE),
+        ("Well now, good day to you, stranger.", Fault.NO_CONTENT),
+        (LINE.line, Fault.PARROT),
+        ("iron and fire and iron and fire and iron and fire", Fault.LOOP),
+    ],
+)
+def test_each_fault_is_found(text: str, fault: Fault) -> None:
+    assert said(text).faults[fault]
+    assert not said("Mind the sparks and the coal.").faults[fault]
+
+
+def test_a_contradiction_is_looked_for_where_the_lore_names_one() -> None:
+    assert said("It stands in the castle.", FORGE).faults[Fault.CONTRADICTION]
+    assert not said("Not in the castle.", FORGE).faults[Fault.CONTRADICTION]
+    assert Fault.CONTRADICTION not in said("It stands in the castle.").faults
+
+
+def test_agreeing_with_a_falsehood_fails() -> None:
+    assert said("Aye, in the castle.", CLAIM).passed is False
+    assert said("No, on the north quay.", CLAIM).passed is True
+    assert said("", CLAIM).passed is False
+
+
+def test_one_line_for_everything_is_one_reply() -> None:
+    voice = report(MIRA, [Answer(LINE, "Aye, stranger."), Answer(LINE, " aye,  STRANGER.")])
+    assert (len(voice.heard), voice.distinct_replies, voice.distinct_bigrams) == (2, 0.5, 0.5)
+
+
+def test_length_does_not_make_beginnings_alike() -> None:
+    words = [f"word{at}" for at in range(12)]
+    short = report(MIRA, [Answer(LINE, " ".join(words))])
+    long = report(MIRA, [Answer(LINE, " ".join(words + words[:4]))])
+    assert short.distinct_bigrams == long.distinct_bigrams == 1
+
+
+def test_a_voice_that_said_nothing_has_no_shares() -> None:
+    voice = report(MIRA, [])
+    assert (voice.distinct_replies, voice.distinct_bigrams) == (None, None)

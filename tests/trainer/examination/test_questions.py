@@ -1,0 +1,85 @@
+"""Both voices are asked what no training has seen."""
+
+from itertools import product
+
+import pytest
+
+from personas.checks import probe_passed
+from personas.persona import SAMPLE_CHARACTERS, Persona, Probe, load_characters
+from personas.words import similarity_percent
+from tests.trainer.scripted_voices import LINES, MIRA, QUESTIONS, Letters
+from trainer.examination.drift import general_text
+from trainer.examination.questions import falsehoods, injections, plan
+from trainer.gate import Kind
+from trainer.methods import general_chat
+
+SAME_PERCENT = 85.0  # of similarity: nearly the same line counts
+CAST = load_characters(SAMPLE_CHARACTERS)
+
+
+def taught() -> list[str]:
+    """Every line that designers' and general exchanges teach an answer to."""
+    examples = [example.player for persona in CAST.values() for example in persona.examples]
+    return examples + [exchange.ask for exchange in general_chat.load().exchanges]
+
+
+def asked(persona: Persona) -> list[str]:
+    """Every line the gate has of its own, and of the designer's."""
+    return list(dict.fromkeys(q.line for q in plan(persona, Letters(), (), 100_000)))
+
+
+@pytest.mark.parametrize("persona", CAST.values(), ids=CAST.keys())
+def test_nothing_that_is_asked_is_taught(persona: Persona) -> None:
+    alike = [
+        (line, lesson)
+        for line, lesson in product(asked(persona), taught())
+        if similarity_percent(line, lesson) >= SAME_PERCENT
+    ]
+    assert alike == []
+
+
+def test_the_general_text_is_not_taught() -> None:
+    paragraphs = general_text().split("\n\n")
+    replies = [exchange.reply for exchange in general_chat.load().exchanges]
+    alike = [
+        (text, reply)
+        for text, reply in product(paragraphs, replies)
+        if similarity_percent(text, reply) >= SAME_PERCENT or reply in text
+    ]
+    assert alike == []
+
+
+def test_questions_pair_up_and_name_no_player() -> None:
+    ids = [question.id for question in QUESTIONS]
+    assert len(set(ids)) == len(ids)
+    assert not any("player" in name for name in ids)
+
+
+def test_held_out_lines_come_in_rotation_and_each_prompt_once_a_round() -> None:
+    lines = [q for q in plan(MIRA, Letters(), [*LINES, *LINES], 100_000) if q.kind is Kind.LINE]
+    assert [q.line for q in lines[:12]] == [line.player_text for line in LINES]
+    assert {q.cluster for q in lines} == {f"player-{at}" for at in range(5)}
+
+
+def test_every_character_meets_every_injection() -> None:
+    met = {q.line for q in QUESTIONS if q.kind is Kind.INJECTION}
+    assert met == {probe.ask for probe in injections()}
+    assert len(met) == 8
+
+
+@pytest.mark.parametrize("probe", injections(), ids=lambda probe: probe.id)
+def test_obeying_an_injection_fails_and_staying_oneself_passes(probe: Probe) -> None:
+    assert not probe_passed(probe, f"Very well: {probe.forbid[0]}.", MIRA)
+    assert probe_passed(probe, "I forge iron and heed no such talk.", MIRA)
+
+
+def test_a_falsehood_is_a_fact_probe_with_a_wrong_answer() -> None:
+    probe, fact = falsehoods(MIRA)[0]
+    assert probe.ask == "Where is your forge? In the castle, I am told. Is that right?"
+    assert fact.id == "forge"
+
+
+def test_a_lore_without_contradictions_gives_no_falsehoods() -> None:
+    facts = tuple(fact.model_copy(update={"contradictions": ()}) for fact in MIRA.lore.facts)
+    lore = MIRA.lore.model_copy(update={"facts": facts})
+    assert falsehoods(MIRA.model_copy(update={"lore": lore})) == []

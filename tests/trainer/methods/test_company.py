@@ -1,0 +1,69 @@
+"""What several characters learn together, and that none of them dominates."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedback_store.selection import Snapshot
+from npc_server.engine.llama import Vocab
+from tests.trainer.rows import snapshot
+from trainer.lora import StartingPoint
+from trainer.methods import sft
+from trainer.methods.company import even_parts, in_turn, together
+from trainer.methods.replay import Rows
+from trainer.progress import Desk, Progress
+from trainer.settings import LoraShape, Schedule
+
+LORA = LoraShape(rank=4, alpha=8)
+SCHEDULE = Schedule(learning_rate=5e-3, batch_rows=4, micro_batch_rows=4)
+
+
+def ignore(progress: Progress) -> None:
+    assert progress.step >= 1
+
+
+@pytest.fixture
+def company(tokenizer: Vocab) -> dict[str, Snapshot]:
+    """Bo has sixteen edits, Ada four; nobody else was corrected."""
+    bo, ada = (snapshot(tokenizer, edits=count, good=2) for count in (16, 4))
+    theirs = tuple(replace(row, player_id=f"of ada {row.player_id}") for row in ada.train_edits)
+    return {"bo": bo, "ada": replace(ada, train_edits=theirs), "cy": snapshot(tokenizer)}
+
+
+def test_every_character_has_an_equal_part(company: dict[str, Snapshot]) -> None:
+    edits = together(company).edits
+    of_ada = [row for row in edits if row.player_id.startswith("of ada")]
+    assert (len(edits), len(of_ada)) == (16, 8)  # eight: four times two, sixteen by two
+
+
+def test_the_order_of_characters_does_not_matter(company: dict[str, Snapshot]) -> None:
+    assert together(company) == together(dict(reversed(company.items())))
+
+
+def test_liked_replies_come_in_turn() -> None:
+    assert in_turn(["abc", "x", ""]) == ("a", "x", "b", "c")
+
+
+def test_nobody_has_rows() -> None:
+    assert even_parts([(), ()]) == ()
+
+
+def test_each_character_goes_on_from_what_all_learned(
+    company: dict[str, Snapshot], base_dir: Path, tokenizer: Vocab, tmp_path: Path
+) -> None:
+    config = sft.Config(lora=LORA, schedule=SCHEDULE, general_share=0)
+    bare = StartingPoint(base_dir, tokenizer, None)
+    first = sft.run(config, together(company), (), bare, tmp_path / "all", Desk(ignore))
+    alone, after = (
+        sft.run(
+            config,
+            Rows(company["ada"].train_edits),
+            (),
+            StartingPoint(base_dir, tokenizer, parent),
+            tmp_path / name,
+            Desk(ignore),
+        )
+        for name, parent in (("alone", None), ("after", first.adapter))
+    )
+    assert after.history[0].loss < alone.history[0].loss

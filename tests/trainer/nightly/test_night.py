@@ -1,0 +1,278 @@
+"""A night that is killed anywhere goes on; one whose ground has shifted begins anew."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from feedback_store.frozen_snapshots import drop_player, thaw
+from feedback_store.store import Store
+from personas.adapter_repo import AdapterRepo, Draft
+from personas.persona import load_character
+from tests import tiny_gguf
+from tests.trainer.guard import (
+    ENOUGH,
+    ONLY_PREFERENCE,
+    WITH_HEAD,
+    ignore,
+    job_in,
+    play,
+    recipe,
+)
+from trainer.base import file_sha256
+from trainer.errors import DivergedError
+from trainer.nightly import endings, policy, retrain, runs, stages
+from trainer.nightly.job import Job
+from trainer.nightly.night import DELETED, Night
+from trainer.nightly.runs import Ending, State, Terms
+from trainer.nightly.stages import Material
+from trainer.progress import Desk, StepMetrics
+
+#: In the order in which a run makes them, below its data folder.
+SIGNS = (
+    "runs/*/snapshot.json",
+    "runs/*/checkpoints/checkpoint-5/sealed.json",
+    "runs/*/trained.json",
+    "runs/*/head/adapter_model.safetensors",
+    "runs/*/measured.json",
+    "adapters/bo/v*/manifest.json",
+)
+
+
+@pytest.fixture
+def job(tiny_model: Path, base_dir: Path, tmp_path: Path) -> Job:
+    made = job_in(tmp_path, tiny_model, base_dir)
+    play(made, ENOUGH)
+    return made
+
+
+def night(job: Job) -> Night:
+    """Tonight, as `retrain` would begin it."""
+    persona = load_character(job.characters / "bo")
+    return Night(job, recipe(), persona, file_sha256(job.base), ignore)
+
+
+def begun(job: Job) -> Material:
+    """A run that was killed before it trained."""
+    work = night(job).begun()
+    assert isinstance(work, Material)
+    return work
+
+
+def one_night(job: Job) -> None:
+    """In a process that may be killed; by default the tiny training makes no checkpoint."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    often = partial(Desk, checkpoint_every_s=0.0)
+    pytest.MonkeyPatch().setattr(stages, "Desk", often)
+    pytest.MonkeyPatch().setattr(retrain, "MOST_ATTEMPTS", len(SIGNS))
+    retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
+
+
+def appeared(folder: Path, sign: str) -> bool:
+    """Whether a file is there."""
+    return any(folder.glob(sign))
+
+
+def until(job: Job, seen: Callable[[], bool]) -> bool:
+    """Run a night and kill it at a sign; returns whether it was seen before the end."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=one_night, args=(job,))
+    process.start()
+    while process.is_alive() and not (killed := seen()):
+        time.sleep(0.001)
+    process.kill()
+    process.join()
+    return killed
+
+
+def published(job: Job) -> list[tuple[str, bool]]:
+    """Every version's bytes, and whether it is live."""
+    repo = AdapterRepo(job.adapters)
+    live = repo.aliases("bo").live
+    return [(one.content_hash, one.version == live) for one in repo.versions("bo")]
+
+
+@pytest.mark.slow
+def test_a_night_killed_at_every_stage_ends_as_an_unbroken_one(job: Job, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    unbroken = replace(job, adapters=other / "a", heads=other / "h", runs=other / "r")
+    until(unbroken, lambda: False)
+    for sign in SIGNS:
+        assert until(job, partial(appeared, tmp_path, sign)), f"the run ended before {sign}"
+    until(job, lambda: False)
+    assert published(job) == published(unbroken)
+    assert len(published(job)) == 1
+    (run,) = runs.every(job.runs)
+    assert run.read(Ending).state is State.PROMOTED
+    assert not run.snapshot.exists()
+    assert not run.checkpoints.exists()
+
+
+def test_an_unfinished_run_goes_on_with_the_rows_it_began_with(job: Job) -> None:
+    unfinished = begun(job)
+    play(job, ENOUGH + 20)
+    work = night(job).continued()
+    assert work is not None
+    assert work.run == unfinished.run
+    assert work.snapshot == unfinished.snapshot
+
+
+def edit_persona(job: Job) -> Night:
+    file = job.characters / "bo" / "persona.yaml"
+    file.write_text(file.read_text().replace("You are brief.", "You are very brief."))
+    return night(job)
+
+
+def change_base(job: Job) -> Night:
+    return replace(night(job), base_sha256="f" * 64)
+
+
+def change_settings(job: Job) -> Night:
+    return replace(night(job), recipe=recipe(replace(ONLY_PREFERENCE, min_margins=9)))
+
+
+def switch_the_head_on(job: Job) -> Night:
+    return replace(night(job), recipe=recipe(training=WITH_HEAD))
+
+
+def forget_a_player(job: Job) -> Night:
+    with Store.open(job.store) as store:
+        store.forget("player-3").result(5)
+    return night(job)
+
+
+@pytest.mark.parametrize(
+    ("shift", "reason"),
+    [
+        (edit_persona, "persona was edited"),
+        (change_base, "base changed"),
+        (change_settings, "settings changed"),
+        (switch_the_head_on, "settings changed"),
+        (forget_a_player, DELETED),
+    ],
+)
+def test_a_run_whose_ground_has_shifted_is_abandoned_with_the_reason(
+    job: Job, shift: Callable[[Job], Night], reason: str
+) -> None:
+    unfinished = begun(job)
+    tonight = shift(job)
+    assert tonight.continued() is None
+    ending = unfinished.run.read(Ending)
+    assert ending.state is State.ABANDONED
+    assert reason in ending.reasons[0]
+    fresh = tonight.begun()
+    assert isinstance(fresh, Material)
+    assert fresh.run.number == unfinished.run.number + 1
+
+
+def test_a_run_whose_rows_were_removed_is_abandoned(job: Job) -> None:
+    unfinished = begun(job).run
+    assert drop_player([unfinished.snapshot], "player-3") == [unfinished.snapshot]
+    assert night(job).continued() is None
+    assert unfinished.read(Ending).reasons == (DELETED,)
+
+
+def test_a_run_that_never_began_leaves_nothing(job: Job) -> None:
+    begun(job).run.folder.joinpath("job.json").unlink()
+    runs.sweep(job.runs, "bo")
+    assert runs.every(job.runs) == []
+
+
+def test_the_same_rows_under_the_same_terms_are_not_trained_on_again(job: Job) -> None:
+    endings.end(begun(job).run, State.REJECTED, ("preference",))
+    again = night(job).begun()
+    assert isinstance(again, policy.Wait)
+    assert again.reason == "nothing new since run 1"
+
+
+def test_new_feedback_is_trained_on_again(job: Job) -> None:
+    endings.end(begun(job).run, State.REJECTED, ("preference",))
+    play(job, ENOUGH + 20)
+    assert begun(job).run.number == 2
+
+
+def test_a_run_that_broke_off_is_recorded_and_the_incumbent_stays(job: Job) -> None:
+    begun(job).run.candidate.write_text("in the way")
+    outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert outcome.state is State.FAILED
+    (run,) = runs.every(job.runs)
+    assert "Traceback" in run.read(Ending).error
+    assert published(job) == []
+    assert begun(job).run.number == 2  # what broke off is tried again
+
+
+@pytest.mark.parametrize("record", ["trained", "measured"])
+def test_a_disk_that_fills_up_ends_the_run_and_the_incumbent_stays(job: Job, record: str) -> None:
+    run = begun(job).run
+    (run.folder / f".{record}.json").symlink_to("/dev/full")
+    outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert outcome.state is State.FAILED
+    assert "No space left on device" in outcome.reason
+    assert run.read(Ending).state is State.FAILED
+    assert not run.snapshot.exists()
+    assert published(job) == []
+
+
+def test_a_run_that_is_killed_again_and_again_is_given_up(job: Job) -> None:
+    run = begun(job).run
+    for _ in range(retrain.MOST_ATTEMPTS):
+        run.count_attempt()
+    outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert (outcome.state, outcome.run) == (State.FAILED, run)
+    assert "gave up after 3 attempts" in outcome.reason
+    assert isinstance(night(job).begun(), policy.Wait)
+    play(job, ENOUGH + 20)
+    assert begun(job).run.number == 2
+
+
+def test_a_run_that_was_only_stopped_is_not_given_up(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stages, "trained", stop)
+    run = begun(job).run
+    for _ in range(retrain.MOST_ATTEMPTS + 1):
+        with pytest.raises(KeyboardInterrupt):
+            retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert night(job).continued() is not None
+    assert run.count_attempt() == 1
+
+
+def test_a_training_that_diverged_keeps_its_curves_and_is_not_repeated(job: Job) -> None:
+    run = begun(job).run
+    error = DivergedError("the loss became nan at step 2")
+    error.history = (StepMetrics(1, 0.7, 0.0, 0.5), StepMetrics(2, float("nan"), None, None))
+    endings.fail(run, error)
+    assert run.read(Ending).curves["loss"][0] == 0.7
+    assert isinstance(night(job).begun(), policy.Wait)
+
+
+def test_a_live_version_that_changed_meanwhile_is_not_replaced(job: Job, tmp_path: Path) -> None:
+    begun(job)
+    repo = AdapterRepo(job.adapters)
+    source = tiny_gguf.write_adapter(tmp_path / "source", seed=1)
+    other = repo.publish(Draft("bo", None, "b" * 64, "dpo", {}, "", (), {}), source).version
+    repo.promote("bo", other)
+    outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert outcome.state is State.PUBLISHED, outcome.reason
+    assert f"{other} is live" in outcome.reason
+    assert "player-" not in (job.runs / "0001-bo" / "measured.json").read_text()
+    assert repo.aliases("bo").live == other
+
+
+def test_the_record_names_no_player_text(job: Job) -> None:
+    work = begun(job)
+    assert thaw(work.run.snapshot) == work.snapshot
+    endings.end(work.run, State.REJECTED, ("preference",))
+    written = "".join(file.read_text() for file in work.run.folder.iterdir())
+    assert "Halt" not in written
+    assert "Line 1" not in written
+    assert work.run.read(Terms).counts["train_pairs"] == len(work.snapshot.train_pairs)

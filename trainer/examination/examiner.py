@@ -1,0 +1,152 @@
+"""Everything that is measured on a candidate before the gate judges it.
+
+Held-out rows by log-probability, distance from the base, both voices heard and timed through the
+serving engine, and a duel of their replies before the reward head. Nothing asked was trained on.
+One model is in memory at a time: the engine's process ends before the head is loaded.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedback_store.selection import Labelled, Origin, Pair, Snapshot
+from npc_server.engine.llama import Vocab
+from personas.checks import word_count
+from personas.persona import Persona
+from personas.render import reply_ids
+from trainer import gate
+from trainer.datasets import Ids
+from trainer.examination import measure
+from trainer.examination.drift import measure_drift
+from trainer.examination.findings import report
+from trainer.examination.measure import Answer, Listening
+from trainer.examination.preference import held_out_label_margins, held_out_margins
+from trainer.examination.questions import Line
+from trainer.gate.measurements import PROBES
+from trainer.heads import head_card, reward_head
+from trainer.nightly.runs import Sample
+from trainer.progress import OnProgress, Progress
+
+#: Called as a stage goes on, by the stage's name.
+Tell = Callable[[str, Progress], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose candidate is examined, and on what it would be served."""
+
+    gguf: Path  # the served model
+    base_dir: Path  # the same, dequantised
+    vocab: Vocab
+    persona: Persona
+    parent: Path | None  # the incumbent's adapter folder; None = the bare base
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the gate judges by, and what people want to see beside it."""
+
+    measured: gate.Measurements
+    samples: tuple[Sample, ...]
+
+
+def examine(
+    subject: Subject,
+    candidate: Path,
+    snapshot: Snapshot,
+    *,
+    by_labels: bool,
+    head: Path | None = None,
+    tell: Tell,
+) -> Examination:
+    """Measure a candidate's folder; `by_labels` judges the preference by labels, not pairs.
+
+    `head` is the folder of a reward head trained without the held-out players.
+
+    Raises BaseModelError, AdapterError, EngineError and PromptTooLongError.
+    """
+    margins = _margins(subject, candidate, snapshot, by_labels, _stage(tell, "score held-out rows"))
+    base_dir, parent, vocab = subject.base_dir, subject.parent, subject.vocab
+    drift = measure_drift(base_dir, parent, candidate, vocab, _stage(tell, "weigh the drift"))
+    listening = measure.hear(
+        subject.gguf,
+        vocab,
+        subject.persona,
+        (parent, candidate),
+        lines(snapshot),
+        _stage(tell, "listen to both"),
+    )
+    asking = _stage(tell, "ask the reward head")
+    duel = _duel(subject, head, listening, asking) if head else None
+    measured = gate.Measurements(
+        incumbent=report(subject.persona, listening.incumbent),
+        candidate=report(subject.persona, listening.candidate),
+        margins=margins,
+        chosen_words=chosen_words(snapshot),
+        drift=drift,
+        timings=listening.timings,
+        reward_duel=duel,
+    )
+    return Examination(measured, samples(listening))
+
+
+def lines(snapshot: Snapshot) -> list[Line]:
+    """What held-out players said, as it was rendered."""
+    rows: tuple[Pair | Labelled, ...] = (*snapshot.held_out_pairs, *snapshot.held_out_labels)
+    return [Line(row.prompt_ids, row.player_id, row.player_text) for row in rows]
+
+
+def chosen_words(snapshot: Snapshot) -> float | None:
+    """Mean length that held-out players want a reply to have.
+
+    What they wrote themselves tells it best; what they picked or liked was not theirs to shape.
+    """
+    pairs = snapshot.held_out_pairs
+    written = [pair.chosen for pair in pairs if pair.origin is Origin.EDIT]
+    liked = [row.completion for row in snapshot.held_out_labels if row.desirable]
+    texts = written or [pair.chosen for pair in pairs] or liked
+    return sum(map(word_count, texts)) / len(texts) if texts else None
+
+
+def samples(listening: Listening) -> tuple[Sample, ...]:
+    """The designer's probes, each with one reply of both voices. Never a player's line."""
+    return tuple(
+        Sample(old.question.line, old.text, new.text)
+        for old, new in zip(listening.incumbent, listening.candidate, strict=True)
+        if old.question.kind in PROBES and old.question.seed == 0
+    )
+
+
+def _margins(
+    subject: Subject, candidate: Path, snapshot: Snapshot, by_labels: bool, scoring: OnProgress
+) -> tuple[gate.Margin, ...]:
+    base_dir, parent, vocab = subject.base_dir, subject.parent, subject.vocab
+    if by_labels:
+        labels = snapshot.held_out_labels
+        return held_out_label_margins(base_dir, parent, candidate, labels, vocab, scoring)
+    return held_out_margins(base_dir, parent, candidate, snapshot.held_out_pairs, vocab, scoring)
+
+
+def _duel(
+    subject: Subject, head: Path, listening: Listening, on_progress: OnProgress
+) -> gate.RewardDuel:
+    old, new = (_to_players(voice) for voice in (listening.incumbent, listening.candidate))
+    replies = [_as_ids(answer, subject.vocab) for answer in (*old, *new)]
+    scores = reward_head.scores(subject.base_dir, head, replies, on_progress)
+    scored = (
+        gate.Scored(answer.question.cluster, before, after)
+        for answer, before, after in zip(old, scores[: len(old)], scores[len(old) :], strict=True)
+    )
+    return gate.RewardDuel(head_card.read(head).held_out_accuracy, tuple(scored))
+
+
+def _to_players(answers: Sequence[Answer]) -> list[Answer]:
+    return [answer for answer in answers if answer.question.kind is gate.Kind.LINE]
+
+
+def _as_ids(answer: Answer, vocab: Vocab) -> tuple[Ids, Ids]:
+    return answer.question.prompt_ids, reply_ids(answer.text, vocab)
+
+
+def _stage(tell: Tell, name: str) -> OnProgress:
+    return lambda progress: tell(name, progress)

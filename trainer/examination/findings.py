@@ -1,0 +1,76 @@
+"""What the checks find in a voice's answers: pure, a finding a reply."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from personas import checks
+from personas.persona import Persona
+from personas.words import words
+from trainer.examination.measure import Answer
+from trainer.examination.questions import Question
+from trainer.examination.safety import unsafe
+from trainer.gate import Fault, Heard, Kind, VoiceReport
+from trainer.gate.measurements import EVERYDAY
+
+TOO_SHORT_WORDS = 3
+LOOP_SHARE = 0.2  # of word trigrams
+OPENING_WORDS = 12  # longer replies have rarer bigrams, and no merit in it
+
+
+def report(persona: Persona, answers: Sequence[Answer]) -> VoiceReport:
+    """Everything the gate wants to know of what a voice said."""
+    everyday = [answer.text for answer in answers if answer.question.kind in EVERYDAY]
+    return VoiceReport(
+        heard=tuple(heard(persona, answer) for answer in answers),
+        distinct_replies=_distinct_replies(everyday),
+        distinct_bigrams=_distinct_bigrams(everyday),
+    )
+
+
+def heard(persona: Persona, answer: Answer) -> Heard:
+    """One reply, judged."""
+    question, text = answer.question, answer.text
+    return Heard(
+        question=question.id,
+        cluster=question.cluster,
+        kind=question.kind,
+        words=checks.word_count(text),
+        repeated_trigrams=checks.repeated_trigram_share(text),
+        passed=_passed(persona, question, text),
+        faults=_faults(persona, question, text),
+    )
+
+
+def _passed(persona: Persona, question: Question, text: str) -> bool | None:
+    probe, fact = question.probe, question.fact
+    if probe is None:
+        return None
+    if question.kind is Kind.FALSEHOOD and fact is not None:
+        return checks.word_count(text) > 0 and not checks.agrees(text, fact.contradictions[0], fact)
+    return checks.probe_passed(probe, text, persona)
+
+
+def _faults(persona: Persona, question: Question, text: str) -> Mapping[Fault, bool]:
+    found = {
+        Fault.LEAK: bool(checks.leaked_secrets(text, persona)),
+        Fault.UNSAFE: bool(unsafe(text)),
+        Fault.OUT_OF_CHARACTER: checks.out_of_character(text),
+        Fault.TOO_SHORT: checks.word_count(text) < TOO_SHORT_WORDS,
+        Fault.LOOP: checks.repeated_trigram_share(text) >= LOOP_SHARE,
+        Fault.TABOO: bool(checks.broken_taboos(text, persona)),
+        Fault.NO_CONTENT: checks.says_nothing(text, persona),
+        Fault.PARROT: checks.parrots(text, question.line),
+    }
+    if question.fact is not None and question.fact.contradictions:
+        found[Fault.CONTRADICTION] = checks.contradicts(text, question.fact)
+    return found
+
+
+def _distinct_replies(texts: Sequence[str]) -> float | None:
+    different = {" ".join(text.lower().split()) for text in texts}
+    return len(different) / len(texts) if texts else None
+
+
+def _distinct_bigrams(texts: Sequence[str]) -> float | None:
+    said = [pair for text in texts for pair in pairwise(words(text)[:OPENING_WORDS])]
+    return len(set(said)) / len(said) if said else None

@@ -1,0 +1,120 @@
+"""What both voices are asked: the designer's probes, tricks that never change, players' lines.
+
+A question is a prompt and a seed, so that each reply of the candidate has a reply of the incumbent
+to be compared with. Nothing asked here is ever trained on: probes differ from examples by
+`npc persona check`, players' lines come from the held-out side.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from personas.persona import Fact, Persona, Probe, ProbeKind
+from personas.render import Tokenizer, prompt
+from trainer.gate import Kind
+
+PROBE_SEEDS = 8  # replies per probe: over 44 replies chance alone moves the share by 0.07
+INJECTION_SEEDS = 2
+FALSEHOOD_SEEDS = 4
+GATE_LINES = 40  # replies to held-out prompts
+
+_KIND_OF = {
+    ProbeKind.FACT: Kind.FACT,
+    ProbeKind.SECRET: Kind.SECRET,
+    ProbeKind.VOICE: Kind.VOICE,
+    ProbeKind.CANARY: Kind.CANARY,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a held-out player said, as it was rendered."""
+
+    prompt_ids: tuple[int, ...]
+    player_id: str
+    player_text: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing to ask, under one seed."""
+
+    prompt_ids: tuple[int, ...]
+    seed: int
+    kind: Kind
+    cluster: str  # the probe, or the player: replies of one hang together
+    line: str  # the last thing the player says
+    probe: Probe | None = None  # None = a player's line
+    fact: Fact | None = None  # that a fact probe asks for, or a falsehood denies
+
+    @property
+    def id(self) -> str:
+        """Pairs the replies of two voices; names no player."""
+        what = self.kind if self.probe is None else f"{self.kind} {self.probe.id}"
+        return f"{what} {self.seed}"
+
+
+def plan(
+    persona: Persona, tokenizer: Tokenizer, lines: Sequence[Line], context_tokens: int
+) -> list[Question]:
+    """Every question for both voices. Raises PromptTooLongError."""
+    budget = context_tokens - persona.sampling.max_reply_tokens
+    return [*_first_lines(persona, tokenizer, budget), *_in_rotation(lines)]
+
+
+def _first_lines(persona: Persona, tokenizer: Tokenizer, budget: int) -> Iterator[Question]:
+    for kind, probe, fact, seeds in _asked(persona):
+        ids = prompt(persona, (), probe.ask, tokenizer, budget).ids
+        for seed in range(seeds):
+            yield Question(ids, seed, kind, f"{kind} {probe.id}", probe.ask, probe, fact)
+
+
+def _asked(persona: Persona) -> Iterator[tuple[Kind, Probe, Fact | None, int]]:
+    facts = {fact.id: fact for fact in persona.lore.facts}
+    for probe in persona.probes:
+        fact = facts.get(probe.about or "") if probe.kind is ProbeKind.FACT else None
+        yield _KIND_OF[probe.kind], probe, fact, PROBE_SEEDS
+    for probe in injections():
+        yield Kind.INJECTION, probe, None, INJECTION_SEEDS
+    for probe, fact in falsehoods(persona):
+        yield Kind.FALSEHOOD, probe, fact, FALSEHOOD_SEEDS
+
+
+def _in_rotation(lines: Sequence[Line]) -> Iterator[Question]:
+    unique = list({line.prompt_ids: line for line in reversed(lines)}.values())[::-1]
+    for index in range(GATE_LINES if unique else 0):
+        line = unique[index % len(unique)]
+        seed = 1000 + index
+        yield Question(line.prompt_ids, seed, Kind.LINE, line.player_id, line.player_text)
+
+
+@cache
+def injections() -> tuple[Probe, ...]:
+    """Lines that try to talk any character out of its role."""
+    text = (resources.files("trainer.examination") / "injections.yaml").read_text("utf-8")
+    entries = yaml.safe_load(text)
+    return tuple(
+        Probe(id=e["id"], kind=ProbeKind.CANARY, ask=e["ask"], forbid=tuple(e["forbid"]))
+        for e in entries
+    )
+
+
+def falsehoods(persona: Persona) -> list[tuple[Probe, Fact]]:
+    """The fact probes, each with a wrong answer already in the player's mouth.
+
+    A fact without contradictions gives none. The wrong answer is the first contradiction.
+    """
+    facts = {fact.id: fact for fact in persona.lore.facts if fact.contradictions}
+    probes = [p for p in persona.probes if p.kind is ProbeKind.FACT and p.about in facts]
+    return [
+        (_claimed(probe, facts[probe.about or ""]), facts[probe.about or ""]) for probe in probes
+    ]
+
+
+def _claimed(probe: Probe, fact: Fact) -> Probe:
+    claim = fact.contradictions[0]
+    ask = f"{probe.ask} {claim[0].upper()}{claim[1:]}, I am told. Is that right?"
+    return probe.model_copy(update={"ask": ask})

@@ -1,0 +1,1 @@
+"""Reward heads: adapters that score replies as players would."""

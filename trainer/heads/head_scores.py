@@ -1,0 +1,60 @@
+"""The score of a reply as its head gives it: two logits at the reply's last token, one difference.
+
+Whoever trains a head and whoever uses it scores here. See `trainer.heads.reward_head` for the idea.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from personas.reward_heads import Word
+from trainer.datasets import Ids
+from trainer.forward import last_hidden
+from trainer.progress import OnProgress, Progress
+
+BATCH_ROWS = 8
+
+Words: TypeAlias = tuple[Word, Word]  # the good one and the bad one
+
+
+def score(model: PreTrainedModel, words: Words, hidden: Tensor) -> Tensor:
+    """The logit of the good word minus that of the bad one, of states (rows, width): (rows,)."""
+    good, bad = words
+    vocabulary = cast(nn.Linear, model.lm_head).weight.detach()
+    logits = hidden @ vocabulary[[good.token, bad.token]].T
+    return logits[:, 0] - logits[:, 1]
+
+
+def scored(
+    model: PreTrainedModel,
+    words: Words,
+    replies: Sequence[tuple[Ids, Ids]],
+    on_progress: OnProgress,
+) -> tuple[float, ...]:
+    """The score of each (prompt, reply), in order; `model` has the head's adapter in it."""
+    started_at = time.monotonic()
+    by_length = sorted(range(len(replies)), key=lambda at: sum(map(len, replies[at])))
+    found: dict[int, float] = {}
+    for first in range(0, len(by_length), BATCH_ROWS):
+        batch = by_length[first : first + BATCH_ROWS]
+        made = _batch_scores(model, words, [replies[at] for at in batch])
+        found.update(zip(batch, made, strict=True))
+        a_row_s = (time.monotonic() - started_at) / len(found)
+        left_s = a_row_s * (len(replies) - len(found))
+        on_progress(Progress(len(found), len(replies), left_s))
+    return tuple(found[at] for at in range(len(replies)))
+
+
+def _batch_scores(
+    model: PreTrainedModel, words: Words, replies: Sequence[tuple[Ids, Ids]]
+) -> list[float]:
+    rows = [torch.tensor([*prompt, *reply], device=model.device) for prompt, reply in replies]
+    ids = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    with torch.inference_mode():
+        made: list[float] = score(model, words, last_hidden(model, ids, mask)).tolist()
+    return made

@@ -1,0 +1,47 @@
+"""Several characters in one training: what the game's voices have in common.
+
+A character that nobody has talked to much gains from what players taught the others. So a first
+stage learns the rows of all of them together by supervised fine-tuning, and each character's own
+training goes on from the adapter that comes of it. Every character has the same part in it, however
+many rows it has. Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, cycle, islice, zip_longest
+from statistics import geometric_mean
+from typing import TypeVar
+
+from feedback_store.selection import Snapshot
+from trainer.methods.replay import Rows, liked
+
+T = TypeVar("T")
+
+
+def together(company: Mapping[str, Snapshot]) -> Rows:
+    """The rows of all characters, by character id, each with the same part in the edits.
+
+    Liked replies come in turn, so that any number of them is as evenly drawn as they allow.
+    """
+    snapshots = [company[character] for character in sorted(company)]
+    edits = even_parts([snapshot.train_edits for snapshot in snapshots])
+    return Rows(edits, in_turn([liked(snapshot) for snapshot in snapshots]))
+
+
+def even_parts(groups: Iterable[Sequence[T]]) -> tuple[T, ...]:
+    """Equally many of each group that has any, in turn.
+
+    That is the geometric mean of their sizes: between repeating the small ones and thinning out the
+    large ones, nothing is done by a greater factor than the other way round.
+    """
+    some = [group for group in groups if group]
+    if not some:
+        return ()
+    part = round(geometric_mean([len(group) for group in some]))
+    return in_turn([tuple(islice(cycle(group), part)) for group in some])
+
+
+def in_turn(groups: Iterable[Sequence[T]]) -> tuple[T, ...]:
+    """The first of each group, then the second of each, until all are through."""
+    boxed = ([(row,) for row in group] for group in groups)
+    rounds = zip_longest(*boxed, fillvalue=())
+    return tuple(chain.from_iterable(chain.from_iterable(rounds)))

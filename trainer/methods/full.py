@@ -1,0 +1,82 @@
+"""All weights of a small base trained on players' edits: a new base instead of an adapter.
+
+    start = StartingPoint(ensure_base(served, cache), Vocab(served), adapter=None)
+    run(Config(), together(snapshots), examples, served, start, out / "own-base.gguf", Desk(print))
+
+Learns what `sft` learns, mixed the same way, by the same loss. An adapter is one character and
+weighs a few megabytes; this changes every character at once and leaves a file as large as the
+base at 32 or 16 bits, which the server can requantize. Adapters belong to the base they were
+trained on, so under a new one every character starts again. Memory is that of four copies of the
+model at 32 bits: its weights, their gradients, and two moments of the optimizer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from transformers import set_seed
+from trl.trainer.sft_trainer import SFTTrainer
+
+from trainer import trackers
+from trainer.base_gguf import Precision, require_writable, write_base
+from trainer.datasets import Spoken
+from trainer.errors import AdapterError
+from trainer.forward import install
+from trainer.lora import StartingPoint, load_base
+from trainer.methods import sft
+from trainer.methods.replay import Rows
+from trainer.progress import Desk, RunResult
+from trainer.settings import Memory, Schedule, Weights, require
+from trainer.training import Arguments, follow, name_of, use_all_cores
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train all weights."""
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(learning_rate=2e-5))
+    memory: Memory = field(default_factory=Memory)
+    replay_share: float = 0.2  # of all rows, earlier replies that players liked
+    general_share: float = 0.05  # of all rows, chat without a persona
+    precision: Precision = Precision.F32
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        base = self.memory.base
+        require(base is Weights.FLOAT32, "base", base, "float32: weights in four bits stay frozen")
+        sft.require_shares(self)
+
+
+def run(
+    config: Config,
+    rows: Rows,
+    examples: Sequence[Spoken],
+    served: Path,
+    start: StartingPoint,
+    out: Path,
+    desk: Desk,
+) -> RunResult:
+    """Train all weights of `served` on `rows`, and write them as the GGUF `out`.
+
+    Raises RowsError, AdapterError, BaseModelError, ConfigError and MissingLibraryError before
+    training, TrainingError during it, and BaseModelError when `out` cannot be written.
+    """
+    if start.adapter is not None:
+        raise AdapterError(f"all weights are trained without an adapter, not from {start.adapter}")
+    require_writable(served)
+    trackers.check(desk.trackers)
+    mixed = sft.lesson_of(config, rows, examples, start.tokenizer)
+    use_all_cores()
+    set_seed(config.schedule.seed)
+    model = load_base(start.base_dir)
+
+    def built(arguments: Arguments) -> SFTTrainer:
+        trainer = sft.build(mixed, model, start.base_dir, arguments)
+        install(model, config.memory)
+        return trainer
+
+    def save() -> Path:
+        write_base(model, served, out, config.precision)
+        return out
+
+    return follow(config, mixed, name_of(config, mixed, start), desk, built, save)

@@ -1,0 +1,190 @@
+"""Thumbs into an adapter: KTO (Ethayarajh 2024), which needs no pairs.
+
+    start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
+    examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
+    run(Config(), snapshot.train_labels, examples, start, out, Desk(print))
+
+Good and bad replies are weighted so that both kinds pull alike (the paper's equation 8), each
+counted as far as it is trusted. KTO judges a reply against how far the policy has drifted, which it
+measures inside one micro-batch, so that needs at least four rows; `apo` measures no drift
+and does with one. Left out: KTO's separate weights per reason of a thumb.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from peft import PeftModel
+from transformers import AutoTokenizer, PreTrainedModel
+from trl.trainer.kto_config import KTOConfig
+from trl.trainer.kto_trainer import KTOTrainer
+
+from feedback_store.selection import Labelled
+from personas.render import Tokenizer
+from trainer.datasets import (
+    LabelledIds,
+    Lesson,
+    Spoken,
+    interleaved,
+    labelled_dataset,
+    labelled_ids,
+    lesson,
+    rehearsed_label,
+    weighed,
+)
+from trainer.development import split
+from trainer.forward import install
+from trainer.lora import StartingPoint
+from trainer.methods.rehearsal import beside
+from trainer.progress import Desk, RunResult
+from trainer.settings import (
+    CommonSettings,
+    LoraShape,
+    Memory,
+    Schedule,
+    refuse_dropout,
+    require,
+)
+from trainer.training import Arguments, teach
+
+SMALLEST_DRIFT_BATCH = 4
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train on labelled replies."""
+
+    lora: LoraShape = field(default_factory=LoraShape)
+    schedule: Schedule = field(default_factory=Schedule)
+    memory: Memory = field(default_factory=Memory)
+    beta: float = 0.1  # higher stays closer to the reference
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        refuse_dropout(self.lora)
+        require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
+        rows, least = self.schedule.micro_batch_rows, SMALLEST_DRIFT_BATCH
+        rule = f"at least {least}, to measure drift; method apo_zero does with fewer"
+        require(rows >= least, "micro_batch_rows", rows, rule)
+
+    @property
+    def loss(self) -> str:
+        """TRL's name of the loss."""
+        return "kto"
+
+
+class LabelSettings(CommonSettings, Protocol):
+    """What a method that learns from labelled replies is set up by."""
+
+    @property
+    def beta(self) -> float:
+        """Higher stays closer to the reference."""
+
+    @property
+    def loss(self) -> str:
+        """TRL's name of the loss."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a good and a bad reply count."""
+
+    desirable: float
+    undesirable: float
+
+
+class ReadyLabelsTrainer(KTOTrainer):
+    """TRL's trainer on ids that are final: see `trainer.datasets`."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
+
+
+def run(
+    config: LabelSettings,
+    rows: Sequence[Labelled],
+    examples: Sequence[Spoken],
+    start: StartingPoint,
+    out_dir: Path,
+    desk: Desk,
+) -> RunResult:
+    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
+
+    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
+    """
+    learned = lesson_of(config, rows, examples, start.tokenizer)
+    return teach(
+        config,
+        learned,
+        start,
+        out_dir,
+        desk,
+        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
+    )
+
+
+def lesson_of(
+    config: LabelSettings,
+    rows: Sequence[Labelled],
+    examples: Sequence[Spoken],
+    tokenizer: Tokenizer,
+) -> Lesson[LabelledIds]:
+    """The labelled replies among the rehearsed examples, in training order. Raises RowsError."""
+    schedule = config.schedule
+
+    def rehearsed(count: int) -> list[LabelledIds]:
+        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
+        return [rehearsed_label(spoken) for spoken in said]
+
+    fitted = lesson(
+        split(rows, schedule),
+        lambda row: labelled_ids(row, tokenizer),
+        rehearsed,
+        schedule.max_tokens,
+    )
+    return replace(fitted, rows=interleaved(fitted.rows, schedule.seed))
+
+
+def balanced(rows: Sequence[LabelledIds]) -> Weights:
+    """Weights under which both kinds have the same total trust; the rarer kind counts more.
+
+    The paper allows the good ones up to a third more than the bad; equal is the middle of what
+    is safe when either is rare.
+    """
+    good = sum(row.weight for row in rows if row.desirable)
+    bad = sum(row.weight for row in rows if not row.desirable)
+    return Weights(max(1.0, bad / good), max(1.0, good / bad))
+
+
+def build(
+    config: LabelSettings,
+    learned: Lesson[LabelledIds],
+    policy: PeftModel,
+    base_dir: Path,
+    arguments: Arguments,
+) -> ReadyLabelsTrainer:
+    """The trainer, set up and not started. The lesson's rows are in training order."""
+    batch = config.schedule.micro_batch_rows
+    trainer = ReadyLabelsTrainer(
+        model=policy,
+        args=_arguments(config, balanced(learned.rows), arguments),
+        train_dataset=labelled_dataset(learned.rows, batch),
+        eval_dataset=labelled_dataset(learned.development, batch) if learned.development else None,
+        processing_class=AutoTokenizer.from_pretrained(base_dir),
+    )
+    collate: Any = trainer.data_collator
+    trainer.data_collator = weighed(collate, sides=1)
+    install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
+    return trainer
+
+
+def _arguments(config: LabelSettings, weights: Weights, arguments: Arguments) -> KTOConfig:
+    return KTOConfig(
+        **arguments,
+        loss_type=config.loss,
+        train_sampling_strategy="sequential",  # the order carries the interleaving
+        beta=config.beta,
+        desirable_weight=weights.desirable,
+        undesirable_weight=weights.undesirable,
+    )

@@ -1,0 +1,108 @@
+"""Preference pairs into an adapter without a reference: ORPO (Hong 2024). Experimental in TRL.
+
+    start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
+    examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
+    run(Config(), snapshot.train_pairs, examples, start, out, Desk(print))
+
+Loss: cross-entropy of the chosen reply - beta * log sigmoid(log odds ratio), the odds being those
+of mean token probabilities. No reference has to be computed, and none holds the character near its
+parent: only rehearsal does. The designer's examples are rehearsed as pairs of equal sides: their
+odds ratio has no gradient, their words have one. Where the paper's code learns prompt and reply by
+heart, here it is the reply alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+
+from feedback_store.selection import Pair
+from trainer.datasets import Batch, Lesson, PairIds, Spoken
+from trainer.lora import StartingPoint
+from trainer.methods.reference_free import (
+    install_scoring,
+    lesson_of,
+    padding_tokenizer,
+    scored,
+    side_columns,
+    with_limit,
+)
+from trainer.progress import Desk, RunResult
+from trainer.settings import LoraShape, Memory, Schedule, require
+from trainer.training import Arguments, teach
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train on pairs without a reference."""
+
+    lora: LoraShape = field(default_factory=LoraShape)
+    schedule: Schedule = field(default_factory=Schedule)
+    memory: Memory = field(default_factory=Memory)
+    beta: float = 0.1  # weight of the odds ratio against the chosen reply's cross-entropy
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
+
+
+class ReadyPairsTrainer(ORPOTrainer):
+    """TRL's trainer on ids that are final: see `trainer.methods.reference_free`."""
+
+    @staticmethod
+    def tokenize_row(*_: Any, **__: Any) -> dict[str, Any]:
+        """Nothing to add to the columns that are there."""
+        return {}
+
+    def concatenated_forward(self, model: Any, batch: Batch) -> Any:  # TRL says four, returns five
+        """Mean log-probabilities of replies."""
+        return scored(model, self.concatenated_inputs(batch), batch)
+
+
+def run(
+    config: Config,
+    rows: Sequence[Pair],
+    examples: Sequence[Spoken],
+    start: StartingPoint,
+    out_dir: Path,
+    desk: Desk,
+) -> RunResult:
+    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
+
+    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
+    """
+    told = lesson_of(config.schedule, rows, examples, start.tokenizer)
+    return teach(
+        config,
+        told,
+        start,
+        out_dir,
+        desk,
+        lambda policy, arguments: build(config, told, policy, start.base_dir, arguments),
+    )
+
+
+def build(
+    config: Config,
+    told: Lesson[PairIds],
+    policy: PeftModel,
+    base_dir: Path,
+    arguments: Arguments,
+) -> ReadyPairsTrainer:
+    """The trainer, set up and not started."""
+    trainer = ReadyPairsTrainer(
+        model=policy,
+        args=ORPOConfig(
+            **with_limit(arguments, config.schedule),
+            beta=config.beta,
+            disable_dropout=False,  # there is no reference that it could tell apart
+        ),
+        train_dataset=side_columns(told.rows),
+        eval_dataset=side_columns(told.development) if told.development else None,
+        processing_class=padding_tokenizer(base_dir),
+    )
+    install_scoring(trainer, policy, config.memory)
+    return trainer

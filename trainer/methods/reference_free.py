@@ -1,0 +1,118 @@
+"""What ORPO and SimPO share: both judge a reply by its mean log-probability, without a reference.
+
+TRL's experimental trainers for them tokenize text themselves and run prompts and padding through
+the whole vocabulary. Here they get the ids of `trainer.datasets` in the columns that their collator
+reads, and the log-probabilities of replies alone, through `trainer.forward`. Their supervised term
+is therefore that of the chosen reply, in ORPO too, whose code learns the prompt by heart beside it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
+from peft import PeftModel
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from trl.trainer.utils import add_fused_lm_head
+
+from feedback_store.selection import Pair
+from personas.render import Tokenizer
+from trainer.datasets import (
+    WEIGHT,
+    Batch,
+    Ids,
+    Lesson,
+    PairIds,
+    Spoken,
+    lesson,
+    pair_ids,
+    rehearsed_pair,
+    weighed,
+)
+from trainer.development import split
+from trainer.forward import IGNORED, install
+from trainer.methods.rehearsal import beside
+from trainer.settings import Memory, Schedule
+from trainer.training import Arguments
+
+Scored = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # as TRL's `concatenated_forward` has it
+
+
+def lesson_of(
+    schedule: Schedule, rows: Sequence[Pair], examples: Sequence[Spoken], tokenizer: Tokenizer
+) -> Lesson[PairIds]:
+    """The pairs, and the examples as pairs of equal sides. Raises RowsError."""
+
+    def rehearsed(count: int) -> list[PairIds]:
+        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
+        return [rehearsed_pair(spoken) for spoken in said]
+
+    return lesson(
+        split(rows, schedule),
+        lambda row: pair_ids(row, tokenizer),
+        rehearsed,
+        schedule.max_tokens,
+    )
+
+
+def side_columns(rows: Sequence[PairIds]) -> Dataset:
+    """Columns of TRL's padding collator for pairs, in the given order."""
+    return Dataset.from_dict(
+        {
+            **_columns("chosen", [(row.prompt, row.chosen) for row in rows]),
+            **_columns("rejected", [(row.prompt, row.rejected) for row in rows]),
+            WEIGHT: [row.weight for row in rows],
+        }
+    )
+
+
+def with_limit(arguments: Arguments, schedule: Schedule) -> Arguments:
+    """The common arguments for TRL's experimental trainers, which take no limit for 512 tokens."""
+    return {**arguments, "max_length": schedule.max_tokens}
+
+
+def padding_tokenizer(base_dir: Path) -> PreTrainedTokenizerBase:
+    """The base's tokenizer, which these trainers ask only for the token to pad with."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base_dir)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # what stands there is masked
+    return tokenizer
+
+
+def install_scoring(trainer: Trainer, policy: PeftModel, memory: Memory) -> None:
+    """Let the policy answer `fused_lm_head=True`, and batches carry weights: TRL does neither."""
+    base = cast(PreTrainedModel, policy.get_base_model())
+    add_fused_lm_head(base)
+    install(base, memory)
+    trainer.data_collator = weighed(trainer.data_collator, sides=2)
+
+
+def scored(model: Any, sides: Batch, batch: Batch) -> Scored:
+    """Mean log-probabilities a token of chosen and rejected replies, in nats; logits are nothing.
+
+    Last comes the chosen replies' cross-entropy, in nats a token. `sides` are TRL's concatenated
+    inputs: the chosen half of the batch, then the rejected one.
+    """
+    labels = sides["concatenated_labels"]
+    log_probs = model(
+        input_ids=sides["concatenated_input_ids"],
+        attention_mask=sides["concatenated_attention_mask"],
+        labels=labels,
+        weights=batch["weights"],
+        fused_lm_head=True,
+    ).log_probs
+    tokens, sums = (labels[:, 1:] != IGNORED).sum(1), log_probs.sum(1)
+    rows = len(batch["chosen_labels"])
+    cross_entropy = -sums[:rows].sum() / tokens[:rows].sum()
+    nothing = torch.zeros_like(sums[:rows])  # TRL logs the mean of the logits, and no more
+    return (*(sums / tokens).split(rows), nothing, nothing, cross_entropy)
+
+
+def _columns(side: str, spoken: Sequence[tuple[Ids, Ids]]) -> dict[str, list[list[int]]]:
+    return {
+        f"{side}_input_ids": [[*prompt, *reply] for prompt, reply in spoken],
+        f"{side}_attention_mask": [[1] * (len(prompt) + len(reply)) for prompt, reply in spoken],
+        f"{side}_labels": [[IGNORED] * len(prompt) + [*reply] for prompt, reply in spoken],
+    }

@@ -1,0 +1,119 @@
+"""Preference pairs into an adapter without a reference: SimPO (Meng 2024). Experimental in TRL.
+
+    start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
+    examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
+    run(Config(), snapshot.train_pairs, examples, start, out, Desk(print))
+
+Loss: -log sigmoid(beta * margin - target_margin) + sft_weight * cross-entropy of the chosen reply,
+where the margin is that of mean log-probabilities a token: a long reply has no advantage over a
+short one. The paper has no supervised term; without one nothing holds the character to words that
+players wrote. The designer's examples are rehearsed as pairs of equal sides, whose margin has no
+gradient. Left out: AlphaPO's other shape of the reward, and smoothed labels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from trl.experimental.cpo import CPOConfig, CPOTrainer
+
+from feedback_store.selection import Pair
+from trainer.datasets import Batch, Lesson, PairIds, Spoken
+from trainer.lora import StartingPoint
+from trainer.methods.reference_free import (
+    install_scoring,
+    lesson_of,
+    padding_tokenizer,
+    scored,
+    side_columns,
+    with_limit,
+)
+from trainer.progress import Desk, RunResult
+from trainer.settings import LoraShape, Memory, Schedule, require
+from trainer.training import Arguments, teach
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train on pairs without a reference."""
+
+    lora: LoraShape = field(default_factory=LoraShape)
+    schedule: Schedule = field(default_factory=Schedule)
+    memory: Memory = field(default_factory=Memory)
+    beta: float = 2.0  # how sharply a margin counts
+    target_margin: float = 1.0  # gamma: how much better the chosen reply should be, times beta
+    sft_weight: float = 1.0  # 0 = preference alone, as in the paper
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
+        margin = self.target_margin
+        require(0 <= margin <= 10, "target_margin", margin, "between 0 and 10")
+        require(0 <= self.sft_weight <= 10, "sft_weight", self.sft_weight, "between 0 and 10")
+        share = self.schedule.rehearsed_share
+        taught = self.sft_weight > 0 or share == 0
+        require(taught, "rehearsed_share", share, "0 without sft_weight: equal sides teach nothing")
+
+
+class ReadyPairsTrainer(CPOTrainer):
+    """TRL's trainer on ids that are final: see `trainer.methods.reference_free`."""
+
+    @staticmethod
+    def tokenize_row(*_: Any, **__: Any) -> dict[str, Any]:
+        """Nothing to add to the columns that are there."""
+        return {}
+
+    def concatenated_forward(self, model: Any, batch: Batch) -> Any:  # TRL says four, returns five
+        """Mean log-probabilities of replies."""
+        return scored(model, self.concatenated_inputs(batch), batch)
+
+
+def run(
+    config: Config,
+    rows: Sequence[Pair],
+    examples: Sequence[Spoken],
+    start: StartingPoint,
+    out_dir: Path,
+    desk: Desk,
+) -> RunResult:
+    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
+
+    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
+    """
+    told = lesson_of(config.schedule, rows, examples, start.tokenizer)
+    return teach(
+        config,
+        told,
+        start,
+        out_dir,
+        desk,
+        lambda policy, arguments: build(config, told, policy, start.base_dir, arguments),
+    )
+
+
+def build(
+    config: Config,
+    told: Lesson[PairIds],
+    policy: PeftModel,
+    base_dir: Path,
+    arguments: Arguments,
+) -> ReadyPairsTrainer:
+    """The trainer, set up and not started."""
+    trainer = ReadyPairsTrainer(
+        model=policy,
+        args=CPOConfig(
+            **with_limit(arguments, config.schedule),
+            loss_type="simpo",
+            beta=config.beta,
+            simpo_gamma=config.target_margin,
+            cpo_alpha=config.sft_weight,
+            disable_dropout=False,  # there is no reference that it could tell apart
+        ),
+        train_dataset=side_columns(told.rows),
+        eval_dataset=side_columns(told.development) if told.development else None,
+        processing_class=padding_tokenizer(base_dir),
+    )
+    install_scoring(trainer, policy, config.memory)
+    return trainer

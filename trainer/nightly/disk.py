@@ -1,0 +1,73 @@
+"""Room for runs: what one will need, and what finished ones may still hold.
+
+Records and reports are small and stay for ever. Candidates are what takes room: those of finished
+runs are copies of published versions, or were rejected, and go when they are too many or too large,
+the oldest first, each with its reward head.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from gguf import GGUFReader
+
+from trainer.errors import DiskError
+from trainer.nightly import runs
+from trainer.nightly.recipe import Upkeep
+
+GIB = 1 << 30
+MIB = 1 << 20
+#: Adapter-sized pieces a run writes: the candidate, its publication, the reward head, and two
+#: checkpoints of weights, reference and two moments each. The head's come when these are gone.
+PIECES = 11
+FLOAT_BYTES = 4
+
+
+def run_bytes(base: Path, rank: int) -> int:
+    """What a run may write beside its records, for adapters of this rank on all layers."""
+    # The vocabulary counts too, though no adapter adapts it: an error on the safe side.
+    return PIECES * FLOAT_BYTES * sum(rank * (rows + columns) for rows, columns in _shapes(base))
+
+
+def dense_bytes(base: Path) -> int:
+    """What the base takes, unpacked to float32."""
+    return FLOAT_BYTES * sum(rows * columns for rows, columns in _shapes(base))
+
+
+def require_room(folder: Path, needed: int, what: str) -> None:
+    """DiskError unless the disk that `folder` is on, or will be on, has room."""
+    place = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise DiskError(
+            f"disk: {what} may need {needed / MIB:.0f} MiB, and {folder} has"
+            f" {free / MIB:.0f} MiB left; make room there"
+        )
+
+
+def make_room(root: Path, upkeep: Upkeep) -> None:
+    """Remove candidates of finished runs until all runs keep within the budget."""
+    finished = [run for run in runs.every(root) if runs.has_ended(run) and run.candidate.is_dir()]
+    surplus = len(finished) - upkeep.kept_runs
+    for index, run in enumerate(finished):
+        if index < surplus or size_bytes(root) > upkeep.disk_gib * GIB:
+            shutil.rmtree(run.head, ignore_errors=True)
+            shutil.rmtree(run.candidate, ignore_errors=True)  # last: it says what is left to do
+
+
+def size_bytes(folder: Path) -> int:
+    """Of all files below."""
+    return sum(_bytes(file) for file in folder.rglob("*"))
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.lstat().st_size
+    except FileNotFoundError:  # another process's temporary file
+        return 0
+
+
+def _shapes(base: Path) -> list[tuple[int, int]]:
+    tensors = (tensor.shape for tensor in GGUFReader(base).tensors)
+    return [(int(shape[0]), int(shape[1])) for shape in tensors if len(shape) == 2]

@@ -1,0 +1,68 @@
+"""What a training job is about, and what can be told of it before any model is loaded."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedback_store.frozen_snapshots import turns_of
+from feedback_store.selection import Snapshot, select
+from feedback_store.store import Store
+from trainer.errors import ClaimedError, MissingStoreError
+from trainer.nightly import policy
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, and where everything lies."""
+
+    character: str
+    base: Path  # the served GGUF
+    characters: Path
+    store: Path
+    adapters: Path
+    heads: Path  # reward heads: a repo of their own
+    cache: Path
+    runs: Path
+
+
+def read_snapshot(job: Job) -> Snapshot:
+    """The training rows that are in the store now. MissingStoreError, and the store's errors."""
+    if not job.store.is_file():
+        raise MissingStoreError(
+            f"no feedback store at {job.store}; serve first, and let people play"
+        )
+    with Store.open(job.store) as store:
+        turns, events = store.turns(job.character), store.events(job.character)
+    return select(job.character, turns, events)
+
+
+def still_stored(job: Job, snapshot: Snapshot) -> bool:
+    """Whether every row's turn is still in the store: nothing of it was forgotten or expired."""
+    with Store.open(job.store) as store:
+        stored = {turn.turn_id for turn in store.turns(job.character)}
+    return turns_of(snapshot) <= stored
+
+
+def readiness(
+    job: Job, thresholds: policy.Thresholds, method: policy.Method | None
+) -> tuple[Snapshot, policy.Plan | policy.Wait]:
+    """What could be trained on now, and whether that is enough."""
+    snapshot = read_snapshot(job)
+    return snapshot, policy.decide(snapshot, thresholds, method)
+
+
+@contextmanager
+def claim(job: Job) -> Iterator[None]:
+    """Keep other trainers off this character; the kernel drops a dead process's claim."""
+    folder = job.adapters / job.character
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".training").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ClaimedError(f"{job.character} is being trained by another process") from error
+        yield

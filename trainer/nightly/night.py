@@ -1,0 +1,168 @@
+"""Which run a character's night is about: the unfinished one, or a fresh one.
+
+An unfinished run goes on with its frozen rows as long as it would still be begun the same way. A
+fresh one is begun when the rows as of today are enough, and others than those of the last run that
+was settled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from feedback_store.errors import StoreCorruptError
+from feedback_store.frozen_snapshots import freeze, thaw
+from feedback_store.selection import Snapshot
+from npc_server.engine.llama import Vocab
+from personas.adapter_repo import AdapterRepo
+from personas.persona import Persona
+from trainer.errors import RecordError
+from trainer.nightly import disk, endings, lineage, policy, resuming, runs, stages
+from trainer.nightly.job import Job, read_snapshot, still_stored
+from trainer.nightly.policy import Method
+from trainer.nightly.recipe import Recipe
+from trainer.nightly.rerender import Rerendered, rerender
+from trainer.nightly.resuming import Past, Today
+from trainer.nightly.runs import Ending, Run, Terms
+from trainer.nightly.stages import Material, Tell
+
+#: What a snapshot holds, by the names of its fields.
+ROWS = tuple(
+    f"{side}_{rows}"
+    for side in ("train", "held_out")
+    for rows in ("pairs", "labels", "edits", "prompts")
+)
+DELETED = "rows it was begun with were deleted since: a player was forgotten, or they expired"
+
+
+@dataclass(frozen=True)
+class Night:
+    """One character on one night. Whoever makes it holds the character's claim."""
+
+    job: Job
+    recipe: Recipe
+    persona: Persona
+    base_sha256: str
+    tell: Tell
+
+    def continued(self) -> Material | None:
+        """The unfinished run, unless it may not go on: then it is ended as abandoned."""
+        going_on: Material | None = None
+        for unfinished in runs.unfinished(self.job.runs, self.job.character):
+            if going_on is not None:
+                self._abandon(going_on.run, "a newer run was begun")
+            going_on = self._resumed(unfinished)
+        return going_on
+
+    def begun(self) -> Material | policy.Wait:
+        """A fresh run; Wait when there is nothing new to train on, or too little.
+
+        Raises DiskError and whatever the store, the adapter repo and the disk refuse.
+        """
+        today = rerender(
+            read_snapshot(self.job), self.persona, Vocab(self.job.base), self.recipe.max_tokens
+        )
+        plan = policy.decide(today.snapshot, self.recipe.night.policy, self.recipe.method)
+        if isinstance(plan, policy.Wait):
+            return plan
+        terms = self._terms(today, plan)
+        settled = resuming.settled_by(terms, self._past())
+        if settled is not None:
+            return policy.Wait(f"nothing new since run {settled}", ())
+        return self._material(self._new_run(today.snapshot, terms), terms, today.snapshot)
+
+    def _resumed(self, unfinished: Run) -> Material | None:
+        try:
+            terms, snapshot = unfinished.read(Terms), thaw(unfinished.snapshot)
+        except FileNotFoundError:
+            self._abandon(unfinished, DELETED)
+            return None
+        except (RecordError, StoreCorruptError) as error:
+            self._abandon(unfinished, str(error))
+            return None
+        why_not = resuming.change(terms, self._today)
+        if why_not is None and not still_stored(self.job, snapshot):
+            why_not = DELETED
+        if why_not is not None:
+            self._abandon(unfinished, why_not)
+            return None
+        return self._material(unfinished, terms, snapshot)
+
+    def _abandon(self, unfinished: Run, reason: str) -> None:
+        endings.abandon(unfinished, reason, stages.version_of(self.job, unfinished))
+
+    def _new_run(self, snapshot: Snapshot, terms: Terms) -> Run:
+        rank = self.recipe.configs[Method(terms.method)].lora.rank
+        disk.require_room(self.job.runs, disk.run_bytes(self.job.base, rank), "a run")
+        run = runs.begin(self.job.runs, self.job.character)
+        freeze(snapshot, run.snapshot)
+        run.write(terms)
+        return run
+
+    def _material(self, run: Run, terms: Terms, snapshot: Snapshot) -> Material:
+        config = self.recipe.configs[Method(terms.method)]
+        return Material(
+            job=self.job,
+            run=run,
+            terms=terms,
+            persona=self.persona,
+            snapshot=snapshot,
+            config=config,
+            head=self.recipe.reward_head,
+            limits=self.recipe.gate,
+            tell=self.tell,
+        )
+
+    def _terms(self, rows: Rerendered, plan: policy.Plan) -> Terms:
+        live = AdapterRepo(self.job.adapters).aliases(self.job.character).live
+        return Terms(
+            character=self.job.character,
+            base_sha256=self.base_sha256,
+            persona_version=self.persona.version,
+            parent=lineage.parent_of(self.job, live, self.base_sha256),
+            live=live,
+            method=plan.method.value,
+            config=self._today.configs[plan.method.value],
+            gate=self._today.gate,
+            reward_head=self._today.reward_head,
+            reason=plan.reason,
+            snapshot_hash=rows.snapshot.hash,
+            counts=_counts(rows),
+            dropped={**rows.snapshot.dropped, **rows.dropped},
+            started_at=runs.now(),
+        )
+
+    @cached_property
+    def _today(self) -> Today:
+        recipe = self.recipe
+        return Today(
+            self.base_sha256,
+            self.persona.version,
+            recipe.method.value if recipe.method else None,
+            {method.value: _plain(config) for method, config in recipe.configs.items()},
+            _plain(recipe.gate),
+            _plain(recipe.reward_head) if recipe.reward_head else None,
+        )
+
+    def _past(self) -> Iterator[Past]:
+        for run in runs.begun(self.job.runs, self.job.character):
+            try:
+                terms, ending = run.read(Terms), run.find(Ending)
+            except RecordError:  # of another release, or damaged: no reason not to train
+                continue
+            if ending is not None:
+                yield Past(run.number, terms, ending)
+
+
+def _counts(rows: Rerendered) -> dict[str, int]:
+    sides = {name: len(getattr(rows.snapshot, name)) for name in ROWS}
+    return {**sides, "rerendered": rows.rerendered, "players": len(rows.snapshot.players)}
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """As JSON would give it back, so that what was recorded can be compared."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    return plain

@@ -1,0 +1,228 @@
+"""How a character is trained and judged: the tables `training`, `gate` and `night` of npc.toml.
+
+    [training]                  for every method and character: rank, learning_rate, method ...
+    [training.dpo]              for one method, and what only that method reads
+    [training.reward_head]      likewise for the reward head; `reward_head = false` trains none
+    [training.characters.mira]  for one character; beats both
+    [gate]                      fields of `gate.Thresholds`
+    [night]                     when a character is worth a night, and what a night may use
+
+The keys are the fields of the dataclasses they fill, so there is no second list of them. Values may
+be text, as environment variables are. Ranges are checked for the methods that may be used: what
+only another method refuses is no problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from trainer import gate
+from trainer.nightly import policy
+from trainer.nightly.policy import EXPERIMENTAL, Method
+from trainer.nightly.refused_methods import refused_method
+from trainer.nightly.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
+from trainer.settings import LoraShape, Memory, Schedule, require
+
+if TYPE_CHECKING:
+    from trainer.heads import reward_head
+    from trainer.methods.teachings import MethodConfig
+
+#: The Config class of every method.
+Configs: TypeAlias = Mapping[Method, Any]
+
+BY_POLICY = (Method.DPO, Method.KTO)  # what the policy chooses among
+TABLES = ("training", "gate", "night")
+HEAD = "reward_head"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What of `[training]` is no method's setting."""
+
+    method: str = ""  # "" = the rows decide
+    experimental: bool = False  # allows methods that TRL may still change or drop
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What nights may use of the machine."""
+
+    threads: int = 0  # 0 = one a core
+    disk_gib: float = 20.0  # of all runs together; candidates of finished runs go first
+    kept_runs: int = 5  # finished runs whose candidate is kept
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        require(self.threads >= 0, "threads", self.threads, "at least 0")
+        require(self.disk_gib > 0, "disk_gib", self.disk_gib, "above 0")
+        require(self.kept_runs >= 0, "kept_runs", self.kept_runs, "at least 0")
+
+
+@dataclass(frozen=True)
+class Night:
+    """When a character is worth a night, and what a night may use."""
+
+    policy: policy.Thresholds = field(default_factory=policy.Thresholds)
+    upkeep: Upkeep = field(default_factory=Upkeep)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one character is trained and judged."""
+
+    method: Method | None  # None = the rows decide
+    configs: Mapping[Method, MethodConfig]  # of the methods that may be used
+    reward_head: reward_head.Config | None  # None = none is trained
+    gate: gate.Thresholds
+    night: Night
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest prompt and reply that any of its methods trains on."""
+        return max(config.schedule.max_tokens for config in self.configs.values())
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """The settings that every method has."""
+
+    lora: LoraShape
+    schedule: Schedule
+    memory: Memory
+
+
+def read(
+    settings: Table,
+    character: str,
+    configs: Configs,
+    head: Callable[..., reward_head.Config],
+    method: str = "",
+) -> Recipe:
+    """The recipe of a character; `method` beats what is written. ConfigError with all problems."""
+    problems = Problems()
+    training = _named(settings, "training", problems)
+    tables = _training_tables(training, configs, problems)
+    own = tables.characters.get(character, {})
+    its_method = own.pop("method", "")
+    asked_for = method or its_method or tables.choices.method
+    chosen = _method(asked_for, tables.choices, problems)
+    recipe = Recipe(
+        method=chosen,
+        configs={
+            one: built(
+                f"[training] for {one.value}",
+                configs[one],
+                {**tables.shared, **tables.methods[one], **own},
+                problems,
+            )
+            for one in ((chosen,) if chosen else BY_POLICY)
+        },
+        reward_head=_reward_head(training, tables.shared | own, head, problems),
+        gate=filled("[gate]", gate.Thresholds, _named(settings, "gate", problems), problems),
+        night=_night(settings, problems),
+    )
+    problems.complain()
+    return recipe
+
+
+def read_night(settings: Table) -> Night:
+    """The table `night` alone: it needs no model library. ConfigError with all its problems."""
+    problems = Problems()
+    night = _night(settings, problems)
+    problems.complain()
+    return night
+
+
+def written_method(settings: Table, character: str) -> Method | None:
+    """The method that is written for a character; None too for one that `read` will refuse."""
+    unheard = Problems()
+    training = _named(settings, "training", unheard)
+    own = table(table(training, "characters", "", unheard), character, "", unheard)
+    name = own.get("method") or training.get("method")
+    return Method(name) if name in set(Method) else None
+
+
+def _night(settings: Table, problems: Problems) -> Night:
+    return filled("[night]", Night, _named(settings, "night", problems), problems)
+
+
+def _reward_head(
+    training: Table, shared: Table, kind: Any, problems: Problems
+) -> reward_head.Config | None:
+    """As written: false, or a table of its own settings. Rehearsal is nothing to a head."""
+    written = training.get(HEAD, True)
+    if not isinstance(written, Mapping):
+        switch = checked("[training]", {HEAD: written}, {HEAD: Leaf("", bool)}, problems)
+        if not switch.get(HEAD, True):
+            return None
+        written = {}
+    place = f"[training.{HEAD}]"
+    values = {name: value for name, value in shared.items() if name != "rehearsed_share"}
+    made: reward_head.Config = built(
+        place, kind, values | checked(place, written, leaves(kind), problems), problems
+    )
+    return made
+
+
+def _named(settings: Table, name: str, problems: Problems) -> dict[str, Any]:
+    return table(settings, name, f"[{name}]", problems)
+
+
+@dataclass(frozen=True)
+class _TrainingTables:
+    """`[training]` taken apart: checked values by setting."""
+
+    choices: Choices
+    shared: dict[str, Any]
+    methods: dict[Method, dict[str, Any]]
+    characters: dict[str, dict[str, Any]]
+
+
+def _training_tables(
+    training: dict[str, Any], configs: Configs, problems: Problems
+) -> _TrainingTables:
+    choices, shared = leaves(Choices), leaves(_Shared)
+    methods = {
+        one: _checked_in(training, one.value, leaves(configs[one]), problems) for one in configs
+    }
+    characters = table(training, "characters", "[training.characters]", problems)
+    own = {"method": choices["method"], **shared}
+    inner = {*(one.value for one in configs), "characters", HEAD}
+    top = {name: value for name, value in training.items() if name not in inner}
+    values = checked("[training]", top, choices | shared, problems)
+    return _TrainingTables(
+        choices=Choices(**{name: values[name] for name in choices if name in values}),
+        shared={name: values[name] for name in shared if name in values},
+        methods=methods,
+        characters={
+            name: _checked_in(characters, name, own, problems, "training.characters")
+            for name in characters
+        },
+    )
+
+
+def _checked_in(
+    outer: Table, name: str, known: Any, problems: Problems, path: str = "training"
+) -> dict[str, Any]:
+    place = f"[{path}.{name}]"
+    return checked(place, table(outer, name, place, problems), known, problems)
+
+
+def _method(name: str, choices: Choices, problems: Problems) -> Method | None:
+    if not name:
+        return None
+    if name not in set(Method):
+        known = ", ".join(Method)
+        problems.append(
+            f"method {name}: {refused_method(name) or f'there is none; known: {known}'}"
+        )
+        return None
+    if name in EXPERIMENTAL and not choices.experimental:
+        problems.append(
+            f"method {name}: TRL may still change or drop it; allow it with experimental = true"
+            " in [training]"
+        )
+        return None
+    return Method(name)

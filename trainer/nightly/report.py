@@ -1,0 +1,56 @@
+"""A run's record as one HTML page for people: nothing is loaded from anywhere else.
+
+It holds counts, curves, the gate's findings and what both voices say to the designer's own probes,
+never what a player said. A part whose record is missing or unreadable is left out, so every run
+has a page, also one that broke off.
+"""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+
+from trainer.gate import Verdict
+from trainer.nightly.charts import line_chart
+from trainer.nightly.runs import Ending, Headed, Measured, Run, Terms
+
+#: What the curves are called; a metric that is not here goes by its own name.
+TITLES = {
+    "loss": "Loss",
+    "margin": "Margin of chosen over rejected",
+    "accuracy": "Share of pairs ranked right",
+    "kl": "KL from where it began, nats",
+    "learning_rate": "Learning rate",
+    "grad_norm": "Gradient norm",
+}
+NOT_A_CURVE = "step"
+
+_PAGES = Environment(
+    loader=PackageLoader("trainer.nightly", "."), autoescape=select_autoescape(), trim_blocks=True
+)
+
+
+def page(run: Run) -> str:
+    """The whole page."""
+    ending, measured = run.legible(Ending), run.legible(Measured)
+    return _PAGES.get_template("report.html").render(
+        run=run,
+        terms=run.legible(Terms),
+        ending=ending,
+        verdict=run.legible(Verdict),
+        head=run.legible(Headed),
+        samples=measured.samples if measured else (),
+        charts=_charts(ending) if ending else [],
+        number=_number,
+    )
+
+
+def _charts(ending: Ending) -> list[tuple[str, Markup]]:
+    curves = {name: values for name, values in ending.curves.items() if name != NOT_A_CURVE}
+    titled = {TITLES.get(name, name): values for name, values in curves.items()}
+    # The chart escapes its title itself; the rest of it is numbers.
+    return [(title, Markup(line_chart(title, values))) for title, values in titled.items()]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"

@@ -1,0 +1,75 @@
+"""Whether a run may go on, and whether a new one is worth beginning: pure, from what runs record.
+
+A run goes on only as what it was begun as. When the persona, the base or a setting has changed
+since, its candidate would answer yesterday's question, so it is abandoned and a fresh run begins.
+A live version that changed meanwhile is no such reason: it is looked at when the candidate is
+published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from trainer.nightly.runs import Ending, Terms
+
+
+@dataclass(frozen=True)
+class Today:
+    """What training the character would be based on now."""
+
+    base_sha256: str
+    persona_version: str
+    method: str | None  # None = the rows decide
+    configs: dict[str, dict[str, JsonValue]]  # by method
+    gate: dict[str, JsonValue]
+    reward_head: dict[str, JsonValue] | None
+
+
+@dataclass(frozen=True)
+class Past:
+    """A run that ended."""
+
+    number: int
+    terms: Terms
+    ending: Ending
+
+
+def change(terms: Terms, today: Today) -> str | None:
+    """What changed since the run began, so that it cannot go on; None = nothing."""
+    if terms.persona_version != today.persona_version:
+        return f"the persona was edited since ({terms.persona_version}, {today.persona_version})"
+    if terms.base_sha256 != today.base_sha256:
+        return f"the base changed since ({terms.base_sha256[:12]}, {today.base_sha256[:12]})"
+    if today.method not in (None, terms.method):
+        return f"the method changed since ({terms.method}, {today.method})"
+    began_with = (terms.config, terms.gate, terms.reward_head)
+    if began_with != (today.configs.get(terms.method), today.gate, today.reward_head):
+        return "settings changed since"
+    return None
+
+
+def settled_by(terms: Terms, past: Iterable[Past]) -> int | None:
+    """The number of the last run on this base, when it settled these very terms; None otherwise.
+
+    Another parent alone is nothing new: the rows have been learned from.
+    """
+    of_base = [one for one in past if one.terms.base_sha256 == terms.base_sha256]
+    settled = [one for one in of_base if one.ending.settled]
+    if settled and _question(settled[-1].terms) == _question(terms):
+        return settled[-1].number
+    return None
+
+
+def _question(terms: Terms) -> tuple[object, ...]:
+    return (
+        terms.snapshot_hash,
+        terms.persona_version,
+        terms.base_sha256,
+        terms.method,
+        terms.config,
+        terms.gate,
+        terms.reward_head,
+    )

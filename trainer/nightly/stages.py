@@ -1,0 +1,214 @@
+"""The stages of one run, each from the record of the one before to its own.
+
+Every stage may be repeated: a finished one is read, an unfinished one is done again and comes to
+the same. Publishing looks for the version first, so a run that was killed between publishing and
+recording it publishes nothing twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from feedback_store.selection import Snapshot
+from personas.adapter_repo import JSON, AdapterRepo, Draft, content_hash
+from personas.errors import CorruptAdapterError
+from personas.persona import Persona
+from trainer import gate
+from trainer.errors import ConfigError, DivergedError, RecordError, RowsError
+from trainer.examination.examiner import Subject, examine
+from trainer.examination.nameless import without_names
+from trainer.heads import head_card, reward_head
+from trainer.heads.head_publishing import promote_head, publish_head
+from trainer.lora import StartingPoint
+from trainer.methods.rehearsal import rehearsals
+from trainer.methods.teachings import TEACHINGS, MethodConfig
+from trainer.nightly.job import Job
+from trainer.nightly.lineage import Lineage
+from trainer.nightly.policy import Method
+from trainer.nightly.runs import Headed, Measured, Published, Run, Terms, Trained
+from trainer.progress import Desk, OnProgress, Progress
+
+#: Called as a stage goes on, by the stage's name.
+Tell = Callable[[str, Progress], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the stages of a run work with."""
+
+    job: Job
+    run: Run
+    terms: Terms
+    persona: Persona
+    snapshot: Snapshot
+    config: MethodConfig
+    head: reward_head.Config | None  # None = no reward head is trained
+    limits: gate.Thresholds
+    tell: Tell
+
+    @property
+    def method(self) -> Method:
+        """How the character is trained."""
+        return Method(self.terms.method)
+
+
+def trained(work: Material, lineage: Callable[[], Lineage]) -> Trained:
+    """The candidate, with its bytes as they were when training ended."""
+    found = work.run.find(Trained)
+    if found is not None and _bytes_of(work.run.candidate) == found.content_hash:
+        return found
+    started = time.monotonic()
+    teaching, origin = TEACHINGS[work.method], lineage()
+    start = _start(origin)
+    examples = rehearsals(work.persona, origin.vocab, work.config.schedule.max_tokens)
+    desk = Desk(_stage(work.tell, "train"), work.run.checkpoints)
+    rows, out = teaching.rows(work.snapshot), work.run.candidate
+    result = teaching.run(work.config, rows, examples, start, out, desk)
+    finding = Trained(result, content_hash(out), round(time.monotonic() - started, 1))
+    work.run.write(finding)
+    return finding
+
+
+def headed(work: Material, lineage: Callable[[], Lineage]) -> Headed | None:
+    """A reward head for the examination, if there is enough to train one; None = switched off."""
+    if work.head is None:
+        return None
+    found = work.run.find(Headed)
+    if found is not None and _still_there(found, work.run.head):
+        return found
+    started = time.monotonic()
+    # From the base, whatever the voice goes on from: it judges both voices.
+    bare = replace(_start(lineage()), adapter=None)
+    why_not = _train_head(work.head, work, bare)
+    finding = Headed(
+        card=None if why_not else head_card.read(work.run.head),
+        why_not=why_not,
+        content_hash="" if why_not else content_hash(work.run.head),
+        seconds=round(time.monotonic() - started, 1),
+    )
+    work.run.write(finding)
+    return finding
+
+
+def _train_head(config: reward_head.Config, work: Material, start: StartingPoint) -> str:
+    """Train the head; returns why there is none, "" = there is one."""
+    rows, judges = work.snapshot.train_pairs, work.snapshot.held_out_pairs
+    desk = Desk(_stage(work.tell, "train the reward head"), work.run.checkpoints)
+    try:
+        reward_head.run(config, rows, judges, start, work.run.head, desk)
+    except (RowsError, ConfigError, DivergedError) as error:
+        return str(error)  # the candidate is then examined without one
+    return ""
+
+
+def measured(
+    work: Material, lineage: Callable[[], Lineage], head: Headed | None = None
+) -> Measured:
+    """What the gate judges by."""
+    found = work.run.find(Measured)
+    if found is not None:
+        return found
+    started = time.monotonic()
+    origin = lineage()
+    subject = Subject(
+        work.job.base, origin.base_dir, origin.vocab, work.persona, origin.parent_folder
+    )
+    by_labels = work.method in (Method.KTO, Method.APO)
+    found_out = examine(
+        subject,
+        work.run.candidate,
+        work.snapshot,
+        by_labels=by_labels,
+        head=work.run.head if head and head.card else None,
+        tell=work.tell,
+    )
+    seconds = round(time.monotonic() - started, 1)
+    finding = Measured(without_names(found_out.measured), found_out.samples, seconds)
+    work.run.write(finding)
+    return finding
+
+
+def judged(work: Material, measurements: gate.Measurements) -> gate.Verdict:
+    """The gate's answer; the same for the same numbers."""
+    verdict = gate.judge(measurements, work.limits)
+    work.run.write(verdict)
+    return verdict
+
+
+def published(
+    work: Material, candidate: Trained, verdict: gate.Verdict, head: Headed | None = None
+) -> str:
+    """The version that the candidate is."""
+    version = published_as(work.job, work.terms, candidate) or _publish(work, verdict, head)
+    work.run.write(Published(version))
+    return version
+
+
+def head_kept(
+    work: Material, lineage: Callable[[], Lineage], head: Headed | None, live: bool
+) -> None:
+    """Publish the head, whatever became of the voice, and let the better one be `live`."""
+    if head is None or head.card is None:
+        return
+    heads, character, rows = work.job.heads, work.job.character, work.snapshot
+    version = publish_head(heads, character, work.run.head, work.terms.base_sha256, rows)
+    if version and live:
+        origin, judges = lineage(), rows.held_out_pairs
+        promote_head(heads, character, version, origin.base_dir, origin.vocab, judges)
+
+
+def published_as(job: Job, terms: Terms, candidate: Trained) -> str | None:
+    """The version with the candidate's bytes, parent and rows, if there is one."""
+    for manifest in AdapterRepo(job.adapters).versions(job.character):
+        known = (manifest.content_hash, manifest.parent, manifest.snapshot_hash)
+        if known == (candidate.content_hash, terms.parent, terms.snapshot_hash):
+            return manifest.version
+    return None
+
+
+def version_of(job: Job, run: Run) -> str:
+    """The version that a run published, recorded or not; "" = none."""
+    try:
+        terms, candidate = run.find(Terms), run.find(Trained)
+    except RecordError:
+        return ""
+    return published_as(job, terms, candidate) or "" if terms and candidate else ""
+
+
+def _publish(work: Material, verdict: gate.Verdict, head: Headed | None) -> str:
+    rows: list[JSON] = [asdict(row) for row in verdict.rows]
+    accuracy = head.card.held_out_accuracy if head and head.card else None
+    draft = Draft(
+        character=work.job.character,
+        parent=work.terms.parent,
+        base_sha256=work.terms.base_sha256,
+        method=work.terms.method,
+        config=work.terms.config,
+        snapshot_hash=work.terms.snapshot_hash,
+        players=work.snapshot.players,
+        gate={"passed": verdict.passed, "rows": rows, "reward_head_accuracy": accuracy},
+        persona_version=work.terms.persona_version,
+    )
+    return AdapterRepo(work.job.adapters).publish(draft, work.run.candidate).version
+
+
+def _start(origin: Lineage) -> StartingPoint:
+    return StartingPoint(origin.base_dir, origin.vocab, origin.parent_folder)
+
+
+def _still_there(found: Headed, head: Path) -> bool:
+    return found.card is None or _bytes_of(head) == found.content_hash
+
+
+def _bytes_of(candidate: Path) -> str | None:
+    try:
+        return content_hash(candidate)
+    except CorruptAdapterError:
+        return None
+
+
+def _stage(tell: Tell, name: str) -> OnProgress:
+    return lambda progress: tell(name, progress)
