@@ -1,16 +1,17 @@
 """Which versions, voices and reward heads, learned from one player, and what can be done about it.
 
-A version that was trained on from such a one has learned from the player too.
+So did a base that was trained from players, and a version that goes on from one that learned.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from personas.adapter_repo import AdapterRepo, Manifest
+from personas.base_repo import BaseManifest, BaseRepo
 from personas.persona import ID_PATTERN
 
 
@@ -21,32 +22,45 @@ class Taught:
     character: str
     version: str
     live: bool
-    inherited: bool  # from a version it was trained on from, not from the player's own rows
+    inherited: bool  # from the version or base it was trained on, not from the player's own rows
     instead: str  # newest version of the character that did not; "" = only the bare base
     is_head: bool = False  # it chooses between replies and speaks none
 
 
-def found(adapters: Path, heads: Path, player_id: str) -> tuple[Taught, ...]:
-    """Of all characters that have versions. Raises AdapterRepoError."""
+def found(
+    adapters: Path, heads: Path, bases: Sequence[BaseManifest], player_id: str
+) -> tuple[Taught, ...]:
+    """Of all characters that have versions. `bases` learned from the player. AdapterRepoError."""
+    tainted = {base.sha256 for base in bases}
     return (
-        *_found(adapters, player_id, are_heads=False),
-        *_found(heads, player_id, are_heads=True),
+        *_found(adapters, player_id, tainted, are_heads=False),
+        *_found(heads, player_id, tainted, are_heads=True),
     )
 
 
-def _found(root: Path, player_id: str, are_heads: bool) -> Iterator[Taught]:
+def bases_found(root: Path, player_id: str) -> tuple[BaseManifest, ...]:
+    """The bases that learned from the player. Raises CorruptBaseError."""
+    return tuple(base for base in BaseRepo(root).bases() if player_id in base.draft.players)
+
+
+def _found(root: Path, player_id: str, bases: Set[str], are_heads: bool) -> Iterator[Taught]:
     folders = root.iterdir() if root.is_dir() else ()
     repo = AdapterRepo(root)
     for name in sorted(entry.name for entry in folders if re.fullmatch(ID_PATTERN, entry.name)):
-        yield from trained_on(player_id, repo.versions(name), repo.aliases(name).live, are_heads)
+        versions, live = repo.versions(name), repo.aliases(name).live
+        yield from trained_on(player_id, versions, live, are_heads, bases)
 
 
 def trained_on(
-    player_id: str, versions: Iterable[Manifest], live: str | None, are_heads: bool = False
+    player_id: str,
+    versions: Iterable[Manifest],
+    live: str | None,
+    are_heads: bool = False,
+    bases: Set[str] = frozenset(),
 ) -> tuple[Taught, ...]:
-    """Of one character's versions, given oldest first."""
+    """Of one character's versions, given oldest first; `bases`, by sha256, learned from them."""
     manifests = tuple(versions)
-    tainted = _tainted(player_id, manifests)
+    tainted = _tainted(player_id, manifests, bases)
     clean = [one.version for one in manifests if one.version not in tainted]
     return tuple(
         Taught(
@@ -62,18 +76,25 @@ def trained_on(
     )
 
 
-def advice(taught: Sequence[Taught]) -> list[str]:
+def advice(taught: Sequence[Taught], bases: Sequence[BaseManifest] = ()) -> list[str]:
     """What to tell the operator, a line each."""
-    if not taught:
+    if not taught and not bases:
         return ["No adapter version learned from this player"]
-    lines = [_line(one) for one in taught]
+    lines = [*map(_line, taught), *map(_base_line, bases)]
     return [*lines, *(_remedy(one) for one in taught if one.live)]
 
 
-def _tainted(player_id: str, manifests: Iterable[Manifest]) -> set[str]:
+def _base_line(base: BaseManifest) -> str:
+    return (
+        f"Base {base.name} learned from this player: make another with npc model train, train every"
+        " character on that one, and remove this one"
+    )
+
+
+def _tainted(player_id: str, manifests: Iterable[Manifest], bases: Set[str]) -> set[str]:
     tainted: set[str] = set()
     for one in manifests:  # a parent is older than its children
-        if player_id in one.players or one.parent in tainted:
+        if player_id in one.players or one.parent in tainted or one.base_sha256 in bases:
             tainted.add(one.version)
     return tainted
 

@@ -31,7 +31,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from feedback_store.errors import FeedbackStoreError
-from npc_server import feedback_commands, models, training_commands
+from npc_server import base_training, feedback_commands, models, training_commands
 from npc_server.command_line import (
     AsJson,
     ConfigFile,
@@ -381,6 +381,9 @@ def _trial_table(trial: Trial, chosen: Quantization) -> Table:
             f"{one.kl_nats:.3f}",
         )
     return table
+
+
+model_app.command("train", epilog="Example:  npc model train town --full")(base_training.train)
 
 
 @model_app.command("list", epilog="Example:  npc model list --json")

@@ -46,16 +46,24 @@ def config_of(file: Path | None) -> Config:
 
 
 def trainer_flags(config: Config, base: Path | str) -> list[str]:
-    """Where the trainer's process finds everything."""
+    """Where the trainer of a character finds everything."""
+    paths = config.paths
+    places = (f"--adapters={paths.adapters}", f"--heads={paths.heads}", f"--runs={paths.runs}")
+    return [*_training_flags(config, base), *places]
+
+
+def base_trainer_flags(config: Config, base: Path) -> list[str]:
+    """Where the trainer of a new base finds everything."""
+    return [*_training_flags(config, base), f"--bases={config.paths.bases}"]
+
+
+def _training_flags(config: Config, base: Path | str) -> list[str]:
     paths = config.paths
     return [
         f"--base={base}",
         f"--characters={paths.characters.expanduser()}",
         f"--store={paths.store}",
-        f"--adapters={paths.adapters}",
-        f"--heads={paths.heads}",
         f"--cache={paths.cache.expanduser()}",
-        f"--runs={paths.runs}",
         f"--settings={json.dumps(config.model_dump(mode='json', include=TRAINER_TABLES))}",
     ]
 

@@ -49,6 +49,11 @@ class PathsConfig(_Section):
         return self.data.expanduser() / "heads"
 
     @property
+    def bases(self) -> Path:
+        """Bases that were trained from players' feedback."""
+        return self.data.expanduser() / "bases"
+
+    @property
     def runs(self) -> Path:
         """The records of training runs."""
         return self.data.expanduser() / "runs"

@@ -194,18 +194,21 @@ def forget(
         deleted = store.forget(pseudonym).result()
     emptied = _log_emptied(config)
     stopped = _drop_frozen(config, pseudonym)
-    taught = adapters_trained_on.found(config.paths.adapters, config.paths.heads, pseudonym)
+    bases = adapters_trained_on.bases_found(config.paths.bases, pseudonym)
+    taught = adapters_trained_on.found(config.paths.adapters, config.paths.heads, bases, pseudonym)
     if as_json:
         versions = [asdict(one) for one in taught]
         answer = {"player": pseudonym, "deleted": asdict(deleted), "log_emptied": emptied}
-        print(json.dumps({**answer, "runs": stopped, "versions": versions}, indent=2))
+        names = [base.name for base in bases]
+        told = {**answer, "runs": stopped, "versions": versions, "bases": names}
+        print(json.dumps(told, indent=2))
         return
     _say(f"{pseudonym}: {_told(deleted)}")
     for run in stopped:
         _say(
             f"Unfinished training run {run} held rows of this player; they are removed, and it ends"
         )
-    for advice in (*_log_advice(emptied), *adapters_trained_on.advice(taught)):
+    for advice in (*_log_advice(emptied), *adapters_trained_on.advice(taught, bases)):
         _say(advice)
     _say("Backups and exports made before still hold this player: delete or redo them")
 

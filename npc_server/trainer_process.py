@@ -38,6 +38,19 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
+def attend(line: Sequence[str], background: bool) -> int:
+    """Run a trainer in this terminal, to which it writes itself; its exit code."""
+    with subprocess.Popen(line) as process:
+        # Ctrl-C reaches the trainer too, which then needs a moment to end in an orderly way. One in
+        # the background has left the terminal's session.
+        passed_on = (lambda *_: process.terminate()) if background else signal.SIG_IGN
+        before = signal.signal(signal.SIGINT, passed_on)
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
 class Stopper:
     """Ends a wait or the running trainer when the process is told to end: SIGTERM or Ctrl-C."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -30,7 +29,7 @@ from npc_server.command_line import (
 from npc_server.config import Config
 from npc_server.errors import ConfigError, ServerError
 from npc_server.night_clock import next_start
-from npc_server.trainer_process import Ended, Stopper, command
+from npc_server.trainer_process import Ended, Stopper, attend, command
 
 runs_app = typer.Typer(
     help="Training runs: what each was begun on and what came of it.",
@@ -76,7 +75,8 @@ def train(
     order = _order(config_of(config_file), base, method, promote, background)
     if character is not None and not order.other_base:
         extra = [*(["--readiness"] if readiness else []), *(["--json"] if as_json else [])]
-        raise typer.Exit(_attended(character, [*order.flags, *extra], background))
+        line = command("trainer.worker", character, *order.flags, *extra)
+        raise typer.Exit(attend(line, background))
     if readiness:
         raise ConfigError("--readiness is of one character, and of the base that serves")
     names = [character] if character else _characters(order.config)
@@ -119,19 +119,6 @@ def _serves(config: Config, base: Path) -> bool:
         return models.resolve(config.model.base, config.paths.cache.expanduser()).samefile(base)
     except models.ModelUnavailableError:
         return False
-
-
-def _attended(character: str, flags: Sequence[str], background: bool) -> int:
-    """One character in this terminal, to which the trainer writes itself."""
-    with subprocess.Popen(command("trainer.worker", character, *flags)) as process:
-        # Ctrl-C reaches the trainer too, which then needs a moment to end in an orderly way. One in
-        # the background has left the terminal's session.
-        passed_on = (lambda *_: process.terminate()) if background else signal.SIG_IGN
-        before = signal.signal(signal.SIGINT, passed_on)
-        try:
-            return process.wait()
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def nightly(

@@ -10,7 +10,9 @@ PersonasError
     ├── NothingToRollBackError (LookupError)  the bare base is already live
     ├── CorruptAdapterError (ValueError)   a version's files are not what was published
     ├── CorruptAliasesError (ValueError)   aliases.json cannot be read
-    └── RepoWriteError (OSError)           the disk refused; the old state still stands
+    ├── RepoWriteError (OSError)           the disk refused; the old state still stands
+    ├── BaseTakenError (ValueError)        a base has that name, or another process makes it
+    └── CorruptBaseError (ValueError)      a base does not tell whom it learned from
 """
 
 from collections.abc import Sequence
@@ -52,7 +54,7 @@ class PromptTooLongError(PersonasError, ValueError):
 
 
 class AdapterRepoError(PersonasError):
-    """Something about stored adapter versions."""
+    """Something about stored adapter versions, or bases."""
 
 
 class InvalidIdError(AdapterRepoError, ValueError):
@@ -77,6 +79,14 @@ class CorruptAdapterError(AdapterRepoError, ValueError):
 
 class CorruptAliasesError(AdapterRepoError, ValueError):
     """aliases.json is not what this package writes."""
+
+
+class BaseTakenError(AdapterRepoError, ValueError):
+    """Bases never change: another one needs another name."""
+
+
+class CorruptBaseError(AdapterRepoError, ValueError):
+    """A base's manifest cannot be read, so it may have learned from anybody."""
 
 
 class RepoWriteError(AdapterRepoError, OSError):

@@ -1,5 +1,6 @@
-"""What a training tells while it runs, and what it leaves behind: plain data, no model library."""
+"""What a training tells while it runs, and what it leaves behind: no model library."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,21 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+class Counter:
+    """Turns finished steps of equal length into progress."""
+
+    def __init__(self, total: int, on_progress: OnProgress) -> None:
+        self._done, self._total, self._on_progress = 0, total, on_progress
+        self._started_at = time.monotonic()
+
+    def __call__(self, steps: int = 1) -> None:
+        """So many more are finished."""
+        self._done += steps
+        a_step_s = (time.monotonic() - self._started_at) / self._done
+        left_s = a_step_s * (self._total - self._done)
+        self._on_progress(Progress(self._done, self._total, left_s))
 
 
 @dataclass(frozen=True)

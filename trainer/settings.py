@@ -4,9 +4,10 @@ A method's own `Config` holds these beside what only that method reads, and refu
 would ignore.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from trainer.errors import ConfigError
 
@@ -113,6 +114,12 @@ class CommonSettings(TrainingSettings, Protocol):
     @property
     def lora(self) -> LoraShape:
         """The adapter's shape."""
+
+
+def recorded(settings: Any) -> dict[str, Any]:
+    """Settings as JSON would give them back, so that what was recorded can be compared."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    return plain
 
 
 def refuse_dropout(lora: LoraShape) -> None:

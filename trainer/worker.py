@@ -2,63 +2,31 @@
 
     python -m trainer.worker mira --base model.gguf --store feedback.db --adapters adapters/ ...
 
-Exit codes: 0 published or promoted (with --readiness: ready), 1 the gate rejected or the run broke
-off, 2 a setting is wrong, 3 something is missing: feedback, a file, a character, 130 stopped by
-SIGTERM or Ctrl-C: the run is continued when training is started again.
+Exit code 0: published or promoted; with --readiness: ready. The others are in `trainer.terminal`.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import signal
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
-from feedback_store.errors import FeedbackStoreError
 from feedback_store.selection import Snapshot
-from npc_server.engine.errors import EngineError
-from personas.errors import PersonasError
-from trainer import parent, priority
-from trainer.errors import (
-    ClaimedError,
-    ConfigError,
-    MissingLibraryError,
-    MissingStoreError,
-    TrainerError,
-)
 from trainer.nightly import policy, recipe
 from trainer.nightly.job import Job
 from trainer.nightly.job import readiness as readiness_of
 from trainer.nightly.run_tables import gate_table
 from trainer.progress import Progress
+from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
 
 if TYPE_CHECKING:
     from trainer.nightly.retrain import Outcome
 
-DONE, REJECTED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
-NOT_NOW = (MissingStoreError, ClaimedError)  # nothing is wrong, and nothing can be done
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-STOPPED = "stopped; the run is continued when training is started again"
-_EXIT_OF = {
-    "ready": DONE,
-    "promoted": DONE,
-    "published": DONE,
-    "rejected": REJECTED,
-    "failed": REJECTED,
-    "abandoned": REJECTED,
-    "waiting": MISSING,
-}
 _SIDES = tuple(  # of a snapshot
     f"{side}_{rows}"
     for side in ("train", "held_out")
@@ -102,58 +70,14 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Retrain one character from its players' feedback, behind a gate."""
-    console = Console(stderr=as_json)
     job = Job(character, base, characters, store, adapters, heads, cache, runs)
     order = Order(job, json.loads(settings), method, promote)
-    brake = _Brake()
-    if started_by:
-        parent.end_with(started_by)
-    try:
-        _lower_priority(order, background)
-        report = _readiness(order) if readiness else _retrain(order, console, brake)
-    except (TrainerError, PersonasError, FeedbackStoreError, EngineError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
-        if as_json and not readiness:
-            state = "waiting" if isinstance(error, NOT_NOW) else "failed"
-            print(json.dumps({"state": state, "reason": str(error), "version": ""}))
-        raise typer.Exit(USAGE if isinstance(error, ConfigError) else MISSING) from error
-    except KeyboardInterrupt:
-        console.print(STOPPED)
-        if as_json:
-            print(json.dumps({"state": "unfinished", "reason": STOPPED, "version": ""}))
-        raise typer.Exit(INTERRUPTED) from None
-    if as_json:
-        print(json.dumps(report))
-    else:
-        console.print(
-            f"{report['state']}: {report['reason']}", markup=False, highlight=False, soft_wrap=True
-        )
-    raise typer.Exit(_EXIT_OF[report["state"]])
+    manner = Manner(background, started_by, as_json, errors_as_json=as_json and not readiness)
 
+    def work(console: Console, brake: Brake) -> Report:
+        return _readiness(order) if readiness else _retrain(order, console, brake)
 
-class _Brake:
-    """Interrupts the work when the process is told to end: once, so that the end is orderly."""
-
-    def __init__(self) -> None:
-        self._pulled = False
-        for number in STOPPING:  # both come at once when Ctrl-C is pressed
-            signal.signal(number, self._pull)
-
-    def _pull(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._pulled:
-            self._pulled = True
-            raise KeyboardInterrupt
-
-    def check(self) -> None:
-        """Interrupt again: an interrupt that falls into a destructor is lost there."""
-        if self._pulled:
-            raise KeyboardInterrupt
-
-
-def _lower_priority(order: Order, background: bool) -> None:
-    if background:
-        priority.yield_to_others()
-    priority.keep_to(recipe.read_night(order.settings).upkeep.threads)
+    carry_out(work, order.settings, manner)
 
 
 def _readiness(order: Order) -> dict[str, Any]:
@@ -179,7 +103,7 @@ def _missing(decision: policy.Plan | policy.Wait) -> tuple[policy.Shortage, ...]
     return decision.missing if isinstance(decision, policy.Wait) else ()
 
 
-def _retrain(order: Order, console: Console, brake: _Brake) -> dict[str, Any]:
+def _retrain(order: Order, console: Console, brake: Brake) -> dict[str, Any]:
     retrain, teachings, reward_head = _load_libraries()
     how = recipe.read(
         order.settings,
@@ -189,7 +113,7 @@ def _retrain(order: Order, console: Console, brake: _Brake) -> dict[str, Any]:
         order.method,
     )
     _show_readiness(order, console)
-    with _bars(console) as show:
+    with bars(console) as show:
 
         def tell(stage: str, progress: Progress) -> None:
             brake.check()
@@ -219,17 +143,10 @@ def _report(character: str, outcome: Outcome) -> dict[str, Any]:
 
 def _load_libraries() -> tuple[ModuleType, ModuleType, ModuleType]:
     """The pipeline, methods and reward head: seconds for their libraries, so not for --help."""
-    # The libraries' notes to their own developers stay out of the progress display.
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    try:
+    with training_libraries():
         from trainer.heads import reward_head
         from trainer.methods import teachings
         from trainer.nightly import retrain
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError(
-            f"training needs {error.name}, which is not installed: pip install 'troupe[train]'"
-        ) from error
     return retrain, teachings, reward_head
 
 
@@ -244,36 +161,6 @@ def _show_readiness(order: Order, console: Console) -> None:
     if snapshot.dropped:
         dropped = ", ".join(f"{count} {why}" for why, count in sorted(snapshot.dropped.items()))
         console.print(f"left out: {dropped}", style="dim", highlight=False)
-
-
-@contextmanager
-def _bars(console: Console) -> Iterator[Callable[[str, Progress], None]]:
-    """A bar for each stage, made when the stage first reports."""
-    columns = (
-        TextColumn("{task.description:<22}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    stages: dict[str, TaskID] = {}
-    with Bars(*columns, console=console) as bars:
-
-        def tell(stage: str, progress: Progress) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=progress.total_steps, note="")
-            note = _note(progress)
-            bars.update(
-                stages[stage], completed=progress.step, total=progress.total_steps, note=note
-            )
-
-        yield tell
-
-
-def _note(progress: Progress) -> str:
-    loss = "" if progress.loss is None else f"loss {progress.loss:.3f}"
-    left = f"{progress.seconds_left:.0f} s left" if progress.seconds_left >= 1 else ""
-    return "  ".join(part for part in (loss, left) if part)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from feedback_store.store import Store
 from npc_server.adapters_trained_on import trained_on
 from npc_server.cli import app
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
+from personas.base_repo import BaseDraft, BaseRepo
 from tests import tiny_gguf
 
 NOW = datetime.now(UTC)
@@ -256,6 +257,21 @@ def test_forgetting_lists_reward_heads_and_takes_them_back_too(
     assert repo.aliases("mira").live is None
 
 
+def test_forgetting_lists_bases_and_the_versions_trained_on_them(
+    store: Store, data: Path, ann: str, tmp_path: Path
+) -> None:
+    bases = BaseRepo(data / "bases")
+    with bases.making("town") as folder:
+        (folder / "made.gguf").write_bytes(b"weights")
+        draft = BaseDraft("town", "0" * 64, "sft", {}, {"mira": "1" * 64}, (ann,), {})
+        base = bases.publish(draft, folder / "made.gguf")
+    repo = AdapterRepo(data / "adapters")
+    on_it = _publish(repo, tmp_path / "1", seed=1, parent=None, players=(), base=base.sha256)
+    shown = said("forget", ANN, "--yes")
+    assert "Base town learned from this player" in shown
+    assert f"mira {on_it} was trained on from one that learned" in shown
+
+
 def test_forgetting_takes_the_player_out_of_unfinished_trainings(
     store: Store, data: Path, ann: str
 ) -> None:
@@ -295,10 +311,15 @@ def test_a_purge_keeps_to_the_configuration(store: Store, monkeypatch: pytest.Mo
 
 
 def _publish(
-    repo: AdapterRepo, folder: Path, seed: int, parent: str | None, players: tuple[str, ...]
+    repo: AdapterRepo,
+    folder: Path,
+    seed: int,
+    parent: str | None,
+    players: tuple[str, ...],
+    base: str = "b" * 64,
 ) -> str:
     source = tiny_gguf.write_adapter(folder, seed=seed)
-    draft = Draft("mira", parent, "b" * 64, "dpo", {}, "", players, {})
+    draft = Draft("mira", parent, base, "dpo", {}, "", players, {})
     return repo.publish(draft, source).version
 
 

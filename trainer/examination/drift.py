@@ -9,7 +9,6 @@ position and word of the vocabulary, 250 MB for the embedded base.
 """
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -22,7 +21,7 @@ from transformers import PreTrainedModel
 from personas.render import Tokenizer
 from trainer.gate import Drift
 from trainer.lora import load_voice
-from trainer.progress import OnProgress, Progress
+from trainer.progress import Counter, OnProgress
 from trainer.training import use_all_cores
 
 WINDOW_TOKENS = 256
@@ -48,7 +47,7 @@ def measure_drift(
     use_all_cores()
     windows = general_windows(tokenizer)
     voices = 2 if incumbent is None else 3
-    counter = _Counter(voices * len(windows), on_progress)
+    counter = Counter(voices * len(windows), on_progress)
     base = load_voice(base_dir, None)
     expected = [_counted(next_chances(base, window), counter) for window in windows]
     unmoved = Distance(0.0, _perplexity(sum(map(_surprise, expected, windows)), windows))
@@ -59,6 +58,13 @@ def measure_drift(
     new = _distance(base_dir, candidate, windows, expected, counter)
     tokens = sum(map(len, windows))
     return Drift(tokens, old.kl, new.kl, unmoved.perplexity, old.perplexity, new.perplexity)
+
+
+def text_perplexity(model: PreTrainedModel, tokenizer: Tokenizer) -> float:
+    """Of a model on the frozen text."""
+    windows = general_windows(tokenizer)
+    surprise = sum(_surprise(next_chances(model, window), window) for window in windows)
+    return _perplexity(surprise, windows)
 
 
 def general_text() -> str:
@@ -80,22 +86,8 @@ def next_chances(model: PreTrainedModel, window: Sequence[int]) -> Tensor:
     return logits.float().log_softmax(-1)
 
 
-class _Counter:
-    """Turns finished windows into progress."""
-
-    def __init__(self, total: int, on_progress: OnProgress) -> None:
-        self._done, self._total, self._on_progress = 0, total, on_progress
-        self._started_at = time.monotonic()
-
-    def one_more(self) -> None:
-        self._done += 1
-        a_window_s = (time.monotonic() - self._started_at) / self._done
-        left_s = a_window_s * (self._total - self._done)
-        self._on_progress(Progress(self._done, self._total, left_s))
-
-
-def _counted(chances: Tensor, counter: _Counter) -> Tensor:
-    counter.one_more()
+def _counted(chances: Tensor, counter: Counter) -> Tensor:
+    counter()
     return chances
 
 
@@ -104,7 +96,7 @@ def _distance(
     adapter: Path,
     windows: Sequence[Sequence[int]],
     expected: Sequence[Tensor],
-    counter: _Counter,
+    counter: Counter,
 ) -> Distance:
     voice = load_voice(base_dir, adapter)
     divergence = surprise = 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from npc_server.engine.worker import EngineConfig, LlamaEngine
 from personas.persona import Persona
 from trainer.examination.questions import Line, Question, plan
 from trainer.gate import Timing
-from trainer.progress import OnProgress, Progress
+from trainer.progress import Counter, OnProgress
 
+ASKED_AT_ONCE = 64  # the engine's queue is finite, a designer's probes may be many
 TIMED_TURNS = 12  # of each voice
 TIMED_TOKENS = 24  # a turn
 
@@ -71,29 +71,13 @@ async def _hear(
     engine = LlamaEngine(EngineConfig(gguf, shape))
     await engine.start()
     try:
-        heard = _Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
+        heard = Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
         names = [await _load(engine, number, folder) for number, folder in enumerate(voices)]
         old, new = [await _ask(engine, persona, name, questions, heard) for name in names]
         timings = await _time_both(engine, names, questions, heard)
         return Listening(tuple(old), tuple(new), tuple(timings))
     finally:
         await engine.close()
-
-
-class _Counter:
-    """Counts replies and tells how long the rest will take."""
-
-    def __init__(self, total: int, on_progress: OnProgress) -> None:
-        self._total, self._done = total, 0
-        self._on_progress = on_progress
-        self._started_at = time.monotonic()
-
-    def one_more(self) -> None:
-        """Another reply is complete."""
-        self._done += 1
-        a_reply_s = (time.monotonic() - self._started_at) / self._done
-        left_s = a_reply_s * (self._total - self._done)
-        self._on_progress(Progress(self._done, self._total, left_s))
 
 
 async def _load(engine: LlamaEngine, number: int, folder: Path | None) -> str:
@@ -109,20 +93,23 @@ async def _ask(
     persona: Persona,
     voice: str,
     questions: Sequence[Question],
-    heard: _Counter,
+    heard: Counter,
 ) -> list[Answer]:
+    places = asyncio.Semaphore(ASKED_AT_ONCE)
+
     async def ask(number: int, question: Question) -> Answer:
         sampling = Sampling(seed=question.seed, **persona.sampling.drawing())
         request = Request(f"{voice}-{number}", question.prompt_ids, voice, sampling)
-        reply = await _finish(engine, request)
-        heard.one_more()
+        async with places:
+            reply = await _finish(engine, request)
+        heard()
         return Answer(question, reply.text)
 
     return list(await asyncio.gather(*(ask(i, q) for i, q in enumerate(questions))))
 
 
 async def _time_both(
-    engine: LlamaEngine, voices: Sequence[str], questions: Sequence[Question], heard: _Counter
+    engine: LlamaEngine, voices: Sequence[str], questions: Sequence[Question], heard: Counter
 ) -> list[Timing]:
     timings = []
     for turn in range(-1, TIMED_TURNS):  # the turn before the first warms both up
@@ -131,8 +118,7 @@ async def _time_both(
         took = {at: await _timed(engine, voices[at], turn, question) for at in order}
         if turn >= 0:
             timings.append(_timing(took[0], took[1]))
-            heard.one_more()
-            heard.one_more()
+            heard(2)
     return timings
 
 

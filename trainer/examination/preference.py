@@ -5,7 +5,6 @@ A margin is the reward of a good reply minus that of a bad one: above zero, the 
 towards that player's taste. Voices run one after the other, so memory holds one model.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from trainer.datasets import Ids
 from trainer.forward import IGNORED, label_log_probs
 from trainer.gate import Margin
 from trainer.lora import load_voice
-from trainer.progress import OnProgress, Progress
+from trainer.progress import Counter, OnProgress
 from trainer.training import use_all_cores
 
 BATCH_ROWS = 8
@@ -86,7 +85,7 @@ def rewards(
 ) -> tuple[float, ...]:
     """How much likelier, in nats, the candidate makes each (prompt, reply) than the incumbent."""
     use_all_cores()
-    count = _Counter(2 * len(replies), on_progress)
+    count = Counter(2 * len(replies), on_progress)
     before = reply_log_probs(load_voice(base_dir, incumbent), replies, count)
     after = reply_log_probs(load_voice(base_dir, candidate), replies, count)
     return tuple(new - old for new, old in zip(after, before, strict=True))
@@ -104,19 +103,6 @@ def reply_log_probs(
         found.update(zip(batch, sums, strict=True))
         on_rows(len(batch))
     return tuple(found[at] for at in range(len(replies)))
-
-
-class _Counter:
-    """Turns finished rows into progress."""
-
-    def __init__(self, total_rows: int, on_progress: OnProgress) -> None:
-        self._done, self._total, self._on_progress = 0, total_rows, on_progress
-        self._started_at = time.monotonic()
-
-    def __call__(self, rows: int) -> None:
-        self._done += rows
-        a_row_s = (time.monotonic() - self._started_at) / self._done
-        self._on_progress(Progress(self._done, self._total, a_row_s * (self._total - self._done)))
 
 
 def _batch_log_probs(model: PreTrainedModel, replies: Sequence[tuple[Ids, Ids]]) -> list[float]:

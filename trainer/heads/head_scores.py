@@ -3,7 +3,6 @@
 Whoever trains a head and whoever uses it scores here. See `trainer.heads.reward_head` for the idea.
 """
 
-import time
 from collections.abc import Sequence
 from typing import TypeAlias, cast
 
@@ -14,7 +13,7 @@ from transformers import PreTrainedModel
 from personas.reward_heads import Word
 from trainer.datasets import Ids
 from trainer.forward import last_hidden
-from trainer.progress import OnProgress, Progress
+from trainer.progress import Counter, OnProgress
 
 BATCH_ROWS = 8
 
@@ -36,16 +35,14 @@ def scored(
     on_progress: OnProgress,
 ) -> tuple[float, ...]:
     """The score of each (prompt, reply), in order; `model` has the head's adapter in it."""
-    started_at = time.monotonic()
+    count = Counter(len(replies), on_progress)
     by_length = sorted(range(len(replies)), key=lambda at: sum(map(len, replies[at])))
     found: dict[int, float] = {}
     for first in range(0, len(by_length), BATCH_ROWS):
         batch = by_length[first : first + BATCH_ROWS]
         made = _batch_scores(model, words, [replies[at] for at in batch])
         found.update(zip(batch, made, strict=True))
-        a_row_s = (time.monotonic() - started_at) / len(found)
-        left_s = a_row_s * (len(replies) - len(found))
-        on_progress(Progress(len(found), len(replies), left_s))
+        count(len(batch))
     return tuple(found[at] for at in range(len(replies)))
 
 

@@ -31,19 +31,22 @@ class Job:
 
 def read_snapshot(job: Job) -> Snapshot:
     """The training rows that are in the store now. MissingStoreError, and the store's errors."""
-    if not job.store.is_file():
-        raise MissingStoreError(
-            f"no feedback store at {job.store}; serve first, and let people play"
-        )
-    with Store.open(job.store) as store:
-        turns, events = store.turns(job.character), store.events(job.character)
-    return select(job.character, turns, events)
+    return rows_of(job.store, job.character)
 
 
-def still_stored(job: Job, snapshot: Snapshot) -> bool:
+def rows_of(file: Path, character: str) -> Snapshot:
+    """The training rows of a character. MissingStoreError, and the store's errors."""
+    if not file.is_file():
+        raise MissingStoreError(f"no feedback store at {file}; serve first, and let people play")
+    with Store.open(file) as store:
+        turns, events = store.turns(character), store.events(character)
+    return select(character, turns, events)
+
+
+def still_stored(file: Path, snapshot: Snapshot) -> bool:
     """Whether every row's turn is still in the store: nothing of it was forgotten or expired."""
-    with Store.open(job.store) as store:
-        stored = {turn.turn_id for turn in store.turns(job.character)}
+    with Store.open(file) as store:
+        stored = {turn.turn_id for turn in store.turns(snapshot.character)}
     return turns_of(snapshot) <= stored
 
 

@@ -7,11 +7,9 @@ was settled.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from feedback_store.errors import StoreCorruptError
 from feedback_store.frozen_snapshots import freeze, thaw
@@ -28,6 +26,7 @@ from trainer.nightly.rerender import Rerendered, rerender
 from trainer.nightly.resuming import Past, Today
 from trainer.nightly.runs import Ending, Run, Terms
 from trainer.nightly.stages import Material, Tell
+from trainer.settings import recorded
 
 #: What a snapshot holds, by the names of its fields.
 ROWS = tuple(
@@ -84,7 +83,7 @@ class Night:
             self._abandon(unfinished, str(error))
             return None
         why_not = resuming.change(terms, self._today)
-        if why_not is None and not still_stored(self.job, snapshot):
+        if why_not is None and not still_stored(self.job.store, snapshot):
             why_not = DELETED
         if why_not is not None:
             self._abandon(unfinished, why_not)
@@ -142,9 +141,9 @@ class Night:
             self.base_sha256,
             self.persona.version,
             recipe.method.value if recipe.method else None,
-            {method.value: _plain(config) for method, config in recipe.configs.items()},
-            _plain(recipe.gate),
-            _plain(recipe.reward_head) if recipe.reward_head else None,
+            {method.value: recorded(config) for method, config in recipe.configs.items()},
+            recorded(recipe.gate),
+            recorded(recipe.reward_head) if recipe.reward_head else None,
         )
 
     def _past(self) -> Iterator[Past]:
@@ -160,9 +159,3 @@ class Night:
 def _counts(rows: Rerendered) -> dict[str, int]:
     sides = {name: len(getattr(rows.snapshot, name)) for name in ROWS}
     return {**sides, "rerendered": rows.rerendered, "players": len(rows.snapshot.players)}
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    """As JSON would give it back, so that what was recorded can be compared."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
-    return plain

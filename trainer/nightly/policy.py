@@ -92,6 +92,25 @@ def decide(snapshot: Snapshot, thresholds: Thresholds, method: Method | None = N
     return _wait(min(for_pairs, for_labels, key=len))
 
 
+def lacking_together(snapshots: Sequence[Snapshot], thresholds: Thresholds) -> tuple[Shortage, ...]:
+    """What several characters together have too little of to learn their edits by heart."""
+    edits = [row for snapshot in snapshots for row in snapshot.train_edits]
+    held_out = sum(len(snapshot.held_out_edits) for snapshot in snapshots)
+    return tuple(
+        _below(
+            Shortage("training edits", len(edits), thresholds.min_pairs),
+            Shortage("held-out edits", held_out, thresholds.min_held_out),
+            *_player_needs(edits, thresholds),
+        )
+    )
+
+
+def told(missing: Sequence[Shortage]) -> str:
+    """What there is too little of, with counts."""
+    listed = ", ".join(f"{short.have:g} of {short.need:g} {short.what}" for short in missing)
+    return f"too little to train on: {listed}"
+
+
 def _missing_for_pairs(snapshot: Snapshot, at_least: Thresholds) -> list[Shortage]:
     rows, held_out = snapshot.train_pairs, snapshot.held_out_pairs
     return _below(
@@ -155,5 +174,4 @@ def _rarer_label(rows: Sequence[Labelled]) -> int:
 
 
 def _wait(missing: Sequence[Shortage]) -> Wait:
-    listed = ", ".join(f"{short.have:g} of {short.need:g} {short.what}" for short in missing)
-    return Wait(f"too little to train on: {listed}", tuple(missing))
+    return Wait(told(missing), tuple(missing))

@@ -14,9 +14,9 @@ only another method refuses is no problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from trainer import gate
 from trainer.nightly import policy
@@ -32,9 +32,12 @@ if TYPE_CHECKING:
 #: The Config class of every method.
 Configs: TypeAlias = Mapping[Method, Any]
 
+_T = TypeVar("_T")
+
 BY_POLICY = (Method.DPO, Method.KTO)  # what the policy chooses among
 TABLES = ("training", "gate", "night")
 HEAD = "reward_head"
+FULL = "full"  # all weights of a base, which is no night's work: see `trainer.own_base`
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,30 @@ def read(
             for one in ((chosen,) if chosen else BY_POLICY)
         },
         reward_head=_reward_head(training, tables.shared | own, head, problems),
-        gate=filled("[gate]", gate.Thresholds, _named(settings, "gate", problems), problems),
+        gate=read_gate(settings, problems),
         night=_night(settings, problems),
     )
     problems.complain()
     return recipe
+
+
+def read_alone(
+    settings: Table, name: str, kind: type[_T], but_for: Set[str], problems: Problems
+) -> _T:
+    """The config that `[training.name]` describes, and `[training]` where it speaks of it too.
+
+    `but_for` are settings of `[training]` that are not meant for it.
+    """
+    training = _named(settings, "training", problems)
+    shared, known = _training_tables(training, {}, problems).shared, leaves(kind)
+    meant = {key: value for key, value in shared.items() if key in known and key not in but_for}
+    own = _checked_in(training, name, known, problems)
+    return built(f"[training.{name}]", kind, meant | own, problems)
+
+
+def read_gate(settings: Table, problems: Problems) -> gate.Thresholds:
+    """The table `gate` alone."""
+    return filled("[gate]", gate.Thresholds, _named(settings, "gate", problems), problems)
 
 
 def read_night(settings: Table) -> Night:
@@ -189,7 +211,7 @@ def _training_tables(
     }
     characters = table(training, "characters", "[training.characters]", problems)
     own = {"method": choices["method"], **shared}
-    inner = {*(one.value for one in configs), "characters", HEAD}
+    inner = {*(one.value for one in Method), "characters", HEAD, FULL}
     top = {name: value for name, value in training.items() if name not in inner}
     values = checked("[training]", top, choices | shared, problems)
     return _TrainingTables(

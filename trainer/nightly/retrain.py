@@ -121,7 +121,7 @@ def _through_all_stages(work: Material, promote: bool) -> Outcome:
 
 def _deleted_meanwhile(work: Material) -> bool:
     """Whether players were forgotten while their rows were trained on."""
-    return not work.run.snapshot.exists() or not still_stored(work.job, work.snapshot)
+    return not work.run.snapshot.exists() or not still_stored(work.job.store, work.snapshot)
 
 
 def _promoted(work: Material, version: str, promote: bool) -> tuple[State, str]:

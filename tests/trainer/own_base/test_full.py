@@ -15,11 +15,11 @@ from npc_server.engine.protocol import EngineOptions, Request, Sampling
 from tests import tiny_gguf
 from tests.trainer.rows import edits, prompt_ids
 from trainer.base import ensure_base
-from trainer.base_gguf import Precision, write_base
 from trainer.errors import AdapterError, BaseModelError, ConfigError
 from trainer.lora import StartingPoint, load_base
-from trainer.methods import full
 from trainer.methods.replay import Rows
+from trainer.own_base import full
+from trainer.own_base.base_gguf import Precision, write_base
 from trainer.progress import Desk, Progress, RunResult
 from trainer.settings import Memory, Schedule, Weights
 

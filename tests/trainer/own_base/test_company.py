@@ -10,8 +10,8 @@ from npc_server.engine.llama import Vocab
 from tests.trainer.rows import snapshot
 from trainer.lora import StartingPoint
 from trainer.methods import sft
-from trainer.methods.company import even_parts, in_turn, together
 from trainer.methods.replay import Rows
+from trainer.own_base.company import even_parts, in_turn, together
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 

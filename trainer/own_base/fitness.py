@@ -1,0 +1,83 @@
+"""Whether a new base may stand in for the one it was trained from: pure, and it fails closed.
+
+It has to make what held-out players wrote likelier beyond chance, for all characters together, and
+for none of them less likely; and it has to read plain prose almost as well as before. What a
+character says under it is judged later, by the gate, when the character is trained on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainer.gate import Thresholds
+from trainer.gate.rows import Row, Verdict, not_asked, unmeasured
+from trainer.gate.statistics import Paired, mean_difference
+
+TOGETHER = "held-out edits"
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """How unlikely a held-out player's reply was: nats a token, its end included."""
+
+    character: str
+    player_id: str
+    before: float  # under the base that was trained from
+    after: float
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """What was measured of both bases."""
+
+    surprises: tuple[Surprise, ...]
+    perplexity_before: float  # on a general text
+    perplexity_after: float
+
+
+def judge(found: Fitness, characters: Sequence[str], limits: Thresholds) -> Verdict:
+    """The gate's rows on a new base, for the characters it was trained for."""
+    return Verdict(
+        (
+            _learned(found.surprises, limits),
+            *(_unharmed(name, found.surprises, limits) for name in characters),
+            _still_reads(found, limits),
+        )
+    )
+
+
+def _learned(surprises: Sequence[Surprise], limits: Thresholds) -> Row:
+    rule = f"fewer nats a token, beyond chance, in {limits.min_margins} or more held-out edits"
+    if len(surprises) < limits.min_margins:
+        return unmeasured(TOGETHER, rule, f"{len(surprises)} held-out edits")
+    row = _compared(TOGETHER, surprises, rule, limits)
+    return row if row.estimate and row.estimate.high < 0 else _failed(row)
+
+
+def _unharmed(character: str, surprises: Sequence[Surprise], limits: Thresholds) -> Row:
+    name = f"{TOGETHER} of {character}"
+    own = [one for one in surprises if one.character == character]
+    if not own:
+        return not_asked(name, "nobody who is held out corrected this character")
+    row = _compared(name, own, "no more nats a token, beyond chance", limits)
+    return row if row.estimate and row.estimate.low <= 0 else _failed(row)
+
+
+def _still_reads(found: Fitness, limits: Thresholds) -> Row:
+    before, after = found.perplexity_before, found.perplexity_after
+    rule = f"at most {limits.max_perplexity:g} times that of the base it came from"
+    return Row("perplexity", before, after, rule, after <= limits.max_perplexity * before)
+
+
+def _compared(name: str, surprises: Sequence[Surprise], rule: str, limits: Thresholds) -> Row:
+    pairs = [Paired(one.player_id, one.before, one.after) for one in surprises]
+    before, after = (sum(side) / len(pairs) for side in zip(*map(_sides, pairs), strict=True))
+    estimate = mean_difference(pairs, limits.confidence)
+    return Row(name, before, after, rule, passed=True, estimate=estimate)
+
+
+def _sides(pair: Paired) -> tuple[float, float]:
+    return pair.incumbent, pair.candidate
+
+
+def _failed(row: Row) -> Row:
+    return Row(row.name, row.incumbent, row.candidate, row.rule, False, row.note, row.estimate)

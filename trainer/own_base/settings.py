@@ -1,0 +1,32 @@
+"""How a new base is trained and judged, from the tables `training`, `gate` and `night` of npc.toml.
+
+[training]       what every training has, as far as it has it too
+[training.sft]   an adapter that is merged into the base
+[training.full]  all weights; its learning_rate is its own: an adapter's would be far too high
+"""
+
+from __future__ import annotations
+
+from trainer.methods import sft
+from trainer.nightly import recipe
+from trainer.nightly.policy import Method
+from trainer.nightly.tables import Problems, Table
+from trainer.own_base import full
+from trainer.own_base.making import Recipe
+
+NOT_FOR_ALL_WEIGHTS = frozenset({"learning_rate"})
+
+
+def read(settings: Table, all_weights: bool) -> Recipe:
+    """The recipe of a new base. Raises ConfigError with all problems."""
+    problems = Problems()
+    config: sft.Config | full.Config
+    if all_weights:
+        kind, but_for = full.Config, NOT_FOR_ALL_WEIGHTS
+        config = recipe.read_alone(settings, recipe.FULL, kind, but_for, problems)
+    else:
+        name = Method.SFT.value
+        config = recipe.read_alone(settings, name, sft.Config, frozenset(), problems)
+    limits = recipe.read_gate(settings, problems)
+    problems.complain()
+    return Recipe(config, limits, recipe.read_night(settings).policy)

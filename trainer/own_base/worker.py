@@ -1,0 +1,90 @@
+"""The process that makes a new base: `npc train --together` starts it.
+
+    python -m trainer.own_base.worker town --base model.gguf --store feedback.db --bases bases/ ...
+
+Exit codes are in `trainer.terminal`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from trainer.nightly.run_tables import gate_table
+from trainer.progress import Progress
+from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
+
+if TYPE_CHECKING:
+    from trainer.own_base.making import Order, Outcome
+
+
+def main(
+    name: Annotated[str, typer.Argument(help="What the new base is to be called, such as town.")],
+    base: Annotated[Path, typer.Option(help="The GGUF it is trained from.")],
+    characters: Annotated[Path, typer.Option()],
+    store: Annotated[Path, typer.Option()],
+    bases: Annotated[Path, typer.Option()],
+    cache: Annotated[Path, typer.Option()],
+    settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
+    full: Annotated[bool, typer.Option("--full", help="Train all weights.")] = False,
+    background: Annotated[
+        bool, typer.Option("--background", help="Leave the cores to whoever else wants them.")
+    ] = False,
+    started_by: Annotated[
+        int, typer.Option(help="Process to end with, its parent; 0 = with nobody.")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Train a new base on what players taught all characters together."""
+    tables: dict[str, Any] = json.loads(settings)
+
+    def work(console: Console, brake: Brake) -> Report:
+        with training_libraries():
+            from trainer.own_base.making import Order
+        order = Order(name, base, characters, store, bases, cache)
+        return _made(order, tables, full, console, brake)
+
+    carry_out(work, tables, Manner(background, started_by, as_json, errors_as_json=as_json))
+
+
+def _made(
+    order: Order, tables: dict[str, Any], full: bool, console: Console, brake: Brake
+) -> Report:
+    from trainer.own_base import making, settings
+
+    recipe = settings.read(tables, full)
+    with bars(console) as show:
+
+        def tell(stage: str, progress: Progress) -> None:
+            brake.check()
+            show(stage, progress)
+
+        outcome = making.run(order, recipe, tell)
+    if outcome.verdict is not None:
+        console.print(gate_table(outcome.verdict))
+    return _report(order.name, outcome)
+
+
+def _report(name: str, outcome: Outcome) -> Report:
+    report: dict[str, Any] = {
+        "base": name,
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "gguf": str(outcome.gguf or ""),
+    }
+    if outcome.trained is not None:
+        report |= {"steps": outcome.trained.steps, "train_s": round(outcome.trained.train_s, 1)}
+    if outcome.verdict is not None:
+        report["gate"] = [asdict(row) for row in outcome.verdict.rows]
+    return report
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog="Example:  npc train --together town")(main)
+    app(prog_name="npc train --together")
