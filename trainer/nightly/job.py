@@ -31,10 +31,10 @@ class Job:
 
 def read_snapshot(job: Job) -> Snapshot:
     """The training rows that are in the store now. MissingStoreError, and the store's errors."""
-    return rows_of(job.store, job.character)
+    return snapshot_of(job.store, job.character)
 
 
-def rows_of(file: Path, character: str) -> Snapshot:
+def snapshot_of(file: Path, character: str) -> Snapshot:
     """The training rows of a character. MissingStoreError, and the store's errors."""
     if not file.is_file():
         raise MissingStoreError(f"no feedback store at {file}; serve first, and let people play")

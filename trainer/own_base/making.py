@@ -25,7 +25,7 @@ from trainer.lora import StartingPoint, load_voice
 from trainer.methods import sft
 from trainer.methods.rehearsal import rehearsals
 from trainer.nightly import disk, policy
-from trainer.nightly.job import rows_of, still_stored
+from trainer.nightly.job import snapshot_of, still_stored
 from trainer.nightly.rerender import rerender
 from trainer.nightly.runs import State
 from trainer.own_base import full
@@ -119,7 +119,7 @@ def run(order: Order, recipe: Recipe, tell: Tell) -> Outcome:
 def _company(order: Order, recipe: Recipe, cast: Mapping[str, Persona]) -> Mapping[str, Snapshot]:
     vocab, most = Vocab(order.base), recipe.config.schedule.max_tokens
     return {
-        name: rerender(rows_of(order.store, name), cast[name], vocab, most).snapshot
+        name: rerender(snapshot_of(order.store, name), cast[name], vocab, most).snapshot
         for name in sorted(cast)
     }
 

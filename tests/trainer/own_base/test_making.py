@@ -17,7 +17,7 @@ from trainer.base import file_sha256
 from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.methods import sft
 from trainer.nightly import disk, policy
-from trainer.nightly.job import Job, rows_of
+from trainer.nightly.job import Job, snapshot_of
 from trainer.nightly.runs import State
 from trainer.own_base import full, making, settings
 from trainer.own_base.making import Order, Outcome, Recipe, run
@@ -72,7 +72,7 @@ def test_what_all_players_wrote_is_likelier_under_the_new_base(
     assert base.sha256 == file_sha256(order.bases / "town" / "town.gguf")
     assert base.draft.parent_sha256 == file_sha256(job.base)
     assert sorted(base.draft.snapshots) == ["ada", "bo"]
-    assert base.draft.players == rows_of(job.store, "bo").players
+    assert base.draft.players == snapshot_of(job.store, "bo").players
 
 
 def test_the_new_base_is_served(job: Job) -> None:
