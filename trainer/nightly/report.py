@@ -10,8 +10,8 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
-from trainer.gate import Verdict
-from trainer.nightly.charts import line_chart
+from trainer.gate import Measurements, Verdict, VoiceReport
+from trainer.nightly.charts import histogram, line_chart, two_bars
 from trainer.nightly.runs import Ending, Headed, Measured, Run, Terms
 
 #: What the curves are called; a metric that is not here goes by its own name.
@@ -40,6 +40,7 @@ def page(run: Run) -> str:
         verdict=run.legible(Verdict),
         head=run.legible(Headed),
         samples=measured.samples if measured else (),
+        compared=_compared(measured.measurements) if measured else [],
         charts=_charts(ending) if ending else [],
         number=_number,
     )
@@ -50,6 +51,20 @@ def _charts(ending: Ending) -> list[tuple[str, Markup]]:
     titled = {TITLES.get(name, name): values for name, values in curves.items()}
     # The chart escapes its title itself; the rest of it is numbers.
     return [(title, Markup(line_chart(title, values))) for title, values in titled.items()]
+
+
+def _compared(found: Measurements) -> list[tuple[str, Markup]]:
+    before, after = ([float(reply.words) for reply in voice.heard] for voice in _voices(found))
+    charts = [("Words of a reply", histogram("Words of a reply", before, after))]
+    if found.drift is not None:
+        title = "KL from the base, nats a token"
+        drawn = two_bars(title, found.drift.incumbent_kl, found.drift.candidate_kl)
+        charts.append((title, drawn))
+    return [(title, Markup(chart)) for title, chart in charts if chart]
+
+
+def _voices(found: Measurements) -> tuple[VoiceReport, VoiceReport]:
+    return found.incumbent, found.candidate
 
 
 def _number(value: float | None) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.nightly.test_runs import ENDING, TERMS
-from trainer.gate import Row, Verdict
+from trainer.gate import Drift, Heard, Kind, Measurements, Row, Verdict, VoiceReport
 from trainer.nightly import runs
-from trainer.nightly.charts import line_chart, sparkline
+from trainer.nightly.charts import BINS, histogram, line_chart, sparkline
 from trainer.nightly.report import page
-from trainer.nightly.runs import Run
+from trainer.nightly.runs import Measured, Run, Sample
 
-VOID = {"meta", "link", "br", "line", "circle", "polyline"}
+VOID = {"meta", "link", "br", "line", "circle", "polyline", "rect"}
 VERDICT = Verdict(
     (
         Row("preference", 0.5, 0.72, "at least 0.6", passed=True),
@@ -80,6 +80,32 @@ def test_a_run_that_broke_off_shows_its_error(run: Run) -> None:
 def test_an_unreadable_part_is_left_out(run: Run) -> None:
     (run.folder / "verdict.json").write_text("?")
     assert "Gate" not in Page(page(run)).headings
+
+
+def test_what_was_said_is_shown_before_and_after(run: Run) -> None:
+    def voice(*words: int) -> VoiceReport:
+        said = [
+            Heard(f"q{at}", "p", Kind.LINE, count, 0.0, None, {}) for at, count in enumerate(words)
+        ]
+        return VoiceReport(tuple(said), None, None)
+
+    drift = Drift(100, 0.0, 0.04, 20.0, 20.0, 21.0)
+    found = Measurements(
+        voice(40, 50, 60), voice(8, 10, 12), margins=(), chosen_words=None, drift=drift, timings=()
+    )
+    run.write(Measured(found, (Sample("Who are you?", "A <smith>.", "Mira."),), 1.0))
+    source = page(run)
+    assert Page(source).headings[-2:] == ["Before and after", "Settings"]
+    assert "Words of a reply" in source
+    assert "after 0.04" in source
+    assert "A &lt;smith&gt;." in source
+
+
+def test_a_histogram_has_a_column_for_each_voice_and_bin() -> None:
+    drawn = histogram("Words", [60, 55, 0], [5, 5, 5])
+    heights = [float(height) for height in re.findall(r'height="([\d.]+)"', drawn)]
+    assert len(heights) == 2 * BINS
+    assert max(heights) == max(heights[BINS:])  # all of the new replies are in one bin
 
 
 def test_a_gap_in_a_curve_is_a_gap() -> None:
