@@ -64,6 +64,7 @@ class Schedule:
 
     learning_rate: float = 1e-3
     epochs: int = 1
+    min_steps: int = 0  # few rows are gone through again, in part too, up to so many steps
     batch_rows: int = 4  # rows an optimizer step learns from
     micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
     warmup_share: float = 0.1  # of all steps, with a rising learning rate
@@ -71,7 +72,7 @@ class Schedule:
     # Evaluations without gain before training stops and goes back to the best one; 0 = never. There
     # are ten of them in a training, on a tenth of the rows, which are then not trained on.
     patience: int = 0
-    rehearsed_share: float = 0.2  # of all rows, the designer's examples; 0 = feedback alone
+    rehearsed_share: float = 0.3  # of all rows, the designer's examples; 0 = feedback alone
     max_tokens: int = 1024  # of prompt and reply together; longer rows are refused and counted
     seed: int = 0
 
@@ -80,6 +81,7 @@ class Schedule:
         rate, share = self.learning_rate, self.warmup_share
         require(0 < rate <= 0.01, "learning_rate", rate, "above 0 and at most 0.01")
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.min_steps >= 0, "min_steps", self.min_steps, "at least 0")
         require(self.micro_batch_rows >= 1, "micro_batch_rows", self.micro_batch_rows, "positive")
         require(
             self.batch_rows >= 1 and self.batch_rows % self.micro_batch_rows == 0,
@@ -94,6 +96,11 @@ class Schedule:
         require(0 <= rehearsed < 1, "rehearsed_share", rehearsed, "at least 0 and below 1")
         require(self.max_tokens >= 16, "max_tokens", self.max_tokens, "at least 16")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+    def epochs_of(self, rows: int) -> float:
+        """How often to go through so many rows."""
+        steps_an_epoch = -(-rows // self.batch_rows)
+        return max(float(self.epochs), self.min_steps / steps_an_epoch)
 
 
 class TrainingSettings(Protocol):

@@ -80,7 +80,7 @@ def follow(
     """
     watch = Watch(desk, inputs, config.schedule.patience)
     with _workplace(desk) as folder, trackers.writing_to(desk.tracked):
-        trainer = built(common_arguments(config, folder, desk.trackers))
+        trainer = built(common_arguments(config, folder, len(lesson.rows), desk.trackers))
         train_s = train(trainer, watch, checkpoints.resumable(folder, inputs))
         saved = save()
         checkpoints.remove(folder)
@@ -88,7 +88,7 @@ def follow(
 
 
 def common_arguments(
-    config: TrainingSettings, folder: Path, report_to: tuple[str, ...] = ()
+    config: TrainingSettings, folder: Path, rows: int, report_to: tuple[str, ...] = ()
 ) -> Arguments:
     """TRL arguments that do not depend on the method. Checkpoints go to `folder`."""
     schedule, memory = config.schedule, config.memory
@@ -96,7 +96,7 @@ def common_arguments(
     return {
         "output_dir": str(folder),
         "learning_rate": schedule.learning_rate,
-        "num_train_epochs": schedule.epochs,
+        "num_train_epochs": schedule.epochs_of(rows),
         "per_device_train_batch_size": schedule.micro_batch_rows,
         "per_device_eval_batch_size": schedule.micro_batch_rows,
         "gradient_accumulation_steps": schedule.batch_rows // schedule.micro_batch_rows,

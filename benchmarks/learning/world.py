@@ -36,7 +36,7 @@ class Extent:
     most_rounds: int  # on the first evening; more do not come if there is still too little
 
 
-FULL = Extent(None, 2, 8, 3, 12)
+FULL = Extent(None, 2, 16, 3, 12)
 QUICK = Extent(8, 1, 2, 1, 12)
 
 

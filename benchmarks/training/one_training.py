@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from peft import PeftModel
@@ -45,7 +45,8 @@ class Trained:
 
 def train(side: str, base: Path, cache: Path, count: int) -> Trained:
     """Train a new adapter on so many pairs."""
-    config, vocab = dpo.Config(), Vocab(base)
+    once = replace(dpo.Config().schedule, min_steps=0)
+    config, vocab = dpo.Config(schedule=once), Vocab(base)
     rows = pairs(CHARACTER, vocab, count)
     start = StartingPoint(ensure_base(base, cache), vocab, None)
     use_all_cores()
@@ -54,7 +55,7 @@ def train(side: str, base: Path, cache: Path, count: int) -> Trained:
     learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
     watch = Watch(Desk(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
     with tempfile.TemporaryDirectory() as folder:
-        arguments = common_arguments(config, Path(folder))
+        arguments = common_arguments(config, Path(folder), len(rows))
         build = dpo.build if side == OURS else build_stock
         seconds = run(build(config, learned, policy, start.base_dir, arguments), watch)
     losses = tuple(metrics.loss for metrics in watch.history)

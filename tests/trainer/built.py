@@ -15,7 +15,9 @@ def on_pairs(
     policy = load_policy(start, config.lora, config.memory)
     aside = tuple(rows[:1]) if config.schedule.patience else ()
     learned: Lesson[PairIds] = Lesson(tuple(rows), aside, len(rows), 0)
-    return dpo.build(config, learned, policy, start.base_dir, common_arguments(config, folder))
+    return dpo.build(
+        config, learned, policy, start.base_dir, common_arguments(config, folder, len(learned.rows))
+    )
 
 
 def on_labels(
@@ -23,4 +25,6 @@ def on_labels(
 ) -> kto.ReadyLabelsTrainer:
     policy = load_policy(start, config.lora, config.memory)
     learned: Lesson[LabelledIds] = Lesson(tuple(rows), (), len(rows), 0)
-    return kto.build(config, learned, policy, start.base_dir, common_arguments(config, folder))
+    return kto.build(
+        config, learned, policy, start.base_dir, common_arguments(config, folder, len(learned.rows))
+    )

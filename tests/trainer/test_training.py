@@ -99,6 +99,7 @@ CHANGED = {
     "targets": replace(SMALL, lora=replace(LORA, targets=("q_proj",))),
     "learning_rate": replace(SMALL, schedule=replace(SCHEDULE, learning_rate=1e-3)),
     "epochs": replace(SMALL, schedule=replace(SCHEDULE, epochs=3)),
+    "min_steps": replace(SMALL, schedule=replace(SCHEDULE, min_steps=50)),
     "batch_rows": replace(SMALL, schedule=replace(SCHEDULE, batch_rows=8)),
     "micro_batch_rows": replace(SMALL, schedule=replace(SCHEDULE, micro_batch_rows=1)),
     "warmup_share": replace(SMALL, schedule=replace(SCHEDULE, warmup_share=0.5)),
@@ -133,6 +134,19 @@ def test_every_common_setting_reaches_the_trainer(
 def test_no_common_setting_is_left_out_of_that_comparison() -> None:
     every = {at.name for kind in (LoraShape, Schedule, Memory) for at in fields(kind)}
     assert every == {*CHANGED, *ELSEWHERE}
+
+
+def test_few_rows_are_gone_through_again_and_many_are_not() -> None:
+    schedule = Schedule(batch_rows=4, min_steps=40)
+    assert [schedule.epochs_of(rows) for rows in (80, 100, 160, 400)] == [2.0, 1.6, 1.0, 1.0]
+
+
+def test_a_training_takes_the_least_steps_that_are_asked_for(
+    start: StartingPoint, tmp_path: Path
+) -> None:
+    config = replace(SMALL, schedule=replace(SCHEDULE, epochs=1, min_steps=5))
+    rows = pairs(config.schedule.batch_rows * 2 + 1, start.tokenizer)
+    assert dpo.run(config, rows, (), start, tmp_path / "out", Desk(ignore)).steps == 5
 
 
 def test_a_training_is_named_by_everything_it_depends_on(start: StartingPoint) -> None:

@@ -16,7 +16,7 @@ from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import Tokenizer, prompt
 from trainer.gate import Kind
 
-PROBE_SEEDS = 8  # replies per probe: over 44 replies chance alone moves the share by 0.07
+PROBE_SEEDS = 16  # replies per probe: over 88 replies chance alone moves the share by 0.05
 INJECTION_SEEDS = 2
 FALSEHOOD_SEEDS = 4
 GATE_LINES = 40  # replies to held-out prompts

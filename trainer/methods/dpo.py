@@ -43,13 +43,16 @@ from trainer.progress import Desk, RunResult
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 from trainer.training import Arguments, teach
 
+#: After twenty steps a taste has settled; facts in the designer's examples take twice as many.
+MIN_STEPS = 40
+
 
 @dataclass(frozen=True)
 class Config:
     """How to train on pairs."""
 
     lora: LoraShape = field(default_factory=LoraShape)
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: Schedule = field(default_factory=lambda: Schedule(min_steps=MIN_STEPS))
     memory: Memory = field(default_factory=Memory)
     beta: float = 0.1  # higher stays closer to the reference
     sft_weight: float = 4.0  # 0 = preference alone, which ends in replies that are too short

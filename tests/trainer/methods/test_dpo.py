@@ -238,7 +238,7 @@ def test_progress_counts_every_step(base_dir: Path, tokenizer: Vocab, tmp_path: 
     [
         (lambda: dpo.Config(beta=0), "beta is 0"),
         (lambda: dpo.Config(sft_weight=-1), "sft_weight is -1"),
-        (lambda: dpo.Config(sft_weight=0), "rehearsed_share is 0.2; it must be 0 without sft"),
+        (lambda: dpo.Config(sft_weight=0), "rehearsed_share is 0.3; it must be 0 without sft"),
         (lambda: dpo.Config(lora=LoraShape(dropout=0.1)), "dropout is 0.1; it must be 0 where"),
         (lambda: Schedule(learning_rate=1), "learning_rate is 1"),
         (lambda: Schedule(batch_rows=6, micro_batch_rows=4), "batch_rows is 6"),

@@ -40,7 +40,7 @@ def built(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> Any:
     """TRL's trainer on four pairs, not started."""
     told = lesson_of(SMALL.schedule, pairs(4, tokenizer), (), tokenizer)
     policy = load_policy(start, SMALL.lora, SMALL.memory)
-    arguments = common_arguments(SMALL, tmp_path)
+    arguments = common_arguments(SMALL, tmp_path, len(told.rows))
     return orpo.build(SMALL, told, policy, start.base_dir, arguments)
 
 
@@ -93,7 +93,7 @@ def test_a_rehearsed_pair_teaches_its_words_and_no_preference(
     told = lesson_of(config.schedule, pairs(4, tokenizer), examples, tokenizer)
     rehearsed = replace(told, rows=told.rows[4:])
     policy = load_policy(start, config.lora, config.memory)
-    arguments = common_arguments(config, tmp_path)
+    arguments = common_arguments(config, tmp_path, len(rehearsed.rows))
     trainer: Any = orpo.build(config, rehearsed, policy, start.base_dir, arguments)
     batch = next(iter(trainer.get_train_dataloader()))
     odds = trainer.odds_ratio_loss(*trainer.concatenated_forward(trainer.model, batch)[:2])[0]

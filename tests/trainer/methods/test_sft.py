@@ -49,7 +49,9 @@ def built(config: sft.Config, rows: Rows, start: StartingPoint, folder: Path) ->
     """TRL's trainer, not started."""
     mixed = sft.lesson_of(config, rows, (), start.tokenizer)
     policy = load_policy(start, config.lora, config.memory)
-    return sft.build(mixed, policy, start.base_dir, common_arguments(config, folder))
+    return sft.build(
+        mixed, policy, start.base_dir, common_arguments(config, folder, len(mixed.rows))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_the_replies_become_likelier(trained: RunResult) -> None:
 
 def test_result_counts_the_players_rows(trained: RunResult) -> None:
     assert (trained.rows, trained.refused_too_long) == (12, 0)
-    assert trained.steps == 10  # twice: twelve edits, four liked replies, four examples
+    assert trained.steps == 12  # twice: twelve edits, five liked replies, seven examples
 
 
 def test_nothing_is_compared_with_a_reference(trained: RunResult) -> None:

@@ -39,7 +39,7 @@ def built(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> Any:
     """TRL's trainer on four pairs, not started."""
     told = lesson_of(SMALL.schedule, pairs(4, tokenizer), (), tokenizer)
     policy = load_policy(start, SMALL.lora, SMALL.memory)
-    arguments = common_arguments(SMALL, tmp_path)
+    arguments = common_arguments(SMALL, tmp_path, len(told.rows))
     return simpo.build(SMALL, told, policy, start.base_dir, arguments)
 
 
@@ -95,7 +95,7 @@ def test_the_loss_is_the_papers_beside_the_supervised_term(built: Any) -> None:
         (lambda: simpo.Config(beta=0), "beta is 0"),
         (lambda: simpo.Config(target_margin=-1), "target_margin is -1"),
         (lambda: simpo.Config(sft_weight=11), "sft_weight is 11"),
-        (lambda: simpo.Config(sft_weight=0), "rehearsed_share is 0.2"),
+        (lambda: simpo.Config(sft_weight=0), "rehearsed_share is 0.3"),
     ],
     ids=["beta", "margin", "weight", "rehearsal that teaches nothing"],
 )
