@@ -1,11 +1,11 @@
 """Snapshots kept beside an unfinished training, so that a killed one goes on with the same rows.
 
 They hold players' words, so they are of this package: only their owner can read the file, damage is
-told without quoting it, and forgetting a player removes every snapshot that names the player.
-A training whose snapshot is gone cannot go on.
+told without quoting it, and a snapshot is removed when a player it names is forgotten or a turn of
+it expires. A training whose snapshot is gone cannot go on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -49,15 +49,27 @@ def drop_player(files: Iterable[Path], player_id: str) -> list[Path]:
 
     One that cannot be read may name anybody and is removed too.
     """
+    return _drop(files, lambda snapshot: names_player(snapshot, player_id))
+
+
+def drop_expired(files: Iterable[Path], stored: Callable[[str], Set[str]]) -> list[Path]:
+    """Remove the snapshots with a turn that is not stored any more; returns which. Raises OSError.
+
+    `stored` gives a character's turns by id. One that cannot be read is removed too.
+    """
+    return _drop(files, lambda snapshot: not turns_of(snapshot) <= stored(snapshot.character))
+
+
+def _drop(files: Iterable[Path], unwanted: Callable[[Snapshot], bool]) -> list[Path]:
     dropped = []
     for file in files:
         try:
-            named = names_player(thaw(file), player_id)
+            goes = unwanted(thaw(file))
         except FileNotFoundError:
             continue
         except StoreCorruptError:
-            named = True
-        if named:
+            goes = True
+        if goes:
             file.unlink(missing_ok=True)
             dropped.append(file)
     return dropped

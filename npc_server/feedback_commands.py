@@ -33,6 +33,7 @@ from npc_server.command_line import (
 )
 from npc_server.config import Config
 from npc_server.errors import ConfigError
+from npc_server.retention import drop_frozen
 
 if TYPE_CHECKING:
     from feedback_store.records import Forgotten
@@ -260,15 +261,18 @@ def purge(
             consent: _purge(store, now - timedelta(days=days), consent, dry_run) if days else 0
             for consent, days in terms.items()
         }
+        stopped = [] if dry_run else drop_frozen(store, config.paths.runs)
     emptied = dry_run or _log_emptied(config)
     if as_json:
-        answer = {"with_consent": turns[True], "without_consent": turns[False]}
+        answer = {"with_consent": turns[True], "without_consent": turns[False], "runs": stopped}
         print(json.dumps({**answer, "deleted": not dry_run, "log_emptied": emptied}))
         return
     for consent, days in terms.items():
         kind = "with" if consent else "without"
         what = f"older than {days} days {'to delete' if dry_run else 'deleted'}"
         _say(f"{turns[consent]} turns {kind} consent {what if days else 'deleted: kept for good'}")
+    for run in stopped:
+        _say(f"Unfinished training run {run} held some of them; its rows are removed, and it ends")
     for advice in _log_advice(emptied):
         _say(advice)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from feedback_store.errors import FeedbackStoreError
 from feedback_store.store import Store
@@ -20,21 +21,41 @@ PORTION = 500  # turns
 PAUSE_S = 0.1
 
 
-async def sweep_hourly(store: Store, privacy: PrivacySection) -> None:
+async def sweep_hourly(store: Store, privacy: PrivacySection, runs: Path) -> None:
     """Delete what is too old, now and then every hour, until cancelled."""
     while True:
-        await sweep(store, privacy)
+        await sweep(store, privacy, runs)
         await asyncio.sleep(SWEEP_EVERY_S)
 
 
-async def sweep(store: Store, privacy: PrivacySection) -> None:
-    """Delete what is older than configured, by whether its player agreed to training."""
+async def sweep(store: Store, privacy: PrivacySection, runs: Path) -> None:
+    """Delete what is older than configured, by whether its player agreed to training.
+
+    Unfinished trainings in `runs` lose the rows that they kept of it, and end.
+    """
+    deleted = 0
     for consent, days in ((True, privacy.retention_days), (False, privacy.serving_retention_days)):
         if days:
-            await _sweep(store, consent, days)
+            deleted += await _sweep(store, consent, days)
+    if deleted:
+        try:
+            await asyncio.to_thread(drop_frozen, store, runs)
+        except (FeedbackStoreError, OSError) as error:
+            logger.error("rows of unfinished trainings in %s were not looked at: %s", runs, error)
 
 
-async def _sweep(store: Store, consent: bool, days: int) -> None:
+def drop_frozen(store: Store, runs: Path) -> list[str]:
+    """Remove rows that unfinished trainings kept of turns that are deleted; which trainings."""
+    from feedback_store.frozen_snapshots import drop_expired  # takes half a second to load
+
+    def stored(character: str) -> set[str]:
+        return {turn.turn_id for turn in store.turns(character)}
+
+    dropped = drop_expired(sorted(runs.glob("*/snapshot.json")), stored)
+    return [file.parent.name for file in dropped]
+
+
+async def _sweep(store: Store, consent: bool, days: int) -> int:
     moment = datetime.now(UTC) - timedelta(days=days)
     deleted = 0
     try:
@@ -45,3 +66,4 @@ async def _sweep(store: Store, consent: bool, days: int) -> None:
         logger.error("deleting turns of more than %d days stopped: %s", days, error)
     if deleted:
         logger.info("%d turns of more than %d days were deleted", deleted, days)
+    return deleted

@@ -265,7 +265,7 @@ async def _listening(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
             assembly.supervisor.run(),
             assembly.adapters.watch(section.adapter_poll_s),
             assembly.heads.watch(section.adapter_poll_s),
-            sweep_hourly(assembly.parts.store, config.privacy),
+            sweep_hourly(assembly.parts.store, config.privacy, config.paths.runs),
         )
         async with assembly.recorder.at_work(section.grace_s), _beside(*beside):
             await server.start()

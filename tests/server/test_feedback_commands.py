@@ -303,6 +303,18 @@ def test_a_purge_deletes_what_is_too_old_and_says_so_before(store: Store) -> Non
     assert {turn.session_id for turn in store.turns("mira")} == {"s1"}
 
 
+def test_a_purge_takes_what_it_deletes_out_of_unfinished_trainings(
+    store: Store, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = data / "runs" / "0001-mira" / "snapshot.json"
+    kept.parent.mkdir(parents=True)
+    freeze(select("mira", store.turns("mira"), store.events("mira")), kept)
+    assert json.loads(said("purge", "--json"))["runs"] == []
+    monkeypatch.setenv("NPC_PRIVACY_RETENTION_DAYS", "10")
+    assert json.loads(said("purge", "--json"))["runs"] == ["0001-mira"]
+    assert not kept.exists()
+
+
 def test_a_purge_keeps_to_the_configuration(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NPC_PRIVACY_RETENTION_DAYS", "10")
     monkeypatch.setenv("NPC_PRIVACY_SERVING_RETENTION_DAYS", "0")

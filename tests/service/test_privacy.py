@@ -93,7 +93,7 @@ async def test_a_reply_is_kept_as_the_model_said_it(stage: StageMaker) -> None:
 
 
 async def test_what_is_too_old_is_deleted_by_what_was_agreed_to(
-    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+    stage: StageMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "PORTION", 1)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
@@ -103,9 +103,10 @@ async def test_what_is_too_old_is_deleted_by_what_was_agreed_to(
         for line in ("One.", "Two."):
             await made.client.say(session.session_id, line)
     made.store._writer._db.execute("UPDATE turns SET created_at = '2020-01-01T00:00:00.000000'")
-    await retention.sweep(made.store, PrivacySection(retention_days=0, serving_retention_days=30))
+    of_guests = PrivacySection(retention_days=0, serving_retention_days=30)
+    await retention.sweep(made.store, of_guests, tmp_path)
     assert {turn.consent for turn in made.store.turns("mira")} == {True}
-    await retention.sweep(made.store, PrivacySection(retention_days=30))
+    await retention.sweep(made.store, PrivacySection(retention_days=30), tmp_path)
     assert made.store.turns("mira") == []
 
 
