@@ -23,7 +23,9 @@ def train(
     ] = False,
     base: Annotated[
         str | None,
-        typer.Option(help="Train it from this GGUF or catalogue name; [model] when left out."),
+        typer.Option(
+            help="Train it from this GGUF or catalogue name; the served one when left out."
+        ),
     ] = None,
     background: Annotated[
         bool, typer.Option("--background", help="Leave the cores to whoever else wants them.")
@@ -33,8 +35,8 @@ def train(
 ) -> None:
     """Train a new base on what players wrote for all characters, as a first stage for the cast.
 
-    It serves nobody until [model] of npc.toml names it; adapters of another base do not fit it.
-    Exit code 1 when it came out worse or broke off, 3 when there is too little feedback.
+    It serves nobody until npc.toml names it, and no adapter of another base fits.
+    Exit code 1: it came out worse or broke off. 3: there is too little feedback.
     """
     config = config_of(config_file)
     served = models.resolve(base or config.model.base, config.paths.cache.expanduser())

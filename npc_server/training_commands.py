@@ -67,8 +67,9 @@ def train(
 ) -> None:
     """Retrain characters from their players' feedback, behind a gate.
 
-    A training that was killed is continued. One character: exit code 1 when the gate rejected or
-    the run broke off, 3 when there is too little feedback. With --all: 1 when a run broke off.
+    A training that was killed is continued.
+    Exit code 1: the gate rejected or the run broke off. 3: too little feedback.
+    With --all only a run that broke off counts, with 1.
     """
     if (character is None) is not every:
         raise ConfigError("npc train takes one character, or --all")
