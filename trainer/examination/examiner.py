@@ -39,7 +39,7 @@ class Subject:
     base_dir: Path  # the same, dequantised
     vocab: Vocab
     persona: Persona
-    parent: Path | None  # the incumbent's adapter folder; None = the bare base
+    incumbent: Path | None  # its adapter folder; None = the bare base
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ def examine(
     Raises BaseModelError, AdapterError, EngineError and PromptTooLongError.
     """
     margins = _margins(subject, candidate, snapshot, by_labels, _stage(tell, "score held-out rows"))
-    base_dir, parent, vocab = subject.base_dir, subject.parent, subject.vocab
-    drift = measure_drift(base_dir, parent, candidate, vocab, _stage(tell, "weigh the drift"))
+    base_dir, incumbent, vocab = subject.base_dir, subject.incumbent, subject.vocab
+    drift = measure_drift(base_dir, incumbent, candidate, vocab, _stage(tell, "weigh the drift"))
     listening = measure.hear(
         subject.gguf,
         vocab,
         subject.persona,
-        (parent, candidate),
+        (incumbent, candidate),
         lines(snapshot),
         _stage(tell, "listen to both"),
     )
@@ -120,11 +120,12 @@ def samples(listening: Listening) -> tuple[Sample, ...]:
 def _margins(
     subject: Subject, candidate: Path, snapshot: Snapshot, by_labels: bool, scoring: OnProgress
 ) -> tuple[gate.Margin, ...]:
-    base_dir, parent, vocab = subject.base_dir, subject.parent, subject.vocab
+    base_dir, incumbent, vocab = subject.base_dir, subject.incumbent, subject.vocab
     if by_labels:
         labels = snapshot.held_out_labels
-        return held_out_label_margins(base_dir, parent, candidate, labels, vocab, scoring)
-    return held_out_margins(base_dir, parent, candidate, snapshot.held_out_pairs, vocab, scoring)
+        return held_out_label_margins(base_dir, incumbent, candidate, labels, vocab, scoring)
+    pairs = snapshot.held_out_pairs
+    return held_out_margins(base_dir, incumbent, candidate, pairs, vocab, scoring)
 
 
 def _duel(

@@ -10,15 +10,19 @@ from trainer.gate.rows import Row, unmeasured
 from trainer.gate.statistics import median
 from trainer.gate.thresholds import Thresholds
 
+DIVERGENCE, PERPLEXITY = "drift from the base", "perplexity"
+#: The rules that end a line: more of the same training cannot lead back.
+FROM_THE_BASE = frozenset({DIVERGENCE, PERPLEXITY})
+
 
 def divergence(measured: Measurements, limits: Thresholds) -> Row:
     """Mean KL divergence of its next-token chances from the base's."""
     rule = f"at most {limits.max_drift:g} nats a token from the base, on a general text"
     drift = measured.drift
     if drift is None:
-        return unmeasured("drift from the base", rule, "not measured")
+        return unmeasured(DIVERGENCE, rule, "not measured")
     old, new = drift.incumbent_kl, drift.candidate_kl
-    return Row("drift from the base", old, new, rule, new <= limits.max_drift, _size(drift))
+    return Row(DIVERGENCE, old, new, rule, new <= limits.max_drift, _size(drift))
 
 
 def perplexity(measured: Measurements, limits: Thresholds) -> Row:
@@ -26,11 +30,11 @@ def perplexity(measured: Measurements, limits: Thresholds) -> Row:
     rule = f"at most {limits.max_perplexity:g} times the base's, on a general text"
     drift = measured.drift
     if drift is None:
-        return unmeasured("perplexity", rule, "not measured")
+        return unmeasured(PERPLEXITY, rule, "not measured")
     old, new = drift.incumbent_perplexity, drift.candidate_perplexity
     passed = new <= limits.max_perplexity * drift.base_perplexity
     note = f"base {drift.base_perplexity:.3g}, {_size(drift)}"
-    return Row("perplexity", old, new, rule, passed, note)
+    return Row(PERPLEXITY, old, new, rule, passed, note)
 
 
 def token_time(measured: Measurements, limits: Thresholds) -> Row:

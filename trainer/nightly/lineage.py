@@ -1,4 +1,4 @@
-"""What a candidate is trained from: the base, unpacked, and the version that it goes on from."""
+"""What a candidate is trained from and compared with: the base, unpacked, and versions on it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trainer.base import ensure_base, file_sha256
 from trainer.errors import BaseModelError
 from trainer.nightly import disk
 from trainer.nightly.job import Job
+from trainer.nightly.runs import Terms
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Lineage:
 
     vocab: Vocab  # the served model's own: what it feeds is what is trained
     base_dir: Path  # dequantised
-    parent_folder: Path | None  # None = the bare base
+    parent_folder: Path | None  # trained from; None = the bare base
+    incumbent_folder: Path | None  # compared with; None = the bare base
 
 
 def base_sha256(job: Job) -> str:
@@ -30,8 +32,8 @@ def base_sha256(job: Job) -> str:
         raise BaseModelError(f"base model {job.base} cannot be read: {error}") from error
 
 
-def parent_of(job: Job, live: str | None, sha256: str) -> str | None:
-    """The version to go on from; None = the bare base. Raises AdapterRepoError."""
+def incumbent_of(job: Job, live: str | None, sha256: str) -> str | None:
+    """The live version if it is on this base; None = the bare base. Raises AdapterRepoError."""
     if live is None:
         return None
     # An adapter belongs to its base: on another one, training starts over from the same rows.
@@ -39,9 +41,14 @@ def parent_of(job: Job, live: str | None, sha256: str) -> str | None:
     return live if manifest.base_sha256 == sha256 else None
 
 
-def load(job: Job, parent: str | None, sha256: str) -> Lineage:
+def load(job: Job, terms: Terms) -> Lineage:
     """Unpack the base, once for all runs. BaseModelError, DiskError, AdapterRepoError."""
+    sha256 = terms.base_sha256
     if not (job.cache / "dequantised" / sha256[:16]).is_dir():
         disk.require_room(job.cache, disk.dense_bytes(job.base), "the unpacked base")
-    folder = AdapterRepo(job.adapters).path(job.character, parent) if parent else None
-    return Lineage(Vocab(job.base), ensure_base(job.base, job.cache), folder)
+    parent, incumbent = (_folder(job, version) for version in (terms.parent, terms.incumbent))
+    return Lineage(Vocab(job.base), ensure_base(job.base, job.cache), parent, incumbent)
+
+
+def _folder(job: Job, version: str | None) -> Path | None:
+    return AdapterRepo(job.adapters).path(job.character, version) if version else None

@@ -18,6 +18,7 @@ from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
 from trainer.errors import RecordError
+from trainer.gate import Verdict
 from trainer.nightly import disk, endings, lineage, policy, resuming, runs, stages
 from trainer.nightly.job import Job, read_snapshot, still_stored
 from trainer.nightly.policy import Method
@@ -34,6 +35,7 @@ ROWS = tuple(
     for side in ("train", "held_out")
     for rows in ("pairs", "labels", "edits", "prompts")
 )
+STARTS_OVER = "from the base again: going on from the live version went too far from it"
 DELETED = "rows it was begun with were deleted since: a player was forgotten, or they expired"
 
 
@@ -117,17 +119,20 @@ class Night:
 
     def _terms(self, rows: Rerendered, plan: policy.Plan) -> Terms:
         live = AdapterRepo(self.job.adapters).aliases(self.job.character).live
+        incumbent = lineage.incumbent_of(self.job, live, self.base_sha256)
+        ended = incumbent is not None and resuming.line_has_ended(incumbent, self._past())
         return Terms(
             character=self.job.character,
             base_sha256=self.base_sha256,
             persona_version=self.persona.version,
-            parent=lineage.parent_of(self.job, live, self.base_sha256),
+            parent=None if ended else incumbent,
+            incumbent=incumbent,
             live=live,
             method=plan.method.value,
             config=self._today.configs[plan.method.value],
             gate=self._today.gate,
             reward_head=self._today.reward_head,
-            reason=plan.reason,
+            reason=f"{plan.reason}; {STARTS_OVER}" if ended else plan.reason,
             snapshot_hash=rows.snapshot.hash,
             counts=_counts(rows),
             dropped={**rows.snapshot.dropped, **rows.dropped},
@@ -149,11 +154,12 @@ class Night:
     def _past(self) -> Iterator[Past]:
         for run in runs.begun(self.job.runs, self.job.character):
             try:
-                terms, ending = run.read(Terms), run.find(Ending)
+                terms, ending, verdict = run.read(Terms), run.find(Ending), run.find(Verdict)
             except RecordError:  # of another release, or damaged: no reason not to train
                 continue
             if ending is not None:
-                yield Past(run.number, terms, ending)
+                failed = [row.name for row in verdict.rows if not row.passed] if verdict else []
+                yield Past(run.number, terms, ending, frozenset(failed))
 
 
 def _counts(rows: Rerendered) -> dict[str, int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from trainer.gate.drift import FROM_THE_BASE
 from trainer.nightly.runs import Ending, Terms
 
 
@@ -35,6 +36,7 @@ class Past:
     number: int
     terms: Terms
     ending: Ending
+    failed_rules: frozenset[str] = frozenset()  # of the gate
 
 
 def change(terms: Terms, today: Today) -> str | None:
@@ -63,8 +65,20 @@ def settled_by(terms: Terms, past: Iterable[Past]) -> int | None:
     return None
 
 
+def line_has_ended(version: str, past: Iterable[Past]) -> bool:
+    """Whether going on from a version was refused for its distance from the base.
+
+    Each night adds to that distance, so the next one would be refused too.
+    """
+    return any(
+        one.terms.parent == version and one.failed_rules & FROM_THE_BASE and one.ending.settled
+        for one in past
+    )
+
+
 def _question(terms: Terms) -> tuple[object, ...]:
     return (
+        terms.starts_over,
         terms.snapshot_hash,
         terms.persona_version,
         terms.base_sha256,

@@ -98,7 +98,7 @@ def _attempt(run: Run) -> None:
 def _through_all_stages(work: Material, promote: bool) -> Outcome:
     @cache  # loaded by the first stage that is not finished yet
     def origin() -> Lineage:
-        return lineage.load(work.job, work.terms.parent, work.terms.base_sha256)
+        return lineage.load(work.job, work.terms)
 
     candidate = stages.trained(work, origin)
     head = stages.headed(work, origin)

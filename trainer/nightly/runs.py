@@ -72,6 +72,12 @@ class Terms:
     counts: dict[str, int]  # rows by side and kind, players
     dropped: dict[str, int]  # rows by reason
     started_at: str  # ISO 8601, UTC
+    incumbent: str | None = None  # version that the gate compares with; None = the bare base
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether it is trained from the bare base though a version of that base is live."""
+        return self.parent is None and self.incumbent is not None
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def measured(
     started = time.monotonic()
     origin = lineage()
     subject = Subject(
-        work.job.base, origin.base_dir, origin.vocab, work.persona, origin.parent_folder
+        work.job.base, origin.base_dir, origin.vocab, work.persona, origin.incumbent_folder
     )
     by_labels = work.method in (Method.KTO, Method.APO)
     found_out = examine(

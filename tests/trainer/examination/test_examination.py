@@ -96,7 +96,7 @@ def test_samples_are_the_designers_questions(examined: Examination, persona: Per
 def test_the_incumbent_itself_has_nothing_to_gain(
     subject: Subject, adapter: Path, tokenizer: Vocab
 ) -> None:
-    same = replace(subject, parent=adapter)
+    same = replace(subject, incumbent=adapter)
     rows = snapshot(tokenizer, held_out_pairs=10)
     found = examine(same, adapter, rows, by_labels=False, tell=ignore)
     reasons = gate.judge(found.measured, gate.Thresholds(min_replies=1)).reasons

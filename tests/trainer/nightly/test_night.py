@@ -26,9 +26,12 @@ from tests.trainer.guard import (
 )
 from trainer.base import file_sha256
 from trainer.errors import DivergedError
+from trainer.examination.examiner import Subject
+from trainer.gate import Row, Verdict
+from trainer.gate.drift import DIVERGENCE, PERPLEXITY
 from trainer.nightly import endings, policy, retrain, runs, stages
 from trainer.nightly.job import Job
-from trainer.nightly.night import DELETED, Night
+from trainer.nightly.night import DELETED, STARTS_OVER, Night
 from trainer.nightly.runs import Ending, State, Terms
 from trainer.nightly.stages import Material
 from trainer.progress import Desk, StepMetrics
@@ -195,6 +198,63 @@ def test_new_feedback_is_trained_on_again(job: Job) -> None:
     endings.end(begun(job).run, State.REJECTED, ("preference",))
     play(job, ENOUGH + 20)
     assert begun(job).run.number == 2
+
+
+def live_version(job: Job, tmp_path: Path) -> str:
+    """A version on the served base that somebody made live."""
+    repo = AdapterRepo(job.adapters)
+    source = tiny_gguf.write_adapter(tmp_path / "live", seed=2)
+    draft = Draft("bo", None, file_sha256(job.base), "dpo", {}, "", (), {})
+    version = repo.publish(draft, source).version
+    repo.promote("bo", version)
+    return version
+
+
+def refused_for(job: Job, rule: str) -> None:
+    """A night that goes on from the live version and is refused."""
+    work = begun(job)
+    work.run.write(Verdict((Row(rule, 0.1, 0.3, "at most 0.2", passed=False),)))
+    endings.end(work.run, State.REJECTED, (rule,))
+
+
+def test_a_line_that_went_too_far_starts_over_from_the_base(job: Job, tmp_path: Path) -> None:
+    live = live_version(job, tmp_path)
+    refused_for(job, DIVERGENCE)
+    terms = begun(job).terms
+    assert (terms.parent, terms.incumbent) == (None, live)
+    assert STARTS_OVER in terms.reason
+
+
+def test_starting_over_from_the_same_rows_is_tried_once(job: Job, tmp_path: Path) -> None:
+    live_version(job, tmp_path)
+    refused_for(job, DIVERGENCE)
+    refused_for(job, "probes passed")
+    assert isinstance(night(job).begun(), policy.Wait)
+
+
+def test_a_line_that_was_refused_for_something_else_goes_on(job: Job, tmp_path: Path) -> None:
+    live = live_version(job, tmp_path)
+    refused_for(job, "probes passed")
+    play(job, ENOUGH + 20)
+    terms = begun(job).terms
+    assert (terms.parent, terms.incumbent) == (live, live)
+
+
+def test_a_candidate_that_starts_over_is_compared_with_the_live_version(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Path | None] = []
+
+    def examined(subject: Subject, *_: object, **__: object) -> None:
+        compared.append(subject.incumbent)
+        raise KeyboardInterrupt
+
+    live = live_version(job, tmp_path)
+    refused_for(job, PERPLEXITY)
+    monkeypatch.setattr(stages, "examine", examined)
+    with pytest.raises(KeyboardInterrupt):
+        retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert compared == [AdapterRepo(job.adapters).path("bo", live)]
 
 
 def test_a_run_that_broke_off_is_recorded_and_the_incumbent_stays(job: Job) -> None:
