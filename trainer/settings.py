@@ -63,6 +63,9 @@ class Schedule:
     """How long and in what portions a method trains. The learning rate falls linearly to zero."""
 
     learning_rate: float = 1e-3
+    # Times the rate where an adapter is trained on from: it knows most rows already, and at the
+    # whole rate two nights led 0.29 nats a token away from the base.
+    continued_rate: float = 0.1
     epochs: int = 1
     min_steps: int = 0  # few rows are gone through again, in part too, up to so many steps
     batch_rows: int = 4  # rows an optimizer step learns from
@@ -80,6 +83,8 @@ class Schedule:
         """Raises ConfigError."""
         rate, share = self.learning_rate, self.warmup_share
         require(0 < rate <= 0.01, "learning_rate", rate, "above 0 and at most 0.01")
+        continued = self.continued_rate
+        require(0 < continued <= 1, "continued_rate", continued, "above 0 and at most 1")
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         require(self.min_steps >= 0, "min_steps", self.min_steps, "at least 0")
         require(self.micro_batch_rows >= 1, "micro_batch_rows", self.micro_batch_rows, "positive")
@@ -96,6 +101,10 @@ class Schedule:
         require(0 <= rehearsed < 1, "rehearsed_share", rehearsed, "at least 0 and below 1")
         require(self.max_tokens >= 16, "max_tokens", self.max_tokens, "at least 16")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
+
+    def rate(self, continued: bool) -> float:
+        """The learning rate at its height, from a new adapter or a continued one."""
+        return self.learning_rate * (self.continued_rate if continued else 1.0)
 
     def epochs_of(self, rows: int) -> float:
         """How often to go through so many rows."""

@@ -54,10 +54,11 @@ def teach(
     use_all_cores()
     set_seed(config.schedule.seed)
     policy = load_policy(start, config.lora, config.memory)
+    rate = config.schedule.rate(continued=start.adapter is not None)
 
     def built(arguments: Arguments) -> Trainer:
         with unrounded(policy):
-            return build(policy, arguments)
+            return build(policy, {**arguments, "learning_rate": rate})
 
     def save() -> Path:
         save_adapter(policy, start.base_dir, out_dir)

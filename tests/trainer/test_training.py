@@ -111,7 +111,7 @@ CHANGED = {
     "gradient_checkpointing": replace(SMALL, memory=Memory(gradient_checkpointing=True)),
 }
 # Read before the trainer is made; dropout is refused by methods with a reference.
-ELSEWHERE = {"rehearsed_share", "max_tokens", "dropout"}
+ELSEWHERE = {"rehearsed_share", "max_tokens", "dropout", "continued_rate"}
 
 
 def seen_by_trl(config: dpo.Config, start: StartingPoint, folder: Path) -> tuple[Any, ...]:
@@ -134,6 +134,20 @@ def test_every_common_setting_reaches_the_trainer(
 def test_no_common_setting_is_left_out_of_that_comparison() -> None:
     every = {at.name for kind in (LoraShape, Schedule, Memory) for at in fields(kind)}
     assert every == {*CHANGED, *ELSEWHERE}
+
+
+def test_a_continued_adapter_learns_at_a_part_of_the_rate(
+    start: StartingPoint, tmp_path: Path
+) -> None:
+    config, rows = (
+        replace(SMALL, schedule=replace(SCHEDULE, continued_rate=0.25)),
+        pairs(8, start.tokenizer),
+    )
+    first = dpo.run(config, rows, (), start, tmp_path / "first", Desk(ignore))
+    goes_on = replace(start, adapter=first.adapter)
+    second = dpo.run(config, rows, (), goes_on, tmp_path / "second", Desk(ignore))
+    rates = [[step.learning_rate for step in run.history] for run in (first, second)]
+    assert rates[1] == [pytest.approx(0.25 * rate) for rate in rates[0] if rate is not None]
 
 
 def test_few_rows_are_gone_through_again_and_many_are_not() -> None:
