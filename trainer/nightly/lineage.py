@@ -46,7 +46,9 @@ def load(job: Job, terms: Terms) -> Lineage:
     sha256 = terms.base_sha256
     if not (job.cache / "dequantised" / sha256[:16]).is_dir():
         disk.require_room(job.cache, disk.dense_bytes(job.base), "the unpacked base")
-    parent, incumbent = (_folder(job, version) for version in (terms.parent, terms.incumbent))
+    # Records of an earlier release name no incumbent; theirs was the parent.
+    compared = terms.incumbent or terms.parent
+    parent, incumbent = (_folder(job, version) for version in (terms.parent, compared))
     return Lineage(Vocab(job.base), ensure_base(job.base, job.cache), parent, incumbent)
 
 
