@@ -139,8 +139,9 @@ def play(job: Job, count: int, react: Callable[[Turn], Payload] = corrected) -> 
 
 
 #: The tiny model has no words, only bytes.
-WITH_HEAD: Mapping[str, object] = {"reward_head": {"good": "g", "bad": "b"}}
-WITHOUT_HEAD: Mapping[str, object] = {"reward_head": False}
+SHORT: Mapping[str, object] = {"dpo": {"min_steps": 0}}
+WITH_HEAD: Mapping[str, object] = {"reward_head": {"good": "g", "bad": "b"}, **SHORT}
+WITHOUT_HEAD: Mapping[str, object] = {"reward_head": False, **SHORT}
 
 
 def recipe(
