@@ -43,8 +43,8 @@ from trainer.progress import Desk, RunResult
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 from trainer.training import Arguments, teach
 
-#: After twenty steps a taste has settled; facts in the designer's examples take twice as many.
-MIN_STEPS = 40
+#: After twenty steps a taste has settled; facts in the designer's examples take some thirty.
+MIN_STEPS = 32
 
 
 @dataclass(frozen=True)
