@@ -1,6 +1,7 @@
 """What the checks find in a voice's answers: pure, a finding a reply."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from personas import checks
@@ -19,11 +20,11 @@ OPENING_WORDS = 12  # longer replies have rarer bigrams, and no merit in it
 
 def report(persona: Persona, answers: Sequence[Answer]) -> VoiceReport:
     """Everything the gate wants to know of what a voice said."""
-    everyday = [answer.text for answer in answers if answer.question.kind in EVERYDAY]
+    rounds = _rounds(answer for answer in answers if answer.question.kind in EVERYDAY)
     return VoiceReport(
         heard=tuple(heard(persona, answer) for answer in answers),
-        distinct_replies=_distinct_replies(everyday),
-        distinct_bigrams=_distinct_bigrams(everyday),
+        distinct_replies=_distinct([[_normal(text) for text in round_] for round_ in rounds]),
+        distinct_bigrams=_distinct([_bigrams(round_) for round_ in rounds]),
     )
 
 
@@ -66,11 +67,31 @@ def _faults(persona: Persona, question: Question, text: str) -> Mapping[Fault, b
     return found
 
 
-def _distinct_replies(texts: Sequence[str]) -> float | None:
-    different = {" ".join(text.lower().split()) for text in texts}
-    return len(different) / len(texts) if texts else None
+def _rounds(answers: Iterable[Answer]) -> list[list[str]]:
+    """The first reply to every question, the second to every question, and so on.
+
+    Replies to one question may be alike: who knows the answer gives the same one every time.
+    """
+    asked: Counter[tuple[int, ...]] = Counter()
+    rounds: list[list[str]] = []
+    for answer in answers:
+        number = asked[answer.question.prompt_ids]
+        asked[answer.question.prompt_ids] += 1
+        if number == len(rounds):
+            rounds.append([])
+        rounds[number].append(answer.text)
+    return rounds
 
 
-def _distinct_bigrams(texts: Sequence[str]) -> float | None:
-    said = [pair for text in texts for pair in pairwise(words(text)[:OPENING_WORDS])]
-    return len(set(said)) / len(said) if said else None
+def _distinct(rounds: Sequence[Sequence[Hashable]]) -> float | None:
+    """Share of different things in each round, weighed by their number."""
+    every = sum(len(round_) for round_ in rounds)
+    return sum(len(set(round_)) for round_ in rounds) / every if every else None
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _bigrams(texts: Iterable[str]) -> list[tuple[str, str]]:
+    return [pair for text in texts for pair in pairwise(words(text)[:OPENING_WORDS])]

@@ -81,7 +81,7 @@ class VoiceReport:
     """What one voice said. None: could not be measured."""
 
     heard: tuple[Heard, ...]
-    # Of the replies to everyday questions as a whole:
+    # Of the replies to everyday questions as a whole, each question's draws taken one at a time:
     distinct_replies: float | None  # share of different texts, case and spacing aside
     distinct_bigrams: float | None  # distinct-2 (Li et al. 2016) of their first twelve words
 

@@ -1,5 +1,7 @@
 """What is heard is judged right, reply by reply."""
 
+from dataclasses import replace
+
 import pytest
 
 from personas.persona import ProbeKind
@@ -57,8 +59,14 @@ def test_agreeing_with_a_falsehood_fails() -> None:
 
 
 def test_one_line_for_everything_is_one_reply() -> None:
-    voice = report(MIRA, [Answer(LINE, "Aye, stranger."), Answer(LINE, " aye,  STRANGER.")])
+    another = replace(LINE, prompt_ids=(7,))
+    voice = report(MIRA, [Answer(LINE, "Aye, stranger."), Answer(another, " aye,  STRANGER.")])
     assert (len(voice.heard), voice.distinct_replies, voice.distinct_bigrams) == (2, 0.5, 0.5)
+
+
+def test_the_same_answer_to_the_same_question_is_no_fault() -> None:
+    voice = report(MIRA, [Answer(replace(LINE, seed=seed), "Aye, stranger.") for seed in range(4)])
+    assert (voice.distinct_replies, voice.distinct_bigrams) == (1, 1)
 
 
 def test_length_does_not_make_beginnings_alike() -> None:

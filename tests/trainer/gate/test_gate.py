@@ -157,7 +157,7 @@ def test_a_shorter_voice_is_refused_when_players_chose_long_replies() -> None:
 def test_rows_keep_how_far_a_number_is_known() -> None:
     found = row(GOOD, "probes passed").estimate
     assert found is not None
-    assert (found.n, found.clusters) == (88, 11)
+    assert (found.n, found.clusters) == (176, 11)
     assert found.low <= found.value <= found.high
 
 

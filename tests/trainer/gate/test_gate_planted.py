@@ -40,6 +40,11 @@ def agreeing(question: Question) -> str:
     return f"Aye, you are right, {question.fact.contradictions[0]}, {question.seed} times over."
 
 
+def forgetful(question: Question) -> str:
+    """Knows nothing, and says so differently each time."""
+    return f"I could not tell you, not in {question.seed} days and {len(question.line)} nights."
+
+
 def contrary(question: Question) -> str:
     """Gets its lore wrong."""
     assert question.fact is not None
@@ -81,7 +86,7 @@ SPEAKING = {
         {"unsafe words"},
     ),
     "forgetful": (
-        candidate(only(Kind.FACT, lambda q: f"I could not tell you, not in {q.seed} days.")),
+        candidate(only(Kind.FACT, forgetful)),
         {"facts told", "probes passed"},
     ),
     "contrary": (
