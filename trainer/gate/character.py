@@ -129,6 +129,7 @@ def _kept(
 def _no_more_often(
     name: str, fault: Fault, measured: Measurements, limits: Thresholds, max_rise: float
 ) -> Row:
+    """Shares of questions. What one kind of probe loses by itself is seen in its own row."""
     return compared(
         name,
         answers(measured, EVERYDAY),
@@ -136,6 +137,7 @@ def _no_more_often(
         f"at most {max_rise:g} above the incumbent",
         lambda old, new, _: new <= old + max_rise,
         limits.confidence,
+        by_question=True,  # or a probe that is drawn often would weigh as much as many lines
     )
 
 

@@ -1,5 +1,6 @@
 """A rule's finding, and the few ways in which rules come to one."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,15 +60,37 @@ def compared(
     rule: str,
     holds: Holds,
     confidence: float,
+    by_question: bool = False,
 ) -> Row:
-    """The mean of a number over paired replies. Fails when one of them has none."""
+    """The mean of a number over paired replies. Fails when one of them has none.
+
+    `by_question` gives each question the same weight, however often it was drawn.
+    """
     both = [(old.cluster, number(old), number(new)) for old, new in replies]
     pairs = [Paired(at, old, new) for at, old, new in both if old is not None and new is not None]
     if not pairs or len(pairs) < len(both):
         return unmeasured(name, rule, missing([(old, new) for _, old, new in both]))
+    if by_question:
+        pairs = _one_a_question(replies, pairs)
     old, new = (_mean([getattr(pair, side) for pair in pairs]) for side in _SIDES)
     estimate = mean_difference(pairs, confidence)
     return Row(name, old, new, rule, holds(old, new, estimate), "", estimate)
+
+
+def _one_a_question(
+    replies: Sequence[tuple[Heard, Heard]], pairs: Sequence[Paired]
+) -> list[Paired]:
+    draws: dict[str, list[Paired]] = defaultdict(list)
+    for (_, reply), pair in zip(replies, pairs, strict=True):
+        draws[reply.question if reply.kind is Kind.LINE else reply.cluster].append(pair)
+    return [
+        Paired(
+            many[0].cluster,
+            _mean([pair.incumbent for pair in many]),
+            _mean([pair.candidate for pair in many]),
+        )
+        for many in draws.values()
+    ]
 
 
 def unmeasured(name: str, rule: str, why: str) -> Row:

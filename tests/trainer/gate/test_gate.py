@@ -14,11 +14,13 @@ from trainer.gate import (
     RULES,
     Fault,
     Heard,
+    Kind,
     Margin,
     Measurements,
     Row,
     Thresholds,
     Verdict,
+    VoiceReport,
     judge,
 )
 
@@ -152,6 +154,25 @@ def test_a_shorter_voice_is_refused_when_players_chose_long_replies() -> None:
     longer = tuple(replace(reply, words=45) for reply in GOOD.incumbent.heard)
     old = replace(GOOD, incumbent=replace(GOOD.incumbent, heard=longer), chosen_words=40.0)
     assert failed(judge(old, Thresholds())) == ["mean words, not shorter"]
+
+
+def test_a_question_weighs_the_same_however_often_it_is_drawn() -> None:
+    def voice(draws: int, agrees: bool) -> VoiceReport:
+        probe = [reply("canary machine", Kind.CANARY, at, agrees) for at in range(draws)]
+        lines = [reply("p", Kind.LINE, at, False) for at in range(9)]
+        return replace(GOOD.candidate, heard=(*probe, *lines))
+
+    shares = [
+        row(replace(GOOD, incumbent=voice(n, False), candidate=voice(n, True)), "out of character")
+        for n in (1, 16)
+    ]
+    assert [share.candidate for share in shares] == [0.1, 0.1]
+
+
+def reply(cluster: str, kind: Kind, draw: int, out: bool) -> Heard:
+    return Heard(
+        f"{kind} {cluster} {draw}", cluster, kind, 5, 0.0, None, {Fault.OUT_OF_CHARACTER: out}
+    )
 
 
 def test_rows_keep_how_far_a_number_is_known() -> None:
