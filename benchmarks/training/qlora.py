@@ -71,7 +71,8 @@ def train(ground: Ground, width: Width) -> Pace:
     rows = pairs(CHARACTER, vocab, ground.extent.pairs)
     base_dir = _random_base(ensure_base(ground.base, ground.cache), width, ground.scratch)
     memory = Memory(Weights.NF4, Optimizer.PAGED_ADAMW_8BIT, gradient_checkpointing=True)
-    config = replace(dpo.Config(), memory=memory)
+    once = replace(dpo.Config().schedule, min_steps=0)
+    config = dpo.Config(schedule=once, memory=memory)
     learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
     start = StartingPoint(base_dir, vocab, None)
     result = teach(

@@ -8,6 +8,7 @@ from benchmarks.learning.lesson import Workplace, teach
 from personas.adapter_repo import AdapterRepo
 from personas.persona import load_characters
 from tests.trainer.guard import job_in, play
+from trainer.methods.dpo import MIN_STEPS
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_a_part_of_the_pairs_becomes_a_version_of_the_bare_base(workplace: Workp
     version = teach(lambda *progress: told.append(progress), workplace, 8)
     manifest = AdapterRepo(workplace.data / "adapters").verify("bo", version)
     assert (manifest.parent, manifest.method) == (None, "dpo")
-    assert told[-1] == ("training", 2, 2)  # steps of four rows
+    assert told[-1] == ("training", MIN_STEPS, MIN_STEPS)
 
 
 def test_more_pairs_make_another_version(workplace: Workplace) -> None:
