@@ -27,6 +27,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from personas.durable import sync_folder, write_synced
 from personas.errors import (
     CorruptAdapterError,
     CorruptAliasesError,
@@ -248,10 +249,10 @@ def _release(draft: Draft, staging: Path, home: Path) -> Manifest:
     digest = content_hash(staging)  # of the copy: the source may change under us
     with _locked(home):
         manifest = _manifest(draft, digest, 1 + max(_numbers(home), default=0))
-        _write_synced(staging / "manifest.json", _encoded(manifest))
-        _sync_folder(staging)
+        write_synced(staging / "manifest.json", _encoded(manifest))
+        sync_folder(staging)
         staging.rename(home / manifest.version)
-        _sync_folder(home)
+        sync_folder(home)
     return _read_manifest(home / manifest.version)
 
 
@@ -316,9 +317,9 @@ def _named(aliases: Aliases) -> Iterator[str]:
 def _write(home: Path, aliases: Aliases) -> Aliases:
     # Under the lock, so one fixed name serves; a leftover of a killed writer is overwritten.
     beside = home / ".aliases.json"
-    _write_synced(beside, _encoded(aliases))
+    write_synced(beside, _encoded(aliases))
     beside.replace(home / "aliases.json")
-    _sync_folder(home)
+    sync_folder(home)
     return aliases
 
 
@@ -398,18 +399,3 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
     with target.open("rb") as stream:
         os.fsync(stream.fileno())
-
-
-def _write_synced(file: Path, content: bytes) -> None:
-    with file.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from personas.durable import sync_folder, write_synced
 from personas.errors import BaseTakenError, CorruptBaseError, InvalidIdError, RepoWriteError
 from personas.persona import ID_PATTERN
 
@@ -93,9 +94,10 @@ class BaseRepo:
             final.mkdir()
             made.rename(final / f"{draft.name}.gguf")
             manifest = _described(draft, final / f"{draft.name}.gguf")
-            _write_synced(final / MANIFEST, _encoded(manifest))
+            write_synced(final / MANIFEST, _encoded(manifest))
+            sync_folder(final)
             final.rename(self._root / draft.name)
-            _sync(self._root)
+            sync_folder(self._root)
         self.give_up(draft.name)
         return manifest
 
@@ -160,19 +162,3 @@ def _writing(place: Path) -> Iterator[None]:
 
 def _encoded(manifest: BaseManifest) -> bytes:
     return json.dumps(asdict(manifest), indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
-
-
-def _write_synced(file: Path, content: bytes) -> None:
-    with file.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    _sync(file.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+#: Called as a stage goes on, by the stage's name.
+Tell = Callable[[str, Progress], None]
 
 
 class Counter:

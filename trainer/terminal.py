@@ -51,8 +51,6 @@ _EXIT_OF = {
 }
 
 Report = Mapping[str, Any]  # state and reason at least; printed as JSON when asked for
-#: Called as a stage goes on, by the stage's name.
-Tell = Callable[[str, Progress], None]
 Work = Callable[[Console, "Brake"], Report]
 
 

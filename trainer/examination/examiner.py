@@ -5,7 +5,7 @@ serving engine, and a duel of their replies before the reward head. Nothing aske
 One model is in memory at a time: the engine's process ends before the head is loaded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,7 @@ from trainer.examination.questions import Line
 from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
 from trainer.nightly.runs import Sample
-from trainer.progress import OnProgress, Progress
-
-#: Called as a stage goes on, by the stage's name.
-Tell = Callable[[str, Progress], None]
+from trainer.progress import OnProgress, Tell
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from trainer.settings import require
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Every limit of the gate. Shares are of replies, probes or rows, in [0, 1].
+    """Every limit of the gate. Shares are of replies, questions, probes or rows, in
+    [0, 1].
 
     A limit "beyond chance" belongs to a rule with few replies: it fails when the candidate is worse
     by more than the limit and its whole interval is on the wrong side. The others fail by the

@@ -26,7 +26,8 @@ from trainer.nightly.recipe import Recipe
 from trainer.nightly.rerender import Rerendered, rerender
 from trainer.nightly.resuming import Past, Today
 from trainer.nightly.runs import Ending, Run, Terms
-from trainer.nightly.stages import Material, Tell
+from trainer.nightly.stages import Material
+from trainer.progress import Tell
 from trainer.settings import recorded
 
 #: What a snapshot holds, by the names of its fields.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
-from trainer.gate import Measurements, Verdict, VoiceReport
+from trainer.gate import Measurements, Verdict
 from trainer.nightly.charts import histogram, line_chart, two_bars
 from trainer.nightly.runs import Ending, Headed, Measured, Run, Terms
 
@@ -54,17 +54,14 @@ def _charts(ending: Ending) -> list[tuple[str, Markup]]:
 
 
 def _compared(found: Measurements) -> list[tuple[str, Markup]]:
-    before, after = ([float(reply.words) for reply in voice.heard] for voice in _voices(found))
+    voices = found.incumbent, found.candidate
+    before, after = ([float(reply.words) for reply in voice.heard] for voice in voices)
     charts = [("Words of a reply", histogram("Words of a reply", before, after))]
     if found.drift is not None:
         title = "KL from the base, nats a token"
         drawn = two_bars(title, found.drift.incumbent_kl, found.drift.candidate_kl)
         charts.append((title, drawn))
     return [(title, Markup(chart)) for title, chart in charts if chart]
-
-
-def _voices(found: Measurements) -> tuple[VoiceReport, VoiceReport]:
-    return found.incumbent, found.candidate
 
 
 def _number(value: float | None) -> str:

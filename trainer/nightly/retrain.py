@@ -21,8 +21,8 @@ from trainer.nightly.lineage import Lineage
 from trainer.nightly.night import DELETED, Night
 from trainer.nightly.recipe import Recipe
 from trainer.nightly.runs import Run, State
-from trainer.nightly.stages import Material, Tell
-from trainer.progress import Progress, RunResult
+from trainer.nightly.stages import Material
+from trainer.progress import Progress, RunResult, Tell
 
 MOST_ATTEMPTS = 3  # killed so often, a run would be killed for ever, as for want of memory
 

@@ -29,10 +29,7 @@ from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
 from trainer.nightly.policy import Method
 from trainer.nightly.runs import Headed, Measured, Published, Run, Terms, Trained
-from trainer.progress import Desk, OnProgress, Progress
-
-#: Called as a stage goes on, by the stage's name.
-Tell = Callable[[str, Progress], None]
+from trainer.progress import Desk, OnProgress, Tell
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A character that nobody has talked to much gains from what players taught the others. So a first
 stage learns the rows of all of them together by supervised fine-tuning, and each character's own
-training goes on from the adapter that comes of it. Every character has the same part in it, however
+training goes on from the base that comes of it. Every character has the same part in it, however
 many rows it has. Pure.
 """
 

@@ -6,7 +6,7 @@ character says under it is judged later, by the gate, when the character is trai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainer.gate import Thresholds
 from trainer.gate.rows import Row, Verdict, not_asked, unmeasured
@@ -50,7 +50,7 @@ def _learned(surprises: Sequence[Surprise], limits: Thresholds) -> Row:
     if len(surprises) < limits.min_margins:
         return unmeasured(TOGETHER, rule, f"{len(surprises)} held-out edits")
     row = _compared(TOGETHER, surprises, rule, limits)
-    return row if row.estimate and row.estimate.high < 0 else _failed(row)
+    return row if row.estimate and row.estimate.high < 0 else replace(row, passed=False)
 
 
 def _unharmed(character: str, surprises: Sequence[Surprise], limits: Thresholds) -> Row:
@@ -59,7 +59,7 @@ def _unharmed(character: str, surprises: Sequence[Surprise], limits: Thresholds)
     if not own:
         return not_asked(name, "nobody who is held out corrected this character")
     row = _compared(name, own, "no more nats a token, beyond chance", limits)
-    return row if row.estimate and row.estimate.low <= 0 else _failed(row)
+    return row if row.estimate and row.estimate.low <= 0 else replace(row, passed=False)
 
 
 def _still_reads(found: Fitness, limits: Thresholds) -> Row:
@@ -77,7 +77,3 @@ def _compared(name: str, surprises: Sequence[Surprise], rule: str, limits: Thres
 
 def _sides(pair: Paired) -> tuple[float, float]:
     return pair.incumbent, pair.candidate
-
-
-def _failed(row: Row) -> Row:
-    return Row(row.name, row.incumbent, row.candidate, row.rule, False, row.note, row.estimate)

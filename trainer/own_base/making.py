@@ -8,7 +8,7 @@ learns more and forgets more. Either way each character then goes on from the ne
 rows. A making that was killed goes on from its last checkpoint while the rows are the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,11 +33,8 @@ from trainer.own_base.base_gguf import Precision, require_writable, write_base
 from trainer.own_base.company import in_turn, together
 from trainer.own_base.fitness import judge
 from trainer.own_base.measuring import measure
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Desk, RunResult, Tell
 from trainer.settings import recorded
-
-#: Called as a stage goes on, by the stage's name.
-Tell = Callable[[str, Progress], None]
 
 #: Copies of the base at 32 bits that lie on the disk at once: the file, the copy it is read back
 #: from, and for all weights two checkpoints of the model with two moments each.

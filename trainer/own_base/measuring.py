@@ -7,7 +7,7 @@ will be served is what is judged.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from feedback_store.selection import Edited, Snapshot
+from feedback_store.selection import Snapshot
 from personas.render import Tokenizer, reply_ids
 from trainer.datasets import Ids
 from trainer.examination.drift import text_perplexity
@@ -36,7 +36,7 @@ def measure(
     old, old_perplexity = _read(before, replies, tokenizer, count)
     new, new_perplexity = _read(after, replies, tokenizer, count)
     surprises = tuple(
-        Surprise(name, _player(row), then, now)
+        Surprise(name, row.player_id, then, now)
         for (name, row), then, now in zip(rows, old, new, strict=True)
     )
     return Fitness(surprises, old_perplexity, new_perplexity)
@@ -50,7 +50,3 @@ def _read(
     sums = reply_log_probs(model, replies, count)
     nats = [-total / len(reply) for total, (_, reply) in zip(sums, replies, strict=True)]
     return nats, text_perplexity(model, tokenizer)
-
-
-def _player(row: Edited) -> str:
-    return row.player_id
