@@ -148,3 +148,9 @@ def require(holds: bool, name: str, value: object, rule: str) -> None:
     """Raise ConfigError unless a setting's rule holds."""
     if not holds:
         raise ConfigError(f"{name} is {value}; it must be {rule}")
+
+
+def require_from_base(schedule: Schedule) -> None:
+    """Raise ConfigError for a setting that says nothing where training begins at the base."""
+    rate = schedule.continued_rate
+    require(rate == 1.0, "continued_rate", rate, "1 here: this always begins at the base")

@@ -46,7 +46,7 @@ from trainer.heads.head_card import Card
 from trainer.heads.head_scores import Words, score, scored
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import Desk, OnProgress, RunResult, StepMetrics
-from trainer.settings import LoraShape, Memory, Schedule, require
+from trainer.settings import LoraShape, Memory, Schedule, require, require_from_base
 from trainer.training import Arguments, teach, use_all_cores
 
 FEWEST_PAIRS, FEWEST_HELD_OUT, FEWEST_HELD_OUT_PLAYERS = 20, 8, 2
@@ -57,7 +57,9 @@ class Config:
     """How to train a head."""
 
     lora: LoraShape = field(default_factory=LoraShape)
-    schedule: Schedule = field(default_factory=lambda: Schedule(rehearsed_share=0.0))
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(rehearsed_share=0.0, continued_rate=1.0)
+    )
     memory: Memory = field(default_factory=Memory)
     good: str = " good"  # one token of the base; its logit counts for a reply
     bad: str = " bad"  # another one; its logit counts against
@@ -67,6 +69,7 @@ class Config:
         """Raises ConfigError."""
         share, centring = self.schedule.rehearsed_share, self.centring
         require(share == 0, "rehearsed_share", share, "0 for a reward head: it says nothing")
+        require_from_base(self.schedule)
         require(0 <= centring <= 1, "centring", centring, "between 0 and 1")
 
 

@@ -37,6 +37,7 @@ _T = TypeVar("_T")
 BY_POLICY = (Method.DPO, Method.KTO)  # what the policy chooses among
 TABLES = ("training", "gate", "night")
 HEAD = "reward_head"
+NOT_FOR_A_HEAD = frozenset({"rehearsed_share", "continued_rate"})
 FULL = "full"  # all weights of a base, which is no night's work: see `trainer.own_base`
 
 
@@ -173,7 +174,7 @@ def _night(settings: Table, problems: Problems) -> Night:
 def _reward_head(
     training: Table, shared: Table, kind: Any, problems: Problems
 ) -> reward_head.Config | None:
-    """As written: false, or a table of its own settings. Rehearsal is nothing to a head."""
+    """As written: false, or a table of its own settings."""
     written = training.get(HEAD, True)
     if not isinstance(written, Mapping):
         switch = checked("[training]", {HEAD: written}, {HEAD: Leaf("", bool)}, problems)
@@ -181,7 +182,7 @@ def _reward_head(
             return None
         written = {}
     place = f"[training.{HEAD}]"
-    values = {name: value for name, value in shared.items() if name != "rehearsed_share"}
+    values = {name: value for name, value in shared.items() if name not in NOT_FOR_A_HEAD}
     made: reward_head.Config = built(
         place, kind, values | checked(place, written, leaves(kind), problems), problems
     )

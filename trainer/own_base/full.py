@@ -26,7 +26,7 @@ from trainer.methods import sft
 from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
 from trainer.progress import Desk, RunResult
-from trainer.settings import Memory, Schedule, Weights, require
+from trainer.settings import Memory, Schedule, Weights, require, require_from_base
 from trainer.training import Arguments, follow, name_of, use_all_cores
 
 
@@ -34,7 +34,9 @@ from trainer.training import Arguments, follow, name_of, use_all_cores
 class Config:
     """How to train all weights."""
 
-    schedule: Schedule = field(default_factory=lambda: Schedule(learning_rate=2e-5))
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(learning_rate=2e-5, continued_rate=1.0)
+    )
     memory: Memory = field(default_factory=Memory)
     replay_share: float = 0.2  # of all rows, earlier replies that players liked
     general_share: float = 0.05  # of all rows, chat without a persona
@@ -44,6 +46,7 @@ class Config:
         """Raises ConfigError."""
         base = self.memory.base
         require(base is Weights.FLOAT32, "base", base, "float32: weights in four bits stay frozen")
+        require_from_base(self.schedule)
         sft.require_shares(self)
 
 

@@ -14,7 +14,7 @@ from trainer.nightly.tables import Problems, Table
 from trainer.own_base import full
 from trainer.own_base.making import Recipe
 
-NOT_FOR_ALL_WEIGHTS = frozenset({"learning_rate"})
+NOT_FOR_ALL_WEIGHTS = frozenset({"learning_rate", "continued_rate"})
 
 
 def read(settings: Table, all_weights: bool) -> Recipe:

@@ -25,7 +25,7 @@ CONFIG = dpo.Config(
     schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
 )
 
-HEAD_SCHEDULE = replace(CONFIG.schedule, rehearsed_share=0.0)
+HEAD_SCHEDULE = replace(CONFIG.schedule, rehearsed_share=0.0, continued_rate=1)
 
 
 def ignore(*_: object) -> None:

@@ -24,7 +24,7 @@ from trainer.settings import LoraShape, Schedule
 
 SMALL = Config(
     lora=LoraShape(rank=4, alpha=8),
-    schedule=Schedule(learning_rate=5e-3, epochs=2, rehearsed_share=0.0),
+    schedule=Schedule(learning_rate=5e-3, epochs=2, rehearsed_share=0.0, continued_rate=1),
     good="g",  # the tiny model has no words, only bytes
     bad="b",
 )
@@ -100,7 +100,7 @@ def test_training_scores_as_scoring_does(
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, head.adapter)
     rows = tastes(0, 20, tokenizer)
-    one_batch = Schedule(batch_rows=20, micro_batch_rows=20, rehearsed_share=0.0)
+    one_batch = replace(SMALL.schedule, batch_rows=20, micro_batch_rows=20)
     config = replace(SMALL, schedule=one_batch)
     judges = [replace(row, player_id=f"judge-{at % 2}") for at, row in enumerate(rows)]
     first = reward_head.run(config, rows, judges, start, tmp_path / "out", Desk(ignore)).history[0]
@@ -219,9 +219,16 @@ def test_words_that_make_no_score_are_refused(
         trained(base_dir, tokenizer, tmp_path / "out", replace(SMALL, **words))  # type: ignore[arg-type]
 
 
-def test_settings_it_would_ignore_are_refused() -> None:
-    with pytest.raises(ConfigError, match="rehearsed_share"):
-        Config(schedule=Schedule())
+@pytest.mark.parametrize(
+    ("name", "schedule"),
+    [
+        ("rehearsed_share", Schedule(continued_rate=1)),
+        ("continued_rate", Schedule(rehearsed_share=0)),
+    ],
+)
+def test_settings_it_would_ignore_are_refused(name: str, schedule: Schedule) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Config(schedule=schedule)
 
 
 def test_a_loss_that_is_no_number_stops_it(

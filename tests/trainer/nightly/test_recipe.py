@@ -101,8 +101,9 @@ def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_reward_head_is_trained_unless_it_is_switched_off() -> None:
-    training = {"rank": 4, "rehearsed_share": 0.1, "reward_head": {"good": " yes", "epochs": 2}}
-    head = recipe(training=training).reward_head
+    for_methods = {"rehearsed_share": 0.1, "continued_rate": 0.5}
+    own = {"good": " yes", "epochs": 2}
+    head = recipe(training={"rank": 4, **for_methods, "reward_head": own}).reward_head
     assert head is not None
     assert (head.good, head.lora.rank, head.schedule.epochs) == (" yes", 4, 2)
     assert recipe(training={"reward_head": "false"}).reward_head is None
@@ -114,6 +115,8 @@ def test_a_wrong_setting_of_the_reward_head_is_told() -> None:
         recipe(training={"reward_head": "perhaps"})
     with pytest.raises(ConfigError, match=r"\[training.reward_head\] goood: unknown key"):
         recipe(training={"reward_head": {"goood": "x"}})
+    with pytest.raises(ConfigError, match=r"continued_rate is 0\.5; it must be 1"):
+        recipe(training={"reward_head": {"continued_rate": 0.5}})
 
 
 def test_no_two_settings_share_a_name() -> None:

@@ -24,7 +24,9 @@ from trainer.progress import Desk, Progress, RunResult
 from trainer.settings import Memory, Schedule, Weights
 
 SMALL = full.Config(
-    schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
+    schedule=Schedule(
+        learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4, continued_rate=1
+    ),
     general_share=0,
 )
 

@@ -26,7 +26,7 @@ from trainer.settings import LoraShape, Schedule
 
 SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4, max_tokens=600)
 MERGED = sft.Config(lora=LoraShape(rank=4, alpha=8), schedule=SCHEDULE, general_share=0)
-WHOLE = full.Config(schedule=SCHEDULE, general_share=0)
+WHOLE = full.Config(schedule=replace(SCHEDULE, continued_rate=1), general_share=0)
 RECIPE = Recipe(MERGED, ONLY_PREFERENCE, policy.Thresholds(**FEW))
 
 
