@@ -15,6 +15,7 @@ from trainer.datasets import labelled_ids, pair_ids
 from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
+from trainer.methods.pair_lesson import lesson_of
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 from trainer.training import name_of, train
@@ -166,7 +167,7 @@ def test_a_training_takes_the_least_steps_that_are_asked_for(
 def test_a_training_is_named_by_everything_it_depends_on(start: StartingPoint) -> None:
     rows = pairs(4, start.tokenizer)
     names = {
-        name_of(config, dpo.lesson_of(config, those, (), start.tokenizer), start)
+        name_of(config, lesson_of(config.schedule, those, (), start.tokenizer), start)
         for config in (SMALL, replace(SMALL, beta=0.2))
         for those in (rows, rows[:3], [replace(rows[0], weight=0.5), *rows[1:]])
     }

@@ -8,8 +8,7 @@ Loss: -log sigmoid(beta * margin) + sft_weight * cross-entropy of the chosen rep
 are what moved a 135M character in two minutes on two cores: an edited reply is far from anything
 the model would say, and the supervised term teaches it at once, where the margin alone mostly
 pushes the old reply away and ends in replies that are too short. Small batches and a high rate
-matter: a few dozen pairs are a night's data, and a taste takes some twenty steps to settle. The
-designer's examples are rehearsed as pairs of equal sides: their margin is zero and stays so. Left
+matter: a few dozen pairs are a night's data, and a taste takes some twenty steps to settle. Left
 out of DPO's family: label smoothing (TRL ignores it for this loss) and a reference that moves.
 """
 
@@ -24,21 +23,10 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from feedback_store.selection import Pair
-from personas.render import Tokenizer
-from trainer.datasets import (
-    Lesson,
-    PairIds,
-    Spoken,
-    lesson,
-    pair_dataset,
-    pair_ids,
-    rehearsed_pair,
-    weighed,
-)
-from trainer.development import split
+from trainer.datasets import Lesson, PairIds, Spoken, pair_dataset, weighed
 from trainer.forward import install
 from trainer.lora import StartingPoint
-from trainer.methods.rehearsal import beside
+from trainer.methods.pair_lesson import lesson_of, require_taught
 from trainer.progress import Desk, RunResult
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 from trainer.training import Arguments, teach
@@ -62,9 +50,7 @@ class Config:
         refuse_dropout(self.lora)
         require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
         require(0 <= self.sft_weight <= 10, "sft_weight", self.sft_weight, "between 0 and 10")
-        share = self.schedule.rehearsed_share
-        taught = self.sft_weight > 0 or share == 0
-        require(taught, "rehearsed_share", share, "0 without sft_weight: equal sides teach nothing")
+        require_taught(self.schedule, self.sft_weight)
 
 
 class ReadyPairsTrainer(DPOTrainer):
@@ -86,7 +72,7 @@ def run(
 
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
-    learned = lesson_of(config, rows, examples, start.tokenizer)
+    learned = lesson_of(config.schedule, rows, examples, start.tokenizer)
     return teach(
         config,
         learned,
@@ -94,24 +80,6 @@ def run(
         out_dir,
         desk,
         lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
-    )
-
-
-def lesson_of(
-    config: Config, rows: Sequence[Pair], examples: Sequence[Spoken], tokenizer: Tokenizer
-) -> Lesson[PairIds]:
-    """The pairs, and the examples rehearsed beside them. Raises RowsError."""
-    schedule = config.schedule
-
-    def rehearsed(count: int) -> list[PairIds]:
-        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
-        return [rehearsed_pair(spoken) for spoken in said]
-
-    return lesson(
-        split(rows, schedule),
-        lambda row: pair_ids(row, tokenizer),
-        rehearsed,
-        schedule.max_tokens,
     )
 
 

@@ -22,9 +22,9 @@ from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 from feedback_store.selection import Pair
 from trainer.datasets import Batch, Lesson, PairIds, Spoken
 from trainer.lora import StartingPoint
+from trainer.methods.pair_lesson import lesson_of
 from trainer.methods.reference_free import (
     install_scoring,
-    lesson_of,
     padding_tokenizer,
     scored,
     side_columns,

@@ -17,44 +17,12 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl.trainer.utils import add_fused_lm_head
 
-from feedback_store.selection import Pair
-from personas.render import Tokenizer
-from trainer.datasets import (
-    WEIGHT,
-    Batch,
-    Ids,
-    Lesson,
-    PairIds,
-    Spoken,
-    lesson,
-    pair_ids,
-    rehearsed_pair,
-    weighed,
-)
-from trainer.development import split
+from trainer.datasets import WEIGHT, Batch, Ids, PairIds, weighed
 from trainer.forward import IGNORED, install
-from trainer.methods.rehearsal import beside
 from trainer.settings import Memory, Schedule
 from trainer.training import Arguments
 
 Scored = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # as TRL's `concatenated_forward` has it
-
-
-def lesson_of(
-    schedule: Schedule, rows: Sequence[Pair], examples: Sequence[Spoken], tokenizer: Tokenizer
-) -> Lesson[PairIds]:
-    """The pairs, and the examples as pairs of equal sides. Raises RowsError."""
-
-    def rehearsed(count: int) -> list[PairIds]:
-        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
-        return [rehearsed_pair(spoken) for spoken in said]
-
-    return lesson(
-        split(rows, schedule),
-        lambda row: pair_ids(row, tokenizer),
-        rehearsed,
-        schedule.max_tokens,
-    )
 
 
 def side_columns(rows: Sequence[PairIds]) -> Dataset:

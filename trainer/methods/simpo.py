@@ -22,9 +22,9 @@ from trl.experimental.cpo import CPOConfig, CPOTrainer
 from feedback_store.selection import Pair
 from trainer.datasets import Batch, Lesson, PairIds, Spoken
 from trainer.lora import StartingPoint
+from trainer.methods.pair_lesson import lesson_of, require_taught
 from trainer.methods.reference_free import (
     install_scoring,
-    lesson_of,
     padding_tokenizer,
     scored,
     side_columns,
@@ -52,9 +52,7 @@ class Config:
         margin = self.target_margin
         require(0 <= margin <= 10, "target_margin", margin, "between 0 and 10")
         require(0 <= self.sft_weight <= 10, "sft_weight", self.sft_weight, "between 0 and 10")
-        share = self.schedule.rehearsed_share
-        taught = self.sft_weight > 0 or share == 0
-        require(taught, "rehearsed_share", share, "0 without sft_weight: equal sides teach nothing")
+        require_taught(self.schedule, self.sft_weight)
 
 
 class ReadyPairsTrainer(CPOTrainer):

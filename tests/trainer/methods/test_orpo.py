@@ -15,7 +15,7 @@ from trainer.errors import ConfigError
 from trainer.forward import IGNORED
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import orpo
-from trainer.methods.reference_free import lesson_of
+from trainer.methods.pair_lesson import lesson_of
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 from trainer.training import common_arguments
