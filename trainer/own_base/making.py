@@ -21,7 +21,7 @@ from trainer import gate
 from trainer.base import ensure_base, file_sha256
 from trainer.datasets import Spoken
 from trainer.gate import Verdict
-from trainer.lora import StartingPoint, load_voice
+from trainer.lora import StartingPoint
 from trainer.methods import sft
 from trainer.methods.rehearsal import rehearsals
 from trainer.nightly import disk, policy
@@ -29,17 +29,14 @@ from trainer.nightly.job import snapshot_of, still_stored
 from trainer.nightly.rerender import rerender
 from trainer.nightly.runs import State
 from trainer.own_base import full
-from trainer.own_base.base_gguf import Precision, require_writable, write_base
+from trainer.own_base.base_gguf import require_writable
 from trainer.own_base.company import in_turn, together
 from trainer.own_base.fitness import judge
 from trainer.own_base.measuring import measure
+from trainer.own_base.ways import Way
 from trainer.progress import Desk, RunResult, Tell
 from trainer.settings import recorded
 
-#: Copies of the base at 32 bits that lie on the disk at once: the file, the copy it is read back
-#: from, and for all weights two checkpoints of the model with two moments each.
-COPIES_MERGED = 2
-COPIES_FULL = 8
 FORGOTTEN = "rows it was trained on were deleted meanwhile: a player was forgotten, or they expired"
 
 
@@ -57,9 +54,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train it and when it is good enough; the kind of config says which weights."""
+    """How to train it and when it is good enough."""
 
-    config: sft.Config | full.Config
+    way: Way
+    config: sft.Config | full.Config  # as the way wants it
     gate: gate.Thresholds
     needs: policy.Thresholds
 
@@ -122,19 +120,14 @@ def _company(order: Order, recipe: Recipe, cast: Mapping[str, Persona]) -> Mappi
 
 
 def _require_room(order: Order, recipe: Recipe) -> None:
-    copies = COPIES_FULL if isinstance(recipe.config, full.Config) else COPIES_MERGED
-    disk.require_room(order.bases, copies * disk.dense_bytes(order.base), "a new base")
+    disk.require_room(order.bases, recipe.way.copies * disk.dense_bytes(order.base), "a new base")
 
 
 def _train(ground: _Ground, folder: Path, made: Path, tell: Tell) -> RunResult:
     rows, examples, served = together(ground.company), ground.examples, ground.order.base
     desk = Desk(lambda progress: tell("train", progress), folder / "checkpoints")
-    config, start = ground.recipe.config, ground.start
-    if isinstance(config, full.Config):
-        return full.run(config, rows, examples, served, start, made, desk)
-    trained = sft.run(config, rows, examples, start, folder / "adapter", desk)
-    write_base(load_voice(start.base_dir, trained.adapter), served, made, Precision.F16)
-    return trained
+    recipe, start = ground.recipe, ground.start
+    return recipe.way.run(recipe.config, rows, examples, served, start, made, desk)
 
 
 def _judged(ground: _Ground, made: Path, tell: Tell) -> Verdict:
@@ -165,14 +158,14 @@ def _ended(
 
 
 def _draft(ground: _Ground, repo: BaseRepo, verdict: Verdict) -> BaseDraft:
-    config = ground.recipe.config
+    recipe = ground.recipe
     parent = file_sha256(ground.order.base)
     rows: list[JSON] = [asdict(row) for row in verdict.rows]
     return BaseDraft(
         name=ground.order.name,
         parent_sha256=parent,
-        method="full" if isinstance(config, full.Config) else "sft",
-        config=recorded(config),
+        method=recipe.way.name,
+        config=recorded(recipe.config),
         snapshots={name: snapshot.hash for name, snapshot in ground.company.items()},
         players=_players(ground, repo, parent),
         gate={"passed": verdict.passed, "rows": rows},

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from trainer.methods import sft
 from trainer.nightly import recipe
-from trainer.nightly.policy import Method
 from trainer.nightly.tables import Problems, Table
 from trainer.own_base import full
 from trainer.own_base.making import Recipe
+from trainer.own_base.ways import ALL_WEIGHTS, MERGED
 
 NOT_FOR_ALL_WEIGHTS = frozenset({"learning_rate", "continued_rate"})
 
@@ -20,13 +20,13 @@ NOT_FOR_ALL_WEIGHTS = frozenset({"learning_rate", "continued_rate"})
 def read(settings: Table, all_weights: bool) -> Recipe:
     """The recipe of a new base. Raises ConfigError with all problems."""
     problems = Problems()
+    way = ALL_WEIGHTS if all_weights else MERGED
     config: sft.Config | full.Config
     if all_weights:
         kind, but_for = full.Config, NOT_FOR_ALL_WEIGHTS
-        config = recipe.read_alone(settings, recipe.FULL, kind, but_for, problems)
+        config = recipe.read_alone(settings, way.name, kind, but_for, problems)
     else:
-        name = Method.SFT.value
-        config = recipe.read_alone(settings, name, sft.Config, frozenset(), problems)
+        config = recipe.read_alone(settings, way.name, sft.Config, frozenset(), problems)
     limits = recipe.read_gate(settings, problems)
     problems.complain()
-    return Recipe(config, limits, recipe.read_night(settings).policy)
+    return Recipe(way, config, limits, recipe.read_night(settings).policy)

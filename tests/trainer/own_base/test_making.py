@@ -19,7 +19,7 @@ from trainer.methods import sft
 from trainer.nightly import disk, policy
 from trainer.nightly.job import Job, snapshot_of
 from trainer.nightly.runs import State
-from trainer.own_base import full, making, settings
+from trainer.own_base import full, making, settings, ways
 from trainer.own_base.making import Order, Outcome, Recipe, run
 from trainer.progress import Desk
 from trainer.settings import LoraShape, Schedule
@@ -27,7 +27,8 @@ from trainer.settings import LoraShape, Schedule
 SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4, max_tokens=600)
 MERGED = sft.Config(lora=LoraShape(rank=4, alpha=8), schedule=SCHEDULE, general_share=0)
 WHOLE = full.Config(schedule=replace(SCHEDULE, continued_rate=1), general_share=0)
-RECIPE = Recipe(MERGED, ONLY_PREFERENCE, policy.Thresholds(**FEW))
+RECIPE = Recipe(ways.MERGED, MERGED, ONLY_PREFERENCE, policy.Thresholds(**FEW))
+OF_ALL_WEIGHTS = replace(RECIPE, way=ways.ALL_WEIGHTS, config=WHOLE)
 
 
 @pytest.fixture
@@ -57,12 +58,10 @@ def sha256_of(outcome: Outcome) -> str:
     return file_sha256(outcome.gguf)
 
 
-@pytest.mark.parametrize("config", [MERGED, WHOLE], ids=["merged", "all weights"])
-def test_what_all_players_wrote_is_likelier_under_the_new_base(
-    job: Job, config: sft.Config | full.Config
-) -> None:
+@pytest.mark.parametrize("recipe", [RECIPE, OF_ALL_WEIGHTS], ids=["merged", "all weights"])
+def test_what_all_players_wrote_is_likelier_under_the_new_base(job: Job, recipe: Recipe) -> None:
     order = order_of(job)
-    outcome = run(order, replace(RECIPE, config=config), ignore)
+    outcome = run(order, recipe, ignore)
     assert outcome.state is State.PUBLISHED, outcome.reason
     assert outcome.verdict is not None
     learned = outcome.verdict.rows[0]
