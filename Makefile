@@ -42,7 +42,7 @@ bench-quantization: $(STAMP) ## quantizations of the base on this machine, to JS
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.quantization $(ARGS)
 
-bench-learning: $(STAMP) ## what nights of training teach to characters with different players; some hours, goes on where it stopped
+bench-learning: $(STAMP) ## what nights of training teach to characters with different players; some hours; with ARGS="--scratch DIR" it goes on where it stopped
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.learning $(ARGS)
 

@@ -4,8 +4,9 @@ Simulated players of a stated taste play against a real server, a night of train
 the next evening under the new version. Judges of the same taste, whom no training sees, ask
 questions that no player asked, before and after. `judgement` says what the figures mean.
 
-Results are `learning.json`, `learning.png` and `learning.svg`, written after every experiment: a
-run that was broken off goes on where it stopped. A quick run has file names of its own.
+Results are `learning.json`, `learning.png` and `learning.svg`, written after every night. With
+`--scratch`, a run that was broken off goes on where it stopped, and nights can be added. A quick
+run has file names of its own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +68,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
     cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
     scratch: Annotated[
-        Path | None, typer.Option(help="For data of the runs; the temporary folder when left out.")
+        Path | None,
+        typer.Option(
+            help="Keeps the data of the runs, so that nights can be added later;"
+            " a temporary folder when left out."
+        ),
     ] = None,
 ) -> None:
     """Measure what nights of training teach, and what they cost."""
@@ -83,16 +90,25 @@ def main(
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     stem = out / ("learning.quick" if quick else "learning")
-    with tempfile.TemporaryDirectory(dir=scratch) as folder, telling(console) as tell:
+    with _folder(scratch) as folder, telling(console) as tell:
         persona = load_character(SAMPLE_CHARACTERS / LEARNER)
         extent = QUICK if quick else FULL
-        ground = Ground(path, cache.expanduser(), Path(folder), persona, extent, tell)
+        ground = Ground(path, cache.expanduser(), folder, persona, extent, tell)
         try:
             campaign = Campaign(ground, stem, again, Clock(budget_minutes * 60), console)
         except BenchmarkError as error:
             raise typer.BadParameter(str(error)) from error
         asyncio.run(campaign.run(wanted, parts))
     _show(campaign)
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        yield kept.expanduser()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
 
 
 def _show(campaign: Campaign) -> None:

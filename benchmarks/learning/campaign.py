@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,11 +17,13 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import course, plot, portions, results
+from benchmarks.learning.course import Course
 from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard
 from benchmarks.learning.results import Found
-from benchmarks.learning.world import Ground, world
+from benchmarks.learning.stages import stage
+from benchmarks.learning.world import Ground, served, world
 from benchmarks.stage import CORES
 from npc_server import models
 from npc_server.engine.errors import EngineError
@@ -67,7 +71,10 @@ class Campaign:
 
     def __post_init__(self) -> None:
         """Goes on from the result file; raises BenchmarkError when it is damaged."""
-        self.found = results.read(self.file, conditions(self.ground))
+        found_under = conditions(self.ground)
+        self.found = results.read(self.file, found_under)
+        digest = hashlib.sha256(found_under.encode()).hexdigest()[:12]
+        self.ground = replace(self.ground, scratch=self.ground.scratch / f"learning-{digest}")
 
     @property
     def file(self) -> Path:
@@ -80,12 +87,15 @@ class Campaign:
         parts = self._missing_parts(experiments, rows)
         if not todo and parts is None:
             return
+        if self.again:
+            shutil.rmtree(self.ground.scratch, ignore_errors=True)
         bare = await self._bare()
         needs = PORTION_NIGHTS * len(rows) if parts else 0.0
-        left = needs + sum(one.nights for one in todo)
+        left = needs + sum(self._nights_left(one) for one in todo)
         for one in todo:
-            await self._attempt(one.name, one.nights, left, partial(self._course, one, bare))
-            left -= one.nights
+            nights = self._nights_left(one)
+            await self._attempt(one.name, nights, left, partial(self._course, one, bare))
+            left -= nights
         if parts is not None:
             do = partial(self._portions, parts, rows, bare)
             await self._attempt(f"{parts.taste}/portions", needs, left, do)
@@ -101,22 +111,24 @@ class Campaign:
 
     async def _bare(self) -> Heard:
         if self.found.bare is None:
-            async with world(self.ground, "bare") as here:
-                bare = await hear(here, self.ground, "")
+            with stage(self.ground.scratch / "bare", before=None) as data:
+                here = world(self.ground, data)
+                async with served(here) as client:
+                    bare = await hear(here, client, self.ground, "")
             self._keep(replace(self.found, bare=bare))
             return bare
         return self.found.bare
 
     async def _attempt(
-        self, name: str, needs: float, left: float, do: Callable[[Ground], Awaitable[Found]]
+        self, name: str, needs: float, left: float, do: Callable[[Ground], Awaitable[None]]
     ) -> None:
-        """Do it if there is time for so many nights, and write it down; `left` with the rest."""
+        """Do it if there is time for so many nights; `left` with the rest."""
         if not self.clock.allows(needs):
             self.notes.append(f"{name} was not begun: it would not end within the budget")
             return
         begun_s = time.monotonic()
         try:
-            self._keep(await do(replace(self.ground, tell=partial(self._tell, name, left))))
+            await do(replace(self.ground, tell=partial(self._tell, name, left)))
         except _BROKEN as error:
             self.notes.append(f"{name} broke off: {error}")
         else:
@@ -127,14 +139,24 @@ class Campaign:
         minutes = self.clock.needs_s(nights) / 60
         self.ground.tell(f"{name}: {what} (about {minutes:.0f} min with the rest)", done, total)
 
-    async def _course(self, one: Experiment, bare: Heard, ground: Ground) -> Found:
-        found = await course.run(one, ground, bare)
-        return self.found.with_course(one.name, found)
+    def _known(self, one: Experiment) -> Course | None:
+        """A course that is gone on with."""
+        return None if self.again else self.found.courses.get(one.name)
+
+    def _nights_left(self, one: Experiment) -> int:
+        known = self._known(one)
+        return one.nights - (len(known.nights) if known else 0)
+
+    async def _course(self, one: Experiment, bare: Heard, ground: Ground) -> None:
+        def keep(found: Course) -> None:
+            self._keep(self.found.with_course(one.name, found))
+
+        await course.run(one, ground, bare, self._known(one), keep)
 
     async def _portions(
         self, of: Experiment, rows: Sequence[int], bare: Heard, ground: Ground
-    ) -> Found:
-        return self.found.with_portions(await portions.run(of, rows, ground, bare))
+    ) -> None:
+        self._keep(self.found.with_portions(await portions.run(of, rows, ground, bare)))
 
     def _keep(self, found: Found) -> None:
         self.found = found

@@ -1,19 +1,25 @@
-"""One experiment: evenings of play, each followed by a night, judged after each."""
+"""One experiment: evenings of play, each followed by a night, judged after each.
+
+A course goes on from the stages it left on the disk, so nights can be added to it later.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from benchmarks.learning import population
 from benchmarks.learning.evening import Evening, evening
 from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard, Judgement, judged
-from benchmarks.learning.world import LEARNER, Ground, World, world
+from benchmarks.learning.stages import Stages, stage
+from benchmarks.learning.world import LEARNER, Ground, World, served, world
 
 _ROWS = tuple(f"{side}_{kind}" for side in ("train", "held_out") for kind in ("pairs", "labels"))
 
@@ -45,32 +51,71 @@ class Course:
     replies: tuple[tuple[str, ...], ...]  # to the held-out questions, in the last morning
 
 
-async def run(experiment: Experiment, ground: Ground, bare: Heard) -> Course:
-    """All nights of an experiment in a fresh world. Raises BenchmarkError."""
-    players = population.players(experiment, ground.persona)
-    taste = population.tastes(ground.persona)[experiment.taste]
-    nights: list[Night] = []
-    heard = bare
-    async with world(ground, experiment.name, experiment.settings) as here:
-        for number in range(1, experiment.nights + 1):
-            begun = time.monotonic()
-            tell = partial(_of_night, ground, number, experiment.nights)
-            played = await evening(here, players, number, ground.extent, tell)
-            tell("the night", 0, 1)
-            outcome = await here.npc("train", LEARNER, "--no-promote")
-            if outcome["state"] == "published":
-                await here.client.promote(LEARNER, outcome["version"])
-                heard = await hear(here, ground, outcome["version"])
-            judgement = judged(taste, ground.persona, bare, heard)
-            seconds = time.monotonic() - begun
-            nights.append(_night(here, number, played, outcome, heard, judgement, seconds))
-    return Course(
-        experiment.taste,
-        experiment.kind,
-        experiment.method,
-        tuple(nights),
-        heard.replies,
-    )
+#: Called with a course when another of its nights is over.
+Keep = Callable[["Course"], None]
+
+_EVENING = TypeAdapter(Evening)
+
+
+async def run(
+    experiment: Experiment, ground: Ground, bare: Heard, known: Course | None, keep: Keep
+) -> None:
+    """The nights of an experiment that are not known yet, each kept when it is over.
+
+    Raises BenchmarkError.
+    """
+    stages = Stages(ground.scratch, experiment)
+    course = known if known and stages.morning(len(known.nights)).is_dir() else None
+    if course is None:
+        stages.clear()
+        course = Course(experiment.taste, experiment.kind, experiment.method, (), bare.replies)
+    while (number := len(course.nights) + 1) <= experiment.nights:
+        tell = partial(_of_night, ground, number, experiment.nights)
+        played = await _evening(stages, number, replace(ground, tell=tell))
+        tell("the night", 0, 1)
+        course = await _morning(stages, course, played, ground, bare)
+        keep(course)
+
+
+async def _evening(stages: Stages, number: int, ground: Ground) -> Evening:
+    """What players did, from the disk when they did it already."""
+    done, before = stages.evening(number), stages.morning(number - 1) if number > 1 else None
+    if not done.is_dir():
+        players = population.players(stages.experiment, ground.persona)
+        with stage(done, before) as data:
+            here = world(ground, data)
+            async with served(here) as client:
+                played = await evening(here, client, players, number, ground.extent, ground.tell)
+            (data / "evening.json").write_bytes(_EVENING.dump_json(played))
+    return _EVENING.validate_json((done / "evening.json").read_bytes())
+
+
+async def _morning(
+    stages: Stages, course: Course, played: Evening, ground: Ground, bare: Heard
+) -> Course:
+    """The course with the night after an evening; refused candidates leave things as they were."""
+    number, begun = len(course.nights) + 1, time.monotonic()
+    taste = population.tastes(ground.persona)[stages.experiment.taste]
+    with stage(stages.morning(number), stages.evening(number)) as data:
+        here = world(ground, data, stages.experiment.settings)
+        outcome = await here.npc("train", LEARNER, "--no-promote")
+        heard = await _heard(here, ground, outcome)
+        judgement = judged(taste, ground.persona, bare, heard or bare)
+        if not heard and course.nights:
+            judgement = course.nights[-1].judgement  # nothing else went live
+        seconds = played.seconds + time.monotonic() - begun
+        night = _night(here, number, played, outcome, judgement, seconds)
+    replies = heard.replies if heard else course.replies
+    return replace(course, nights=(*course.nights, night), replies=replies)
+
+
+async def _heard(here: World, ground: Ground, outcome: Mapping[str, Any]) -> Heard | None:
+    """What a published version says, now that it is live; None if there is none."""
+    if outcome["state"] != "published":
+        return None
+    async with served(here) as client:
+        await client.promote(LEARNER, outcome["version"])
+        return await hear(here, client, ground, outcome["version"])
 
 
 def _of_night(ground: Ground, number: int, nights: int, what: str, done: int, total: int) -> None:
@@ -82,26 +127,22 @@ def _night(
     number: int,
     played: Evening,
     outcome: Mapping[str, Any],
-    heard: Heard,
     judgement: Judgement,
     seconds: float,
 ) -> Night:
+    version = here.adapters.aliases(LEARNER).live or ""
     return Night(
         number=number,
         state=outcome["state"],
         reason=outcome["reason"],
-        version=heard.version,
-        method=_method(here, heard.version),
+        version=version,
+        method=here.adapters.verify(LEARNER, version).method if version else "",
         counts=played.counts,
         rows={name: played.readiness[name] for name in _ROWS},
         gate=tuple(outcome.get("gate", ())),
         judgement=judgement,
         seconds=round(seconds, 1),
     )
-
-
-def _method(here: World, version: str) -> str:
-    return here.adapters.verify(LEARNER, version).method if version else ""
 
 
 def failed_rules(night: Night) -> Sequence[str]:

@@ -22,16 +22,16 @@ def questions(extent: Extent) -> tuple[str, ...]:
     return asked[: extent.questions]
 
 
-async def hear(world: World, ground: Ground, version: str) -> Heard:
+async def hear(world: World, client: Client, ground: Ground, version: str) -> Heard:
     """What the live version says; "" is the bare base.
 
     Raises NightBrokeError when another version answers.
     """
     extent, probes = ground.extent, [probe.ask for probe in ground.persona.probes]
     ground.tell("asking questions", 0, 3)
-    replies = await ask(world.client, version, questions(extent), extent.takes)
+    replies = await ask(client, version, questions(extent), extent.takes)
     ground.tell("asking probes", 1, 3)
-    probe_replies = await ask(world.client, version, probes, extent.probe_takes)
+    probe_replies = await ask(client, version, probes, extent.probe_takes)
     ground.tell("reading a general text", 2, 3)
     folder = world.adapters.path(LEARNER, version) if version else None
     nats = await asyncio.to_thread(

@@ -18,7 +18,9 @@ from benchmarks.learning.evening import evening
 from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard, Judgement, judged
-from benchmarks.learning.world import LEARNER, Ground, World, world
+from benchmarks.learning.stages import stage
+from benchmarks.learning.world import LEARNER, Ground, World, served, world
+from npc_client.client import Client
 from npc_server import own_process
 
 
@@ -46,20 +48,27 @@ async def run(experiment: Experiment, rows: Sequence[int], ground: Ground, bare:
     """
     players = population.players(experiment, ground.persona)
     found = []
-    async with world(ground, f"{experiment.taste}/portions") as here:
-        played = await evening(here, players, 1, ground.extent, ground.tell, max(rows))
-        if (pairs := played.readiness["train_pairs"]) < max(rows):
-            raise BenchmarkError(f"{pairs} of {max(rows)} pairs after the last round of visits")
-        for wanted in rows:
-            begun = time.monotonic()
-            version = await asyncio.to_thread(_teach, here, ground, wanted)
-            seconds = round(time.monotonic() - begun, 1)
-            await here.client.promote(LEARNER, version)
-            heard = await hear(here, ground, version)
-            taste = population.tastes(ground.persona)[experiment.taste]
-            judgement = judged(taste, ground.persona, bare, heard)
-            found.append(Portion(wanted, judgement, seconds))
+    with stage(ground.scratch / experiment.taste / "portions", before=None) as data:
+        here = world(ground, data)
+        async with served(here) as client:
+            played = await evening(here, client, players, 1, ground.extent, ground.tell, max(rows))
+            if (pairs := played.readiness["train_pairs"]) < max(rows):
+                raise BenchmarkError(f"{pairs} of {max(rows)} pairs after the last round of visits")
+            for wanted in rows:
+                found.append(await _portion(here, client, experiment, wanted, ground, bare))
     return Portions(experiment.taste, tuple(found))
+
+
+async def _portion(
+    here: World, client: Client, experiment: Experiment, pairs: int, ground: Ground, bare: Heard
+) -> Portion:
+    begun = time.monotonic()
+    version = await asyncio.to_thread(_teach, here, ground, pairs)
+    seconds = round(time.monotonic() - begun, 1)
+    await client.promote(LEARNER, version)
+    heard = await hear(here, client, ground, version)
+    taste = population.tastes(ground.persona)[experiment.taste]
+    return Portion(pairs, judged(taste, ground.persona, bare, heard), seconds)
 
 
 def _teach(here: World, ground: Ground, pairs: int) -> str:

@@ -1,4 +1,4 @@
-"""A fresh server with nothing learned yet, and the commands beside it: what one experiment has."""
+"""A data folder, the commands that work on it, and a server over it: what an experiment has."""
 
 from __future__ import annotations
 
@@ -54,11 +54,10 @@ class Ground:
 
 @dataclass(frozen=True)
 class World:
-    """A running server on a data folder of its own."""
+    """A data folder of its own, where players and nights leave what they do."""
 
     data: Path
     environment: Mapping[str, str]
-    client: Client
 
     @property
     def adapters(self) -> AdapterRepo:
@@ -89,16 +88,9 @@ class World:
         return answer
 
 
-@asynccontextmanager
-async def world(
-    ground: Ground, name: str, settings: Mapping[str, str] | None = None
-) -> AsyncIterator[World]:
-    """A fresh world for the length of the block, with further `NPC_*` settings.
-
-    Raises PeerBrokeError.
-    """
-    data = ground.scratch / name
-    data.mkdir(parents=True)
+def world(ground: Ground, data: Path, settings: Mapping[str, str] | None = None) -> World:
+    """What lies in a folder, or a fresh world if nothing does, with further `NPC_*` settings."""
+    data.mkdir(parents=True, exist_ok=True)
     _settle_who_is_held_out(data)
     environment = {
         "NPC_PATHS_DATA": str(data),
@@ -108,14 +100,20 @@ async def world(
         "NPC_FEEDBACK_EVENTS_PER_MINUTE": "0",
         **(settings or {}),
     }
+    return World(data, environment)
+
+
+@asynccontextmanager
+async def served(world: World) -> AsyncIterator[Client]:
+    """A client of a server on a world, for the length of the block. Raises PeerBrokeError."""
     try:
         async with (
-            server_process.server(data / "server.log", environment) as running,
+            server_process.server(world.data / "server.log", world.environment) as running,
             Client(running.address) as client,
         ):
-            yield World(data, environment, client)
+            yield client
     except ServerNotReadyError as error:
-        raise PeerBrokeError(f"{name}: {error}") from error
+        raise PeerBrokeError(f"{world.data.name}: {error}") from error
 
 
 def _settle_who_is_held_out(data: Path) -> None:

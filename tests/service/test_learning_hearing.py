@@ -7,7 +7,6 @@ import pytest
 from benchmarks.errors import NightBrokeError
 from benchmarks.learning.hearing import ask
 from benchmarks.learning.world import LEARNER, World
-from npc_client.client import Client
 from npc_server.engine.protocol import Request
 from tests.service.conftest import StageMaker
 
@@ -43,6 +42,5 @@ async def test_a_command_that_answers_nothing_breaks_the_experiment_with_its_wor
     tiny_model: Path, tmp_path: Path
 ) -> None:
     environment = {"NPC_PATHS_DATA": str(tmp_path), "NPC_MODEL_BASE": str(tiny_model)}
-    async with Client("127.0.0.1:1") as nobody:
-        with pytest.raises(NightBrokeError, match="feedback store"):
-            await World(tmp_path, environment, nobody).npc("train", LEARNER, "--readiness")
+    with pytest.raises(NightBrokeError, match="feedback store"):
+        await World(tmp_path, environment).npc("train", LEARNER, "--readiness")
