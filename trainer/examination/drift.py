@@ -74,7 +74,12 @@ def general_text() -> str:
 
 def general_windows(tokenizer: Tokenizer) -> list[tuple[int, ...]]:
     """The frozen text as ids, in portions of at least two."""
-    ids = tokenizer.encode(general_text())[:MOST_TOKENS]
+    return windows_of(general_text(), tokenizer)
+
+
+def windows_of(text: str, tokenizer: Tokenizer) -> list[tuple[int, ...]]:
+    """A text as ids, up to a limit, in portions of at least two."""
+    ids = tokenizer.encode(text)[:MOST_TOKENS]
     portions = [tuple(ids[at : at + WINDOW_TOKENS]) for at in range(0, len(ids), WINDOW_TOKENS)]
     return [portion for portion in portions if len(portion) > 1]
 
@@ -84,6 +89,11 @@ def next_chances(model: PreTrainedModel, window: Sequence[int]) -> Tensor:
     with torch.inference_mode():
         logits: Tensor = model(input_ids=torch.tensor([window])).logits[0]
     return logits.float().log_softmax(-1)
+
+
+def divergence(own: Tensor, base: Tensor) -> float:
+    """KL(own || base) of log-probabilities (position, vocabulary), over all positions, in nats."""
+    return float((own.exp() * (own - base)).sum())
 
 
 def _counted(chances: Tensor, counter: Counter) -> Tensor:
@@ -99,12 +109,12 @@ def _distance(
     counter: Counter,
 ) -> Distance:
     voice = load_voice(base_dir, adapter)
-    divergence = surprise = 0.0
+    nats = surprise = 0.0
     for window, base in zip(windows, expected, strict=True):
         own = _counted(next_chances(voice, window), counter)
-        divergence += float((own.exp() * (own - base)).sum())
+        nats += divergence(own, base)
         surprise += _surprise(own, window)
-    return Distance(divergence / sum(map(len, windows)), _perplexity(surprise, windows))
+    return Distance(nats / sum(map(len, windows)), _perplexity(surprise, windows))
 
 
 def _surprise(chances: Tensor, window: Sequence[int]) -> float:

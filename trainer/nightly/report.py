@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from trainer.gate import Measurements, Verdict
 from trainer.nightly.charts import histogram, line_chart, two_bars
-from trainer.nightly.runs import Ending, Headed, Measured, Run, Terms
+from trainer.nightly.runs import Ending, Headed, Measured, Run, Terms, Trained
 
 #: What the curves are called; a metric that is not here goes by its own name.
 TITLES = {
@@ -33,12 +33,14 @@ _PAGES = Environment(
 def page(run: Run) -> str:
     """The whole page."""
     ending, measured = run.legible(Ending), run.legible(Measured)
+    trained = run.legible(Trained)
     return _PAGES.get_template("report.html").render(
         run=run,
         terms=run.legible(Terms),
         ending=ending,
         verdict=run.legible(Verdict),
         head=run.legible(Headed),
+        nearness=trained.nearness if trained else None,
         samples=measured.samples if measured else (),
         compared=_compared(measured.measurements) if measured else [],
         charts=_charts(ending) if ending else [],

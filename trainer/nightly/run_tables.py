@@ -107,6 +107,9 @@ def _print(run: Run) -> None:
         say(f"  {reason}")
     if terms is not None:
         _print_terms(terms)
+    trained = run.legible(Trained)
+    if trained and trained.nearness:
+        say(f"distance: {trained.nearness.told}")
     if ending is not None and ending.curves:
         _print_curves(ending)
     head = run.legible(Headed)

@@ -81,12 +81,27 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Nearness:
+    """How far training led from the base, and what was taken back of it."""
+
+    trained_kl: float  # nats a token from the base, on plain prose, as training left it
+    scale: float  # of the adapter's update since; 1 = as trained
+
+    @property
+    def told(self) -> str:
+        """For a reader."""
+        kept = "kept" if self.scale == 1 else f"scaled to {self.scale:.2f} to stay near"
+        return f"{self.trained_kl:.3f} nats a token from the base; {kept}"
+
+
+@dataclass(frozen=True)
 class Trained:
     """A finished training."""
 
     result: RunResult
     content_hash: str  # of the candidate's two files
     seconds: float
+    nearness: Nearness | None = None  # None = of a release that did not look
 
 
 @dataclass(frozen=True)

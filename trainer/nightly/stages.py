@@ -25,6 +25,7 @@ from trainer.heads.head_publishing import promote_head, publish_head
 from trainer.lora import StartingPoint
 from trainer.methods.rehearsal import rehearsals
 from trainer.methods.teachings import TEACHINGS, MethodConfig
+from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
 from trainer.nightly.policy import Method
@@ -64,7 +65,9 @@ def trained(work: Material, lineage: Callable[[], Lineage]) -> Trained:
     desk = Desk(_stage(work.tell, "train"), work.run.checkpoints)
     rows, out = teaching.rows(work.snapshot), work.run.candidate
     result = teaching.run(work.config, rows, examples, start, out, desk)
-    finding = Trained(result, content_hash(out), round(time.monotonic() - started, 1))
+    nearness = trust_region.keep_near(out, start, trust_region.SHARE * work.limits.max_drift)
+    seconds = round(time.monotonic() - started, 1)
+    finding = Trained(result, content_hash(out), seconds, nearness)
     work.run.write(finding)
     return finding
 

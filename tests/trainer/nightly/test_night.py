@@ -32,7 +32,7 @@ from trainer.gate.drift import DIVERGENCE, PERPLEXITY
 from trainer.nightly import endings, policy, retrain, runs, stages
 from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
-from trainer.nightly.runs import Ending, State, Terms
+from trainer.nightly.runs import Ending, Nearness, State, Terms, Trained
 from trainer.nightly.stages import Material
 from trainer.progress import Desk, StepMetrics
 
@@ -40,6 +40,7 @@ from trainer.progress import Desk, StepMetrics
 SIGNS = (
     "runs/*/snapshot.json",
     "runs/*/checkpoints/checkpoint-5/sealed.json",
+    "runs/*/candidate/adapter_model.safetensors",
     "runs/*/trained.json",
     "runs/*/head/adapter_model.safetensors",
     "runs/*/measured.json",
@@ -215,6 +216,22 @@ def refused_for(job: Job, rule: str) -> None:
     work = begun(job)
     work.run.write(Verdict((Row(rule, 0.1, 0.3, "at most 0.2", passed=False),)))
     endings.end(work.run, State.REJECTED, (rule,))
+
+
+def nearness(job: Job, max_drift: float) -> Nearness:
+    """How far a night's training led, under that limit of the gate."""
+    limits = replace(ONLY_PREFERENCE, max_drift=max_drift)
+    retrain.run(job, recipe(limits), promote=False, tell=ignore)
+    found = runs.every(job.runs)[-1].read(Trained).nearness
+    assert found is not None
+    return found
+
+
+def test_a_training_that_leads_too_far_is_scaled_back_and_recorded(job: Job) -> None:
+    free = nearness(job, max_drift=1e9)
+    bound = nearness(job, max_drift=free.trained_kl / 2)
+    assert free.scale == 1
+    assert (bound.trained_kl, bound.scale < 1) == (free.trained_kl, True)
 
 
 def test_a_line_that_went_too_far_starts_over_from_the_base(job: Job, tmp_path: Path) -> None:

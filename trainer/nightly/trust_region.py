@@ -1,0 +1,86 @@
+"""Keeps a trained adapter near the base: what went too far is scaled back to the border.
+
+The divergence from the base grows about with the square of an adapter's scale, so a few
+measurements find the scale that is just near enough, as the line search of TRPO does (Schulman
+2015, appendix C). Without it a taste that asks for much, or one night too many, would be refused
+for its distance, and again the night after. It is measured on plain prose (`plain_text.txt`): the
+text that the gate measures by is not looked at here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trainer.examination.drift import divergence, next_chances, windows_of
+from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_voice
+from trainer.nightly.runs import Nearness
+from trainer.training import use_all_cores
+
+#: Of the distance that the gate allows; the rest is for its text being another one.
+SHARE = 0.9
+#: Each step aims a little inside, so that rounding and curvature do not ask for one more.
+INSIDE = 0.97
+MOST_STEPS = 8  # two or three are usual
+
+
+def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
+    """Scale an adapter back, in place, until it is at most `max_kl` nats a token from the base.
+
+    Raises BaseModelError and AdapterError.
+    """
+    use_all_cores()
+    windows = windows_of(plain_text(), start.tokenizer)
+    base = load_voice(start.base_dir, None)
+    expected = [next_chances(base, window) for window in windows]
+    del base
+    scale, trained_kl = 1.0, _mean_divergence(adapter, start, windows, expected)
+    kl = trained_kl
+    for _ in range(MOST_STEPS):
+        if kl <= max_kl:
+            break
+        step = INSIDE * math.sqrt(max_kl / kl)
+        _scale(adapter, step)
+        scale *= step
+        kl = _mean_divergence(adapter, start, windows, expected)
+    return Nearness(trained_kl, scale)
+
+
+def plain_text() -> str:
+    """The text it is measured on."""
+    return (resources.files("trainer.nightly") / "plain_text.txt").read_text("utf-8")
+
+
+def _mean_divergence(
+    adapter: Path,
+    start: StartingPoint,
+    windows: Sequence[Sequence[int]],
+    expected: Sequence[Tensor],
+) -> float:
+    """Nats a token."""
+    voice = load_voice(start.base_dir, adapter)
+    nats = sum(
+        divergence(next_chances(voice, window), base)
+        for window, base in zip(windows, expected, strict=True)
+    )
+    return nats / sum(map(len, windows))
+
+
+def _scale(adapter: Path, factor: float) -> None:
+    """Multiply the update by a factor: B of every B A, for A has no part in its size."""
+    file = adapter / ADAPTER_WEIGHTS
+    with safe_open(file, "pt") as opened:
+        metadata = opened.metadata()
+    weights = load_file(file)
+    scaled = {
+        name: weight * factor if ".lora_B." in name else weight for name, weight in weights.items()
+    }
+    beside = file.with_suffix(".part")
+    save_file(scaled, beside, metadata)
+    beside.replace(file)
