@@ -6,9 +6,10 @@ prompts that never come again, and ids of another tokenizer are noise. So a row 
 renders to other ids today gets those, with the history that went before its line; one that renders
 to the same stays as it is.
 
-A row is dropped, and counted, when today's persona cannot teach it: its line no longer fits, what
-it prefers breaks a taboo or leaks a secret (of every row: leak words are never rendered, so the
-ids would not tell), or nobody knows which of its messages were said and which were examples.
+A row is dropped, and counted, when today's persona cannot teach it: its line no longer fits, or
+nobody knows which of its messages were said and which were examples. So is every row that prefers
+what the gate forbids, whatever its ids: a taboo, a secret, a machine's talk, words nobody may say.
+Players shape a character within what its designer wants of it, and hostile ones do not at all.
 """
 
 from collections import Counter
@@ -19,7 +20,7 @@ from enum import StrEnum
 from feedback_store.lessons import Edited, Labelled, Messages, Pair
 from feedback_store.likeness import AnyRow, texts
 from feedback_store.selection import Snapshot, changed
-from personas.checks import broken_taboos, leaked_secrets
+from personas.checks import broken_taboos, leaked_secrets, out_of_character
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
 from personas.render import (
@@ -33,6 +34,7 @@ from personas.render import (
     prompt,
     reply_ids,
 )
+from trainer.examination.safety import unsafe
 
 
 class Unfit(StrEnum):
@@ -46,6 +48,10 @@ class Unfit(StrEnum):
     """What it prefers says a word of one of today's taboos."""
     LEAKS_SECRET = "leaks_secret"
     """What it prefers says a leak word of one of today's secrets."""
+    OUT_OF_CHARACTER = "out_of_character"
+    """What it prefers talks as a machine, or for the player."""
+    UNSAFE_WORDS = "unsafe_words"
+    """What it prefers says what no character may say."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +103,13 @@ class _Today:
 
     def _unfit(self, row: Pair | Labelled | Edited) -> Unfit | None:
         preferred = _preferred(row)
-        if broken_taboos(preferred, self._persona):
-            return Unfit.BREAKS_TABOO
-        return Unfit.LEAKS_SECRET if leaked_secrets(preferred, self._persona) else None
+        forbidden = {
+            Unfit.BREAKS_TABOO: broken_taboos(preferred, self._persona),
+            Unfit.LEAKS_SECRET: leaked_secrets(preferred, self._persona),
+            Unfit.OUT_OF_CHARACTER: out_of_character(preferred),
+            Unfit.UNSAFE_WORDS: unsafe(preferred),
+        }
+        return next((why for why, found in forbidden.items() if found), None)
 
     def _served(self, row: Pair | Labelled | Edited) -> Prompt | Unfit | None:
         """The row's prompt today; None = the one it has."""

@@ -197,3 +197,22 @@ def test_a_disliked_reply_may_break_a_taboo(
     stricter = edited(tmp_path / "stricter", "by the waves", "nothing but iron")
     made = rerender(log.selected(), stricter, tokenizer, ROOMY)
     assert (made.rerendered, made.dropped) == (1, {})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ("As an AI, I have no forge.", Unfit.OUT_OF_CHARACTER),
+        ("Iron.\nPlayer: thank you!", Unfit.OUT_OF_CHARACTER),
+        ("Iron, and I know where you live.", Unfit.UNSAFE_WORDS),
+    ],
+)
+def test_players_cannot_teach_what_the_gate_forbids(
+    mira: Persona, tokenizer: FakeTokenizer, wanted: str, why: Unfit
+) -> None:
+    log = Log()
+    spoken(log, mira, "t1")
+    log.did("t1", Edit(wanted))
+    made = rerender(log.selected(), mira, tokenizer, ROOMY)
+    assert trained(made.snapshot) == ()
+    assert made.dropped == {why: 2}
