@@ -174,6 +174,21 @@ class AdapterRepo:
             aliases = _read_aliases(home)
             return aliases if aliases.live == version else _write(home, _promoted(aliases, version))
 
+    def promote_over(self, character: str, incumbent: str | None, version: str) -> bool:
+        """Make a verified version live if `incumbent` still is, None being the bare base.
+
+        Returns whether it is live. Nobody else's promotion can come between look and write.
+        """
+        self.verify(character, version)
+        home = self._home(character)
+        with _writing(home), _locked(home):
+            aliases = _read_aliases(home)
+            if aliases.live == version:
+                return True
+            if aliases.live == incumbent:
+                _write(home, _promoted(aliases, version))
+            return aliases.live == incumbent
+
     def rollback(self, character: str) -> Aliases:
         """Return to the version that was live before, or to the bare base before the first.
 

@@ -231,6 +231,17 @@ def test_promoting_the_live_version_changes_nothing(
     assert (home(tmp_path) / "aliases.json").stat().st_mtime_ns == written
 
 
+def test_a_version_is_promoted_over_the_one_it_was_compared_with_alone(
+    repo: AdapterRepo, publish: Publish
+) -> None:
+    first, second, third = publish("a"), publish("b"), publish("c")
+    assert repo.promote_over("mira", None, first)
+    assert repo.promote_over("mira", first, second)
+    assert not repo.promote_over("mira", first, third)
+    assert repo.promote_over("mira", first, second)  # it is live, whoever made it so
+    assert repo.aliases("mira") == Aliases(live=second, previous=(first,))
+
+
 def test_only_the_last_few_former_versions_are_kept(repo: AdapterRepo, publish: Publish) -> None:
     names = [publish(weights) for weights in "abcdefgh"]
     for name in names:

@@ -125,17 +125,13 @@ def _deleted_meanwhile(work: Material) -> bool:
 
 
 def _promoted(work: Material, version: str, promote: bool) -> tuple[State, str]:
-    repo, character = AdapterRepo(work.job.adapters), work.job.character
-    live = repo.aliases(character).live
-    if live == version:  # by this run, before it was killed
-        return State.PROMOTED, work.terms.reason
-    if not promote:
+    repo, character, compared = AdapterRepo(work.job.adapters), work.job.character, work.terms.live
+    if not promote and repo.aliases(character).live != version:
         return State.PUBLISHED, work.terms.reason
-    if live != work.terms.live:
-        now, then = live or "the bare base", work.terms.live or "the bare base"
-        return State.PUBLISHED, (
-            f"not promoted: {now} is live, and the gate compared with {then}; to go on:"
-            f" npc adapters promote {character} {version}"
-        )
-    repo.promote(character, version)
-    return State.PROMOTED, work.terms.reason
+    if repo.promote_over(character, compared, version):  # or it was, before this run was killed
+        return State.PROMOTED, work.terms.reason
+    now, then = repo.aliases(character).live or "the bare base", compared or "the bare base"
+    return State.PUBLISHED, (
+        f"not promoted: {now} is live, and the gate compared with {then}; to go on:"
+        f" npc adapters promote {character} {version}"
+    )
