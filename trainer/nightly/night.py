@@ -25,7 +25,7 @@ from trainer.nightly.policy import Method
 from trainer.nightly.recipe import Recipe
 from trainer.nightly.rerender import Rerendered, rerender
 from trainer.nightly.resuming import Past, Today
-from trainer.nightly.runs import Ending, Run, Terms
+from trainer.nightly.runs import Ending, Run, Terms, Trained
 from trainer.nightly.stages import Material
 from trainer.progress import Tell
 from trainer.settings import recorded
@@ -36,7 +36,7 @@ ROWS = tuple(
     for side in ("train", "held_out")
     for rows in ("pairs", "labels", "edits", "prompts")
 )
-STARTS_OVER = "from the base again: going on from the live version went too far from it"
+STARTS_OVER = "from the base again: the live version is as far from it as it may be"
 DELETED = "rows it was begun with were deleted since: a player was forgotten, or they expired"
 
 
@@ -155,12 +155,22 @@ class Night:
     def _past(self) -> Iterator[Past]:
         for run in runs.begun(self.job.runs, self.job.character):
             try:
-                terms, ending, verdict = run.read(Terms), run.find(Ending), run.find(Verdict)
+                past = _past_of(run)
             except RecordError:  # of another release, or damaged: no reason not to train
                 continue
-            if ending is not None:
-                failed = [row.name for row in verdict.rows if not row.passed] if verdict else []
-                yield Past(run.number, terms, ending, frozenset(failed))
+            if past is not None:
+                yield past
+
+
+def _past_of(run: Run) -> Past | None:
+    """None while it has not ended. Raises RecordError."""
+    ending, verdict, trained = run.find(Ending), run.find(Verdict), run.find(Trained)
+    if ending is None:
+        return None
+    failed = [row.name for row in verdict.rows if not row.passed] if verdict else []
+    nearness = trained.nearness if trained else None
+    scaled_back = nearness is not None and nearness.scale < 1
+    return Past(run.number, run.read(Terms), ending, frozenset(failed), scaled_back)
 
 
 def _counts(rows: Rerendered) -> dict[str, int]:

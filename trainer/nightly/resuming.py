@@ -37,6 +37,7 @@ class Past:
     terms: Terms
     ending: Ending
     failed_rules: frozenset[str] = frozenset()  # of the gate
+    scaled_back: bool = False  # its training led too far from the base
 
 
 def change(terms: Terms, today: Today) -> str | None:
@@ -66,12 +67,14 @@ def settled_by(terms: Terms, past: Iterable[Past]) -> int | None:
 
 
 def line_has_ended(version: str, past: Iterable[Past]) -> bool:
-    """Whether going on from a version was refused for its distance from the base.
+    """Whether going on from a version would lead nowhere, as its distance from the base tells.
 
-    Each night adds to that distance, so the next one would be refused too.
+    Each night adds to that distance. A version that was scaled back is as far as it may be, so
+    whatever is added to it is taken from it again; and going on may have been refused already.
     """
     return any(
-        one.terms.parent == version and one.failed_rules & FROM_THE_BASE and one.ending.settled
+        (one.ending.version == version and one.scaled_back)
+        or (one.terms.parent == version and one.failed_rules & FROM_THE_BASE and one.ending.settled)
         for one in past
     )
 

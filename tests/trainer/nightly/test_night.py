@@ -34,7 +34,7 @@ from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
 from trainer.nightly.runs import Ending, Nearness, State, Terms, Trained
 from trainer.nightly.stages import Material
-from trainer.progress import Desk, StepMetrics
+from trainer.progress import Desk, RunResult, StepMetrics
 
 #: In the order in which a run makes them, below its data folder.
 SIGNS = (
@@ -240,6 +240,21 @@ def test_a_line_that_went_too_far_starts_over_from_the_base(job: Job, tmp_path: 
     terms = begun(job).terms
     assert (terms.parent, terms.incumbent) == (None, live)
     assert STARTS_OVER in terms.reason
+
+
+@pytest.mark.parametrize(("scale", "goes_on"), [(1.0, True), (0.8, False)])
+def test_a_version_that_was_scaled_back_is_not_gone_on_from(
+    job: Job, tmp_path: Path, scale: float, goes_on: bool
+) -> None:
+    work, live = begun(job), live_version(job, tmp_path)
+    result = RunResult(
+        work.run.candidate, rows=8, refused_too_long=0, steps=2, train_s=1, history=()
+    )
+    work.run.write(Trained(result, "c" * 64, 1.0, Nearness(0.3, scale)))
+    endings.end(work.run, State.PROMOTED, ("enough",), live)
+    play(job, ENOUGH + 20)
+    terms = begun(job).terms
+    assert (terms.parent, terms.incumbent) == (live if goes_on else None, live)
 
 
 def test_starting_over_from_the_same_rows_is_tried_once(job: Job, tmp_path: Path) -> None:
