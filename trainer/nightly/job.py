@@ -5,14 +5,16 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from feedback_store.frozen_snapshots import turns_of
 from feedback_store.selection import Snapshot, select
 from feedback_store.store import Store
+from personas.persona import load_character
 from trainer.errors import ClaimedError, MissingStoreError
 from trainer.nightly import policy
+from trainer.nightly.forbidden import without_forbidden
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,14 @@ def still_stored(file: Path, snapshot: Snapshot) -> bool:
 def readiness(
     job: Job, thresholds: policy.Thresholds, method: policy.Method | None
 ) -> tuple[Snapshot, policy.Plan | policy.Wait]:
-    """What could be trained on now, and whether that is enough."""
-    snapshot = read_snapshot(job)
+    """What could be trained on now, and whether that is enough.
+
+    Rows that only the base's tokenizer can tell to be unfit are still among them.
+    """
+    persona = load_character(job.characters / job.character)
+    rows = without_forbidden(read_snapshot(job), persona)
+    dropped = {**rows.snapshot.dropped, **rows.dropped}
+    snapshot = replace(rows.snapshot, dropped=dropped)
     return snapshot, policy.decide(snapshot, thresholds, method)
 
 

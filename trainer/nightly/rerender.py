@@ -6,10 +6,9 @@ prompts that never come again, and ids of another tokenizer are noise. So a row 
 renders to other ids today gets those, with the history that went before its line; one that renders
 to the same stays as it is.
 
-A row is dropped, and counted, when today's persona cannot teach it: its line no longer fits, or
-nobody knows which of its messages were said and which were examples. So is every row that prefers
-what the gate forbids, whatever its ids: a taboo, a secret, a machine's talk, words nobody may say.
-Players shape a character within what its designer wants of it, and hostile ones do not at all.
+A row is dropped, and counted, when today's persona cannot teach it: its line no longer fits,
+nobody knows which of its messages were said and which were examples, or it prefers what is
+`forbidden` (of every row: leak words are never rendered, so the ids would not tell).
 """
 
 from collections import Counter
@@ -20,7 +19,6 @@ from enum import StrEnum
 from feedback_store.lessons import Edited, Labelled, Messages, Pair
 from feedback_store.likeness import AnyRow, texts
 from feedback_store.selection import Snapshot, changed
-from personas.checks import broken_taboos, leaked_secrets, out_of_character
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
 from personas.render import (
@@ -34,7 +32,7 @@ from personas.render import (
     prompt,
     reply_ids,
 )
-from trainer.examination.safety import unsafe
+from trainer.nightly.forbidden import without_forbidden
 
 
 class Unfit(StrEnum):
@@ -44,14 +42,6 @@ class Unfit(StrEnum):
     """Its persona's examples cannot be told from what was said: no first turn of then is left."""
     LINE_TOO_LONG = "line_too_long"
     """The player's line and the longer reply do not fit beside today's persona."""
-    BREAKS_TABOO = "breaks_taboo"
-    """What it prefers says a word of one of today's taboos."""
-    LEAKS_SECRET = "leaks_secret"
-    """What it prefers says a leak word of one of today's secrets."""
-    OUT_OF_CHARACTER = "out_of_character"
-    """What it prefers talks as a machine, or for the player."""
-    UNSAFE_WORDS = "unsafe_words"
-    """What it prefers says what no character may say."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Rerendered:
 
     snapshot: Snapshot
     rerendered: int  # whose prompt is another one now
-    dropped: Mapping[str, int]  # by Unfit
+    dropped: Mapping[str, int]  # by Unfit or Forbidden
 
 
 def rerender(
@@ -71,9 +61,11 @@ def rerender(
     A changed prompt leaves room for the row's replies in `max_tokens`; its oldest history goes
     first. A snapshot that needs no change is returned itself.
     """
+    permitted = without_forbidden(snapshot, persona)
     today = _Today(snapshot.openings, persona, tokenizer, max_tokens)
-    made = changed(snapshot, today)
-    return Rerendered(made, today.rerendered, dict(sorted(today.dropped.items())))
+    made = changed(permitted.snapshot, today)
+    dropped = {**permitted.dropped, **today.dropped}
+    return Rerendered(made, today.rerendered, dict(sorted(dropped.items())))
 
 
 class _Today:
@@ -92,7 +84,7 @@ class _Today:
         self._tokenizer, self._max_tokens = tokenizer, max_tokens
 
     def __call__(self, row: AnyRow) -> AnyRow | None:
-        made = self._unfit(row) or self._served(row)
+        made = self._served(row)
         if isinstance(made, Unfit):
             self.dropped[made] += 1
             return None
@@ -100,16 +92,6 @@ class _Today:
             return row
         self.rerendered += 1
         return replace(row, prompt_ids=made.ids, messages=_plain(made.messages))
-
-    def _unfit(self, row: Pair | Labelled | Edited) -> Unfit | None:
-        preferred = _preferred(row)
-        forbidden = {
-            Unfit.BREAKS_TABOO: broken_taboos(preferred, self._persona),
-            Unfit.LEAKS_SECRET: leaked_secrets(preferred, self._persona),
-            Unfit.OUT_OF_CHARACTER: out_of_character(preferred),
-            Unfit.UNSAFE_WORDS: unsafe(preferred),
-        }
-        return next((why for why, found in forbidden.items() if found), None)
 
     def _served(self, row: Pair | Labelled | Edited) -> Prompt | Unfit | None:
         """The row's prompt today; None = the one it has."""
@@ -141,17 +123,6 @@ def _history(said: Messages, opening: int | None) -> Sequence[Line] | None:
         return None
     speakers = {"user": Speaker.PLAYER, "assistant": Speaker.CHARACTER}
     return [Line(speakers[message["role"]], message["content"]) for message in said[opening:-1]]
-
-
-def _preferred(row: Pair | Labelled | Edited) -> str:
-    """The text that the row teaches to say; "" when it teaches none."""
-    match row:
-        case Pair(chosen=chosen):
-            return chosen
-        case Labelled(desirable=False):
-            return ""
-        case Labelled(completion=completion) | Edited(completion=completion):
-            return completion
 
 
 def _plain(said: Sequence[Message]) -> Messages:

@@ -11,6 +11,7 @@ from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import Line, Speaker, prompt
 from tests.feedback_store.feedback_log import TURN, Log, held_out, trained
+from trainer.nightly.forbidden import Forbidden
 from trainer.nightly.rerender import Unfit, rerender
 
 LINE = "What metal is this?"
@@ -172,47 +173,10 @@ def test_what_was_said_without_a_known_opening_is_dropped_and_counted(
     assert rerender(log.selected(), today, tokenizer, ROOMY).dropped == {Unfit.HISTORY_UNKNOWN: 2}
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "why"),
-    [
-        ("by the waves", "good iron", Unfit.BREAKS_TABOO),
-        ("locking pin,", "locking pin, good iron,", Unfit.LEAKS_SECRET),
-    ],
-)
-def test_what_today_must_not_be_said_is_not_learned(
-    log: Log, tmp_path: Path, tokenizer: FakeTokenizer, old: str, new: str, why: Unfit
+def test_rows_that_prefer_what_is_forbidden_are_among_the_dropped(
+    log: Log, tmp_path: Path, tokenizer: FakeTokenizer
 ) -> None:
-    stricter = edited(tmp_path / "stricter", old, new)
+    stricter = edited(tmp_path / "stricter", "by the waves", "good iron")
     made = rerender(log.selected(), stricter, tokenizer, ROOMY)
     assert trained(made.snapshot) == ()
-    assert made.dropped == {why: 2}
-
-
-def test_a_disliked_reply_may_break_a_taboo(
-    mira: Persona, tmp_path: Path, tokenizer: FakeTokenizer
-) -> None:
-    log = Log()
-    spoken(log, mira, "t1")
-    log.did("t1", Thumb(False))
-    stricter = edited(tmp_path / "stricter", "by the waves", "nothing but iron")
-    made = rerender(log.selected(), stricter, tokenizer, ROOMY)
-    assert (made.rerendered, made.dropped) == (1, {})
-
-
-@pytest.mark.parametrize(
-    ("wanted", "why"),
-    [
-        ("As an AI, I have no forge.", Unfit.OUT_OF_CHARACTER),
-        ("Iron.\nPlayer: thank you!", Unfit.OUT_OF_CHARACTER),
-        ("Iron, and I know where you live.", Unfit.UNSAFE_WORDS),
-    ],
-)
-def test_players_cannot_teach_what_the_gate_forbids(
-    mira: Persona, tokenizer: FakeTokenizer, wanted: str, why: Unfit
-) -> None:
-    log = Log()
-    spoken(log, mira, "t1")
-    log.did("t1", Edit(wanted))
-    made = rerender(log.selected(), mira, tokenizer, ROOMY)
-    assert trained(made.snapshot) == ()
-    assert made.dropped == {why: 2}
+    assert made.dropped == {Forbidden.BREAKS_TABOO: 2}

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from feedback_store.records import Edit
 from personas.adapter_repo import AdapterRepo, content_hash
 from personas.persona import load_characters
-from tests.trainer.guard import ENOUGH, WITH_HEAD, ignore, job_in, play, recipe, thumbed
+from tests.trainer.guard import ENOUGH, FEW, WITH_HEAD, ignore, job_in, play, recipe, thumbed
 from trainer import gate
 from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterError
 from trainer.heads import head_card
-from trainer.nightly import retrain
-from trainer.nightly.job import Job
+from trainer.nightly import policy, retrain
+from trainer.nightly.job import Job, readiness
 from trainer.nightly.retrain import Outcome
 from trainer.nightly.runs import Headed, State
 
@@ -143,3 +144,11 @@ def test_the_command_answers_in_json(job: Job) -> None:
     )
     assert done.returncode == 3
     assert json.loads(done.stdout)["state"] == "waiting"
+
+
+def test_readiness_counts_what_the_night_would_train_on(job: Job) -> None:
+    play(job, ENOUGH, lambda turn: Edit("As an AI, I cannot say."))
+    snapshot, decision = readiness(job, policy.Thresholds(**FEW), None)
+    assert isinstance(decision, policy.Wait)
+    assert snapshot.train_pairs == ()
+    assert snapshot.dropped["out_of_character"] > 0
