@@ -4,9 +4,9 @@ Simulated players of a stated taste play against a real server, a night of train
 the next evening under the new version. Judges of the same taste, whom no training sees, ask
 questions that no player asked, before and after. `judgement` says what the figures mean.
 
-Results are `learning.json`, `learning.png` and `learning.svg`, written after every night. With
-`--scratch`, a run that was broken off goes on where it stopped, and nights can be added. A quick
-run has file names of its own.
+Results are `learning.json` and `learning.png`, written after every night. With `--scratch`, a run
+that was broken off goes on where it stopped, and nights can be added. A quick run has file names
+of its own.
 """
 
 from __future__ import annotations

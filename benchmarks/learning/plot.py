@@ -14,11 +14,9 @@ from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
 from benchmarks.learning.results import Found
 from benchmarks.measures import Measured
 
-_SUFFIXES = (".png", ".svg")
-
 
 def draw(stem: Path, found: Found, title: str) -> None:
-    """Draw what there is as STEM.png and STEM.svg; nothing without a course or a part."""
+    """Draw what there is as STEM.png; nothing without a course or a part."""
     if not found.courses and not found.portions:
         return
     figure = Figure(figsize=(16, 6), layout="constrained")
@@ -30,8 +28,7 @@ def draw(stem: Path, found: Found, title: str) -> None:
     if found.courses:
         liked.legend(fontsize=7)
     figure.suptitle(title, fontsize=10)
-    for suffix in _SUFFIXES:
-        figure.savefig(f"{stem}{suffix}", dpi=120)
+    figure.savefig(f"{stem}.png", dpi=120)
 
 
 def _liked(judgement: Judgement) -> tuple[float, float]:

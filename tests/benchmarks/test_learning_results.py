@@ -63,7 +63,7 @@ def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
     some = Found("same").with_course("x", course(TasteName.BLUNT, 0.5, 0.4))
     some = some.with_portions(Portions("blunt", (Portion(12, judgement(), 9.0),)))
     plot.draw(tmp_path / "some.quick", some, "title")
-    assert {path.name for path in tmp_path.iterdir()} == {"some.quick.png", "some.quick.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == {"some.quick.png"}
 
 
 def test_a_quick_run_keeps_its_results_apart(tiny_model: Path, tmp_path: Path) -> None:
