@@ -1,4 +1,4 @@
-"""Experiments one after the other, within a budget of time, each written down when it ends."""
+"""Experiments one after the other, within a budget of time, written down night by night."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard
 from benchmarks.learning.results import Found
-from benchmarks.learning.stages import stage
+from benchmarks.learning.stages import Stages, stage
 from benchmarks.learning.world import Ground, served, world
 from benchmarks.stage import CORES
 from npc_server import models
@@ -88,7 +88,8 @@ class Campaign:
         if not todo and parts is None:
             return
         if self.again:
-            shutil.rmtree(self.ground.scratch, ignore_errors=True)
+            for one in todo:
+                shutil.rmtree(Stages(self.ground.scratch, one).evening(1), ignore_errors=True)
         bare = await self._bare()
         needs = PORTION_NIGHTS * len(rows) if parts else 0.0
         left = needs + sum(self._nights_left(one) for one in todo)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from feedback_store.selection import Snapshot, select
-from feedback_store.store import Store
 from npc_server import models
 from npc_server.engine.llama import Vocab
 from npc_server.own_process import Report
@@ -16,6 +14,7 @@ from trainer.base import ensure_base
 from trainer.lora import StartingPoint
 from trainer.methods.rehearsal import rehearsals
 from trainer.methods.teachings import TEACHINGS
+from trainer.nightly.job import snapshot_of
 from trainer.nightly.policy import Method
 from trainer.progress import Desk
 
@@ -36,7 +35,7 @@ def teach(report: Report, workplace: Workplace, pairs: int) -> str:
     The pairs are in the order of their hashes, so fewer are a random part of more.
     """
     persona, vocab = workplace.persona, Vocab(workplace.base)
-    snapshot = _snapshot(workplace)
+    snapshot = snapshot_of(workplace.data / "feedback.db", persona.id)
     teaching = TEACHINGS[Method.DPO]
     config = teaching.config()
     examples = rehearsals(persona, vocab, config.schedule.max_tokens)
@@ -56,9 +55,3 @@ def teach(report: Report, workplace: Workplace, pairs: int) -> str:
         persona_version=persona.version,
     )
     return AdapterRepo(workplace.data / "adapters").publish(draft, folder).version
-
-
-def _snapshot(workplace: Workplace) -> Snapshot:
-    character = workplace.persona.id
-    with Store.open(workplace.data / "feedback.db") as store:
-        return select(character, store.turns(character), store.events(character))

@@ -1,4 +1,4 @@
-"""`learning.json`: what was found so far, written after every experiment, read to go on.
+"""`learning.json`: what was found so far, written after every night, read to go on.
 
 What was found belongs to its conditions (base, persona, how much was asked): under other ones
 everything is done again.

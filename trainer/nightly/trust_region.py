@@ -33,6 +33,7 @@ MOST_STEPS = 8  # two or three are usual
 def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
     """Scale an adapter back, in place, until it is at most `max_kl` nats a token from the base.
 
+    One that is not near after `MOST_STEPS` stays as it is then: the gate judges it like any other.
     Raises BaseModelError and AdapterError.
     """
     use_all_cores()

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods.replay import Rows
+from trainer.nightly.policy import Method
+from trainer.nightly.recipe import FULL
 from trainer.own_base import full, merged
 from trainer.progress import Desk, RunResult
 
@@ -44,6 +46,6 @@ class Way:
 
 
 #: On the disk: the file, and the copy it is read back from.
-MERGED = Way("sft", merged.run, copies=2)
+MERGED = Way(Method.SFT.value, merged.run, copies=2)
 #: Also two checkpoints of the model, with two moments for each weight.
-ALL_WEIGHTS = Way("full", full.run, copies=8)
+ALL_WEIGHTS = Way(FULL, full.run, copies=8)
