@@ -27,6 +27,7 @@ from trainer.errors import TrainerError, TrainingError
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
 from trainer.progress import Desk, RunResult
 from trainer.settings import CommonSettings, TrainingSettings
+from trainer.wandering import Wandering
 from trainer.watch import Watch
 
 EVALUATE_EVERY = 0.1  # of all steps, when a schedule has patience
@@ -43,10 +44,13 @@ def teach(
     out_dir: Path,
     desk: Desk,
     build: Build,
+    *,
+    speaks: bool = True,
 ) -> RunResult:
     """Train an adapter from `start` and write its two files into `out_dir`.
 
     `build` makes TRL's trainer from the policy and the common arguments, and does not start it.
+    What `speaks` is a voice, and is asked now and then how far from the base it is.
     Checkpoints are removed when the adapter is saved. Raises ConfigError, MissingLibraryError,
     AdapterError and BaseModelError before training, TrainingError with its history during it.
     """
@@ -58,7 +62,10 @@ def teach(
 
     def built(arguments: Arguments) -> Trainer:
         with unrounded(policy):
-            return build(policy, {**arguments, "learning_rate": rate})
+            trainer = build(policy, {**arguments, "learning_rate": rate})
+        if speaks:
+            trainer.add_callback(Wandering(trainer, policy, start.tokenizer))
+        return trainer
 
     def save() -> Path:
         save_adapter(policy, start.base_dir, out_dir)

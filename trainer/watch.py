@@ -15,6 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trainer import checkpoints
 from trainer.errors import DivergedError, WrongReferenceError
 from trainer.progress import Desk, Evaluation, Progress, StepMetrics
+from trainer.wandering import BASE_KL
 
 REWARDS = ("rewards/margins", "rewards/chosen", "rewards/rejected")
 
@@ -30,6 +31,7 @@ class Watch(TrainerCallback):
         self.history: list[StepMetrics] = []
         self.evaluations: list[Evaluation] = []
         self.resumed_at_step = 0
+        self._base_kl: float | None = None  # of the step that is under way
         self._desk, self._inputs, self._patience = desk, inputs, patience
         self._started_at = self._saved_at = time.monotonic()
 
@@ -84,8 +86,10 @@ class Watch(TrainerCallback):
         self._saved_at = time.monotonic()
 
     def _record(self, step: int, logs: dict[str, Any]) -> None:
+        self._base_kl = logs.get(BASE_KL, self._base_kl)
         if "loss" in logs:
-            self.history.append(_step_metrics(step, logs))
+            self.history.append(_step_metrics(step, logs, self._base_kl))
+            self._base_kl = None
         if "eval_loss" in logs:
             self.evaluations.append(Evaluation(step, float(logs["eval_loss"])))
 
@@ -113,7 +117,7 @@ def check(metrics: StepMetrics, logs: dict[str, Any], compares: bool) -> None:
         raise WrongReferenceError(f"policy and reference differ before the first update: {rewards}")
 
 
-def _step_metrics(step: int, logs: dict[str, Any]) -> StepMetrics:
+def _step_metrics(step: int, logs: dict[str, Any], base_kl: float | None) -> StepMetrics:
     def number(*keys: str) -> float | None:
         return next((float(logs[key]) for key in keys if key in logs), None)
 
@@ -125,4 +129,5 @@ def _step_metrics(step: int, logs: dict[str, Any]) -> StepMetrics:
         kl=number("kl"),
         grad_norm=number("grad_norm"),
         learning_rate=number("learning_rate"),
+        base_kl=base_kl,
     )

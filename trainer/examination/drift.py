@@ -19,13 +19,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from personas.render import Tokenizer
+from trainer.divergence import divergence, next_chances, windows_of
 from trainer.gate import Drift
 from trainer.lora import load_voice
 from trainer.progress import Counter, OnProgress
 from trainer.training import use_all_cores
-
-WINDOW_TOKENS = 256
-MOST_TOKENS = 1536  # a tokenizer of bytes would make many thousands of the text
 
 
 @dataclass(frozen=True)
@@ -75,25 +73,6 @@ def general_text() -> str:
 def general_windows(tokenizer: Tokenizer) -> list[tuple[int, ...]]:
     """The frozen text as ids, in portions of at least two."""
     return windows_of(general_text(), tokenizer)
-
-
-def windows_of(text: str, tokenizer: Tokenizer) -> list[tuple[int, ...]]:
-    """A text as ids, up to a limit, in portions of at least two."""
-    ids = tokenizer.encode(text)[:MOST_TOKENS]
-    portions = [tuple(ids[at : at + WINDOW_TOKENS]) for at in range(0, len(ids), WINDOW_TOKENS)]
-    return [portion for portion in portions if len(portion) > 1]
-
-
-def next_chances(model: PreTrainedModel, window: Sequence[int]) -> Tensor:
-    """Log-probabilities of every next token, (position, vocabulary), in nats."""
-    with torch.inference_mode():
-        logits: Tensor = model(input_ids=torch.tensor([window])).logits[0]
-    return logits.float().log_softmax(-1)
-
-
-def divergence(own: Tensor, base: Tensor) -> float:
-    """KL(own || base) of log-probabilities (position, vocabulary), over all positions, in nats."""
-    return float((own.exp() * (own - base)).sum())
 
 
 def _counted(chances: Tensor, counter: Counter) -> Tensor:

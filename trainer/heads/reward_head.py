@@ -119,6 +119,7 @@ def run(
         out_dir,
         desk,
         lambda policy, arguments: build(config, told, words, policy, start.base_dir, arguments),
+        speaks=False,
     )
     found = _judged(start.base_dir, out_dir, words, judges)
     head_card.write(_card(config, words, start, taught, found), out_dir)

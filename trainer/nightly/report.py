@@ -20,6 +20,7 @@ TITLES = {
     "margin": "Margin of chosen over rejected",
     "accuracy": "Share of pairs ranked right",
     "kl": "KL from where it began, nats",
+    "base_kl": "KL from the base, nats a token",
     "learning_rate": "Learning rate",
     "grad_norm": "Gradient norm",
 }
@@ -60,7 +61,7 @@ def _compared(found: Measurements) -> list[tuple[str, Markup]]:
     before, after = ([float(reply.words) for reply in voice.heard] for voice in voices)
     charts = [("Words of a reply", histogram("Words of a reply", before, after))]
     if found.drift is not None:
-        title = "KL from the base, nats a token"
+        title = "KL from the base on the gate's text, nats a token"
         drawn = two_bars(title, found.drift.incumbent_kl, found.drift.candidate_kl)
         charts.append((title, drawn))
     return [(title, Markup(chart)) for title, chart in charts if chart]

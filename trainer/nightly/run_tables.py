@@ -10,6 +10,7 @@ Exit codes: 0 shown, 3 there is no such run.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,7 +97,7 @@ def details(run: Run) -> dict[str, Any]:
         for name, part in found.items()
     }
     report = str(run.report) if run.report.exists() else None
-    return {**summary(run), **parts, "report": report}
+    return {**summary(run), **parts, "distance": _distance(run), "report": report}
 
 
 def _print(run: Run) -> None:
@@ -167,6 +168,11 @@ def _state(run: Run, ending: Ending | None) -> str:
     if ending is not None:
         return ending.state.value
     return UNREADABLE if runs.has_ended(run) else UNFINISHED
+
+
+def _distance(run: Run) -> dict[str, Any] | None:
+    trained = run.legible(Trained)
+    return asdict(trained.nearness) if trained and trained.nearness else None
 
 
 def _preference(verdict: Verdict | None) -> float | None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainer.examination.drift import divergence, next_chances, windows_of
+from trainer.divergence import divergence, next_chances, plain_text, windows_of
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_voice
 from trainer.nightly.runs import Nearness
 from trainer.training import use_all_cores
@@ -51,11 +50,6 @@ def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
         scale *= step
         kl = _mean_divergence(adapter, start, windows, expected)
     return Nearness(trained_kl, scale)
-
-
-def plain_text() -> str:
-    """The text it is measured on."""
-    return (resources.files("trainer.nightly") / "plain_text.txt").read_text("utf-8")
 
 
 def _mean_divergence(

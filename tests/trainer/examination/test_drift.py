@@ -9,7 +9,8 @@ from torch.nn import functional
 
 from npc_server.engine.llama import Vocab
 from tests.trainer.rows import pairs
-from trainer.examination.drift import general_text, general_windows, measure_drift, next_chances
+from trainer.divergence import next_chances
+from trainer.examination.drift import general_text, general_windows, measure_drift
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
 from trainer.progress import Desk, Progress

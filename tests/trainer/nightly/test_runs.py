@@ -11,7 +11,8 @@ from trainer.errors import DiskError, RecordError, UnknownRunError
 from trainer.nightly import disk, runs
 from trainer.nightly.recipe import Upkeep
 from trainer.nightly.run_tables import app
-from trainer.nightly.runs import Ending, Run, State, Terms
+from trainer.nightly.runs import Ending, Nearness, Run, State, Terms, Trained
+from trainer.progress import RunResult
 
 TERMS = Terms(
     character="mira",
@@ -105,6 +106,16 @@ def test_one_run_is_shown_with_settings_counts_and_curves(tmp_path: Path) -> Non
         assert part in shown
     told = json.loads(printed("show", "1", f"--runs={tmp_path}", "--json"))
     assert told["job"]["snapshot_hash"] == TERMS.snapshot_hash
+    assert told["distance"] is None
+
+
+def test_what_was_taken_back_of_a_training_is_told(tmp_path: Path) -> None:
+    run = ended(tmp_path)
+    taught = RunResult(run.candidate, rows=1, refused_too_long=0, steps=1, train_s=1, history=())
+    run.write(Trained(taught, "c" * 64, 1.0, Nearness(trained_kl=0.3, scale=0.5)))
+    assert "scaled to 0.50" in printed("show", "1", f"--runs={tmp_path}")
+    told = json.loads(printed("show", "1", f"--runs={tmp_path}", "--json"))
+    assert told["distance"] == {"trained_kl": 0.3, "scale": 0.5}
 
 
 def test_old_candidates_go_first_and_records_stay(tmp_path: Path) -> None:

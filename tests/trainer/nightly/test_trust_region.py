@@ -7,11 +7,12 @@ import pytest
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import content_hash
 from tests.trainer.rows import pairs
+from trainer.divergence import plain_text
 from trainer.examination.drift import general_text
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
 from trainer.nightly.runs import Nearness
-from trainer.nightly.trust_region import keep_near, plain_text
+from trainer.nightly.trust_region import keep_near
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 

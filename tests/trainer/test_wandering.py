@@ -1,0 +1,79 @@
+"""What the curve of a training's distance from the base promises, on a tiny real model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from npc_server.engine.llama import Vocab
+from personas.adapter_repo import content_hash
+from tests.trainer.rows import pairs
+from trainer.divergence import divergence, next_chances, plain_text, windows_of
+from trainer.lora import StartingPoint, load_base, load_voice
+from trainer.methods import dpo
+from trainer.progress import Desk, Progress, RunResult
+from trainer.settings import LoraShape, Schedule
+from trainer.wandering import LOOKS, MOST_TOKENS, is_due
+
+CONFIG = dpo.Config(
+    lora=LoraShape(rank=4, alpha=8),
+    schedule=Schedule(
+        learning_rate=5e-3, epochs=2, batch_rows=2, micro_batch_rows=2, rehearsed_share=0
+    ),
+)
+
+
+def ignore(progress: Progress) -> None:
+    assert progress.total_steps > 0
+
+
+@pytest.fixture
+def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
+    return StartingPoint(base_dir, tokenizer, None)
+
+
+@pytest.fixture
+def trained(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> RunResult:
+    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "a", Desk(ignore))
+
+
+def seen(result: RunResult) -> list[float]:
+    return [step.base_kl for step in result.history if step.base_kl is not None]
+
+
+def test_the_distance_begins_at_the_base_and_grows(trained: RunResult) -> None:
+    distances = seen(trained)
+    assert distances[0] == 0.0
+    assert distances == sorted(distances)
+    assert distances[-1] > 0.0
+
+
+def test_a_training_that_goes_on_begins_where_the_parent_is(
+    trained: RunResult, start: StartingPoint, tokenizer: Vocab, tmp_path: Path
+) -> None:
+    window = windows_of(plain_text(), tokenizer)[0][:MOST_TOKENS]
+    base, voice = load_base(start.base_dir), load_voice(start.base_dir, trained.adapter)
+    nats = divergence(next_chances(voice, window), next_chances(base, window)) / len(window)
+    onwards = replace(start, adapter=trained.adapter)
+    result = dpo.run(CONFIG, pairs(8, tokenizer), (), onwards, tmp_path / "b", Desk(ignore))
+    assert seen(result)[0] == pytest.approx(nats, rel=1e-3)
+
+
+def test_looking_changes_no_byte(
+    trained: RunResult,
+    start: StartingPoint,
+    tokenizer: Vocab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainer.wandering.is_due", lambda done, total: False)
+    blind = dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "b", Desk(ignore))
+    assert not seen(blind)
+    assert content_hash(blind.adapter) == content_hash(trained.adapter)
+
+
+@pytest.mark.parametrize("total", [1, 5, 32, 100])
+def test_looks_are_few_and_include_the_first_and_the_last_step(total: int) -> None:
+    due = [done for done in range(total) if is_due(done, total)]
+    assert (due[0], due[-1]) == (0, total - 1)
+    assert len(due) <= 2 * LOOKS
