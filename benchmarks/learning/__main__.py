@@ -2,7 +2,8 @@
 
 Simulated players of a stated taste play against a real server, a night of training follows, then
 the next evening under the new version. Judges of the same taste, whom no training sees, ask
-questions that no player asked, before and after. `judgement` says what the figures mean.
+questions that no player asked, before and after. `judgement` says what the figures mean. Candidates
+that the gate refuses are judged as well, apart from what went live.
 
 Results are `learning.json` and `learning.png`, written after every night. With `--scratch`, a run
 that was broken off goes on where it stopped, and nights can be added. A quick run has file names

@@ -18,6 +18,7 @@ from benchmarks.learning.evening import Evening, evening
 from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard, Judgement, judged
+from benchmarks.learning.refusal import hear_refused
 from benchmarks.learning.stages import Stages, stage
 from benchmarks.learning.world import LEARNER, Ground, World, served, world
 
@@ -38,6 +39,7 @@ class Night:
     gate: tuple[Mapping[str, Any], ...]  # the gate's rows; empty when it was not asked
     judgement: Judgement
     seconds: float  # for all of it
+    refused: Judgement | None = None  # of the candidate that the gate kept from going live
 
 
 @dataclass(frozen=True)
@@ -100,11 +102,15 @@ async def _morning(
         here = world(ground, data, stages.experiment.settings)
         outcome = await here.npc("train", LEARNER, "--no-promote")
         heard = await _heard(here, ground, outcome)
+        refused = await _refused(here, ground, outcome)
         judgement = judged(taste, ground.persona, bare, heard or bare)
         if not heard and course.nights:
             judgement = course.nights[-1].judgement  # nothing else went live
         seconds = played.seconds + time.monotonic() - begun
-        night = _night(here, number, played, outcome, judgement, seconds)
+        night = replace(
+            _night(here, number, played, outcome, judgement, seconds),
+            refused=judged(taste, ground.persona, bare, refused) if refused else None,
+        )
     replies = heard.replies if heard else course.replies
     return replace(course, nights=(*course.nights, night), replies=replies)
 
@@ -116,6 +122,13 @@ async def _heard(here: World, ground: Ground, outcome: Mapping[str, Any]) -> Hea
     async with served(here) as client:
         await client.promote(LEARNER, outcome["version"])
         return await hear(here, client, ground, outcome["version"])
+
+
+async def _refused(here: World, ground: Ground, outcome: Mapping[str, Any]) -> Heard | None:
+    """What a refused candidate would have said; None if there is none."""
+    if outcome["state"] != "rejected":
+        return None
+    return await hear_refused(here, ground, outcome["run"])
 
 
 def _of_night(ground: Ground, number: int, nights: int, what: str, done: int, total: int) -> None:

@@ -14,6 +14,8 @@ from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
 from benchmarks.learning.results import Found
 from benchmarks.measures import Measured
 
+_LIVE, _REFUSED = "tab:blue", "lightsteelblue"
+
 
 def draw(stem: Path, found: Found, title: str) -> None:
     """Draw what there is as STEM.png; nothing without a course or a part."""
@@ -54,15 +56,18 @@ def _nights(
 
 
 def _bars(axes: Axes, courses: Mapping[str, Course]) -> None:
-    shares = [course.nights[0].judgement.preferred for course in courses.values()]
+    firsts = [course.nights[0] for course in courses.values()]
+    shares = [(night.refused or night.judgement).preferred for night in firsts]
     places = range(len(shares))
-    axes.barh(places, [share.value for share in shares], xerr=_errors(shares), capsize=2)
+    colors = [_REFUSED if night.refused else _LIVE for night in firsts]
+    values = [share.value for share in shares]
+    axes.barh(places, values, xerr=_errors(shares), capsize=2, color=colors)
     axes.set_yticks(places, list(courses), fontsize=7)
     axes.invert_yaxis()
     axes.axvline(0.5, color="black", linewidth=0.8)
     axes.axvline(LEARNED_PREFERRED, color="black", linewidth=0.8, linestyle="dashed")
     axes.set_xlim(0, 1)
-    axes.set_title("preferred over the base after night one (95 %)", fontsize=9)
+    axes.set_title("preferred over the base after night one (95 %), pale: refused", fontsize=9)
 
 
 def _portions(axes: Axes, found: Found) -> None:

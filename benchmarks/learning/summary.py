@@ -27,12 +27,17 @@ _COLUMNS = (
 
 
 def table(found: Found) -> Table:
-    """All that was found; figures are of the version that was live in the morning."""
+    """All that was found; figures are of the version that was live in the morning.
+
+    A line of its own tells what a refused candidate would have been.
+    """
     columns = (Column(name, no_wrap=True) for name in _COLUMNS)
     shown = Table(Column("experiment", overflow="fold"), *columns, box=None)
     for name, course in found.courses.items():
         for night in course.nights:
             shown.add_row(*_of_night(name, night))
+            if night.refused:
+                shown.add_row(name, str(night.number), "its candidate", "", *_facts(night.refused))
     for taste, parts in found.portions.items():
         for part in parts.portions:
             facts = _facts(part.judgement)

@@ -58,6 +58,17 @@ def test_a_rejection_is_told_by_the_rules_that_were_broken() -> None:
     assert summary.table(found).row_count == 1
 
 
+def test_a_refused_candidate_has_a_line_of_its_own(tmp_path: Path) -> None:
+    refused = replace(night(1, judgement(0.0), "rejected"), refused=judgement(0.6))
+    course = Course("blunt", "mixed", AUTO, (refused,), ())
+    found = Found("same", heard(BAD)).with_course("blunt/mixed/auto", course)
+    assert summary.table(found).row_count == 2
+    results.write(tmp_path / "learning.json", "base.gguf", found)
+    assert results.read(tmp_path / "learning.json", "same") == found
+    plot.draw(tmp_path / "learning", found, "a title")
+    assert (tmp_path / "learning.png").stat().st_size > 0
+
+
 def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
     plot.draw(tmp_path / "none", Found("same"), "title")
     some = Found("same").with_course("x", course(TasteName.BLUNT, 0.5, 0.4))
