@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.learning import population
 from benchmarks.learning.evening import Evening, evening
-from benchmarks.learning.experiment import Experiment
+from benchmarks.learning.experiment import AUTO, Experiment, Kind
 from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard, Judgement, judged
 from benchmarks.learning.refusal import hear_refused
@@ -51,6 +51,10 @@ class Course:
     method: str
     nights: tuple[Night, ...]
     replies: tuple[tuple[str, ...], ...]  # to the held-out questions, in the last morning
+
+    def is_usual(self) -> bool:
+        """Whether it is one of mixed feedback, taught as the rows decide."""
+        return self.kind == Kind.MIXED and self.method == AUTO
 
 
 #: Called with a course when another of its nights is over.

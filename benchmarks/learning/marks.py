@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.learning.course import Course
-from benchmarks.learning.experiment import AUTO, Kind, TasteName
+from benchmarks.learning.experiment import TasteName
 from benchmarks.marks import Mark
 from benchmarks.measures import Measured, measured
 
@@ -42,11 +42,7 @@ _TASTES = tuple(
 
 def figures(courses: Sequence[Course]) -> Mapping[str, Measured]:
     """What the courses of mixed feedback, taught as the rows decide, say; others are left out."""
-    usual = {
-        course.taste: course
-        for course in courses
-        if course.kind == Kind.MIXED and course.method == AUTO
-    }
+    usual = {course.taste: course for course in courses if course.is_usual()}
     tastes = [usual[taste] for taste in _TASTES if taste in usual]
     return {
         **_learned(tastes),

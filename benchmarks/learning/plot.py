@@ -13,6 +13,7 @@ from benchmarks.learning.course import Course
 from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
 from benchmarks.learning.results import Found
 from benchmarks.measures import Measured
+from trainer.nightly.runs import State
 
 _LIVE, _REFUSED = "tab:blue", "lightsteelblue"
 
@@ -47,22 +48,24 @@ def _nights(
     title: str,
     of: Callable[[Judgement], tuple[float, float]],
 ) -> None:
-    for name, course in courses.items():
+    for course in filter(Course.is_usual, courses.values()):
         before, _ = of(course.nights[0].judgement)
         values = [before, *(of(night.judgement)[1] for night in course.nights)]
-        axes.plot(range(len(values)), values, marker="o", markersize=3, label=name)
+        axes.plot(range(len(values)), values, marker="o", markersize=3, label=course.taste)
     _finish(axes, title, "night")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _bars(axes: Axes, courses: Mapping[str, Course]) -> None:
-    firsts = [course.nights[0] for course in courses.values()]
-    shares = [(night.refused or night.judgement).preferred for night in firsts]
-    places = range(len(shares))
-    colors = [_REFUSED if night.refused else _LIVE for night in firsts]
-    values = [share.value for share in shares]
-    axes.barh(places, values, xerr=_errors(shares), capsize=2, color=colors)
-    axes.set_yticks(places, list(courses), fontsize=7)
+    for place, course in enumerate(courses.values()):
+        first = course.nights[0]
+        if first.state == State.WAITING:
+            axes.text(0.02, place, "too little to train on", fontsize=7, va="center")
+            continue
+        share = (first.refused or first.judgement).preferred
+        color = _LIVE if first.state == State.PUBLISHED else _REFUSED
+        axes.barh(place, share.value, xerr=_errors([share]), capsize=2, color=color)
+    axes.set_yticks(range(len(courses)), list(courses), fontsize=7)
     axes.invert_yaxis()
     axes.axvline(0.5, color="black", linewidth=0.8)
     axes.axvline(LEARNED_PREFERRED, color="black", linewidth=0.8, linestyle="dashed")
