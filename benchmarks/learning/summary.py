@@ -10,20 +10,9 @@ from benchmarks.learning.course import Night, failed_rules
 from benchmarks.learning.judgement import Judgement
 from benchmarks.learning.results import Found
 
-# Out of role: the share of replies out of character. Changes are from the bare base; intervals are
-# in the file.
-_COLUMNS = (
-    "night",
-    "ended",
-    "pairs",
-    "liked",
-    "gain",
-    "preferred",
-    "probes",
-    "out of role",
-    "perplexity",
-    "min",
-)
+# Short, so that a line fits into 80 columns: preferred share, change of the replies out of role,
+# perplexity as a factor. Probes and role are changes from the bare base; intervals are in the file.
+_COLUMNS = ("#", "ended", "pairs", "liked", "pref.", "probes", "role", "perpl.", "min")
 
 
 def table(found: Found) -> Table:
@@ -31,17 +20,17 @@ def table(found: Found) -> Table:
 
     A line of its own tells what a refused candidate would have been.
     """
-    columns = (Column(name, no_wrap=True) for name in _COLUMNS)
-    shown = Table(Column("experiment", overflow="fold"), *columns, box=None)
+    columns = (Column(name, no_wrap=True) for name in ("experiment", *_COLUMNS))
+    shown = Table(*columns, box=None, padding=(0, 1, 0, 0))
     for name, course in found.courses.items():
         for night in course.nights:
             shown.add_row(*_of_night(name, night))
             if night.refused:
-                shown.add_row(name, str(night.number), "its candidate", "", *_facts(night.refused))
+                shown.add_row(name, str(night.number), "refused", "", *_facts(night.refused))
     for taste, parts in found.portions.items():
         for part in parts.portions:
             facts = _facts(part.judgement)
-            minutes = f"{part.seconds / 60:.1f}"
+            minutes = f"{part.seconds / 60:.0f}"
             shown.add_row(f"{taste}/portions", "", "", str(part.pairs), *facts, minutes)
     return shown
 
@@ -56,16 +45,15 @@ def rejections(found: Found) -> Iterator[str]:
 
 
 def _of_night(name: str, night: Night) -> tuple[str, ...]:
-    pairs, minutes = str(night.rows["train_pairs"]), f"{night.seconds / 60:.1f}"
+    pairs, minutes = str(night.rows["train_pairs"]), f"{night.seconds / 60:.0f}"
     return name, str(night.number), night.state, pairs, *_facts(night.judgement), minutes
 
 
 def _facts(found: Judgement) -> tuple[str, ...]:
     return (
         f"{found.liked.value:.2f}",
-        f"{found.gain.value:+.2f}",
         f"{found.preferred.value:.2f}",
         f"{found.probes - found.probes_before:+.2f}",
         f"{found.out_of_character - found.out_of_character_before:+.3f}",
-        f"x {found.perplexity_ratio:.2f}",
+        f"{found.perplexity_ratio:.2f}",
     )
