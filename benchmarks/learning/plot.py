@@ -81,6 +81,7 @@ def _portions(axes: Axes, found: Found) -> None:
         axes.errorbar(pairs, values, yerr=_errors(gains), marker="o", capsize=2, label=taste)
         axes.set_xticks(pairs, [str(count) for count in pairs])
         axes.legend(fontsize=7)
+    axes.set_ylim(0, 1)
     axes.set_title("gain in liked share by pairs trained on (95 %)", fontsize=9)
     axes.set_xlabel("pairs", fontsize=8)
     axes.grid(visible=True, alpha=0.3)
