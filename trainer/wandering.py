@@ -22,7 +22,7 @@ from personas.render import Tokenizer
 from trainer.divergence import divergence, next_chances, plain_text, windows_of
 
 BASE_KL = "base_kl"  # its name in the log
-LOOKS = 8  # in a training; one costs about a tenth of a step
+LOOKS = 8  # about so many in a training, a forward pass each
 MOST_TOKENS = 128
 
 
