@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 from benchmarks.report import machine, versions
-from feedback_store.redaction import Finding, Kind, findings, redact
+from feedback_store.privacy.redaction import Finding, Kind, findings, redact
 
 RESULTS = Path(__file__).parent / "results"
 TEXTS = Path(__file__).parent.parent / "tests" / "feedback_store" / "redaction_texts.yaml"

@@ -25,7 +25,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from feedback_store.pseudonyms import Pseudonyms, is_pseudonym, key_for
+from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import Store
 from npc.v1 import (

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import line
-from feedback_store.pseudonyms import ensure_key
+from feedback_store.privacy.pseudonyms import ensure_key
 from feedback_store.records import Edit, Kind, Payload, Rating, Reason, Thumb, pack_ids
 from feedback_store.rows import canonical, time_text
 from feedback_store.store import Store

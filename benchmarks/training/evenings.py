@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.feedback.population import player
 from benchmarks.training.rows import CONTEXT_TOKENS, several
-from feedback_store.pseudonyms import ensure_key
+from feedback_store.privacy.pseudonyms import ensure_key
 from feedback_store.records import Edit, Reaction, Session, Turn
 from feedback_store.store import Store
 from npc_server.engine.llama import Vocab

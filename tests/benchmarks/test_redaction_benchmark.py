@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import redaction
 from benchmarks.redaction import LINE_SIGNS, Labelled, Score, hostile, labelled, read, score
-from feedback_store.redaction import Finding, Kind, findings, redact
+from feedback_store.privacy.redaction import Finding, Kind, findings, redact
 
 
 def test_marks_become_spans() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_store.redaction import Kind, findings, redact
+from feedback_store.privacy.redaction import Kind, findings, redact
 
 PIECES = (
     "bob@example.org @bob a 1 202-555-0123 - . @ : / :// ?key= token= 4111111111111111 192.0.2.1 "

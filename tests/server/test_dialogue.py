@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.store import Store
 from npc_server.adapters import Adapters
 from npc_server.dialogue import Dialogue, Memory

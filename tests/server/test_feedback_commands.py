@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from feedback_store.frozen_snapshots import freeze
-from feedback_store.pseudonyms import Pseudonyms, ensure_key
+from feedback_store.privacy.pseudonyms import Pseudonyms, ensure_key
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
 from feedback_store.selection import select
 from feedback_store.store import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import NO_LIMIT, Store
 from npc_client.client import Client

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from feedback_store.pseudonyms import Pseudonyms
+from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.records import Edit, Reaction
 from feedback_store.selection import is_held_out, select
 from feedback_store.store import Store

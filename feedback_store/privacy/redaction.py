@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-from feedback_store.personal_addresses import credentials, emails, handles, ips
-from feedback_store.personal_numbers import cards, phones
-from feedback_store.plain_signs import plain
+from feedback_store.privacy.personal_addresses import credentials, emails, handles, ips
+from feedback_store.privacy.personal_numbers import cards, phones
+from feedback_store.privacy.plain_signs import plain
 
 
 class Kind(StrEnum):
