@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from feedback_store.lessons import Edited, Labelled, Messages, Pair
+from feedback_store.selection.lessons import Edited, Labelled, Messages, Pair
 
 if TYPE_CHECKING:  # a command that only names the formats loads nothing
     from sqlite_utils import Database

@@ -25,9 +25,9 @@ from types import MappingProxyType
 from typing import Any
 
 from feedback_store.privacy.pseudonyms import Pseudonyms
+from feedback_store.privacy.redaction import redact
 from feedback_store.records import Reaction
 from feedback_store.records import Session as SessionRecord
-from feedback_store.privacy.redaction import redact
 from npc_server import signals
 from npc_server.adapters import Adapters, LiveAdapter
 from npc_server.engine.errors import EngineError

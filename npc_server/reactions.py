@@ -21,8 +21,8 @@ from feedback_store.errors import (
     UnknownSessionError,
     UnknownTurnError,
 )
-from feedback_store.records import Choice, Edit, Event, Kind, Reaction, Receipt
 from feedback_store.privacy.redaction import redact
+from feedback_store.records import Choice, Edit, Event, Kind, Reaction, Receipt
 from feedback_store.store import Store
 from npc_server.errors import InvalidRequestError, status_of
 from npc_server.recorder import Recorder

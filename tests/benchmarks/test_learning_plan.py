@@ -21,8 +21,8 @@ from benchmarks.learning.hearing import questions
 from benchmarks.learning.population import PLAYER_KEY, PLAYERS, players, tastes
 from benchmarks.learning.world import FULL
 from feedback_store.privacy.pseudonyms import Pseudonyms
-from feedback_store.rules import DEFAULT_RULES
-from feedback_store.splits import is_held_out
+from feedback_store.selection.rules import DEFAULT_RULES
+from feedback_store.selection.splits import is_held_out
 from npc_client.players import Habit, lines_of
 from npc_client.tastes import BLUNT
 from npc_server import config

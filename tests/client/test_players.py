@@ -2,7 +2,7 @@
 
 import pytest
 
-from feedback_store.near_text import line_key, neighbours
+from feedback_store.selection.near_text import line_key, neighbours
 from npc_client.players import (
     Habit,
     Player,

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from feedback_store.evidence import Stated, stated
 from feedback_store.records import Event, Payload, Source, Turn
-from feedback_store.rules import Rules
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot, select
+from feedback_store.selection.evidence import Stated, stated
+from feedback_store.selection.rules import Rules
 
 REPLY = "Past the mill, dear."
 OTHER = "Follow the river north."

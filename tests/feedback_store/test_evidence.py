@@ -2,8 +2,6 @@
 
 import pytest
 
-from feedback_store.evidence import SIGNAL_WEIGHTS
-from feedback_store.lessons import Drop, Dropped, Labelled, Origin, Pair
 from feedback_store.records import (
     Choice,
     Edit,
@@ -15,6 +13,8 @@ from feedback_store.records import (
     Signal,
     Thumb,
 )
+from feedback_store.selection.evidence import SIGNAL_WEIGHTS
+from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pair
 from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log
 
 

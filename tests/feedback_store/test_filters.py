@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from feedback_store.filters import fault
-from feedback_store.lessons import Drop, Labelled, Origin, Pair
 from feedback_store.records import Choice, Edit, Thumb
+from feedback_store.selection.filters import fault
+from feedback_store.selection.lessons import Drop, Labelled, Origin, Pair
 from tests.feedback_store.feedback_log import OTHER, REPLY, Log
 
 

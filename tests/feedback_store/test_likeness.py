@@ -2,8 +2,8 @@
 
 import pytest
 
-from feedback_store.lessons import Drop
 from feedback_store.records import Edit, Thumb
+from feedback_store.selection.lessons import Drop
 from tests.feedback_store.feedback_log import OTHER, REPLY, Log
 
 

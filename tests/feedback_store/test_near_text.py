@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from feedback_store.near_text import MOST_GROUPS, groups, line_key, near_equal, neighbours
+from feedback_store.selection.near_text import MOST_GROUPS, groups, line_key, near_equal, neighbours
 
 LONG = "the tide took the old bridge last winter and nobody has built another since"
 

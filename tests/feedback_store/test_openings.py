@@ -2,9 +2,9 @@
 
 import pytest
 
-from feedback_store.lessons import Messages
-from feedback_store.openings import openings
 from feedback_store.records import Thumb
+from feedback_store.selection.lessons import Messages
+from feedback_store.selection.openings import openings
 from tests.feedback_store.feedback_log import Log
 
 SYSTEM = {"role": "system", "content": "You are Mira."}

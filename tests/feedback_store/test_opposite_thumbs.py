@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from feedback_store.lessons import Origin
 from feedback_store.records import Rating, Thumb
+from feedback_store.selection.lessons import Origin
 from tests.feedback_store.feedback_log import OTHER, REPLY, Log
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback_store.lessons import Drop
-from feedback_store.player_caps import cap, player_share
 from feedback_store.records import Edit, Payload, Thumb
-from feedback_store.rules import Rules
+from feedback_store.selection.lessons import Drop
+from feedback_store.selection.player_caps import cap, player_share
+from feedback_store.selection.rules import Rules
 from tests.feedback_store.feedback_log import ALL_TRAINED, Log
 
 React = Callable[[int], Payload]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from feedback_store.lessons import Prompt
 from feedback_store.records import Choice, Edit, Payload, Thumb
+from feedback_store.selection.lessons import Prompt
 from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log
 
 

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback_store.errors import KeyFileError
-from feedback_store.privacy.pseudonyms import KEY_BYTES, Pseudonyms, ensure_key, is_pseudonym, read_key
+from feedback_store.privacy.pseudonyms import (
+    KEY_BYTES,
+    Pseudonyms,
+    ensure_key,
+    is_pseudonym,
+    read_key,
+)
 
 KEY = bytes(range(KEY_BYTES))
 
@@ -74,7 +80,8 @@ def test_nothing_is_left_beside_the_key(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from feedback_store.privacy.pseudonyms import ensure_key; "
+        "import sys; from pathlib import Path; "
+        "from feedback_store.privacy.pseudonyms import ensure_key; "
         "sys.stdin.read(); print(ensure_key(Path(sys.argv[1])).hex())"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "key")]

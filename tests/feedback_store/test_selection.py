@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from feedback_store.lessons import Drop
-from feedback_store.likeness import AnyRow
 from feedback_store.records import Edit, Thumb
-from feedback_store.rules import Rules
 from feedback_store.selection import Edited, changed
+from feedback_store.selection.lessons import Drop
+from feedback_store.selection.likeness import AnyRow
+from feedback_store.selection.rules import Rules
 from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log, trained
 
 

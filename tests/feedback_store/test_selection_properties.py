@@ -13,9 +13,6 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_store.lessons import Labelled, Pair
-from feedback_store.near_text import line_key, neighbours, normalised
-from feedback_store.player_caps import player_share
 from feedback_store.records import (
     Choice,
     Edit,
@@ -30,8 +27,11 @@ from feedback_store.records import (
     Thumb,
     Turn,
 )
-from feedback_store.rules import Rules
 from feedback_store.selection import Snapshot, is_held_out, select
+from feedback_store.selection.lessons import Labelled, Pair
+from feedback_store.selection.near_text import line_key, neighbours, normalised
+from feedback_store.selection.player_caps import player_share
+from feedback_store.selection.rules import Rules
 from tests.feedback_store.feedback_log import NOON, TURN, held_out, players, trained
 
 RULES = Rules(held_out_share=0.3, recent_share=0.3, max_pairs=3, max_repeats=1, min_shared_items=1)

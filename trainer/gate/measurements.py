@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from feedback_store.lessons import HeldOutBy
+from feedback_store.selection.lessons import HeldOutBy
 
 
 class Kind(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from feedback_store.lessons import HeldOutBy
+from feedback_store.selection.lessons import HeldOutBy
 from trainer.gate.measurements import Margin, Measurements
 from trainer.gate.rows import Row, unmeasured
 from trainer.gate.statistics import Estimate, lower_bound, share_right

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from feedback_store.lessons import Edited, Labelled, Pair
-from feedback_store.likeness import AnyRow
 from feedback_store.selection import Snapshot, changed
+from feedback_store.selection.lessons import Edited, Labelled, Pair
+from feedback_store.selection.likeness import AnyRow
 from personas.checks import broken_taboos, leaked_secrets, out_of_character
 from personas.persona import Persona
 from trainer.examination.safety import unsafe

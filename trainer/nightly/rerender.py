@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from feedback_store.lessons import Edited, Labelled, Messages, Pair
-from feedback_store.likeness import AnyRow, texts
 from feedback_store.selection import Snapshot, changed
+from feedback_store.selection.lessons import Edited, Labelled, Messages, Pair
+from feedback_store.selection.likeness import AnyRow, texts
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
 from personas.render import (

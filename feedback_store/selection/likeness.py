@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from feedback_store.lessons import Drop, Dropped, Edited, Labelled, Origin, Pair
-from feedback_store.near_text import groups, line_key, normalised
+from feedback_store.selection.lessons import Drop, Dropped, Edited, Labelled, Origin, Pair
+from feedback_store.selection.near_text import groups, line_key, normalised
 
 AnyRow = TypeVar("AnyRow", Pair, Labelled, Edited)
 Lesson = tuple[object, ...]

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
-from feedback_store.filters import fault
-from feedback_store.lessons import Labelled, Origin, Pair
-from feedback_store.near_text import normalised
+from feedback_store.selection.filters import fault
+from feedback_store.selection.lessons import Labelled, Origin, Pair
+from feedback_store.selection.near_text import normalised
 
 MOST_A_PROMPT = 2
 WEIGHT = 0.5  # below a choice: nobody saw the two beside each other

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from feedback_store.lessons import Drop, Dropped, Labelled, Origin, Pair
 from feedback_store.records import (
     Choice,
     Edit,
@@ -26,6 +25,7 @@ from feedback_store.records import (
     Thumb,
     Turn,
 )
+from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pair
 
 WHOLE = "stop"  # finish reason of a reply that ended by itself
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0

@@ -2,8 +2,8 @@
 
 import math
 
-from feedback_store.lessons import Drop, Labelled, Origin, Pair
-from feedback_store.near_text import near_equal, normalised
+from feedback_store.selection.lessons import Drop, Labelled, Origin, Pair
+from feedback_store.selection.near_text import near_equal, normalised
 
 MAX_LENGTH_RATIO = 2.5  # in characters; above it a choice teaches length rather than voice
 

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from feedback_store.lessons import Labelled, Origin, Pair
-from feedback_store.likeness import Likeness
-from feedback_store.rules import Rules
+from feedback_store.selection.lessons import Labelled, Origin, Pair
+from feedback_store.selection.likeness import Likeness
+from feedback_store.selection.rules import Rules
 
 MIN_LEAD = 2  # votes that the others' majority is ahead by
 MIN_LEAD_SHARE = 0.5  # of the others' votes: three in four of them agree

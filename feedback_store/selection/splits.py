@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from feedback_store.lessons import Drop, Dropped, HeldOutBy, Labelled, Pair
-from feedback_store.near_text import line_key, neighbours
 from feedback_store.records import Turn
-from feedback_store.rules import Rules
+from feedback_store.selection.lessons import Drop, Dropped, HeldOutBy, Labelled, Pair
+from feedback_store.selection.near_text import line_key, neighbours
+from feedback_store.selection.rules import Rules
 
 Row = Pair | Labelled
 

@@ -8,9 +8,9 @@ there are few players the share is larger, or nothing could be kept at all.
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from feedback_store.lessons import Drop, Dropped
-from feedback_store.likeness import AnyRow, trusted_first
-from feedback_store.rules import Rules
+from feedback_store.selection.lessons import Drop, Dropped
+from feedback_store.selection.likeness import AnyRow, trusted_first
+from feedback_store.selection.rules import Rules
 
 
 def capped(

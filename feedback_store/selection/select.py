@@ -14,45 +14,27 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
-from feedback_store.evidence import stated
-from feedback_store.filters import fault
-from feedback_store.lessons import (
+from feedback_store.records import Event, Turn
+from feedback_store.rows import canonical
+from feedback_store.selection.evidence import stated
+from feedback_store.selection.filters import fault
+from feedback_store.selection.lessons import (
     Drop,
     Dropped,
     Edited,
-    HeldOutBy,
     Labelled,
     Origin,
     Pair,
     Prompt,
 )
-from feedback_store.likeness import AnyRow, Likeness, likeness, unique, without_floods
-from feedback_store.near_text import normalised
-from feedback_store.openings import openings
-from feedback_store.opposite_thumbs import opposite_thumbs
-from feedback_store.player_caps import capped
-from feedback_store.prompts import prompts
-from feedback_store.records import Event, Turn
-from feedback_store.rows import canonical
-from feedback_store.rules import DEFAULT_RULES, Rules
-from feedback_store.splits import is_held_out, split
-from feedback_store.voters import Weighed, weighed
-
-__all__ = [
-    "Drop",
-    "Edited",
-    "HeldOutBy",
-    "Labelled",
-    "Origin",
-    "Pair",
-    "Prompt",
-    "Rules",
-    "Snapshot",
-    "changed",
-    "is_held_out",
-    "normalised",
-    "select",
-]
+from feedback_store.selection.likeness import AnyRow, Likeness, likeness, unique, without_floods
+from feedback_store.selection.openings import openings
+from feedback_store.selection.opposite_thumbs import opposite_thumbs
+from feedback_store.selection.player_caps import capped
+from feedback_store.selection.prompts import prompts
+from feedback_store.selection.rules import DEFAULT_RULES, Rules
+from feedback_store.selection.splits import split
+from feedback_store.selection.voters import Weighed, weighed
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import fsum
 
-from feedback_store.lessons import Labelled, Origin, Pair, Prompt
-from feedback_store.near_text import normalised
+from feedback_store.selection.lessons import Labelled, Origin, Pair, Prompt
+from feedback_store.selection.near_text import normalised
 
 _OWN_WORDS = (Origin.EDIT,)  # the chosen text is a player's, not a reply
 

@@ -1,0 +1,35 @@
+"""From what is stored to what is trained on: pure, a module for each question of the selection.
+
+`select` takes them in order; its docstring is the way through. The names here are the door: others
+need none of the modules.
+"""
+
+from feedback_store.selection.lessons import (
+    Drop,
+    Edited,
+    HeldOutBy,
+    Labelled,
+    Origin,
+    Pair,
+    Prompt,
+)
+from feedback_store.selection.near_text import normalised
+from feedback_store.selection.rules import Rules
+from feedback_store.selection.select import Snapshot, changed, select
+from feedback_store.selection.splits import is_held_out
+
+__all__ = [
+    "Drop",
+    "Edited",
+    "HeldOutBy",
+    "Labelled",
+    "Origin",
+    "Pair",
+    "Prompt",
+    "Rules",
+    "Snapshot",
+    "changed",
+    "is_held_out",
+    "normalised",
+    "select",
+]
