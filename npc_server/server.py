@@ -46,9 +46,9 @@ from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.errors import ConfigError
 from npc_server.interceptors import RequestInterceptor
 from npc_server.metrics import Calls, Events, Sources, exported
+from npc_server.prefill import rehearse
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
-from npc_server.rehearsal import rehearse
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
 from npc_server.service import AdaptersService, DialogueService, FeedbackService
