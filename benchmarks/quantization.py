@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from npc_server.base_choice import Shelf, try_all
-from npc_server.models import CATALOGUE, DEFAULT_MODEL
-from npc_server.quantization import decide, perplexity_ratio, turn_ms
+from npc_server.base_models.base_choice import Shelf, try_all
+from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
+from npc_server.base_models.quantization import decide, perplexity_ratio, turn_ms
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -33,7 +33,7 @@ from benchmarks.measures import Measured
 from benchmarks.peers import llama_server as llama_server_peer
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.stage import CORES, FULL, QUICK, Outcome, Stage, Tell
-from npc_server import models
+from npc_server.base_models import catalogue
 
 console = Console()
 _VERDICTS = {None: "", True: "[green]reached[/]", False: "[red]missed[/]"}
@@ -41,7 +41,9 @@ _VERDICTS = {None: "", True: "[green]reached[/]", False: "[red]missed[/]"}
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds and sessions.")] = False,
-    base: Annotated[str, typer.Option(help="GGUF file or catalogue name.")] = models.DEFAULT_MODEL,
+    base: Annotated[
+        str, typer.Option(help="GGUF file or catalogue name.")
+    ] = catalogue.DEFAULT_MODEL,
     only: Annotated[
         list[str] | None,
         typer.Option(help=f"Repeatable; one of: {', '.join(SCENARIOS)}.", metavar="SCENARIO"),
@@ -54,7 +56,7 @@ def main(
 ) -> None:
     """Measure the server beside its peers."""
     names = _chosen(only)
-    path = models.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache.expanduser())
     program = llama_server or _found("llama-server")
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no peer outlives us

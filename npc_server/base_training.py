@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from npc_server import models
+from npc_server.base_models import catalogue
 from npc_server.command_line import AsJson, ConfigFile, Exit, base_trainer_flags, config_of
 from npc_server.trainer_process import attend, command
 from personas.base_repo import BaseRepo
@@ -39,7 +39,7 @@ def train(
     Exit code 1: it came out worse or broke off. 3: there is too little feedback.
     """
     config = config_of(config_file)
-    served = models.resolve(base or config.model.base, config.paths.cache.expanduser())
+    served = catalogue.resolve(base or config.model.base, config.paths.cache.expanduser())
     flags = [
         *base_trainer_flags(config, served),
         f"--started-by={os.getpid()}",  # it ends with this process, also when that is killed

@@ -31,7 +31,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from feedback_store.errors import FeedbackStoreError
-from npc_server import base_training, feedback_commands, models, training_commands
+from npc_server import base_training, feedback_commands, training_commands
+from npc_server.base_models import catalogue
+from npc_server.base_models.errors import BaseModelError
+from npc_server.base_models.quantization import Quantization, Trial, perplexity_ratio, turn_ms
 from npc_server.command_line import (
     AsJson,
     ConfigFile,
@@ -44,7 +47,6 @@ from npc_server.command_line import (
 from npc_server.config import Config
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ConfigError, ServerError
-from npc_server.quantization import Quantization, Trial, perplexity_ratio, turn_ms
 from personas.adapter_repo import AdapterRepo, Aliases
 from personas.errors import AdapterRepoError, PersonaError
 from personas.persona import load_characters
@@ -309,7 +311,7 @@ def persona_check(
 
 @model_app.command("pull", epilog="Example:  npc model pull --quantize auto")
 def model_pull(
-    name: Annotated[str, typer.Argument(help="Catalogue name.")] = models.DEFAULT_MODEL,
+    name: Annotated[str, typer.Argument(help="Catalogue name.")] = catalogue.DEFAULT_MODEL,
     quantize: Annotated[
         Wanted | None,
         typer.Option(
@@ -322,7 +324,7 @@ def model_pull(
     config_file: ConfigFile = None,
 ) -> None:
     """Fetch a base model into the cache, check it, and choose how it is quantized."""
-    from npc_server import base_choice
+    from npc_server.base_models import base_choice
 
     config = config_of(config_file)
     shelf = base_choice.Shelf(
@@ -337,18 +339,18 @@ def model_pull(
             base_choice.take_best(shelf, report)
         else:
             base_choice.take(shelf, Quantization(quantize), report)
-    choice = models.read_choice(shelf.model, shelf.cache_dir)
+    choice = catalogue.read_choice(shelf.model, shelf.cache_dir)
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))
-    console.print(f"{name} is at {models.resolve(name, shelf.cache_dir)}", soft_wrap=True)
+    console.print(f"{name} is at {catalogue.resolve(name, shelf.cache_dir)}", soft_wrap=True)
 
 
-def _catalogue_model(name: str) -> models.CatalogueModel:
-    if name not in models.CATALOGUE:
+def _catalogue_model(name: str) -> catalogue.CatalogueModel:
+    if name not in catalogue.CATALOGUE:
         raise ConfigError(
-            f"no model {name!r} in the catalogue; known: {', '.join(models.CATALOGUE)}"
+            f"no model {name!r} in the catalogue; known: {', '.join(catalogue.CATALOGUE)}"
         )
-    return models.CATALOGUE[name]
+    return catalogue.CATALOGUE[name]
 
 
 def _trial_table(trial: Trial, chosen: Quantization) -> Table:
@@ -390,7 +392,7 @@ model_app.command("train", epilog="Example:  npc model train town --full")(base_
 def model_list(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     """List the catalogue, which files of it are here, and which one serves."""
     cache = config_of(config_file).paths.cache.expanduser()
-    rows = [_model_row(model, cache) for model in models.CATALOGUE.values()]
+    rows = [_model_row(model, cache) for model in catalogue.CATALOGUE.values()]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -406,10 +408,10 @@ def model_list(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     console.print(table)
 
 
-def _model_row(model: models.CatalogueModel, cache: Path) -> dict[str, Any]:
-    choice = models.read_choice(model, cache)
+def _model_row(model: catalogue.CatalogueModel, cache: Path) -> dict[str, Any]:
+    choice = catalogue.read_choice(model, cache)
     serving = choice.chosen if choice else Quantization.ORIGINAL
-    here = models.files_here(model, cache)
+    here = catalogue.files_here(model, cache)
     return {
         "name": model.name,
         "license": model.license,
@@ -443,6 +445,7 @@ _EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
     (PersonaError, Exit.USAGE),
     (ConfigError, Exit.USAGE),
     (ServerError, Exit.MISSING),
+    (BaseModelError, Exit.MISSING),
     (AdapterRepoError, Exit.MISSING),
     (FeedbackStoreError, Exit.MISSING),
     (EngineError, Exit.MISSING),

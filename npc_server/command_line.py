@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from npc_server.base_models.own_process import Report
 from npc_server.config import Config, load
-from npc_server.own_process import Report
 
 
 class Exit(IntEnum):

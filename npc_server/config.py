@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.engine.protocol import Batching
 from npc_server.errors import ConfigError
-from npc_server.models import DEFAULT_MODEL
 from personas.persona import SAMPLE_CHARACTERS
 
 DEFAULT_FILE = Path("npc.toml")

@@ -18,6 +18,7 @@ from types import MappingProxyType
 import grpc
 
 from feedback_store import errors as store_errors
+from npc_server.base_models import errors as base_model_errors
 from npc_server.engine import errors as engine_errors
 from personas import errors as persona_errors
 
@@ -68,6 +69,8 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         SessionBusyError: _Code.ABORTED,
         AdapterMisfitError: _Code.FAILED_PRECONDITION,
         ConfigError: _Code.INTERNAL,
+        # base models, which no call reaches
+        base_model_errors.BaseModelError: _Code.INTERNAL,
         # personas
         persona_errors.PersonasError: _Code.INTERNAL,
         persona_errors.PromptTooLongError: _Code.INVALID_ARGUMENT,

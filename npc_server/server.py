@@ -36,8 +36,8 @@ from npc.v1 import (
     feedback_pb2,
     feedback_pb2_grpc,
 )
-from npc_server import models
 from npc_server.adapters import Adapters, Kind, LiveAdapter
+from npc_server.base_models import catalogue
 from npc_server.config import Config, EngineSection
 from npc_server.dialogue import Dialogue, Memory, sampling_of
 from npc_server.engine.llama import ContextShape, Vocab
@@ -102,11 +102,11 @@ def build(config: Config) -> Parts:
     Raises PersonaError, ModelUnavailableError, ModelLoadError, ConfigError and the store's errors.
     """
     characters = load_characters(config.paths.characters.expanduser())
-    path = models.resolve(config.model.base, config.paths.cache.expanduser())
+    path = catalogue.resolve(config.model.base, config.paths.cache.expanduser())
     vocab = Vocab(path)
     _require_chatml(vocab, path)
     engine = LlamaEngine(_engine_config(path, config.engine))
-    model = Model(engine, vocab, models.file_sha256(path))
+    model = Model(engine, vocab, catalogue.file_sha256(path))
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
     return Parts(characters, model, store, repo, heads, pseudonyms)

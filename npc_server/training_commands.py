@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from npc_server import models
+from npc_server.base_models import catalogue
+from npc_server.base_models.errors import ModelUnavailableError
 from npc_server.command_line import (
     AsJson,
     ConfigFile,
@@ -103,7 +104,7 @@ def _order(
     config: Config, base: str | None, method: str, promote: bool, background: bool
 ) -> _Order:
     cache = config.paths.cache.expanduser()
-    wanted = models.resolve(base or config.model.base, cache)
+    wanted = catalogue.resolve(base or config.model.base, cache)
     other = base is not None and not _serves(config, wanted)
     flags = [
         *trainer_flags(config, wanted),
@@ -117,8 +118,8 @@ def _order(
 
 def _serves(config: Config, base: Path) -> bool:
     try:
-        return models.resolve(config.model.base, config.paths.cache.expanduser()).samefile(base)
-    except models.ModelUnavailableError:
+        return catalogue.resolve(config.model.base, config.paths.cache.expanduser()).samefile(base)
+    except ModelUnavailableError:
         return False
 
 

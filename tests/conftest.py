@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.models import CATALOGUE, DEFAULT_MODEL, cached_path
+from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, cached_path
 from tests import tiny_gguf
 
 

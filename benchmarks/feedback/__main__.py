@@ -27,7 +27,7 @@ from benchmarks.feedback.ground import FULL, QUICK, Findings, Ground
 from benchmarks.feedback.marks import MARKS
 from benchmarks.serving import marks_table, telling, use_cores
 from benchmarks.stage import CORES
-from npc_server import models
+from npc_server.base_models import catalogue
 
 PARTS = {
     "throughput": throughput.run,
@@ -45,7 +45,9 @@ def main(
         list[str] | None,
         typer.Option(help=f"Repeatable; one of: {', '.join(PARTS)}.", metavar="PART"),
     ] = None,
-    base: Annotated[str, typer.Option(help="GGUF file or catalogue name.")] = models.DEFAULT_MODEL,
+    base: Annotated[
+        str, typer.Option(help="GGUF file or catalogue name.")
+    ] = catalogue.DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
     cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
     scratch: Annotated[
@@ -57,7 +59,7 @@ def main(
     if unknown := set(only or ()) - PARTS.keys():
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}")
     names = [name for name in PARTS if not only or name in only]
-    path = models.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache.expanduser())
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     begun = time.monotonic()

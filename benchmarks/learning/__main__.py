@@ -39,7 +39,7 @@ from benchmarks.learning.marks import MARKS, figures
 from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
 from benchmarks.serving import marks_table, telling, use_cores
 from benchmarks.stage import CORES
-from npc_server import models
+from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from trainer.nightly.policy import Method
 
@@ -65,7 +65,9 @@ def main(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewest visits and questions: shows that it runs.")
     ] = False,
-    base: Annotated[str, typer.Option(help="GGUF file or catalogue name.")] = models.DEFAULT_MODEL,
+    base: Annotated[
+        str, typer.Option(help="GGUF file or catalogue name.")
+    ] = catalogue.DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
     cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
     scratch: Annotated[
@@ -87,7 +89,7 @@ def main(
         parts = counts(rows)
     except UnknownNameError as error:
         raise typer.BadParameter(str(error)) from error
-    path = models.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache.expanduser())
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     stem = out / ("learning.quick" if quick else "learning")

@@ -25,7 +25,7 @@ from benchmarks.learning.results import Found
 from benchmarks.learning.stages import Stages, stage
 from benchmarks.learning.world import Ground, served, world
 from benchmarks.stage import CORES
-from npc_server import models
+from npc_server.base_models import catalogue
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ServerError
 from personas.errors import PersonasError
@@ -168,5 +168,5 @@ class Campaign:
 
 def conditions(ground: Ground) -> str:
     """Names what must be equal for figures to compare."""
-    sha256, extent = models.file_sha256(ground.base), ground.extent
+    sha256, extent = catalogue.file_sha256(ground.base), ground.extent
     return f"{sha256[:12]} {ground.persona.id} {ground.persona.version} {extent}"

@@ -11,7 +11,7 @@ from benchmarks.learning.perplexity import perplexity
 from benchmarks.learning.world import LEARNER, Extent, Ground, World
 from npc_client.client import Client
 from npc_client.players import lines_of
-from npc_server import own_process
+from npc_server.base_models import own_process
 
 STREAMS = 8  # questions at once: as many as the engine answers in one batch
 

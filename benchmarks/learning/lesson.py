@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from npc_server import models
+from npc_server.base_models import catalogue
+from npc_server.base_models.own_process import Report
 from npc_server.engine.llama import Vocab
-from npc_server.own_process import Report
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona
 from trainer.base import ensure_base
@@ -46,7 +46,7 @@ def teach(report: Report, workplace: Workplace, pairs: int) -> str:
     draft = Draft(
         character=persona.id,
         parent=None,
-        base_sha256=models.file_sha256(workplace.base),
+        base_sha256=catalogue.file_sha256(workplace.base),
         method=Method.DPO.value,
         config=asdict(config),
         snapshot_hash=snapshot.hash,

@@ -21,7 +21,7 @@ from benchmarks.learning.judgement import Heard, Judgement, judged
 from benchmarks.learning.stages import stage
 from benchmarks.learning.world import LEARNER, Ground, World, served, world
 from npc_client.client import Client
-from npc_server import own_process
+from npc_server.base_models import own_process
 
 
 @dataclass(frozen=True)

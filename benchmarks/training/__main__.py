@@ -29,7 +29,7 @@ from benchmarks.stage import CORES
 from benchmarks.training import beside_dialogue, night, qlora, side_by_side
 from benchmarks.training.ground import FULL, QUICK, Findings, Ground
 from benchmarks.training.marks import MARKS
-from npc_server import models
+from npc_server.base_models import catalogue
 
 PARTS = {
     "side_by_side": side_by_side.run,
@@ -48,14 +48,16 @@ def main(
         list[str] | None,
         typer.Option(help=f"Repeatable; one of: {', '.join(PARTS)}.", metavar="PART"),
     ] = None,
-    base: Annotated[str, typer.Option(help="GGUF file or catalogue name.")] = models.DEFAULT_MODEL,
+    base: Annotated[
+        str, typer.Option(help="GGUF file or catalogue name.")
+    ] = catalogue.DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
     cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
 ) -> None:
     """Measure training beside TRL as it comes, and beside dialogues."""
     if unknown := set(only or ()) - PARTS.keys():
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}")
-    path = models.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache.expanduser())
     use_cores(CORES)
     begun = time.monotonic()
     findings: dict[str, Findings] = {}

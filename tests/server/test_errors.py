@@ -13,6 +13,7 @@ from feedback_store.errors import (
     StoreFullError,
     TooManyEventsError,
 )
+from npc_server.base_models.errors import BaseModelError
 from npc_server.engine.errors import EngineBusyError, EngineError
 from npc_server.errors import STATUS_OF, InvalidRequestError, ServerError, status_of
 from personas.errors import PersonasError
@@ -25,7 +26,9 @@ def tree(root: type[Exception]) -> Iterator[type[Exception]]:
         yield from tree(child)
 
 
-@pytest.mark.parametrize("root", [ServerError, PersonasError, FeedbackStoreError, EngineError])
+@pytest.mark.parametrize(
+    "root", [ServerError, BaseModelError, PersonasError, FeedbackStoreError, EngineError]
+)
 def test_every_class_of_every_tree_finds_a_status(root: type[Exception]) -> None:
     for kind in tree(root):
         assert any(base in STATUS_OF for base in kind.__mro__), kind

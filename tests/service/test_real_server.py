@@ -19,7 +19,7 @@ from feedback_store.records import Edit
 from feedback_store.store import Store
 from npc_client import server_process
 from npc_client.client import Client, ServerNotReadyError
-from npc_server.models import file_sha256
+from npc_server.base_models.catalogue import file_sha256
 from npc_server.supervision import MAX_DEATHS
 from personas.adapter_repo import AdapterRepo, Draft
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from npc_server.base_models.errors import BaseModelError, ProcessDiedError
 from npc_server.engine.errors import EngineError
-from npc_server.errors import ServerError
 
 #: Called with (what is done, amount so far, amount in all; 0 = not known).
 Report = Callable[[str, int, int], None]
@@ -24,10 +24,6 @@ _ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-
-
-class ProcessDiedError(ServerError):
-    """The process ended without an answer."""
 
 
 def run(
@@ -75,7 +71,7 @@ def _serve(pipe: Connection, work: Any, arguments: tuple[Any, ...], options: Any
 
     try:
         pipe.send(("returned", work(report, *arguments, **options)))
-    except (EngineError, ServerError) as error:
+    except (BaseModelError, EngineError) as error:
         pipe.send(("raised", error))
 
 

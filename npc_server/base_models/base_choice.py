@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from npc_server import models, own_process
-from npc_server.models import CatalogueModel, ModelUnavailableError, file_sha256
-from npc_server.own_process import Report
-from npc_server.quantization import Choice, ModelFile, Quantization, Rule, Trial, decide
-from npc_server.quantization_trial import measure
-from npc_server.requantize import requantize
+from npc_server.base_models import catalogue, own_process
+from npc_server.base_models.catalogue import CatalogueModel, file_sha256
+from npc_server.base_models.errors import ModelUnavailableError
+from npc_server.base_models.own_process import Report
+from npc_server.base_models.quantization import Choice, ModelFile, Quantization, Rule, Trial, decide
+from npc_server.base_models.quantization_trial import measure
+from npc_server.base_models.requantize import requantize
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -36,7 +37,7 @@ class Shelf:
 
     def path(self, quantization: Quantization) -> Path:
         """Where a quantization lies."""
-        return models.quantized_path(self.model, self.cache_dir, quantization)
+        return catalogue.quantized_path(self.model, self.cache_dir, quantization)
 
 
 def keep(shelf: Shelf, report: Report) -> Path:
@@ -44,8 +45,8 @@ def keep(shelf: Shelf, report: Report) -> Path:
 
     Returns the file that serves. Raises ModelUnavailableError.
     """
-    original = models.pull(shelf.model, shelf.cache_dir, report)
-    choice = models.read_choice(shelf.model, shelf.cache_dir)
+    original = catalogue.pull(shelf.model, shelf.cache_dir, report)
+    choice = catalogue.read_choice(shelf.model, shelf.cache_dir)
     if choice is None or choice.chosen is Quantization.ORIGINAL:
         return original
     path = shelf.path(choice.chosen)
@@ -60,7 +61,7 @@ def take(shelf: Shelf, quantization: Quantization, report: Report) -> Path:
     Returns its file. Raises ModelUnavailableError, RequantizeError, ProcessDiedError and the
     engine's errors; what served before then still does.
     """
-    models.pull(shelf.model, shelf.cache_dir, report)
+    catalogue.pull(shelf.model, shelf.cache_dir, report)
     known = _known(shelf)
     with _scratch(shelf) as scratch:
         files = _ensure(shelf, [quantization], known, Path(scratch), report)
@@ -73,7 +74,7 @@ def take_best(shelf: Shelf, report: Report) -> Choice:
 
     Raises as `take` does.
     """
-    models.pull(shelf.model, shelf.cache_dir, report)
+    catalogue.pull(shelf.model, shelf.cache_dir, report)
     known = _known(shelf)
     with _scratch(shelf) as scratch:
         files = _ensure(shelf, list(Quantization), known, Path(scratch), report)
@@ -84,7 +85,7 @@ def take_best(shelf: Shelf, report: Report) -> Choice:
 
 def try_all(shelf: Shelf, report: Report) -> Trial:
     """Measure all quantizations on this machine and change nothing. Raises as `take` does."""
-    models.pull(shelf.model, shelf.cache_dir, report)
+    catalogue.pull(shelf.model, shelf.cache_dir, report)
     with _scratch(shelf) as scratch:
         files = _ensure(shelf, list(Quantization), _known(shelf), Path(scratch), report)
         return _measured(files, shelf.threads, report)
@@ -98,7 +99,7 @@ def _measured(files: Mapping[Quantization, Path], threads: int, report: Report) 
 def _known(shelf: Shelf) -> Mapping[Quantization, ModelFile]:
     """Files on record; choosing anew must work when the record is damaged."""
     try:
-        choice = models.read_choice(shelf.model, shelf.cache_dir)
+        choice = catalogue.read_choice(shelf.model, shelf.cache_dir)
     except ModelUnavailableError:
         choice = None
     original = ModelFile(shelf.path(Quantization.ORIGINAL).name, shelf.model.sha256)
@@ -150,7 +151,7 @@ def _record(
     if file != place:
         os.replace(file, place)  # noqa: PTH105 - atomic
     choice = Choice(chosen, {**known, chosen: made}, _now(), cpu_name(), trial)
-    models.write_choice(shelf.model, shelf.cache_dir, choice)
+    catalogue.write_choice(shelf.model, shelf.cache_dir, choice)
     return choice
 
 

@@ -23,11 +23,11 @@ import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
 
+from npc_server.base_models.errors import RequantizeError
+from npc_server.base_models.own_process import Report
+from npc_server.base_models.quantization import Quantization
 from npc_server.engine.ggml import Address, Graph, Tensor, node_callback
 from npc_server.engine.llama import ContextShape, Llama, Row, Vocab
-from npc_server.errors import ServerError
-from npc_server.own_process import Report
-from npc_server.quantization import Quantization
 
 TEXT = Path(__file__).with_name("importance_text.txt")
 
@@ -35,10 +35,6 @@ _WINDOW_TOKENS = 256
 _F32 = 0  # GGML_TYPE_F32
 
 Importance = Mapping[str, npt.NDArray[np.float32]]  # by weight, for each of its columns
-
-
-class RequantizeError(ServerError):
-    """llama.cpp could not make the file."""
 
 
 @dataclass(frozen=True)

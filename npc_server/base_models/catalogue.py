@@ -23,16 +23,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from npc_server.errors import ServerError
-from npc_server.own_process import Report
-from npc_server.quantization import Choice, Quantization
+from npc_server.base_models.errors import ModelUnavailableError
+from npc_server.base_models.own_process import Report
+from npc_server.base_models.quantization import Choice, Quantization
 
 _CHUNK_BYTES = 1 << 20
 _RECORD = TypeAdapter(Choice)
-
-
-class ModelUnavailableError(ServerError):
-    """The base model is not here and could not be fetched."""
 
 
 @dataclass(frozen=True)

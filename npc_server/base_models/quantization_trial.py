@@ -17,9 +17,9 @@ from statistics import median
 import numpy as np
 import numpy.typing as npt
 
+from npc_server.base_models.own_process import Report
+from npc_server.base_models.quantization import Measured, Quantization, Spread
 from npc_server.engine.llama import ContextShape, Llama, Row, Vocab
-from npc_server.own_process import Report
-from npc_server.quantization import Measured, Quantization, Spread
 
 TEXT = Path(__file__).with_name("perplexity_text.txt")
 
