@@ -327,5 +327,5 @@ def _npc(*arguments: str) -> None:
 
 def _npc_command(*arguments: str) -> list[str]:
     installed = shutil.which("npc", path=str(Path(sys.executable).parent))
-    program = [installed] if installed else [sys.executable, "-m", "npc_server.cli"]
+    program = [installed] if installed else [sys.executable, "-m", "npc_server.commands.main"]
     return [*program, *arguments]

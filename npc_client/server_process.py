@@ -44,7 +44,7 @@ async def server(
 
 def start(log: Path, environment: Mapping[str, str]) -> ServerProcess:
     """Start a server and wait for the port it took."""
-    command = [sys.executable, "-m", "npc_server.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "npc_server.commands.main", "serve", "--port", "0"]
     with log.open("a") as errors:
         process = subprocess.Popen(
             command,

@@ -67,7 +67,7 @@ class World:
     async def npc(self, *arguments: str) -> dict[str, Any]:
         """What an `npc` command prints as JSON. Raises NightBrokeError if it prints none."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "npc_server.cli", *arguments, "--json"),
+            *(sys.executable, "-m", "npc_server.commands.main", *arguments, "--json"),
             env={**os.environ, **self.environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

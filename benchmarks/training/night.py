@@ -66,7 +66,7 @@ def _number(ended: dict[str, Any]) -> int:
 
 def _npc(environment: dict[str, str], *arguments: str) -> Any:
     done = subprocess.run(
-        [sys.executable, "-m", "npc_server.cli", *arguments, "--json"],
+        [sys.executable, "-m", "npc_server.commands.main", *arguments, "--json"],
         env=environment,
         capture_output=True,
         text=True,

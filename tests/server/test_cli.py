@@ -9,7 +9,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from npc_server.cli import app, main
+from npc_server.commands.main import app, main
 from personas.adapter_repo import AdapterRepo, Draft
 from tests import tiny_gguf
 

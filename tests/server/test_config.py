@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.command_line import TRAINER_TABLES
+from npc_server.commands.command_line import TRAINER_TABLES
 from npc_server.config import Config, load
 from npc_server.errors import ConfigError
 

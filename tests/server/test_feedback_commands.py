@@ -18,8 +18,8 @@ from feedback_store.privacy.pseudonyms import Pseudonyms, ensure_key
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
 from feedback_store.selection import select
 from feedback_store.store import Store
-from npc_server.adapters_trained_on import trained_on
-from npc_server.cli import app
+from npc_server.commands.adapters_trained_on import trained_on
+from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo
 from tests import tiny_gguf
@@ -178,7 +178,7 @@ def test_a_reader_that_leaves_ends_an_export_quietly(store: Store) -> None:
     for number in range(2_000):
         store.submit(Reaction(f"more-{number}", Thumb(True), NOW, turn_id="s1-0"))
     store.submit(Reaction("last", Thumb(True), NOW, turn_id="s1-0")).result()
-    command = [sys.executable, "-m", "npc_server.cli", "feedback", "export"]
+    command = [sys.executable, "-m", "npc_server.commands.main", "feedback", "export"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline()

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from npc_server.commands.figures import figures, lines, quantile
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.protocol import Batching, Histogram
-from npc_server.figures import figures, lines, quantile
 
 
 def histogram(*counts: int) -> Histogram:

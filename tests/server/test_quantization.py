@@ -14,7 +14,6 @@ import pytest
 from gguf import GGUFReader, dequantize
 from typer.testing import CliRunner
 
-from npc_server import cli
 from npc_server.base_models import base_choice, own_process, quantization_trial
 from npc_server.base_models import requantize as requantizing
 from npc_server.base_models.base_choice import Shelf, keep, take, take_best, try_all
@@ -40,6 +39,7 @@ from npc_server.base_models.quantization import (
 )
 from npc_server.base_models.quantization_trial import divergence, log_softmax
 from npc_server.base_models.requantize import importance_of, requantize
+from npc_server.commands import main
 from npc_server.engine.errors import ModelLoadError
 from tests import tiny_gguf
 
@@ -250,14 +250,14 @@ def test_a_trial_alone_changes_nothing(shelf: Shelf) -> None:
 
 
 def test_the_command_takes_every_quantization_there_is() -> None:
-    assert typing.get_args(cli.Wanted) == (cli.AUTO, *Quantization)
+    assert typing.get_args(main.Wanted) == (main.AUTO, *Quantization)
 
 
 def test_the_command_tells_what_was_measured_and_lists_what_serves(shelf: Shelf) -> None:
-    pulled = CliRunner().invoke(cli.app, ["model", "pull", "--quantize", "auto"])
+    pulled = CliRunner().invoke(main.app, ["model", "pull", "--quantize", "auto"])
     assert pulled.exit_code == 0, pulled.output
     assert "perplexity" in pulled.output
-    (row,) = json.loads(CliRunner().invoke(cli.app, ["model", "list", "--json"]).output)
+    (row,) = json.loads(CliRunner().invoke(main.app, ["model", "list", "--json"]).output)
     assert row["path"] == str(served(shelf))
     serving = next(file for file in row["files"] if file["path"] == row["path"])
     assert serving["quantization"] == row["quantization"]

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from feedback_store.store import Store
-from npc_server.cli import app
-from npc_server.night_clock import next_start
+from npc_server.commands.main import app
+from npc_server.commands.night_clock import next_start
 
 BERLIN = ZoneInfo("Europe/Berlin")
 THREE = time_of_day(3)
@@ -101,7 +101,7 @@ def test_train_wants_one_character_or_all(cast: Path) -> None:
 
 def test_runs_are_listed_and_shown_without_any(cast: Path) -> None:
     listed = subprocess.run(
-        [sys.executable, "-m", "npc_server.cli", "runs", "--json"],
+        [sys.executable, "-m", "npc_server.commands.main", "runs", "--json"],
         capture_output=True,
         text=True,
         check=True,
@@ -112,7 +112,7 @@ def test_runs_are_listed_and_shown_without_any(cast: Path) -> None:
 
 def test_the_daemon_tells_its_next_night_and_ends_when_told(cast: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "npc_server.cli", "nightly", "--every", "03:00"],
+        [sys.executable, "-m", "npc_server.commands.main", "nightly", "--every", "03:00"],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},

@@ -74,7 +74,7 @@ def test_broken_persona_files_are_all_reported_and_nothing_starts(tmp_path: Path
         folder.mkdir(parents=True)
         (folder / "persona.yaml").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-m", "npc_server.cli", "serve", "--port", "0"],
+        [sys.executable, "-m", "npc_server.commands.main", "serve", "--port", "0"],
         env={"NPC_PATHS_CHARACTERS": str(tmp_path / "cast"), "HOME": str(Path.home())},
         capture_output=True,
         text=True,

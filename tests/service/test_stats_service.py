@@ -62,7 +62,7 @@ async def test_stats_arrive_as_the_engine_told_them(stage: StageMaker) -> None:
 async def test_the_command_prints_figures_for_scripts(stage: StageMaker) -> None:
     made = await stage(lambda _: "two words")
     await talk(made)
-    command = (sys.executable, "-m", "npc_server.cli", "stats", "--json")
+    command = (sys.executable, "-m", "npc_server.commands.main", "stats", "--json")
     process = await asyncio.create_subprocess_exec(
         *command, "--server", made.client.address, stdout=asyncio.subprocess.PIPE
     )

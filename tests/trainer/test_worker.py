@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from npc_server.cli import app
+from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo
 from tests import tiny_gguf
 from tests.trainer.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
@@ -74,7 +74,7 @@ def being_trained(job: Job) -> bool:
 def night(job: Job, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
     """Tonight's process, in the middle of a training that would take long."""
     monkeypatch.setenv("NPC_TRAINING_EPOCHS", "50")
-    line = [sys.executable, "-m", "npc_server.cli", "nightly", "--json"]
+    line = [sys.executable, "-m", "npc_server.commands.main", "nightly", "--json"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
         assert within(60, lambda: bool(runs.begun(job.runs, "bo")))
         assert being_trained(job)
@@ -110,7 +110,7 @@ def test_ctrl_c_in_a_terminal_leaves_a_run_that_goes_on(
     job: Job, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.setenv("NPC_TRAINING_EPOCHS", "50")
-    line = [sys.executable, "-m", "npc_server.cli", "train", "bo", *options]
+    line = [sys.executable, "-m", "npc_server.commands.main", "train", "bo", *options]
     with subprocess.Popen(line, start_new_session=True) as training:
         assert within(60, lambda: bool(runs.begun(job.runs, "bo")))
         os.killpg(training.pid, signal.SIGINT)  # as a terminal does: all of the group

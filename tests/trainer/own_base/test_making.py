@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from feedback_store.store import Store
-from npc_server.cli import app
+from npc_server.commands.main import app
 from npc_server.engine.llama import Vocab
 from personas.base_repo import BaseManifest, BaseRepo
 from tests.trainer.guard import ENOUGH, FEW, ONLY_PREFERENCE, ignore, job_in, play

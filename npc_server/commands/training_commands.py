@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from npc_server.base_models import catalogue
-from npc_server.base_models.errors import ModelUnavailableError
-from npc_server.command_line import (
+from npc_server.base_models.errors import BaseModelError, ModelUnavailableError
+from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
     Exit,
@@ -27,10 +27,10 @@ from npc_server.command_line import (
     console,
     trainer_flags,
 )
+from npc_server.commands.night_clock import next_start
+from npc_server.commands.trainer_process import Ended, Stopper, attend, command
 from npc_server.config import Config
 from npc_server.errors import ConfigError, ServerError
-from npc_server.night_clock import next_start
-from npc_server.trainer_process import Ended, Stopper, attend, command
 
 runs_app = typer.Typer(
     help="Training runs: what each was begun on and what came of it.",
@@ -156,7 +156,7 @@ def _tolerant_night(config_file: Path | None, stopper: Stopper, as_json: bool) -
     """A night that could not begin is told of; the next one may, when the file is mended."""
     try:
         _one_night(config_file, stopper, as_json)
-    except ServerError as error:
+    except (BaseModelError, ServerError) as error:
         complaints.print(str(error), markup=False, highlight=False, soft_wrap=True)
 
 

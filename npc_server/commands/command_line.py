@@ -19,7 +19,7 @@ from npc_server.config import Config, load
 
 
 class Exit(IntEnum):
-    """Exit codes, as in the docstring of `npc_server.cli`."""
+    """Exit codes, as in the docstring of `npc_server.commands.main`."""
 
     DONE = 0
     REFUSED = 1

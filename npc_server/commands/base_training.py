@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 
 from npc_server.base_models import catalogue
-from npc_server.command_line import AsJson, ConfigFile, Exit, base_trainer_flags, config_of
-from npc_server.trainer_process import attend, command
+from npc_server.commands.command_line import AsJson, ConfigFile, Exit, base_trainer_flags, config_of
+from npc_server.commands.trainer_process import attend, command
 from personas.base_repo import BaseRepo
 
 

@@ -21,8 +21,8 @@ from feedback_store.errors import BackupError, FeedbackStoreError
 from feedback_store.export import Format, Line, Split, lessons, line
 from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for, read_key
 from feedback_store.publishing import publish, workplace
-from npc_server import adapters_trained_on, feedback_report
-from npc_server.command_line import (
+from npc_server.commands import adapters_trained_on, feedback_report
+from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
     Exit,

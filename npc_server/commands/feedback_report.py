@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Column, Table
 
-from npc_server.command_line import trainer_flags
+from npc_server.commands.command_line import trainer_flags
 
 if TYPE_CHECKING:
     from feedback_store.statistics import Statistics, VersionFigures

@@ -1,0 +1,35 @@
+"""What the commands that call a running server share: its address, and how its refusals end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from npc_server.commands.command_line import Exit, complaints, config_of
+
+Server = Annotated[
+    str | None, typer.Option("--server", help="host:port; the configured one when left out.")
+]
+
+
+def address_of(server: str | None, config_file: Path | None) -> str:
+    """Where the server listens: as asked, else as configured."""
+    section = config_of(config_file).server
+    return server or f"{section.host}:{section.port}"
+
+
+def run_client(work: Coroutine[Any, Any, None]) -> None:
+    """Run a client; what the server refuses becomes a message and an exit code."""
+    import grpc.aio
+
+    try:
+        asyncio.run(work)
+    except grpc.aio.AioRpcError as error:
+        complaints.print(f"{error.code().name}: {error.details()}", markup=False)
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            complaints.print("Is the server running? Start it with: npc serve")
+        raise typer.Exit(Exit.MISSING) from error

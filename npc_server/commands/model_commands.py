@@ -1,0 +1,138 @@
+"""The `npc model` commands: fetching base models, choosing how they are quantized, making one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Column, Table
+
+from npc_server.base_models import catalogue
+from npc_server.base_models.quantization import Quantization, Trial, perplexity_ratio, turn_ms
+from npc_server.commands import base_training
+from npc_server.commands.command_line import AsJson, ConfigFile, config_of, console, work_progress
+from npc_server.errors import ConfigError
+
+app = typer.Typer(help="Base models.", no_args_is_help=True)
+
+AUTO = "auto"
+Wanted = Literal["auto", "original", "q8_0", "q4_mix", "iq4_nl", "q4_0"]
+
+
+@app.command("pull", epilog="Example:  npc model pull --quantize auto")
+def pull(
+    name: Annotated[str, typer.Argument(help="Catalogue name.")] = catalogue.DEFAULT_MODEL,
+    quantize: Annotated[
+        Wanted | None,
+        typer.Option(
+            help="Serve another quantization: auto measures all on this machine, for a minute or"
+            " two, and takes the fastest good one; original goes back to the file as fetched."
+            " What was chosen before when left out. Adapters fit one exact file: after a change,"
+            " characters speak with the bare base until they are trained again."
+        ),
+    ] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Fetch a base model into the cache, check it, and choose how it is quantized."""
+    from npc_server.base_models import base_choice
+
+    config = config_of(config_file)
+    shelf = base_choice.Shelf(
+        _catalogue_model(name),
+        config.paths.cache.expanduser(),
+        config.engine.threads or os.cpu_count() or 1,
+    )
+    with work_progress() as report:
+        if quantize is None:
+            base_choice.keep(shelf, report)
+        elif quantize == AUTO:
+            base_choice.take_best(shelf, report)
+        else:
+            base_choice.take(shelf, Quantization(quantize), report)
+    choice = catalogue.read_choice(shelf.model, shelf.cache_dir)
+    if choice and choice.trial and quantize == AUTO:
+        console.print(_trial_table(choice.trial, choice.chosen))
+    console.print(f"{name} is at {catalogue.resolve(name, shelf.cache_dir)}", soft_wrap=True)
+
+
+def _catalogue_model(name: str) -> catalogue.CatalogueModel:
+    if name not in catalogue.CATALOGUE:
+        raise ConfigError(
+            f"no model {name!r} in the catalogue; known: {', '.join(catalogue.CATALOGUE)}"
+        )
+    return catalogue.CATALOGUE[name]
+
+
+def _trial_table(trial: Trial, chosen: Quantization) -> Table:
+    rule = trial.rule
+    steps = sorted(trial.candidates[0].decode_ms)
+    table = Table(
+        "",
+        "quantization",
+        "MiB",
+        "prefill tok/s",
+        *(f"ms a step of {n}" for n in steps),
+        "ms a turn",
+        "perplexity",
+        "KL, nats",
+        title=f"Best (median) on {trial.cpu}, {trial.threads} threads",
+        caption=f"Chosen: the least time of a turn of {rule.prompt_tokens} new prompt tokens and"
+        f" {rule.reply_tokens} spoken ones, {rule.sequences} at once, among those of at most"
+        f" {rule.perplexity_limit:g} × the original's perplexity; within {rule.tie:.0%}, the least"
+        " perplexity.",
+    )
+    for one in trial.candidates:
+        table.add_row(
+            "●" if one.quantization is chosen else "",
+            one.quantization,
+            str(one.file_bytes >> 20),
+            f"{one.prefill_tok_s.best:.0f} ({one.prefill_tok_s.median:.0f})",
+            *(f"{one.decode_ms[n].best:.1f} ({one.decode_ms[n].median:.1f})" for n in steps),
+            f"{turn_ms(one, rule):.0f}",
+            f"{one.perplexity:.2f} (× {perplexity_ratio(one, trial.candidates):.3f})",
+            f"{one.kl_nats:.3f}",
+        )
+    return table
+
+
+app.command("train", epilog="Example:  npc model train town --full")(base_training.train)
+
+
+@app.command("list", epilog="Example:  npc model list --json")
+def list_models(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
+    """List the catalogue, which files of it are here, and which one serves."""
+    cache = config_of(config_file).paths.cache.expanduser()
+    rows = [_model_row(model, cache) for model in catalogue.CATALOGUE.values()]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    where = Column("where", overflow="fold")
+    table = Table("name", "license", "serves", "quantization", "MiB", where)
+    for row in rows:
+        for file in row["files"] or [{"quantization": "original", "path": "not here"}]:
+            size = str(file.get("mebibytes", row["mebibytes"]))
+            serves = "●" if file["path"] == row["path"] else ""
+            table.add_row(
+                row["name"], row["license"], serves, file["quantization"], size, file["path"]
+            )
+    console.print(table)
+
+
+def _model_row(model: catalogue.CatalogueModel, cache: Path) -> dict[str, Any]:
+    choice = catalogue.read_choice(model, cache)
+    serving = choice.chosen if choice else Quantization.ORIGINAL
+    here = catalogue.files_here(model, cache)
+    return {
+        "name": model.name,
+        "license": model.license,
+        "mebibytes": model.size_bytes >> 20,  # as fetched
+        "quantization": serving,  # the one that serves
+        "path": str(here.get(serving, "")),
+        "files": [
+            {"quantization": q, "mebibytes": path.stat().st_size >> 20, "path": str(path)}
+            for q, path in here.items()
+        ],
+    }
