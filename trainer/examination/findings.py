@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from personas import checks
 from personas.persona import Persona
+from personas.unsafe import unsafe
 from personas.words import words
 from trainer.examination.measure import Answer
 from trainer.examination.questions import Question
-from trainer.examination.safety import unsafe
 from trainer.gate import Fault, Heard, Kind, VoiceReport
 from trainer.gate.measurements import EVERYDAY
 

@@ -16,7 +16,7 @@ from feedback_store.selection.lessons import Edited, Labelled, Pair
 from feedback_store.selection.likeness import AnyRow
 from personas.checks import broken_taboos, leaked_secrets, out_of_character
 from personas.persona import Persona
-from trainer.examination.safety import unsafe
+from personas.unsafe import unsafe
 
 
 class Forbidden(StrEnum):

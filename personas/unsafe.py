@@ -19,6 +19,6 @@ def unsafe(reply: str) -> tuple[str, ...]:
 
 @cache
 def _phrases() -> tuple[str, ...]:
-    text = (resources.files("trainer.examination") / "unsafe_words.yaml").read_text("utf-8")
+    text = (resources.files("personas") / "unsafe_words.yaml").read_text("utf-8")
     groups: dict[str, list[str]] = yaml.safe_load(text)
     return tuple(phrase for phrases in groups.values() for phrase in phrases)

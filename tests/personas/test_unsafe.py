@@ -3,7 +3,7 @@
 import pytest
 
 from personas.persona import SAMPLE_CHARACTERS, load_characters
-from trainer.examination.safety import unsafe
+from personas.unsafe import unsafe
 
 
 @pytest.mark.parametrize(
