@@ -22,7 +22,7 @@ from safetensors.numpy import save_file
 
 from npc_server.base_models import catalogue
 from npc_server.engine.llama import Vocab
-from npc_server.engine.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
+from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona, load_characters
 from personas.render import system_text

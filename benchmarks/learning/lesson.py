@@ -12,7 +12,7 @@ from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint
-from trainer.methods.rehearsal import rehearsals
+from trainer.methods.examples import rehearsals
 from trainer.methods.teachings import TEACHINGS
 from trainer.nightly.job import snapshot_of
 from trainer.nightly.policy import Method

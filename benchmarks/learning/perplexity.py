@@ -17,7 +17,7 @@ from benchmarks.cast import open_base
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization_trial import TEXT, log_softmax, surprise
 from npc_server.engine.llama import ContextShape, Llama, Row
-from npc_server.engine.lora_gguf import write_lora_gguf
+from npc_server.engine.lora.lora_gguf import write_lora_gguf
 
 _WINDOW_TOKENS = 256  # read together; all but the first are predicted
 

@@ -26,8 +26,8 @@ import numpy.typing as npt
 from npc_server.base_models.errors import RequantizeError
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import Quantization
-from npc_server.engine.ggml import Address, Graph, Tensor, node_callback
 from npc_server.engine.llama import ContextShape, Llama, Row, Vocab
+from npc_server.engine.lora.ggml import Address, Graph, Tensor, node_callback
 
 TEXT = Path(__file__).with_name("importance_text.txt")
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from npc_server.engine.adapter_cache import AdapterCache
-from npc_server.engine.adapter_gguf import write_adapter_gguf
 from npc_server.engine.core import Emit, EngineCore
 from npc_server.engine.errors import AdapterRejectedError, MixingUnavailableError
 from npc_server.engine.llama import ContextShape, Llama
-from npc_server.engine.lora_gguf import BaseShape, linear_shapes
-from npc_server.engine.mixing import Mixer
-from npc_server.engine.mux import GroupedMux, MixedMux
+from npc_server.engine.lora.adapter_cache import AdapterCache
+from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
+from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes
+from npc_server.engine.lora.mixing import Mixer
+from npc_server.engine.lora.mux import GroupedMux, MixedMux
+from npc_server.engine.lora.self_test import require_mixing
+from npc_server.engine.lora.slots import SlotArena
 from npc_server.engine.protocol import Batching, EngineOptions
-from npc_server.engine.self_test import require_mixing
-from npc_server.engine.slots import SlotArena
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from npc_server.engine.adapter_cache import AdapterCache
 from npc_server.engine.errors import (
     DecodeError,
     EngineBusyError,
@@ -25,8 +24,11 @@ from npc_server.engine.errors import (
 )
 from npc_server.engine.kv import MIN_SHARED_TOKENS, PrefixCache, common_prefix
 from npc_server.engine.llama import Llama, Row
+from npc_server.engine.lora.adapter_cache import AdapterCache
+from npc_server.engine.lora.mux import AdapterMux
+from npc_server.engine.lora.slots import PackedLora
+from npc_server.engine.lora.voice import Voice
 from npc_server.engine.measures import MILLISECONDS, PER_SECOND, SMALL_COUNTS, Tally
-from npc_server.engine.mux import AdapterMux
 from npc_server.engine.protocol import (
     Batching,
     Delta,
@@ -47,9 +49,7 @@ from npc_server.engine.scheduler import (
     plan_grouped,
     plan_mixed,
 )
-from npc_server.engine.slots import PackedLora
 from npc_server.engine.text_stream import TextStream
-from npc_server.engine.voice import Voice
 
 Event = Delta | Finish | EngineError
 Emit = Callable[[str, Event], None]  # (request id, what happened)

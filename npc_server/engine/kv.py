@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from npc_server.engine.voice import Voice
+from npc_server.engine.lora.voice import Voice
 
 #: A shorter common prefix is cheaper to compute than to copy.
 MIN_SHARED_TOKENS = 16

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from npc_server.engine.voice import Voice
+from npc_server.engine.lora.voice import Voice
 
 #: Fewer tokens are read one by one beside the others' tokens: a decode of their own costs more.
 MIN_CHUNK_TOKENS = 4

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine import mixing
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import Event
 from npc_server.engine.errors import (
@@ -16,6 +15,7 @@ from npc_server.engine.errors import (
     UnknownAdapterError,
 )
 from npc_server.engine.llama import ContextShape
+from npc_server.engine.lora import mixing
 from npc_server.engine.protocol import (
     Batching,
     Delta,

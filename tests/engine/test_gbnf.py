@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from npc_server.engine import gbnf
 from npc_server.engine.errors import RequestRejectedError
-from npc_server.engine.gbnf import Chars, Ref, parse
+from npc_server.engine.sampling import gbnf
+from npc_server.engine.sampling.gbnf import Chars, Ref, parse
 
 
 def complaint(text: str) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from npc_server.engine.errors import RequestRejectedError
-from npc_server.engine.grammar import MAX_WORK, Matcher, Pieces, compiled
 from npc_server.engine.llama import ContextShape, Llama
+from npc_server.engine.sampling.grammar import MAX_WORK, Matcher, Pieces, compiled
 
 WORDS = ["", "a", "b", "ab", "é", "\n", '"', "{", "bb", "日本"]
 #: Words, then single bytes: characters may come in parts.

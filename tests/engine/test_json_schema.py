@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from npc_server.engine.errors import RequestRejectedError
-from npc_server.engine.grammar import Matcher, Pieces, compiled
-from npc_server.engine.json_schema import to_gbnf
+from npc_server.engine.sampling.grammar import Matcher, Pieces, compiled
+from npc_server.engine.sampling.json_schema import to_gbnf
 
 BYTES = Pieces([bytes([byte]) for byte in range(256)])
 

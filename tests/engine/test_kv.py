@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npc_server.engine.kv import MIN_SHARED_TOKENS, Blob, PrefixCache, common_prefix
-from npc_server.engine.voice import Voice
+from npc_server.engine.lora.voice import Voice
 
 A, B = Voice("a"), Voice("b")
 TEXT = list(range(100))

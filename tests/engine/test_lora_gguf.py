@@ -15,7 +15,7 @@ from gguf import GGUFReader
 from safetensors.numpy import load_file, save_file
 
 from npc_server.engine.errors import AdapterRejectedError, ModelLoadError
-from npc_server.engine.lora_gguf import (
+from npc_server.engine.lora.lora_gguf import (
     BaseShape,
     LoraFile,
     linear_shapes,

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine import self_test
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import EngineCore
 from npc_server.engine.errors import MixingUnavailableError
 from npc_server.engine.llama import ContextShape, Llama
-from npc_server.engine.lora_gguf import linear_shapes
-from npc_server.engine.mixing import Mixer, Tile, group_of
+from npc_server.engine.lora import self_test
+from npc_server.engine.lora.lora_gguf import linear_shapes
+from npc_server.engine.lora.mixing import Mixer, Tile, group_of
+from npc_server.engine.lora.slots import SlotArena
 from npc_server.engine.protocol import Batching, EngineOptions
-from npc_server.engine.slots import SlotArena
 from tests import tiny_gguf
 
 SHAPE = ContextShape(sequences=3, context_tokens=128, batch_tokens=64, threads=1)
@@ -61,7 +61,7 @@ def test_the_self_test_notices_one_row_under_a_wrong_adapter(
 def test_an_unknown_node_layout_falls_back_to_groups(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("npc_server.engine.ggml._OBJECT_BYTES", 40)
+    monkeypatch.setattr("npc_server.engine.lora.ggml._OBJECT_BYTES", 40)
     stats = core_of(tiny_model).stats()
     assert stats.batching is Batching.GROUPED
     assert "bytes in this llama.cpp" in stats.batching_reason

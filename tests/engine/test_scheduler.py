@@ -2,6 +2,7 @@
 
 import pytest
 
+from npc_server.engine.lora.voice import Voice
 from npc_server.engine.scheduler import (
     BACKGROUND_CHUNK_TOKENS,
     Chunk,
@@ -12,7 +13,6 @@ from npc_server.engine.scheduler import (
     plan_grouped,
     plan_mixed,
 )
-from npc_server.engine.voice import Voice
 
 LIMITS = Limits(batch_tokens=256, chunk_tokens=64, quantum_steps=2)
 A, B = Voice("a"), Voice("b")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from npc_server.engine.slots import PackedLora, SlotArena
+from npc_server.engine.lora.slots import PackedLora, SlotArena
 
 LINEARS = {"up": (8, 12), "down": (12, 8)}
 RANK = 4

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from npc_server.engine.llama import ContextShape, Llama, Row
-from npc_server.engine.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
+from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
 from tests import tiny_gguf
 
 IDS = tuple(range(40, 90))

@@ -26,7 +26,7 @@ from gguf import (
 )
 from transformers import PreTrainedModel
 
-from npc_server.engine.lora_gguf import permute_rotary_rows
+from npc_server.engine.lora.lora_gguf import permute_rotary_rows
 from trainer.base import ensure_base
 from trainer.errors import BaseModelError
 from trainer.lora import load_base

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from npc_server.engine.adapter_cache import AdapterCache
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.llama import Llama
-from npc_server.engine.lora_gguf import BaseShape, write_lora_gguf
-from npc_server.engine.mixing import Mixer, Tile
+from npc_server.engine.lora.adapter_cache import AdapterCache
+from npc_server.engine.lora.lora_gguf import BaseShape, write_lora_gguf
+from npc_server.engine.lora.mixing import Mixer, Tile
+from npc_server.engine.lora.slots import SlotArena
+from npc_server.engine.lora.voice import BASE, Voice
 from npc_server.engine.protocol import Batching
-from npc_server.engine.slots import SlotArena
-from npc_server.engine.voice import BASE, Voice
 
 #: Adapters that grouped batching keeps loaded in llama.cpp.
 _LOADED_ADAPTERS = 16

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from npc_server.engine.adapter_gguf import write_adapter_gguf
 from npc_server.engine.errors import EngineError, MixingUnavailableError
 from npc_server.engine.llama import Llama, Row
-from npc_server.engine.mixing import Mixer, Tile
-from npc_server.engine.slots import PackedLora, SlotArena
+from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
+from npc_server.engine.lora.mixing import Mixer, Tile
+from npc_server.engine.lora.slots import PackedLora, SlotArena
 
 Logits = npt.NDArray[np.float32]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from npc_server.engine.errors import AdapterRejectedError, UnknownAdapterError
-from npc_server.engine.lora_gguf import BaseShape, LoraFile, read_peft
-from npc_server.engine.slots import PackedLora
-from npc_server.engine.voice import BASE
+from npc_server.engine.lora.lora_gguf import BaseShape, LoraFile, read_peft
+from npc_server.engine.lora.slots import PackedLora
+from npc_server.engine.lora.voice import BASE
 
 
 class AdapterCache:

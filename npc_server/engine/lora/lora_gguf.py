@@ -25,8 +25,8 @@ import numpy.typing as npt
 from gguf import GGUFReader, GGUFValueType
 from safetensors import SafetensorError, deserialize
 
-from npc_server.engine.adapter_gguf import write_adapter_gguf
 from npc_server.engine.errors import AdapterRejectedError, ModelLoadError
+from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
 
 Array = npt.NDArray[np.float32]
 

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from npc_server.engine.errors import DecodeError, MixingUnavailableError
-from npc_server.engine.ggml import OP_OFFSET, Address, Graph, Tensor, node_callback
-from npc_server.engine.slots import LinearSlots, SlotArena
+from npc_server.engine.lora.ggml import OP_OFFSET, Address, Graph, Tensor, node_callback
+from npc_server.engine.lora.slots import LinearSlots, SlotArena
 
 _HALF_BYTES = 2
 _FLOAT_BYTES = 4

@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_server.engine.errors import DecodeError, RequestRejectedError
-from npc_server.engine.grammar import Matcher, Pieces, Program, compiled
-from npc_server.engine.json_schema import to_gbnf
 from npc_server.engine.llama import Llama
 from npc_server.engine.protocol import Sampling
+from npc_server.engine.sampling.grammar import Matcher, Pieces, Program, compiled
+from npc_server.engine.sampling.json_schema import to_gbnf
 
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]
