@@ -36,7 +36,7 @@ from trainer.datasets import (
 from trainer.development import split
 from trainer.forward import install
 from trainer.lora import StartingPoint
-from trainer.methods.rehearsal import beside
+from trainer.methods.examples import beside
 from trainer.progress import Desk, RunResult
 from trainer.settings import (
     CommonSettings,

@@ -10,7 +10,7 @@ from feedback_store.selection import Pair
 from personas.render import Tokenizer
 from trainer.datasets import Lesson, PairIds, Spoken, lesson, pair_ids, rehearsed_pair
 from trainer.development import split
-from trainer.methods.rehearsal import beside
+from trainer.methods.examples import beside
 from trainer.settings import Schedule, require
 
 

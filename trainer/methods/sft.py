@@ -35,7 +35,7 @@ from trainer.development import split
 from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint
 from trainer.methods import general_chat
-from trainer.methods.rehearsal import said_again
+from trainer.methods.examples import said_again
 from trainer.methods.replay import Liked, Rows, counts
 from trainer.progress import Desk, RunResult
 from trainer.settings import LoraShape, Memory, Schedule, require

@@ -23,7 +23,7 @@ from trainer.examination.nameless import without_names
 from trainer.heads import head_card, reward_head
 from trainer.heads.head_publishing import promote_head, publish_head
 from trainer.lora import StartingPoint
-from trainer.methods.rehearsal import rehearsals
+from trainer.methods.examples import rehearsals
 from trainer.methods.teachings import TEACHINGS, MethodConfig
 from trainer.nightly import trust_region
 from trainer.nightly.job import Job

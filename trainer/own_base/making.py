@@ -23,7 +23,7 @@ from trainer.datasets import Spoken
 from trainer.gate import Verdict
 from trainer.lora import StartingPoint
 from trainer.methods import sft
-from trainer.methods.rehearsal import rehearsals
+from trainer.methods.examples import rehearsals
 from trainer.nightly import disk, policy
 from trainer.nightly.job import snapshot_of, still_stored
 from trainer.nightly.rerender import rerender

@@ -16,7 +16,7 @@ from tests.trainer.rows import pairs, thumbs
 from trainer.datasets import Spoken, rehearsed_pair
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
-from trainer.methods.rehearsal import beside, rehearsals
+from trainer.methods.examples import beside, rehearsals
 from trainer.progress import Desk, Progress
 from trainer.settings import LoraShape, Schedule
 
