@@ -41,7 +41,7 @@ from benchmarks.serving import marks_table, telling, use_cores
 from benchmarks.stage import CORES
 from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
-from trainer.nightly.policy import Method
+from trainer.settings import Method
 
 console = Console()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from trainer.nightly.policy import EXPERIMENTAL
+from trainer.settings import EXPERIMENTAL
 
 AUTO = "auto"  # the rows decide on the method
 

@@ -15,8 +15,8 @@ from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.methods.teachings import TEACHINGS
 from trainer.nightly.job import snapshot_of
-from trainer.nightly.policy import Method
 from trainer.progress import Desk
+from trainer.settings import Method
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from npc_client.tastes import BLUNT
 from npc_server import config
 from tests.benchmarks.courses import MIRA
 from trainer.nightly import recipe
-from trainer.nightly.policy import EXPERIMENTAL, Method
+from trainer.settings import EXPERIMENTAL, Method
 
 
 def crowd_of(taste: TasteName, kind: Kind = Kind.MIXED) -> Sequence[object]:

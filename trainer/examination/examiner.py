@@ -22,9 +22,9 @@ from trainer.examination.findings import report
 from trainer.examination.measure import Answer, Listening
 from trainer.examination.preference import held_out_label_margins, held_out_margins
 from trainer.examination.questions import Line
+from trainer.examination.samples import Sample
 from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
-from trainer.nightly.runs import Sample
 from trainer.progress import OnProgress, Tell
 
 

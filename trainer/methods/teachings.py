@@ -1,7 +1,7 @@
 """Which rows each method learns from, and the module that teaches them: one table.
 
 A method is a module with a `Config` and a `run`. Adding one means writing that module, naming it in
-`trainer.nightly.policy.Method` and giving it a line here; nothing else branches on methods. Ways of
+`trainer.settings.Method` and giving it a line here; nothing else branches on methods. Ways of
 adapting a model that others have and that cannot be served are refused by name, with the reason.
 """
 
@@ -17,9 +17,8 @@ from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods import apo, dpo, kto, orpo, sft, simpo
 from trainer.methods.replay import rows_of
-from trainer.nightly.policy import Method
 from trainer.progress import Desk, RunResult
-from trainer.settings import LoraShape, Memory, Schedule
+from trainer.settings import LoraShape, Memory, Method, Schedule
 
 
 class MethodConfig(Protocol):

@@ -15,6 +15,7 @@ from personas.persona import load_character
 from trainer.errors import ClaimedError, MissingStoreError
 from trainer.nightly import policy
 from trainer.nightly.forbidden import without_forbidden
+from trainer.settings import Method
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def still_stored(file: Path, snapshot: Snapshot) -> bool:
 
 
 def readiness(
-    job: Job, thresholds: policy.Thresholds, method: policy.Method | None
+    job: Job, thresholds: policy.Thresholds, method: Method | None
 ) -> tuple[Snapshot, policy.Plan | policy.Wait]:
     """What could be trained on now, and whether that is enough.
 

@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from trainer import gate
 from trainer.nightly import policy
-from trainer.nightly.policy import EXPERIMENTAL, Method
 from trainer.nightly.refused_methods import refused_method
 from trainer.nightly.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
-from trainer.settings import LoraShape, Memory, Schedule, require
+from trainer.settings import EXPERIMENTAL, LoraShape, Memory, Method, Schedule, require
 
 if TYPE_CHECKING:
     from trainer.heads import reward_head

@@ -36,6 +36,7 @@ from feedback_store.errors import FeedbackStoreError
 from feedback_store.publishing import publish
 from personas.errors import PersonasError
 from trainer.errors import RecordError, TrainerError, UnknownRunError
+from trainer.examination.samples import Sample
 from trainer.gate import Measurements, Verdict
 from trainer.heads.head_card import Card
 from trainer.progress import RunResult
@@ -112,15 +113,6 @@ class Headed:
     why_not: str  # "" = there is one
     content_hash: str  # of the head's adapter
     seconds: float
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What both voices said to one of the designer's probes."""
-
-    ask: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True)

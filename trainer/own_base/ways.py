@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods.replay import Rows
-from trainer.nightly.policy import Method
 from trainer.nightly.recipe import FULL
 from trainer.own_base import full, merged
 from trainer.progress import Desk, RunResult
+from trainer.settings import Method
 
 
 class Run(Protocol):

@@ -11,10 +11,9 @@ from trainer.datasets import Spoken
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods.teachings import TEACHINGS
-from trainer.nightly.policy import EXPERIMENTAL, Method
 from trainer.nightly.refused_methods import refused_method
 from trainer.progress import Desk, Progress, RunResult
-from trainer.settings import LoraShape, Schedule
+from trainer.settings import EXPERIMENTAL, LoraShape, Method, Schedule
 
 EVERY = pytest.mark.parametrize("method", list(Method))
 EXAMPLES = tuple(Spoken((1, 2, number), (number,)) for number in range(3, 8))

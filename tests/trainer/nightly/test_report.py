@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.nightly.test_runs import ENDING, TERMS
+from trainer.examination.samples import Sample
 from trainer.gate import Drift, Heard, Kind, Measurements, Row, Verdict, VoiceReport
 from trainer.nightly import runs
 from trainer.nightly.charts import BINS, histogram, line_chart, sparkline
 from trainer.nightly.report import page
-from trainer.nightly.runs import Measured, Run, Sample
+from trainer.nightly.runs import Measured, Run
 
 VOID = {"meta", "link", "br", "line", "circle", "polyline", "rect"}
 VERDICT = Verdict(
