@@ -33,8 +33,8 @@ from trainer.errors import (
     TrainerError,
     TrainingError,
 )
-from trainer.nightly import recipe
 from trainer.progress import Progress
+from trainer.recipes import recipe
 
 DONE, REJECTED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 NOT_NOW = (MissingStoreError, ClaimedError)  # nothing is wrong, and nothing can be done

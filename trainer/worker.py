@@ -17,11 +17,12 @@ import typer
 from rich.console import Console
 
 from feedback_store.selection import Snapshot
-from trainer.nightly import policy, recipe
+from trainer.nightly import policy
 from trainer.nightly.job import Job
 from trainer.nightly.job import readiness as readiness_of
 from trainer.nightly.run_tables import gate_table
 from trainer.progress import Progress
+from trainer.recipes import recipe
 from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
 
 if TYPE_CHECKING:

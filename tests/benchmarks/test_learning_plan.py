@@ -27,7 +27,7 @@ from npc_client.players import Habit, lines_of
 from npc_client.tastes import BLUNT
 from npc_server import config
 from tests.benchmarks.courses import MIRA
-from trainer.nightly import recipe
+from trainer.recipes import recipe
 from trainer.settings import EXPERIMENTAL, Method
 
 

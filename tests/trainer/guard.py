@@ -14,8 +14,8 @@ from trainer import gate
 from trainer.heads import reward_head
 from trainer.methods.teachings import TEACHINGS
 from trainer.nightly.job import Job
-from trainer.nightly.recipe import Recipe, read
 from trainer.progress import Progress
+from trainer.recipes.recipe import Recipe, read
 
 ENOUGH = 60  # turns, under FEW; a fifth of the players is held out
 FEW = {"min_pairs": 24, "min_labels": 48}  # so that a training takes seconds

@@ -14,7 +14,7 @@ from gguf import GGUFReader
 
 from trainer.errors import DiskError
 from trainer.nightly import runs
-from trainer.nightly.recipe import Upkeep
+from trainer.recipes.recipe import Upkeep
 
 GIB = 1 << 30
 MIB = 1 << 20

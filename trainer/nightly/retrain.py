@@ -19,10 +19,10 @@ from trainer.nightly import disk, endings, lineage, policy, report, runs, stages
 from trainer.nightly.job import Job, claim, still_stored
 from trainer.nightly.lineage import Lineage
 from trainer.nightly.night import DELETED, Night
-from trainer.nightly.recipe import Recipe
 from trainer.nightly.runs import Run, State
 from trainer.nightly.stages import Material
 from trainer.progress import Progress, RunResult, Tell
+from trainer.recipes.recipe import Recipe
 
 MOST_ATTEMPTS = 3  # killed so often, a run would be killed for ever, as for want of memory
 

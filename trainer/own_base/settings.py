@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 from trainer.methods import sft
-from trainer.nightly import recipe
-from trainer.nightly.tables import Problems, Table
 from trainer.own_base import full
 from trainer.own_base.making import Recipe
 from trainer.own_base.ways import ALL_WEIGHTS, MERGED
+from trainer.recipes import recipe
+from trainer.recipes.tables import Problems, Table
 
 NOT_FOR_ALL_WEIGHTS = frozenset({"learning_rate", "continued_rate"})
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods.replay import Rows
-from trainer.nightly.recipe import FULL
 from trainer.own_base import full, merged
 from trainer.progress import Desk, RunResult
+from trainer.recipes.recipe import FULL
 from trainer.settings import Method
 
 

@@ -11,8 +11,8 @@ from trainer.datasets import Spoken
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods.teachings import TEACHINGS
-from trainer.nightly.refused_methods import refused_method
 from trainer.progress import Desk, Progress, RunResult
+from trainer.recipes.refused_methods import refused_method
 from trainer.settings import EXPERIMENTAL, LoraShape, Method, Schedule
 
 EVERY = pytest.mark.parametrize("method", list(Method))

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from trainer.errors import DiskError, RecordError, UnknownRunError
 from trainer.nightly import disk, runs
-from trainer.nightly.recipe import Upkeep
 from trainer.nightly.run_tables import app
 from trainer.nightly.runs import Ending, Nearness, Run, State, Terms, Trained
 from trainer.progress import RunResult
+from trainer.recipes.recipe import Upkeep
 
 TERMS = Terms(
     character="mira",

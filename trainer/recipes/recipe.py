@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from trainer import gate
 from trainer.nightly import policy
-from trainer.nightly.refused_methods import refused_method
-from trainer.nightly.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
+from trainer.recipes.refused_methods import refused_method
+from trainer.recipes.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
 from trainer.settings import EXPERIMENTAL, LoraShape, Memory, Method, Schedule, require
 
 if TYPE_CHECKING:

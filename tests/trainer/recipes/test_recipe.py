@@ -9,8 +9,8 @@ from trainer import gate
 from trainer.errors import ConfigError
 from trainer.heads import reward_head
 from trainer.methods.teachings import TEACHINGS
-from trainer.nightly.recipe import Choices, Night, Recipe, read, written_method
-from trainer.nightly.tables import leaves
+from trainer.recipes.recipe import Choices, Night, Recipe, read, written_method
+from trainer.recipes.tables import leaves
 from trainer.settings import Method
 
 CONFIGS: dict[Method, Any] = {method: teaching.config for method, teaching in TEACHINGS.items()}
