@@ -20,9 +20,9 @@ from feedback_store.selection import Snapshot
 from trainer.nightly import policy
 from trainer.nightly.job import Job
 from trainer.nightly.job import readiness as readiness_of
-from trainer.nightly.run_tables import gate_table
 from trainer.progress import Progress
 from trainer.recipes import recipe
+from trainer.records.run_tables import gate_table
 from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
 
 if TYPE_CHECKING:

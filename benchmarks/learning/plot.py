@@ -13,7 +13,7 @@ from benchmarks.learning.course import Course
 from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
 from benchmarks.learning.results import Found
 from benchmarks.measures import Measured
-from trainer.nightly.runs import State
+from trainer.records.runs import State
 
 _LIVE, _REFUSED = "tab:blue", "lightsteelblue"
 

@@ -16,8 +16,8 @@ from benchmarks.learning.hearing import hear
 from benchmarks.learning.judgement import Heard
 from benchmarks.learning.world import LEARNER, Ground, World, served
 from personas.adapter_repo import Draft
-from trainer.nightly import runs
-from trainer.nightly.runs import Run, Terms
+from trainer.records import runs
+from trainer.records.runs import Run, Terms
 
 
 async def hear_refused(here: World, ground: Ground, run_number: int) -> Heard | None:

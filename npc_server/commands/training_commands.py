@@ -257,5 +257,5 @@ def _tables(name: str, config_file: Path | None, as_json: bool, *arguments: str)
     """The records are the trainer's, so its process reads them; it loads no model for that."""
     place = f"--runs={config_of(config_file).paths.runs}"
     flags = [place, *(["--json"] if as_json else [])]
-    line = command("trainer.nightly.run_tables", name, *arguments, *flags)
+    line = command("trainer.records.run_tables", name, *arguments, *flags)
     return subprocess.run(line, check=False).returncode

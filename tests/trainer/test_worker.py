@@ -20,8 +20,8 @@ from tests.trainer.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
 from trainer.base import file_sha256
 from trainer.errors import ClaimedError
 from trainer.nightly import job as jobs
-from trainer.nightly import runs
 from trainer.nightly.job import Job
+from trainer.records import runs
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from gguf import GGUFReader
 
 from trainer.errors import DiskError
-from trainer.nightly import runs
 from trainer.recipes.recipe import Upkeep
+from trainer.records import runs
 
 GIB = 1 << 30
 MIB = 1 << 20

@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Sequence
 
 from trainer.errors import DivergedError, GaveUpError, TrainingError
-from trainer.nightly import report, runs
-from trainer.nightly.runs import Ending, Headed, Measured, Run, State, Terms, Trained
+from trainer.records import report, runs
+from trainer.records.runs import Ending, Headed, Measured, Run, State, Terms, Trained
 
 
 def end(run: Run, state: State, reasons: Sequence[str], version: str = "") -> None:

@@ -11,7 +11,7 @@ from trainer.base import ensure_base, file_sha256
 from trainer.errors import BaseModelError
 from trainer.nightly import disk
 from trainer.nightly.job import Job
-from trainer.nightly.runs import Terms
+from trainer.records.runs import Terms
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,15 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
 from trainer.errors import RecordError
 from trainer.gate import Verdict
-from trainer.nightly import disk, endings, lineage, policy, resuming, runs, stages
+from trainer.nightly import disk, endings, lineage, policy, resuming, stages
 from trainer.nightly.job import Job, read_snapshot, still_stored
 from trainer.nightly.rerender import Rerendered, rerender
 from trainer.nightly.resuming import Past, Today
-from trainer.nightly.runs import Ending, Run, Terms, Trained
 from trainer.nightly.stages import Material
 from trainer.progress import Tell
 from trainer.recipes.recipe import Recipe
+from trainer.records import runs
+from trainer.records.runs import Ending, Run, Terms, Trained
 from trainer.settings import Method, recorded
 
 #: What a snapshot holds, by the names of its fields.

@@ -15,14 +15,15 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona, load_character
 from trainer import gate
 from trainer.errors import GaveUpError, UnknownCharacterError
-from trainer.nightly import disk, endings, lineage, policy, report, runs, stages
+from trainer.nightly import disk, endings, lineage, policy, stages
 from trainer.nightly.job import Job, claim, still_stored
 from trainer.nightly.lineage import Lineage
 from trainer.nightly.night import DELETED, Night
-from trainer.nightly.runs import Run, State
 from trainer.nightly.stages import Material
 from trainer.progress import Progress, RunResult, Tell
 from trainer.recipes.recipe import Recipe
+from trainer.records import report, runs
+from trainer.records.runs import Run, State
 
 MOST_ATTEMPTS = 3  # killed so often, a run would be killed for ever, as for want of memory
 

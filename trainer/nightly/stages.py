@@ -28,8 +28,8 @@ from trainer.methods.teachings import TEACHINGS, MethodConfig
 from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
-from trainer.nightly.runs import Headed, Measured, Published, Run, Terms, Trained
 from trainer.progress import Desk, OnProgress, Tell
+from trainer.records.runs import Headed, Measured, Published, Run, Terms, Trained
 from trainer.settings import Method
 
 

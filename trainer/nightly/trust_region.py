@@ -19,7 +19,7 @@ from torch import Tensor
 
 from trainer.divergence import divergence, next_chances, plain_text, windows_of
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_voice
-from trainer.nightly.runs import Nearness
+from trainer.records.runs import Nearness
 from trainer.training import use_all_cores
 
 #: Of the distance that the gate allows; the rest is for its text being another one.

@@ -27,7 +27,6 @@ from trainer.methods.examples import rehearsals
 from trainer.nightly import disk, policy
 from trainer.nightly.job import snapshot_of, still_stored
 from trainer.nightly.rerender import rerender
-from trainer.nightly.runs import State
 from trainer.own_base import full
 from trainer.own_base.base_gguf import require_writable
 from trainer.own_base.company import in_turn, together
@@ -35,6 +34,7 @@ from trainer.own_base.fitness import judge
 from trainer.own_base.measuring import measure
 from trainer.own_base.ways import Way
 from trainer.progress import Desk, RunResult, Tell
+from trainer.records.runs import State
 from trainer.settings import recorded
 
 FORGOTTEN = "rows it was trained on were deleted meanwhile: a player was forgotten, or they expired"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from trainer.nightly.run_tables import gate_table
 from trainer.progress import Progress
+from trainer.records.run_tables import gate_table
 from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
 
 if TYPE_CHECKING:

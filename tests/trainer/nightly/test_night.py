@@ -29,12 +29,13 @@ from trainer.errors import DivergedError
 from trainer.examination.examiner import Subject
 from trainer.gate import Row, Verdict
 from trainer.gate.drift import DIVERGENCE, PERPLEXITY
-from trainer.nightly import endings, policy, retrain, runs, stages
+from trainer.nightly import endings, policy, retrain, stages
 from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
-from trainer.nightly.runs import Ending, Nearness, State, Terms, Trained
 from trainer.nightly.stages import Material
 from trainer.progress import Desk, RunResult, StepMetrics
+from trainer.records import runs
+from trainer.records.runs import Ending, Nearness, State, Terms, Trained
 
 #: In the order in which a run makes them, below its data folder.
 SIGNS = (

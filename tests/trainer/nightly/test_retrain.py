@@ -19,7 +19,7 @@ from trainer.heads import head_card
 from trainer.nightly import policy, retrain
 from trainer.nightly.job import Job, readiness
 from trainer.nightly.retrain import Outcome
-from trainer.nightly.runs import Headed, State
+from trainer.records.runs import Headed, State
 
 
 @pytest.fixture

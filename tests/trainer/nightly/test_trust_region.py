@@ -11,9 +11,9 @@ from trainer.divergence import plain_text
 from trainer.examination.drift import general_text
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.nightly.runs import Nearness
 from trainer.nightly.trust_region import keep_near
 from trainer.progress import Desk, Progress
+from trainer.records.runs import Nearness
 from trainer.settings import LoraShape, Schedule
 
 FAR = dpo.Config(

@@ -18,10 +18,10 @@ from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.methods import sft
 from trainer.nightly import disk, policy
 from trainer.nightly.job import Job, snapshot_of
-from trainer.nightly.runs import State
 from trainer.own_base import full, making, settings, ways
 from trainer.own_base.making import Order, Outcome, Recipe, run
 from trainer.progress import Desk
+from trainer.records.runs import State
 from trainer.settings import LoraShape, Schedule
 
 SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4, max_tokens=600)

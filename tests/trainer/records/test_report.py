@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.nightly.test_runs import ENDING, TERMS
+from tests.trainer.records.test_runs import ENDING, TERMS
 from trainer.examination.samples import Sample
 from trainer.gate import Drift, Heard, Kind, Measurements, Row, Verdict, VoiceReport
-from trainer.nightly import runs
-from trainer.nightly.charts import BINS, histogram, line_chart, sparkline
-from trainer.nightly.report import page
-from trainer.nightly.runs import Measured, Run
+from trainer.records import runs
+from trainer.records.charts import BINS, histogram, line_chart, sparkline
+from trainer.records.report import page
+from trainer.records.runs import Measured, Run
 
 VOID = {"meta", "link", "br", "line", "circle", "polyline", "rect"}
 VERDICT = Verdict(

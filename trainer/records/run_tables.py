@@ -1,7 +1,7 @@
 """Training runs in the terminal: `npc runs` starts it.
 
-    python -m trainer.nightly.run_tables list --runs=runs/
-    python -m trainer.nightly.run_tables show 7 --runs=runs/
+    python -m trainer.records.run_tables list --runs=runs/
+    python -m trainer.records.run_tables show 7 --runs=runs/
 
 A run whose record is unreadable, as of another release, is listed as far as it can be read.
 Exit codes: 0 shown, 3 there is no such run.
@@ -22,9 +22,9 @@ from rich.table import Column, Table
 
 from trainer.errors import UnknownRunError
 from trainer.gate import Verdict
-from trainer.nightly import runs
-from trainer.nightly.charts import sparkline
-from trainer.nightly.runs import Ending, Headed, Published, Run, Terms, Trained
+from trainer.records import runs
+from trainer.records.charts import sparkline
+from trainer.records.runs import Ending, Headed, Published, Run, Terms, Trained
 
 MISSING = 3
 UNFINISHED, UNREADABLE = "unfinished", "unreadable"  # states of runs that have no other

@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from trainer.gate import Measurements, Verdict
-from trainer.nightly.charts import histogram, line_chart, two_bars
-from trainer.nightly.runs import Ending, Headed, Measured, Run, Terms, Trained
+from trainer.records.charts import histogram, line_chart, two_bars
+from trainer.records.runs import Ending, Headed, Measured, Run, Terms, Trained
 
 #: What the curves are called; a metric that is not here goes by its own name.
 TITLES = {

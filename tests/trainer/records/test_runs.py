@@ -8,11 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from trainer.errors import DiskError, RecordError, UnknownRunError
-from trainer.nightly import disk, runs
-from trainer.nightly.run_tables import app
-from trainer.nightly.runs import Ending, Nearness, Run, State, Terms, Trained
+from trainer.nightly import disk
 from trainer.progress import RunResult
 from trainer.recipes.recipe import Upkeep
+from trainer.records import runs
+from trainer.records.run_tables import app
+from trainer.records.runs import Ending, Nearness, Run, State, Terms, Trained
 
 TERMS = Terms(
     character="mira",
