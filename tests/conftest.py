@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, cached_path
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,25 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
         assert {name for name in ours if within(name, "npc_server.commands")} == set()
     if home != "trainer":
         assert {name.split(".")[0] for name in imports(path)} & MODEL_LIBRARIES == set()
+
+
+def child_of(folder: str, name: str) -> str:
+    """The file or folder right below `folder` that a module or a name in it belongs to."""
+    return name.removeprefix(f"{folder}.").split(".")[0]
+
+
+def folders() -> Iterator[str]:
+    """Every folder of ours that holds modules."""
+    yield from sorted({module.rpartition(".")[0] for module, _ in modules()})
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_no_folder_holds_a_circle(folder: str) -> None:
+    """Neither among the files of a folder nor between them and its folders, each seen as one."""
+    below: dict[str, set[str]] = {}
+    for module, path in modules():
+        if within(module, folder) and path.name != "__init__.py":
+            child = child_of(folder, module)
+            named = {child_of(folder, name) for name in imports(path) if within(name, folder)}
+            below.setdefault(child, set()).update(named - {child})
+    TopologicalSorter(below).prepare()  # raises CycleError, which names the circle

@@ -22,10 +22,10 @@ from transformers import PrinterCallback, Trainer, set_seed
 
 from trainer import checkpoints, trackers
 from trainer.base import file_sha256
-from trainer.datasets import Lesson, Row
 from trainer.errors import TrainerError, TrainingError
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Lesson, Row
 from trainer.settings import CommonSettings, TrainingSettings
 from trainer.wandering import Wandering
 from trainer.watch import Watch

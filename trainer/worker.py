@@ -17,12 +17,11 @@ import typer
 from rich.console import Console
 
 from feedback_store.selection import Snapshot
-from trainer.nightly import policy
-from trainer.nightly.job import Job
-from trainer.nightly.job import readiness as readiness_of
+from trainer.nightly.job import Job, read_readiness
 from trainer.progress import Progress
 from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
+from trainer.rows import readiness
 from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def main(
 def _readiness(order: Order) -> dict[str, Any]:
     snapshot, decision = _ready(order)
     return {
-        "state": "ready" if isinstance(decision, policy.Plan) else "waiting",
+        "state": "ready" if isinstance(decision, readiness.Plan) else "waiting",
         "reason": decision.reason,
         "missing": [asdict(short) for short in _missing(decision)],
         **{name: len(getattr(snapshot, name)) for name in _SIDES},
@@ -94,14 +93,14 @@ def _readiness(order: Order) -> dict[str, Any]:
     }
 
 
-def _ready(order: Order) -> tuple[Snapshot, policy.Plan | policy.Wait]:
+def _ready(order: Order) -> tuple[Snapshot, readiness.Plan | readiness.Wait]:
     thresholds = recipe.read_night(order.settings).policy
     method = recipe.written_method(order.settings, order.job.character)
-    return readiness_of(order.job, thresholds, method)
+    return read_readiness(order.job, thresholds, method)
 
 
-def _missing(decision: policy.Plan | policy.Wait) -> tuple[policy.Shortage, ...]:
-    return decision.missing if isinstance(decision, policy.Wait) else ()
+def _missing(decision: readiness.Plan | readiness.Wait) -> tuple[readiness.Shortage, ...]:
+    return decision.missing if isinstance(decision, readiness.Wait) else ()
 
 
 def _retrain(order: Order, console: Console, brake: Brake) -> dict[str, Any]:

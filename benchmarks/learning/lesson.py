@@ -14,8 +14,8 @@ from trainer.base import ensure_base
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.methods.teachings import TEACHINGS
-from trainer.nightly.job import snapshot_of
 from trainer.progress import Desk
+from trainer.rows.snapshots import snapshot_of
 from trainer.settings import Method
 
 

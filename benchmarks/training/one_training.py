@@ -24,11 +24,11 @@ from benchmarks.training.ground import CHARACTER, OURS, STOCK
 from benchmarks.training.rows import pairs
 from npc_server.engine.llama import Vocab
 from trainer.base import ensure_base
-from trainer.datasets import WEIGHT, Lesson, PairIds, pair_dataset
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import dpo
 from trainer.priority import yield_to_others
 from trainer.progress import Desk
+from trainer.rows.datasets import WEIGHT, Lesson, PairIds, pair_dataset
 from trainer.training import Arguments, common_arguments, use_all_cores
 from trainer.training import train as run
 from trainer.watch import Watch

@@ -60,10 +60,10 @@ def train(ground: Ground, width: Width) -> Pace:
     # Not at the top: the other parts start processes and need no model library themselves.
     from npc_server.engine.llama import Vocab
     from trainer.base import ensure_base
-    from trainer.datasets import Lesson, PairIds
     from trainer.lora import StartingPoint
     from trainer.methods import dpo
     from trainer.progress import Desk
+    from trainer.rows.datasets import Lesson, PairIds
     from trainer.settings import Memory, Optimizer, Weights
     from trainer.training import teach
 

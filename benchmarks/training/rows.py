@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import Tokenizer, prompt, reply_ids
-from trainer.datasets import PairIds
+from trainer.rows.datasets import PairIds
 
 REPLIES_IN_A_LONG_ONE = (3, 6)  # at least, at most
 CONTEXT_TOKENS = 1024

@@ -11,7 +11,7 @@ from benchmarks.learning.judgement import judged, spread
 from benchmarks.learning.marks import MARKS, figures
 from benchmarks.measures import Measured
 from npc_client.tastes import BLUNT
-from tests.benchmarks.courses import BAD, GOOD, HALF, MACHINE, MIRA, course, heard, judgement
+from tests.support.courses import BAD, GOOD, HALF, MACHINE, MIRA, course, heard, judgement
 
 
 def test_shares_are_of_replies_and_of_duels() -> None:

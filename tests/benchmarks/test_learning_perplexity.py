@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.learning.perplexity import perplexity
 from npc_server.engine.errors import AdapterRejectedError
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 
 def ignore(_what: str, _done: int, _total: int) -> None:

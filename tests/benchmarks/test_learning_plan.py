@@ -26,7 +26,7 @@ from feedback_store.selection.splits import is_held_out
 from npc_client.players import Habit, lines_of
 from npc_client.tastes import BLUNT
 from npc_server import config
-from tests.benchmarks.courses import MIRA
+from tests.support.courses import MIRA
 from trainer.recipes import recipe
 from trainer.settings import EXPERIMENTAL, Method
 

@@ -16,7 +16,7 @@ from benchmarks.learning.experiment import AUTO, Experiment, Kind, TasteName
 from benchmarks.learning.portions import Portion, Portions
 from benchmarks.learning.results import Found
 from benchmarks.learning.world import QUICK, Ground
-from tests.benchmarks.courses import BAD, MIRA, course, heard, judgement, night
+from tests.support.courses import BAD, MIRA, course, heard, judgement, night
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from npc_server.engine.protocol import (
     Request,
     Sampling,
 )
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 GREEDY = Sampling(temperature=0, max_tokens=12)
 PROMPT = tuple(range(40, 80))

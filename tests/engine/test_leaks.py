@@ -20,8 +20,8 @@ from npc_server.engine.core import EngineCore, Event
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request, Sampling
 from npc_server.engine.worker import EngineConfig, LlamaEngine
-from tests import marked_voices
-from tests.marked_voices import LINES, MARKERS
+from tests.support import marked_voices
+from tests.support.marked_voices import LINES, MARKERS
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
 

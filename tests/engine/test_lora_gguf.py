@@ -23,7 +23,7 @@ from npc_server.engine.lora.lora_gguf import (
     read_peft,
     write_lora_gguf,
 )
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 Tensors = dict[str, npt.NDArray[Any]]
 

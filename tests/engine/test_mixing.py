@@ -13,7 +13,7 @@ from npc_server.engine.lora.lora_gguf import linear_shapes
 from npc_server.engine.lora.mixing import Mixer, Tile, group_of
 from npc_server.engine.lora.slots import SlotArena
 from npc_server.engine.protocol import Batching, EngineOptions
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 SHAPE = ContextShape(sequences=3, context_tokens=128, batch_tokens=64, threads=1)
 

@@ -10,7 +10,7 @@ import pytest
 
 from npc_server.engine.llama import ContextShape, Llama, Row
 from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 IDS = tuple(range(40, 90))
 

@@ -18,7 +18,7 @@ from npc_server.engine.errors import (
 from npc_server.engine.llama import ContextShape
 from npc_server.engine.protocol import Delta, Finish, Request, Sampling
 from npc_server.engine.worker import EngineConfig, LlamaEngine
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 PROMPT = tuple(range(40, 60))
 LONG = Sampling(temperature=1.0, max_tokens=400, seed=3)

@@ -15,7 +15,7 @@ from feedback_store.records import (
 )
 from feedback_store.selection.evidence import SIGNAL_WEIGHTS
 from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pair
-from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log
+from tests.support.feedback_log import OTHER, REPLY, TURN, Log
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from feedback_store.records import Choice, Edit, Thumb
 from feedback_store.selection.filters import fault
 from feedback_store.selection.lessons import Drop, Labelled, Origin, Pair
-from tests.feedback_store.feedback_log import OTHER, REPLY, Log
+from tests.support.feedback_log import OTHER, REPLY, Log
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from feedback_store.records import Edit, Thumb
 from feedback_store.selection.lessons import Drop
-from tests.feedback_store.feedback_log import OTHER, REPLY, Log
+from tests.support.feedback_log import OTHER, REPLY, Log
 
 
 def everybody_edits(log: Log, texts: list[str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from feedback_store.records import Thumb
 from feedback_store.selection.lessons import Messages
 from feedback_store.selection.openings import openings
-from tests.feedback_store.feedback_log import Log
+from tests.support.feedback_log import Log
 
 SYSTEM = {"role": "system", "content": "You are Mira."}
 EXAMPLE = ({"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Morning."})

@@ -6,7 +6,7 @@ import pytest
 
 from feedback_store.records import Rating, Thumb
 from feedback_store.selection.lessons import Origin
-from tests.feedback_store.feedback_log import OTHER, REPLY, Log
+from tests.support.feedback_log import OTHER, REPLY, Log
 
 
 @pytest.fixture

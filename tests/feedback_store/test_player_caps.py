@@ -10,7 +10,7 @@ from feedback_store.records import Edit, Payload, Thumb
 from feedback_store.selection.lessons import Drop
 from feedback_store.selection.player_caps import cap, player_share
 from feedback_store.selection.rules import Rules
-from tests.feedback_store.feedback_log import ALL_TRAINED, Log
+from tests.support.feedback_log import ALL_TRAINED, Log
 
 React = Callable[[int], Payload]
 

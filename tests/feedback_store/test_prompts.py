@@ -4,7 +4,7 @@ import pytest
 
 from feedback_store.records import Choice, Edit, Payload, Thumb
 from feedback_store.selection.lessons import Prompt
-from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log
+from tests.support.feedback_log import OTHER, REPLY, TURN, Log
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from feedback_store.selection import Edited, changed
 from feedback_store.selection.lessons import Drop
 from feedback_store.selection.likeness import AnyRow
 from feedback_store.selection.rules import Rules
-from tests.feedback_store.feedback_log import OTHER, REPLY, TURN, Log, trained
+from tests.support.feedback_log import OTHER, REPLY, TURN, Log, trained
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from feedback_store.records import Edit, Thumb
 from feedback_store.selection import is_held_out
 from feedback_store.selection.lessons import Drop, HeldOutBy
 from feedback_store.selection.rules import Rules
-from tests.feedback_store.feedback_log import OTHER, Log, held_out, trained
+from tests.support.feedback_log import OTHER, Log, held_out, trained
 
 BY_PLAYER = Rules(held_out_share=0.5, recent_share=0)
 BY_TIME = Rules(held_out_share=0, recent_share=0.25)

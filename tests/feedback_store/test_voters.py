@@ -3,7 +3,7 @@
 import pytest
 
 from feedback_store.records import Choice, Thumb
-from tests.feedback_store.feedback_log import OTHER, Log
+from tests.support.feedback_log import OTHER, Log
 
 CROWD = ("ann", "bob", "cat")
 

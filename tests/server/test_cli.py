@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from npc_server.commands.main import app, main
 from personas.adapter_repo import AdapterRepo, Draft
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 GROUP = typer.main.get_command(app)
 

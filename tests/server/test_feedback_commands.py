@@ -22,7 +22,7 @@ from npc_server.commands.adapters_trained_on import trained_on
 from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 NOW = datetime.now(UTC)
 ANN = "ann@game"

@@ -41,7 +41,7 @@ from npc_server.base_models.quantization_trial import divergence, log_softmax
 from npc_server.base_models.requantize import importance_of, requantize
 from npc_server.commands import main
 from npc_server.engine.errors import ModelLoadError
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 ORIGINAL, Q8_0, Q4_MIX, IQ4_NL, Q4_0 = Quantization
 

@@ -22,7 +22,7 @@ from personas.adapter_repo import JSON, AdapterRepo, Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
-from tests import tiny_gguf
+from tests.support import tiny_gguf
 
 BASE_SHA256 = "b" * 64
 HASTY = FeedbackSection(turn_wait_s=0.1)

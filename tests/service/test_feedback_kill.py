@@ -11,7 +11,7 @@ import pytest
 from feedback_store.store import Store
 from npc.v1 import feedback_pb2
 from npc_client.client import Client, SubmitRequest, new_event_id
-from tests.service.fake_server import child
+from tests.support.fake_server import child
 
 pytestmark = pytest.mark.service
 

@@ -19,9 +19,9 @@ from personas.adapter_repo import Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
-from tests import tiny_gguf
 from tests.service.conftest import BASE_SHA256, WORDS, Stage, StageMaker
 from tests.service.test_dialogue_service import refusal
+from tests.support import tiny_gguf
 
 pytestmark = pytest.mark.service
 

@@ -12,8 +12,8 @@ from feedback_store.store import Store
 from npc_client.client import Client, Restored
 from personas.persona import SAMPLE_CHARACTERS
 from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
-from tests.service.fake_server import child
 from tests.service.test_dialogue_service import refusal
+from tests.support.fake_server import child
 
 pytestmark = pytest.mark.service
 

@@ -11,10 +11,10 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import add_fused_lm_head
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import pairs
-from trainer.datasets import pair_ids
+from tests.support.rows import pairs
 from trainer.forward import IGNORED, install, trusted
 from trainer.lora import load_base
+from trainer.rows.datasets import pair_ids
 from trainer.settings import Memory
 
 

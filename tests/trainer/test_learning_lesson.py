@@ -7,7 +7,7 @@ import pytest
 from benchmarks.learning.lesson import Workplace, teach
 from personas.adapter_repo import AdapterRepo
 from personas.persona import load_characters
-from tests.trainer.guard import job_in, play
+from tests.support.guard import job_in, play
 from trainer.methods.dpo import MIN_STEPS
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import pairs, thumbs
+from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint, load_voice
 from trainer.methods import dpo, kto
 from trainer.progress import Desk, Progress, RunResult

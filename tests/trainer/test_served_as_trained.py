@@ -33,13 +33,13 @@ from npc_server.turns import Finished, Model
 from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
-from tests import tiny_gguf
-from tests.trainer.built import on_pairs
+from tests.support import tiny_gguf
+from tests.support.built import on_pairs
 from trainer import settings
 from trainer.base import ensure_base
-from trainer.datasets import PairIds, pair_ids
 from trainer.lora import StartingPoint, load_policy, load_voice, save_adapter
 from trainer.methods import dpo
+from trainer.rows.datasets import PairIds, pair_ids
 from trainer.settings import LoraShape
 
 Logits = npt.NDArray[np.float32]

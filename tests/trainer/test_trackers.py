@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import pairs
+from tests.support.rows import pairs
 from trainer import trackers
 from trainer.errors import ConfigError, MissingLibraryError
 from trainer.lora import StartingPoint

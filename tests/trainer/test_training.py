@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.built import on_labels, on_pairs
-from tests.trainer.rows import pairs, thumbs
-from trainer.datasets import labelled_ids, pair_ids
+from tests.support.built import on_labels, on_pairs
+from tests.support.rows import pairs, thumbs
 from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.methods.pair_lesson import lesson_of
 from trainer.progress import Desk, Progress
+from trainer.rows.datasets import labelled_ids, pair_ids
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 from trainer.training import name_of, train
 from trainer.watch import Watch, without_gain

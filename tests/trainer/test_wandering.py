@@ -7,7 +7,7 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import content_hash
-from tests.trainer.rows import pairs
+from tests.support.rows import pairs
 from trainer.divergence import divergence, next_chances, plain_text, windows_of
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo
-from tests import tiny_gguf
-from tests.trainer.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
+from tests.support import tiny_gguf
+from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
 from trainer.base import file_sha256
 from trainer.errors import ClaimedError
 from trainer.nightly import job as jobs

@@ -15,7 +15,6 @@ from personas.checks import word_count
 from personas.persona import Persona
 from personas.render import reply_ids
 from trainer import gate
-from trainer.datasets import Ids
 from trainer.examination import measure
 from trainer.examination.drift import measure_drift
 from trainer.examination.findings import report
@@ -26,6 +25,7 @@ from trainer.examination.samples import Sample
 from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
 from trainer.progress import OnProgress, Tell
+from trainer.rows.datasets import Ids
 
 
 @dataclass(frozen=True)

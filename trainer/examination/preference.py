@@ -14,11 +14,11 @@ from transformers import PreTrainedModel
 
 from feedback_store.selection import Labelled, Pair
 from personas.render import Tokenizer, reply_ids
-from trainer.datasets import Ids
 from trainer.forward import IGNORED, label_log_probs
 from trainer.gate import Margin
 from trainer.lora import load_voice
 from trainer.progress import Counter, OnProgress
+from trainer.rows.datasets import Ids
 from trainer.training import use_all_cores
 
 BATCH_ROWS = 8

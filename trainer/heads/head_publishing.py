@@ -13,13 +13,13 @@ from feedback_store.selection import Pair, Snapshot
 from personas.adapter_repo import AdapterRepo, Draft, Manifest, content_hash
 from personas.render import Tokenizer
 from personas.reward_heads import METHOD, Word, words_of
-from trainer.datasets import pair_ids
 from trainer.errors import AdapterError
 from trainer.heads import head_card
 from trainer.heads.agreement import Agreement, Judged, agreement
 from trainer.heads.head_card import Card
 from trainer.heads.head_scores import scored
 from trainer.lora import load_voice
+from trainer.rows.datasets import pair_ids
 
 CHANCE = 0.5
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from personas.reward_heads import Word
-from trainer.datasets import Ids
 from trainer.forward import last_hidden
 from trainer.progress import Counter, OnProgress
+from trainer.rows.datasets import Ids
 
 BATCH_ROWS = 8
 

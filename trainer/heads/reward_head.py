@@ -36,8 +36,6 @@ from feedback_store.selection import HeldOutBy, Pair
 from feedback_store.statistics import Interval
 from personas.render import Tokenizer
 from personas.reward_heads import Word
-from trainer.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, weighed
-from trainer.development import split
 from trainer.errors import AdapterError, RowsError
 from trainer.forward import last_hidden, trusted
 from trainer.heads import head_card
@@ -46,6 +44,8 @@ from trainer.heads.head_card import Card
 from trainer.heads.head_scores import Words, score, scored
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import Desk, OnProgress, RunResult, StepMetrics
+from trainer.rows.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, weighed
+from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require, require_from_base
 from trainer.training import Arguments, teach, use_all_cores
 
@@ -88,7 +88,7 @@ class HeadResult:
 
 
 class ReadyPairsTrainer(RewardTrainer):
-    """TRL's trainer on ids that are final: see `trainer.datasets`."""
+    """TRL's trainer on ids that are final: see `trainer.rows.datasets`."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
         return dataset

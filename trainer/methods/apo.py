@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from feedback_store.selection import Labelled
-from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods import kto
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 
 

@@ -23,11 +23,11 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from feedback_store.selection import Pair
-from trainer.datasets import Lesson, PairIds, Spoken, pair_dataset, weighed
 from trainer.forward import install
 from trainer.lora import StartingPoint
 from trainer.methods.pair_lesson import lesson_of, require_taught
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Lesson, PairIds, Spoken, pair_dataset, weighed
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 from trainer.training import Arguments, teach
 
@@ -54,7 +54,7 @@ class Config:
 
 
 class ReadyPairsTrainer(DPOTrainer):
-    """TRL's trainer on ids that are final: see `trainer.datasets`."""
+    """TRL's trainer on ids that are final: see `trainer.rows.datasets`."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
         return dataset

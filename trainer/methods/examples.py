@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from personas.persona import Persona
 from personas.render import Tokenizer, prompt, reply_ids
-from trainer.datasets import Spoken
+from trainer.rows.datasets import Spoken
 
 
 def rehearsals(persona: Persona, tokenizer: Tokenizer, max_tokens: int) -> tuple[Spoken, ...]:

@@ -12,7 +12,7 @@ from importlib import resources
 import yaml
 
 from personas.render import Message, Tokenizer, message_ids, reply_ids
-from trainer.datasets import Spoken
+from trainer.rows.datasets import Spoken
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,11 @@ from trl.trainer.kto_trainer import KTOTrainer
 
 from feedback_store.selection import Labelled
 from personas.render import Tokenizer
-from trainer.datasets import (
+from trainer.forward import install
+from trainer.lora import StartingPoint
+from trainer.methods.examples import beside
+from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import (
     LabelledIds,
     Lesson,
     Spoken,
@@ -33,11 +37,7 @@ from trainer.datasets import (
     rehearsed_label,
     weighed,
 )
-from trainer.development import split
-from trainer.forward import install
-from trainer.lora import StartingPoint
-from trainer.methods.examples import beside
-from trainer.progress import Desk, RunResult
+from trainer.rows.development import split
 from trainer.settings import (
     CommonSettings,
     LoraShape,
@@ -95,7 +95,7 @@ class Weights:
 
 
 class ReadyLabelsTrainer(KTOTrainer):
-    """TRL's trainer on ids that are final: see `trainer.datasets`."""
+    """TRL's trainer on ids that are final: see `trainer.rows.datasets`."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
         return dataset

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from feedback_store.selection import Pair
 from personas.render import Tokenizer
-from trainer.datasets import Lesson, PairIds, Spoken, lesson, pair_ids, rehearsed_pair
-from trainer.development import split
 from trainer.methods.examples import beside
+from trainer.rows.datasets import Lesson, PairIds, Spoken, lesson, pair_ids, rehearsed_pair
+from trainer.rows.development import split
 from trainer.settings import Schedule, require
 
 

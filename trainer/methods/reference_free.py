@@ -1,7 +1,7 @@
 """What ORPO and SimPO share: both judge a reply by its mean log-probability, without a reference.
 
 TRL's experimental trainers for them tokenize text themselves and run prompts and padding through
-the whole vocabulary. Here they get the ids of `trainer.datasets` in the columns that their collator
+the whole vocabulary. Here they get the ids of `rows.datasets` in the columns that their collator
 reads, and the log-probabilities of replies alone, through `trainer.forward`. Their supervised term
 is therefore that of the chosen reply, in ORPO too, whose code learns the prompt by heart beside it.
 """
@@ -17,8 +17,8 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl.trainer.utils import add_fused_lm_head
 
-from trainer.datasets import WEIGHT, Batch, Ids, PairIds, weighed
 from trainer.forward import IGNORED, install
+from trainer.rows.datasets import WEIGHT, Batch, Ids, PairIds, weighed
 from trainer.settings import Memory, Schedule
 from trainer.training import Arguments
 

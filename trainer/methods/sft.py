@@ -30,14 +30,14 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from feedback_store.selection import Edited
 from personas.render import Tokenizer, reply_ids
-from trainer.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, weighed
-from trainer.development import split
 from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint
 from trainer.methods import general_chat
 from trainer.methods.examples import said_again
 from trainer.methods.replay import Liked, Rows, counts
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, weighed
+from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Arguments, teach
 

@@ -20,7 +20,6 @@ from peft import PeftModel
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
 from feedback_store.selection import Pair
-from trainer.datasets import Batch, Lesson, PairIds, Spoken
 from trainer.lora import StartingPoint
 from trainer.methods.pair_lesson import lesson_of, require_taught
 from trainer.methods.reference_free import (
@@ -31,6 +30,7 @@ from trainer.methods.reference_free import (
     with_limit,
 )
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Batch, Lesson, PairIds, Spoken
 from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Arguments, teach
 

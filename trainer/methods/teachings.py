@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from feedback_store.selection import Snapshot
-from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods import apo, dpo, kto, orpo, sft, simpo
 from trainer.methods.replay import rows_of
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Method, Schedule
 
 

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from feedback_store.frozen_snapshots import turns_of
-from feedback_store.selection import Snapshot, select
-from feedback_store.store import Store
+from feedback_store.selection import Snapshot
 from personas.persona import load_character
-from trainer.errors import ClaimedError, MissingStoreError
-from trainer.nightly import policy
-from trainer.nightly.forbidden import without_forbidden
+from trainer.errors import ClaimedError
+from trainer.rows import readiness
+from trainer.rows.forbidden import without_forbidden
+from trainer.rows.snapshots import snapshot_of
 from trainer.settings import Method
 
 
@@ -37,25 +36,9 @@ def read_snapshot(job: Job) -> Snapshot:
     return snapshot_of(job.store, job.character)
 
 
-def snapshot_of(file: Path, character: str) -> Snapshot:
-    """The training rows of a character. MissingStoreError, and the store's errors."""
-    if not file.is_file():
-        raise MissingStoreError(f"no feedback store at {file}; serve first, and let people play")
-    with Store.open(file) as store:
-        turns, events = store.turns(character), store.events(character)
-    return select(character, turns, events)
-
-
-def still_stored(file: Path, snapshot: Snapshot) -> bool:
-    """Whether every row's turn is still in the store: nothing of it was forgotten or expired."""
-    with Store.open(file) as store:
-        stored = {turn.turn_id for turn in store.turns(snapshot.character)}
-    return turns_of(snapshot) <= stored
-
-
-def readiness(
-    job: Job, thresholds: policy.Thresholds, method: Method | None
-) -> tuple[Snapshot, policy.Plan | policy.Wait]:
+def read_readiness(
+    job: Job, thresholds: readiness.Thresholds, method: Method | None
+) -> tuple[Snapshot, readiness.Plan | readiness.Wait]:
     """What could be trained on now, and whether that is enough.
 
     Rows that only the base's tokenizer can tell to be unfit are still among them.
@@ -64,7 +47,7 @@ def readiness(
     rows = without_forbidden(read_snapshot(job), persona)
     dropped = {**rows.snapshot.dropped, **rows.dropped}
     snapshot = replace(rows.snapshot, dropped=dropped)
-    return snapshot, policy.decide(snapshot, thresholds, method)
+    return snapshot, readiness.decide(snapshot, thresholds, method)
 
 
 @contextmanager

@@ -19,15 +19,17 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
 from trainer.errors import RecordError
 from trainer.gate import Verdict
-from trainer.nightly import disk, endings, lineage, policy, resuming, stages
-from trainer.nightly.job import Job, read_snapshot, still_stored
-from trainer.nightly.rerender import Rerendered, rerender
+from trainer.nightly import disk, endings, lineage, resuming, stages
+from trainer.nightly.job import Job, read_snapshot
 from trainer.nightly.resuming import Past, Today
 from trainer.nightly.stages import Material
 from trainer.progress import Tell
 from trainer.recipes.recipe import Recipe
 from trainer.records import runs
 from trainer.records.runs import Ending, Run, Terms, Trained
+from trainer.rows import readiness
+from trainer.rows.rerender import Rerendered, rerender
+from trainer.rows.snapshots import still_stored
 from trainer.settings import Method, recorded
 
 #: What a snapshot holds, by the names of its fields.
@@ -59,7 +61,7 @@ class Night:
             going_on = self._resumed(unfinished)
         return going_on
 
-    def begun(self) -> Material | policy.Wait:
+    def begun(self) -> Material | readiness.Wait:
         """A fresh run; Wait when there is nothing new to train on, or too little.
 
         Raises DiskError and whatever the store, the adapter repo and the disk refuse.
@@ -67,13 +69,13 @@ class Night:
         today = rerender(
             read_snapshot(self.job), self.persona, Vocab(self.job.base), self.recipe.max_tokens
         )
-        plan = policy.decide(today.snapshot, self.recipe.night.policy, self.recipe.method)
-        if isinstance(plan, policy.Wait):
+        plan = readiness.decide(today.snapshot, self.recipe.night.policy, self.recipe.method)
+        if isinstance(plan, readiness.Wait):
             return plan
         terms = self._terms(today, plan)
         settled = resuming.settled_by(terms, self._past())
         if settled is not None:
-            return policy.Wait(f"nothing new since run {settled}", ())
+            return readiness.Wait(f"nothing new since run {settled}", ())
         return self._material(self._new_run(today.snapshot, terms), terms, today.snapshot)
 
     def _resumed(self, unfinished: Run) -> Material | None:
@@ -118,7 +120,7 @@ class Night:
             tell=self.tell,
         )
 
-    def _terms(self, rows: Rerendered, plan: policy.Plan) -> Terms:
+    def _terms(self, rows: Rerendered, plan: readiness.Plan) -> Terms:
         live = AdapterRepo(self.job.adapters).aliases(self.job.character).live
         incumbent = lineage.incumbent_of(self.job, live, self.base_sha256)
         ended = incumbent is not None and resuming.line_has_ended(incumbent, self._past())

@@ -15,8 +15,8 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona, load_character
 from trainer import gate
 from trainer.errors import GaveUpError, UnknownCharacterError
-from trainer.nightly import disk, endings, lineage, policy, stages
-from trainer.nightly.job import Job, claim, still_stored
+from trainer.nightly import disk, endings, lineage, stages
+from trainer.nightly.job import Job, claim
 from trainer.nightly.lineage import Lineage
 from trainer.nightly.night import DELETED, Night
 from trainer.nightly.stages import Material
@@ -24,6 +24,8 @@ from trainer.progress import Progress, RunResult, Tell
 from trainer.recipes.recipe import Recipe
 from trainer.records import report, runs
 from trainer.records.runs import Run, State
+from trainer.rows import readiness
+from trainer.rows.snapshots import still_stored
 
 MOST_ATTEMPTS = 3  # killed so often, a run would be killed for ever, as for want of memory
 
@@ -53,7 +55,7 @@ def run(job: Job, recipe: Recipe, promote: bool, tell: Tell) -> Outcome:
         night = Night(job, recipe, persona, lineage.base_sha256(job), tell)
         tell("read base model", Progress(1, 1, 0.0))
         work = night.continued() or night.begun()
-        if isinstance(work, policy.Wait):
+        if isinstance(work, readiness.Wait):
             return Outcome(State.WAITING, work.reason)
         return _carried(work, promote)
 

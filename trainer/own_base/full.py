@@ -18,7 +18,6 @@ from transformers import set_seed
 from trl.trainer.sft_trainer import SFTTrainer
 
 from trainer import trackers
-from trainer.datasets import Spoken
 from trainer.errors import AdapterError
 from trainer.forward import install
 from trainer.lora import StartingPoint, load_base
@@ -26,6 +25,7 @@ from trainer.methods import sft
 from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Spoken
 from trainer.settings import Memory, Schedule, Weights, require, require_from_base
 from trainer.training import Arguments, follow, name_of, use_all_cores
 

@@ -19,14 +19,11 @@ from personas.base_repo import BaseDraft, BaseRepo
 from personas.persona import Persona, load_characters
 from trainer import gate
 from trainer.base import ensure_base, file_sha256
-from trainer.datasets import Spoken
 from trainer.gate import Verdict
 from trainer.lora import StartingPoint
 from trainer.methods import sft
 from trainer.methods.examples import rehearsals
-from trainer.nightly import disk, policy
-from trainer.nightly.job import snapshot_of, still_stored
-from trainer.nightly.rerender import rerender
+from trainer.nightly import disk
 from trainer.own_base import full
 from trainer.own_base.base_gguf import require_writable
 from trainer.own_base.company import in_turn, together
@@ -35,6 +32,10 @@ from trainer.own_base.measuring import measure
 from trainer.own_base.ways import Way
 from trainer.progress import Desk, RunResult, Tell
 from trainer.records.runs import State
+from trainer.rows import readiness
+from trainer.rows.datasets import Spoken
+from trainer.rows.rerender import rerender
+from trainer.rows.snapshots import snapshot_of, still_stored
 from trainer.settings import recorded
 
 FORGOTTEN = "rows it was trained on were deleted meanwhile: a player was forgotten, or they expired"
@@ -59,7 +60,7 @@ class Recipe:
     way: Way
     config: sft.Config | full.Config  # as the way wants it
     gate: gate.Thresholds
-    needs: policy.Thresholds
+    needs: readiness.Thresholds
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def run(order: Order, recipe: Recipe, tell: Tell) -> Outcome:
     require_writable(order.base)
     cast = load_characters(order.characters)
     company = _company(order, recipe, cast)
-    if missing := policy.lacking_together(list(company.values()), recipe.needs):
-        return Outcome(State.WAITING, policy.told(missing))
+    if missing := readiness.lacking_together(list(company.values()), recipe.needs):
+        return Outcome(State.WAITING, readiness.told(missing))
     with repo.making(order.name) as folder:
         _require_room(order, recipe)
         start = StartingPoint(ensure_base(order.base, order.cache), Vocab(order.base), None)

@@ -9,12 +9,12 @@ Its low rank holds it near the base. The file has 16 bits a weight.
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.datasets import Spoken
 from trainer.lora import StartingPoint, load_voice
 from trainer.methods import sft
 from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, write_base
 from trainer.progress import Desk, RunResult
+from trainer.rows.datasets import Spoken
 
 
 def run(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from trainer.datasets import Spoken
 from trainer.lora import StartingPoint
 from trainer.methods.replay import Rows
 from trainer.own_base import full, merged
 from trainer.progress import Desk, RunResult
 from trainer.recipes.recipe import FULL
+from trainer.rows.datasets import Spoken
 from trainer.settings import Method
 
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from trainer import gate
-from trainer.nightly import policy
 from trainer.recipes.refused_methods import refused_method
 from trainer.recipes.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
+from trainer.rows import readiness
 from trainer.settings import EXPERIMENTAL, LoraShape, Memory, Method, Schedule, require
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Upkeep:
 class Night:
     """When a character is worth a night, and what a night may use."""
 
-    policy: policy.Thresholds = field(default_factory=policy.Thresholds)
+    policy: readiness.Thresholds = field(default_factory=readiness.Thresholds)
     upkeep: Upkeep = field(default_factory=Upkeep)
 
 

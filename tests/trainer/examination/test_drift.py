@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import pairs
+from tests.support.rows import pairs
 from trainer.divergence import next_chances
 from trainer.examination.drift import general_text, general_windows, measure_drift
 from trainer.lora import StartingPoint, load_base, load_voice

@@ -8,8 +8,8 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from personas.persona import Persona
-from tests.trainer.rows import pairs, snapshot
-from tests.trainer.scripted_voices import MIRA
+from tests.support.rows import pairs, snapshot
+from tests.support.scripted_voices import MIRA
 from trainer import gate
 from trainer.examination import measure, questions
 from trainer.examination.examiner import Examination, Subject, examine

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from personas.persona import ProbeKind
-from tests.trainer.scripted_voices import MIRA, QUESTIONS
+from tests.support.scripted_voices import MIRA, QUESTIONS
 from trainer.examination.findings import heard, report
 from trainer.examination.measure import Answer
 from trainer.examination.questions import Question

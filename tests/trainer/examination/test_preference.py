@@ -7,7 +7,7 @@ import torch
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.trainer.rows import pairs, thumbs
+from tests.support.rows import pairs, thumbs
 from trainer.examination.preference import (
     held_out_label_margins,
     held_out_margins,

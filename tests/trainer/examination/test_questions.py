@@ -7,7 +7,7 @@ import pytest
 from personas.checks import probe_passed
 from personas.persona import SAMPLE_CHARACTERS, Persona, Probe, load_characters
 from personas.words import similarity_percent
-from tests.trainer.scripted_voices import LINES, MIRA, QUESTIONS, Letters
+from tests.support.scripted_voices import LINES, MIRA, QUESTIONS, Letters
 from trainer.examination.drift import general_text
 from trainer.examination.questions import falsehoods, injections, plan
 from trainer.gate import Kind

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from feedback_store.selection.lessons import HeldOutBy
-from tests.trainer.scripted_voices import GOOD, MARGINS
+from tests.support.scripted_voices import GOOD, MARGINS
 from trainer.errors import ConfigError
 from trainer.gate import (
     RULES,

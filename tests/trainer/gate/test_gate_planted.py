@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.trainer.scripted_voices import (
+from tests.support.scripted_voices import (
     GOOD,
     INCUMBENT,
     MARGINS,

@@ -14,9 +14,9 @@ from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request, Sampling
 from personas.adapter_repo import AdapterRepo
 from personas.reward_heads import METHOD, words_of
-from tests import tiny_gguf
+from tests.support import tiny_gguf
+from tests.support.rows import snapshot
 from tests.trainer.heads.test_reward_head import ignore, spoken, tastes, trained
-from tests.trainer.rows import snapshot
 from trainer.heads import head_card, reward_head
 from trainer.heads.head_publishing import promote_head, publish_head
 from trainer.heads.reward_head import HeadResult

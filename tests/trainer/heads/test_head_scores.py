@@ -10,12 +10,12 @@ from transformers import PreTrainedModel
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from personas.reward_heads import Word
-from tests.trainer.rows import pairs
-from trainer.datasets import Ids
+from tests.support.rows import pairs
 from trainer.forward import last_hidden
 from trainer.heads.head_scores import score, scored
 from trainer.lora import load_base
 from trainer.progress import Progress
+from trainer.rows.datasets import Ids
 
 WORDS = Word("g", 70), Word("b", 65)
 

@@ -12,14 +12,14 @@ from safetensors.torch import load_file, save_file
 from feedback_store.selection import HeldOutBy, Pair
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.trainer.rows import pair
+from tests.support.rows import pair
 from tests.trainer.test_served_as_trained import served
-from trainer.datasets import Ids
 from trainer.errors import AdapterError, ConfigError, DivergedError, RowsError
 from trainer.heads import head_card, reward_head
 from trainer.heads.reward_head import Config, HeadResult
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import Desk, Progress
+from trainer.rows.datasets import Ids
 from trainer.settings import LoraShape, Schedule
 
 SMALL = Config(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import thumbs
+from tests.support.rows import thumbs
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods import apo

@@ -9,13 +9,13 @@ from safetensors.torch import load_file
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.trainer.built import on_pairs
-from tests.trainer.rows import pairs
-from trainer.datasets import PairIds, pair_ids
+from tests.support.built import on_pairs
+from tests.support.rows import pairs
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
 from trainer.progress import Desk, Progress, RunResult
+from trainer.rows.datasets import PairIds, pair_ids
 from trainer.settings import LoraShape, Schedule
 from trainer.training import train
 from trainer.watch import Watch

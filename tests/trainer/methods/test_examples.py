@@ -11,13 +11,13 @@ import torch
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import prompt, reply_ids
-from tests.trainer.built import on_pairs
-from tests.trainer.rows import pairs, thumbs
-from trainer.datasets import Spoken, rehearsed_pair
+from tests.support.built import on_pairs
+from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.methods.examples import beside, rehearsals
 from trainer.progress import Desk, Progress
+from trainer.rows.datasets import Spoken, rehearsed_pair
 from trainer.settings import LoraShape, Schedule
 
 SCHEDULE = Schedule(batch_rows=4, micro_batch_rows=4, rehearsed_share=0.25)

@@ -8,13 +8,13 @@ import pytest
 from feedback_store.selection import Labelled
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.trainer.built import on_labels
-from tests.trainer.rows import thumbs
-from trainer.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
+from tests.support.built import on_labels
+from tests.support.rows import thumbs
 from trainer.errors import ConfigError, RowsError
 from trainer.lora import StartingPoint
 from trainer.methods import kto
 from trainer.progress import Desk, Progress
+from trainer.rows.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
 from trainer.settings import LoraShape, Schedule
 
 SMALL = kto.Config(

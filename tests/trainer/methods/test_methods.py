@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import snapshot
-from trainer.datasets import Spoken
+from tests.support.rows import snapshot
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods.teachings import TEACHINGS
 from trainer.progress import Desk, Progress, RunResult
 from trainer.recipes.refused_methods import refused_method
+from trainer.rows.datasets import Spoken
 from trainer.settings import EXPERIMENTAL, LoraShape, Method, Schedule
 
 EVERY = pytest.mark.parametrize("method", list(Method))

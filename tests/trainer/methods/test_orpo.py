@@ -9,14 +9,14 @@ import torch
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.trainer.rows import pairs
-from trainer.datasets import Spoken
+from tests.support.rows import pairs
 from trainer.errors import ConfigError
 from trainer.forward import IGNORED
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import orpo
 from trainer.methods.pair_lesson import lesson_of
 from trainer.progress import Desk, Progress
+from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Schedule
 from trainer.training import common_arguments
 

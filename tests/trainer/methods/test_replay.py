@@ -6,7 +6,7 @@ import pytest
 
 from feedback_store.selection import Origin, Snapshot
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import edited, labelled, pair, snapshot
+from tests.support.rows import edited, labelled, pair, snapshot
 from trainer.methods.general_chat import load, spoken
 from trainer.methods.replay import counts, liked, rows_of
 

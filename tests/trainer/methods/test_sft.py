@@ -10,14 +10,14 @@ import torch
 
 from npc_server.engine.llama import Vocab
 from personas.render import Message, message_ids, reply_ids
-from tests.trainer.rows import PERSONA, edited, edits, labelled
-from trainer.datasets import Spoken
+from tests.support.rows import PERSONA, edited, edits, labelled
 from trainer.errors import ConfigError, RowsError
 from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import sft
 from trainer.methods.replay import Liked, Rows
 from trainer.progress import Desk, Progress, RunResult
+from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Schedule
 from trainer.training import common_arguments
 

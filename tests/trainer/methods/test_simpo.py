@@ -9,7 +9,7 @@ import torch
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.trainer.rows import pairs
+from tests.support.rows import pairs
 from trainer.errors import ConfigError
 from trainer.forward import IGNORED
 from trainer.lora import StartingPoint, load_policy

@@ -14,8 +14,8 @@ from feedback_store.frozen_snapshots import drop_player, thaw
 from feedback_store.store import Store
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import load_character
-from tests import tiny_gguf
-from tests.trainer.guard import (
+from tests.support import tiny_gguf
+from tests.support.guard import (
     ENOUGH,
     ONLY_PREFERENCE,
     WITH_HEAD,
@@ -29,13 +29,14 @@ from trainer.errors import DivergedError
 from trainer.examination.examiner import Subject
 from trainer.gate import Row, Verdict
 from trainer.gate.drift import DIVERGENCE, PERPLEXITY
-from trainer.nightly import endings, policy, retrain, stages
+from trainer.nightly import endings, retrain, stages
 from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
 from trainer.nightly.stages import Material
 from trainer.progress import Desk, RunResult, StepMetrics
 from trainer.records import runs
 from trainer.records.runs import Ending, Nearness, State, Terms, Trained
+from trainer.rows import readiness
 
 #: In the order in which a run makes them, below its data folder.
 SIGNS = (
@@ -192,7 +193,7 @@ def test_a_run_that_never_began_leaves_nothing(job: Job) -> None:
 def test_the_same_rows_under_the_same_terms_are_not_trained_on_again(job: Job) -> None:
     endings.end(begun(job).run, State.REJECTED, ("preference",))
     again = night(job).begun()
-    assert isinstance(again, policy.Wait)
+    assert isinstance(again, readiness.Wait)
     assert again.reason == "nothing new since run 1"
 
 
@@ -262,7 +263,7 @@ def test_starting_over_from_the_same_rows_is_tried_once(job: Job, tmp_path: Path
     live_version(job, tmp_path)
     refused_for(job, DIVERGENCE)
     refused_for(job, "probes passed")
-    assert isinstance(night(job).begun(), policy.Wait)
+    assert isinstance(night(job).begun(), readiness.Wait)
 
 
 def test_a_line_that_was_refused_for_something_else_goes_on(job: Job, tmp_path: Path) -> None:
@@ -319,7 +320,7 @@ def test_a_run_that_is_killed_again_and_again_is_given_up(job: Job) -> None:
     outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
     assert (outcome.state, outcome.run) == (State.FAILED, run)
     assert "gave up after 3 attempts" in outcome.reason
-    assert isinstance(night(job).begun(), policy.Wait)
+    assert isinstance(night(job).begun(), readiness.Wait)
     play(job, ENOUGH + 20)
     assert begun(job).run.number == 2
 
@@ -345,7 +346,7 @@ def test_a_training_that_diverged_keeps_its_curves_and_is_not_repeated(job: Job)
     error.history = (StepMetrics(1, 0.7, 0.0, 0.5), StepMetrics(2, float("nan"), None, None))
     endings.fail(run, error)
     assert run.read(Ending).curves["loss"][0] == 0.7
-    assert isinstance(night(job).begun(), policy.Wait)
+    assert isinstance(night(job).begun(), readiness.Wait)
 
 
 def test_a_live_version_that_changed_meanwhile_is_not_replaced(job: Job, tmp_path: Path) -> None:

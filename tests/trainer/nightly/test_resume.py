@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.endings import run
+from tests.support.endings import run
 from trainer.checkpoints import SEAL
 from trainer.lora import StartingPoint
 from trainer.progress import OnProgress, Progress, RunResult
@@ -75,7 +75,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
 ) -> None:
     out, kept = tmp_path / "a", tmp_path / "kept"
     paths = [tiny_model, start.base_dir, start.adapter, out, kept]
-    command = [sys.executable, "-m", "tests.trainer.endings", method, *map(str, paths), "4"]
+    command = [sys.executable, "-m", "tests.support.endings", method, *map(str, paths), "4"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as training:
         assert training.stdout is not None
         assert training.stdout.readline() == "there\n"

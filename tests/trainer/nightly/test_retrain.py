@@ -12,14 +12,15 @@ import pytest
 from feedback_store.records import Edit
 from personas.adapter_repo import AdapterRepo, content_hash
 from personas.persona import load_characters
-from tests.trainer.guard import ENOUGH, FEW, WITH_HEAD, ignore, job_in, play, recipe, thumbed
+from tests.support.guard import ENOUGH, FEW, WITH_HEAD, ignore, job_in, play, recipe, thumbed
 from trainer import gate
 from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterError
 from trainer.heads import head_card
-from trainer.nightly import policy, retrain
-from trainer.nightly.job import Job, readiness
+from trainer.nightly import retrain
+from trainer.nightly.job import Job, read_readiness
 from trainer.nightly.retrain import Outcome
 from trainer.records.runs import Headed, State
+from trainer.rows import readiness
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_the_command_answers_in_json(job: Job) -> None:
 
 def test_readiness_counts_what_the_night_would_train_on(job: Job) -> None:
     play(job, ENOUGH, lambda turn: Edit("As an AI, I cannot say."))
-    snapshot, decision = readiness(job, policy.Thresholds(**FEW), None)
-    assert isinstance(decision, policy.Wait)
+    snapshot, decision = read_readiness(job, readiness.Thresholds(**FEW), None)
+    assert isinstance(decision, readiness.Wait)
     assert snapshot.train_pairs == ()
     assert snapshot.dropped["out_of_character"] > 0

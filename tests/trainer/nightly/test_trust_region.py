@@ -6,7 +6,7 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import content_hash
-from tests.trainer.rows import pairs
+from tests.support.rows import pairs
 from trainer.divergence import plain_text
 from trainer.examination.drift import general_text
 from trainer.lora import StartingPoint

@@ -7,7 +7,7 @@ import pytest
 
 from feedback_store.selection import Snapshot
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import snapshot
+from tests.support.rows import snapshot
 from trainer.lora import StartingPoint
 from trainer.methods import sft
 from trainer.methods.replay import Rows

@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 from npc_server.engine.assembly import assemble
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import EngineOptions, Request, Sampling
-from tests import tiny_gguf
-from tests.trainer.rows import edits, prompt_ids
+from tests.support import tiny_gguf
+from tests.support.rows import edits, prompt_ids
 from trainer.base import ensure_base
 from trainer.errors import AdapterError, BaseModelError, ConfigError
 from trainer.lora import StartingPoint, load_base

@@ -12,22 +12,24 @@ from feedback_store.store import Store
 from npc_server.commands.main import app
 from npc_server.engine.llama import Vocab
 from personas.base_repo import BaseManifest, BaseRepo
-from tests.trainer.guard import ENOUGH, FEW, ONLY_PREFERENCE, ignore, job_in, play
+from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, ignore, job_in, play
 from trainer.base import file_sha256
 from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.methods import sft
-from trainer.nightly import disk, policy
-from trainer.nightly.job import Job, snapshot_of
+from trainer.nightly import disk
+from trainer.nightly.job import Job
 from trainer.own_base import full, making, settings, ways
 from trainer.own_base.making import Order, Outcome, Recipe, run
 from trainer.progress import Desk
 from trainer.records.runs import State
+from trainer.rows import readiness
+from trainer.rows.snapshots import snapshot_of
 from trainer.settings import LoraShape, Schedule
 
 SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4, max_tokens=600)
 MERGED = sft.Config(lora=LoraShape(rank=4, alpha=8), schedule=SCHEDULE, general_share=0)
 WHOLE = full.Config(schedule=replace(SCHEDULE, continued_rate=1), general_share=0)
-RECIPE = Recipe(ways.MERGED, MERGED, ONLY_PREFERENCE, policy.Thresholds(**FEW))
+RECIPE = Recipe(ways.MERGED, MERGED, ONLY_PREFERENCE, readiness.Thresholds(**FEW))
 OF_ALL_WEIGHTS = replace(RECIPE, way=ways.ALL_WEIGHTS, config=WHOLE)
 
 
@@ -210,7 +212,7 @@ def test_a_taken_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_base_that_cannot_be_written_back_is_refused(job: Job, tmp_path: Path) -> None:
-    from tests import tiny_gguf
+    from tests.support import tiny_gguf
 
     other = tiny_gguf.write_model(tmp_path / "gemma.gguf", architecture="gemma3")
     with pytest.raises(BaseModelError, match="cannot be written back"):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import of_one_player, snapshot
+from tests.support.rows import of_one_player, snapshot
 from trainer.errors import ConfigError
-from trainer.nightly.policy import Plan, Thresholds, Wait, decide
+from trainer.rows.readiness import Plan, Thresholds, Wait, decide
 from trainer.settings import Method
 
 NEEDS = Thresholds(min_pairs=10, min_labels=20, min_of_each_label=5, min_held_out=4)

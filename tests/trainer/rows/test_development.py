@@ -9,12 +9,12 @@ import pytest
 
 from feedback_store.selection import Pair
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import pairs
-from trainer.development import split
+from tests.support.rows import pairs
 from trainer.errors import RowsError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
 from trainer.progress import Desk, Progress
+from trainer.rows.development import split
 from trainer.settings import LoraShape, Schedule
 
 

@@ -1,6 +1,6 @@
 """A small training to be cut off. Run as a script, it stands still at a step until it is killed.
 
-python -m tests.trainer.endings dpo tiny.gguf BASE_DIR PARENT OUT CHECKPOINTS 8
+python -m tests.support.endings dpo tiny.gguf BASE_DIR PARENT OUT CHECKPOINTS 8
 """
 
 import os
@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from npc_server.engine.llama import Vocab
-from tests.trainer.rows import pairs, thumbs
+from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.progress import Desk, OnProgress, Progress, RunResult

@@ -32,7 +32,7 @@ from personas.render import (
     prompt,
     reply_ids,
 )
-from trainer.nightly.forbidden import without_forbidden
+from trainer.rows.forbidden import without_forbidden
 
 
 class Unfit(StrEnum):

@@ -10,9 +10,9 @@ from feedback_store.records import Edit, Thumb
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import Line, Speaker, prompt
-from tests.feedback_store.feedback_log import TURN, Log, held_out, trained
-from trainer.nightly.forbidden import Forbidden
-from trainer.nightly.rerender import Unfit, rerender
+from tests.support.feedback_log import TURN, Log, held_out, trained
+from trainer.rows.forbidden import Forbidden
+from trainer.rows.rerender import Unfit, rerender
 
 LINE = "What metal is this?"
 REPLY = "Iron, stranger. Nothing but iron."

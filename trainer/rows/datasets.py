@@ -21,8 +21,8 @@ from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
 
 from feedback_store.selection import Labelled, Pair
 from personas.render import Tokenizer, reply_ids
-from trainer.development import OfAPlayer, Split
 from trainer.errors import RowsError
+from trainer.rows.development import OfAPlayer, Split
 
 Ids = tuple[int, ...]
 Batch = dict[str, Any]

@@ -1,6 +1,6 @@
 """A server over a scripted engine in a process of its own, to be killed and started again.
 
-Run as `python -m tests.service.fake_server DATA_FOLDER`; prints its port once it serves.
+Run as `python -m tests.support.fake_server DATA_FOLDER`; prints its port once it serves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address; killed at the end of the block, if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.service.fake_server", str(folder)],
+        [sys.executable, "-m", "tests.support.fake_server", str(folder)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.datasets import LabelledIds, Lesson, PairIds
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import dpo, kto
+from trainer.rows.datasets import LabelledIds, Lesson, PairIds
 from trainer.training import common_arguments
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from feedback_store.records import Edit, Thumb
 from personas.persona import SAMPLE_CHARACTERS, Persona, Taboo, load_character
-from tests.feedback_store.feedback_log import Log, trained
-from trainer.nightly.forbidden import Forbidden, without_forbidden
+from tests.support.feedback_log import Log, trained
+from trainer.rows.forbidden import Forbidden, without_forbidden
 
 MIRA = load_character(SAMPLE_CHARACTERS / "mira")
 
