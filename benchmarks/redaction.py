@@ -1,10 +1,11 @@
 """How well personal data is found: precision and recall on labelled lines, and CPU time a line.
 
-Reads tests/feedback_store/redaction_texts.yaml, where `<<kind:span>>` marks what must be found. A
-finding counts only with the right kind and the very same span. If the `phonenumbers` library is
-installed, it stands beside our rules, for telephone numbers, alone and together with them; its
-example numbers of all regions are a second, foreign set. Its `valid` refuses most numbers that
-regulators reserve for drama, which is what the lines hold, so the examples are the fairer measure.
+Reads tests/feedback_store/privacy/redaction_texts.yaml, where `<<kind:span>>` marks what must be
+found. A finding counts only with the right kind and the very same span. If the `phonenumbers`
+library is installed, it stands beside our rules, for telephone numbers, alone and together with
+them; its example numbers of all regions are a second, foreign set. Its `valid` refuses most numbers
+that regulators reserve for drama, which is what the lines hold, so the examples are the fairer
+measure.
 Run: python -m benchmarks.redaction [--out DIR]
 """
 
@@ -28,7 +29,7 @@ from benchmarks.report import machine, versions
 from feedback_store.privacy.redaction import Finding, Kind, findings, redact
 
 RESULTS = Path(__file__).parent / "results"
-TEXTS = Path(__file__).parent.parent / "tests" / "feedback_store" / "redaction_texts.yaml"
+TEXTS = Path(__file__).parents[1] / "tests/feedback_store/privacy/redaction_texts.yaml"
 LINE_SIGNS = 2000  # the longest line a player may say
 _REGIONS = (("US", "GB"), ("US", "GB", "IE", "DE", "FR", "SE", "AU"))
 _MARK = re.compile(r"<<(\w+):(.*?)>>")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 OURS = {"personas", "feedback_store", "npc_server", "npc_client", "trainer", "npc"}
 MODEL_LIBRARIES = {"torch", "transformers", "trl", "peft", "datasets", "bitsandbytes"}
 

@@ -21,8 +21,9 @@ import yaml
 
 from feedback_store.records import Edit, Payload, Rating, Reaction, Reason, Session, Thumb, Turn
 from feedback_store.store import Store
+from tests.support.paths import ROOT
 
-BROWSE = Path(__file__).parents[2] / "feedback_store" / "browse.yaml"
+BROWSE = ROOT / "feedback_store" / "browse.yaml"
 NOW = datetime.now(UTC)
 SAME_DAY = (NOW - timedelta(hours=2), NOW - timedelta(hours=1))
 Ask = Callable[..., Any]

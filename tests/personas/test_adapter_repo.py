@@ -22,6 +22,7 @@ from personas.errors import (
     RepoWriteError,
     UnknownVersionError,
 )
+from tests.support.paths import ROOT
 
 MakeAdapter = Callable[[str], Path]
 
@@ -40,8 +41,7 @@ for _ in range(times):
 def start_publisher(root: Path, source: Path, times: int) -> subprocess.Popen[str]:
     """A process of its own that publishes `times` versions of Mira, once it said "ready"."""
     command = [sys.executable, "-c", PUBLISH_IN_A_LOOP, str(root), str(source), str(times)]
-    package = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(package)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 

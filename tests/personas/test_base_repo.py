@@ -12,6 +12,7 @@ import pytest
 
 from personas.base_repo import BaseDraft, BaseRepo
 from personas.errors import BaseTakenError, CorruptBaseError, InvalidIdError, RepoWriteError
+from tests.support.paths import ROOT
 
 TOWN = BaseDraft(
     name="town",
@@ -79,10 +80,9 @@ def test_a_killed_maker_leaves_its_work_to_the_next(tmp_path: Path) -> None:
     killed = "import os, pathlib, sys; from personas.base_repo import BaseRepo\n"
     killed += "with BaseRepo(pathlib.Path(sys.argv[1])).making('town') as folder:\n"
     killed += "    (folder / 'half').touch(); os.kill(os.getpid(), 9)\n"
-    root = Path(__file__).parents[2]
     subprocess.run(
         [sys.executable, "-c", killed, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
     )
     repo = BaseRepo(tmp_path)

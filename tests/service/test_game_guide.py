@@ -1,7 +1,6 @@
 """The code that game programmers are shown does what the guide says."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,10 +12,11 @@ from npc_client.client import Client, EventStatus, SubmitRequest
 from tests.service.conftest import StageMaker
 from tests.service.test_feedback_service import a_turn
 from tests.service.test_submit_batch import thumbs
+from tests.support.paths import DOCS
 
 pytestmark = pytest.mark.service
 
-GUIDE = Path(__file__).parent.parent.parent / "docs" / "game-programmers.md"
+GUIDE = DOCS / "game-programmers.md"
 
 
 def shown(beginning: str) -> str:

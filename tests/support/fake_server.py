@@ -21,8 +21,7 @@ from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.paths import ROOT
 
 
 @contextmanager

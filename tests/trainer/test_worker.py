@@ -17,13 +17,12 @@ from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo
 from tests.support import tiny_gguf
 from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
+from tests.support.paths import ROOT
 from trainer.base import file_sha256
 from trainer.errors import ClaimedError
 from trainer.nightly import job as jobs
 from trainer.nightly.job import Job
 from trainer.records import runs
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from tests.support.endings import run
+from tests.support.paths import ROOT
 from trainer.checkpoints import SEAL
 from trainer.lora import StartingPoint
 from trainer.progress import OnProgress, Progress, RunResult
-
-ROOT = Path(__file__).parents[3]
 
 
 class PowerCutError(Exception):

@@ -13,6 +13,7 @@ from feedback_store.records import Edit
 from personas.adapter_repo import AdapterRepo, content_hash
 from personas.persona import load_characters
 from tests.support.guard import ENOUGH, FEW, WITH_HEAD, ignore, job_in, play, recipe, thumbed
+from tests.support.paths import ROOT
 from trainer import gate
 from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterError
 from trainer.heads import head_card
@@ -141,7 +142,7 @@ def test_the_command_answers_in_json(job: Job) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
     )
     assert done.returncode == 3
     assert json.loads(done.stdout)["state"] == "waiting"

@@ -13,6 +13,7 @@ from npc_server.commands.main import app
 from npc_server.engine.llama import Vocab
 from personas.base_repo import BaseManifest, BaseRepo
 from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, ignore, job_in, play
+from tests.support.paths import ROOT
 from trainer.base import file_sha256
 from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.methods import sft
@@ -186,7 +187,7 @@ def from_the_command_line(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         f"[training]\nlearning_rate = 0.005\nrank = 4\nmax_tokens = 600\n[gate]\n{gate}\n"
         f"[night]\nmin_pairs = {FEW['min_pairs']}\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.chdir(tmp_path)
     return replace(job, store=data / "feedback.db")
 

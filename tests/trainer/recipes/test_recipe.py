@@ -1,10 +1,10 @@
 """The trainer's tables of npc.toml: what beats what, and what is refused."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.paths import DOCS
 from trainer import gate
 from trainer.errors import ConfigError
 from trainer.heads import reward_head
@@ -127,7 +127,7 @@ def test_no_two_settings_share_a_name() -> None:
 
 
 def test_every_setting_is_in_the_training_guide() -> None:
-    guide = (Path(__file__).parents[3] / "docs" / "training.md").read_text()
+    guide = (DOCS / "training.md").read_text()
     kinds = (*CONFIGS.values(), reward_head.Config, Choices, Night, gate.Thresholds)
     names = {name for kind in kinds for name in leaves(kind)}
     assert {name for name in names if f"`{name}`" not in guide} == set()

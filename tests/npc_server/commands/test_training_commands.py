@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from feedback_store.store import Store
 from npc_server.commands.main import app
 from npc_server.commands.night_clock import next_start
+from tests.support.paths import ROOT
 
 BERLIN = ZoneInfo("Europe/Berlin")
 THREE = time_of_day(3)
@@ -105,7 +106,7 @@ def test_runs_are_listed_and_shown_without_any(cast: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert json.loads(listed.stdout) == []
 
@@ -115,7 +116,7 @@ def test_the_daemon_tells_its_next_night_and_ends_when_told(cast: Path) -> None:
         [sys.executable, "-m", "npc_server.commands.main", "nightly", "--every", "03:00"],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as daemon:
         assert daemon.stderr is not None
         assert daemon.stderr.readline().startswith("next night: ")

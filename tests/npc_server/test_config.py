@@ -7,6 +7,7 @@ import pytest
 from npc_server.commands.command_line import TRAINER_TABLES
 from npc_server.config import Config, load
 from npc_server.errors import ConfigError
+from tests.support.paths import DOCS
 
 
 def test_without_a_file_the_defaults_hold() -> None:
@@ -47,7 +48,7 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_in_the_operators_guide() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "operators.md").read_text()
+    guide = (DOCS / "operators.md").read_text()
     settings = [
         f"`[{section}] {name}`"
         for section, field in Config.model_fields.items()

@@ -39,7 +39,7 @@ from npc_server.base_models.quantization import (
 )
 from npc_server.base_models.quantization_trial import divergence, log_softmax
 from npc_server.base_models.requantize import importance_of, requantize
-from npc_server.commands import main
+from npc_server.commands import main, model_commands
 from npc_server.engine.errors import ModelLoadError
 from tests.support import tiny_gguf
 
@@ -250,7 +250,7 @@ def test_a_trial_alone_changes_nothing(shelf: Shelf) -> None:
 
 
 def test_the_command_takes_every_quantization_there_is() -> None:
-    assert typing.get_args(main.Wanted) == (main.AUTO, *Quantization)
+    assert typing.get_args(model_commands.Wanted) == (model_commands.AUTO, *Quantization)
 
 
 def test_the_command_tells_what_was_measured_and_lists_what_serves(shelf: Shelf) -> None:
