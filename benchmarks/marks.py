@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from benchmarks.measures import Measured
 
@@ -24,31 +25,16 @@ class Mark:
         return "reported" if self.at_most is None else f"at most {self.at_most:g}"
 
 
-MARKS = (
-    Mark("mixed_over_shared_8", "tok/s: 8 characters / 1 character, 8 players each", 0.90),
-    Mark("vs_llama_server_8", "tok/s: ours / llama-server, 8 adapters", 1.7),
-    Mark("vs_llama_server_16", "tok/s: ours / llama-server, 16 adapters", 2.0),
-    Mark("vs_llama_server_8_long", "tok/s: ours / llama-server, 8 adapters, long personas", 2.2),
-    Mark("ttft_median_gain_8", "median time to first token: llama-server / ours", 10),
-    Mark("ttft_worst_gain_8", "worst time to first token: llama-server / ours", 20),
-    Mark("vs_peft_8", "tok/s: ours / transformers + PEFT, which keeps no prefix", 5),
-    Mark("vs_peft_8_decode", "the same, the peer's time to first token not counted"),
-    Mark("over_bare_decode", "tok/s: gRPC / bare decode loop, 8 rows, one adapter", 0.90),
-    Mark("publish_to_speech_ms", "from Promote answered to the first token under it", None, 100),
-    Mark("publish_sent_to_speech_ms", "from Promote sent to the first token under it"),
-    Mark("load_gap_steps", "longest gap of running streams during Promote, in steps", None, 2),
-    Mark("speech_gap_steps", "longest gap from its answer to the first token, in steps"),
-    Mark("zipf_100_over_5", "tok/s: Zipf traffic on 100 characters / on 5, 16 sequences", 0.85),
-    Mark("p99_gap_8_over_1", "p99 gap between tokens: 8 characters / 1 character", None, 1.5),
-    Mark("second_turn_ttft", "time to first token: second turn / cold first turn", None, 0.25),
-    Mark("idle_100_cost", "tok/s of 8 turns: beside 100 idle sessions / without", 0.95),
-    Mark("idle_session_kib", "memory of an idle session beyond its keys and values"),
-)
-OF_KEY = {mark.key: mark for mark in MARKS}
-
-
 def passed(mark: Mark, figure: Measured) -> bool | None:
     """Whether a figure reaches its mark; None when there is nothing to reach."""
     if mark.at_least is not None:
         return figure.value >= mark.at_least
     return None if mark.at_most is None else figure.value <= mark.at_most
+
+
+def verdict(mark: Mark, found: Measured | None) -> dict[str, Any]:
+    """A figure with its mark, as it stands in a result file."""
+    if found is None:
+        return {"value": None, "mark": mark.bound, "passed": None, "what": mark.what}
+    rounded = {key: round(value, 3) for key, value in asdict(found).items()}
+    return {**rounded, "mark": mark.bound, "passed": passed(mark, found), "what": mark.what}

@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.report import machine, versions
+from benchmarks.machine import machine, versions
 from feedback_store.privacy.redaction import Finding, Kind, findings, redact
 
 RESULTS = Path(__file__).parent / "results"

@@ -20,13 +20,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import report
+from benchmarks.console import marks_table, telling
 from benchmarks.errors import BenchmarkError
 from benchmarks.feedback import beside_dialogue, growth, steady, throughput
 from benchmarks.feedback.ground import FULL, QUICK, Findings, Ground
 from benchmarks.feedback.marks import MARKS
-from benchmarks.serving import marks_table, telling, use_cores
-from benchmarks.stage import CORES
+from benchmarks.machine import CORES, machine, use_cores, versions
+from benchmarks.marks import verdict
 from npc_server.base_models import catalogue
 
 PARTS = {
@@ -97,12 +97,12 @@ def _write(path: Path, findings: Mapping[str, Findings], base: str) -> None:
     setting = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "base": base,
-        "machine": report.machine(),
-        "versions": report.versions(),
+        "machine": machine(),
+        "versions": versions(),
     }
     parts = {name: setting | _part(found) for name, found in findings.items()}
     figures = {
-        mark.key: report.verdict(mark, found.figures[mark.key])
+        mark.key: verdict(mark, found.figures[mark.key])
         for found in findings.values()
         for mark in MARKS
         if mark.key in found.figures

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
-from benchmarks.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.feedback import population
 from benchmarks.feedback.clients import Order, Tally
 from benchmarks.feedback.crowd import crowd
 from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground
-from benchmarks.load import WARM_ROUND, one_each, play
 from benchmarks.measures import Measured, Round, Spoken, measured, percentile, ratio, tokens_per_s
-from benchmarks.peers import Seats, Turn
-from benchmarks.peers.troupe import Troupe
+from benchmarks.serving.cast import Adapters, Base, Cast, open_base, write_cast
+from benchmarks.serving.load import WARM_ROUND, one_each, play
+from benchmarks.serving.peers import Seats, Turn
+from benchmarks.serving.peers.troupe import Troupe
 
 PLAYERS = 8
 TURNS_A_PLAYER = 6  # a round, one after the other

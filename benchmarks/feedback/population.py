@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import line
+from benchmarks.serving.load import line
 from feedback_store.privacy.pseudonyms import ensure_key
 from feedback_store.records import Edit, Kind, Payload, Rating, Reason, Thumb, pack_ids
 from feedback_store.rows import canonical, time_text

@@ -23,6 +23,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.console import marks_table, telling
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import summary
 from benchmarks.learning.campaign import Campaign, Clock
@@ -37,8 +38,7 @@ from benchmarks.learning.experiment import (
 )
 from benchmarks.learning.marks import MARKS, figures
 from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
-from benchmarks.serving import marks_table, telling, use_cores
-from benchmarks.stage import CORES
+from benchmarks.machine import CORES, use_cores
 from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from trainer.settings import Method

@@ -14,7 +14,6 @@ from statistics import fmean
 import grpc.aio
 from rich.console import Console
 
-from benchmarks import report
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import course, plot, portions, results
 from benchmarks.learning.course import Course
@@ -24,7 +23,7 @@ from benchmarks.learning.judgement import Heard
 from benchmarks.learning.results import Found
 from benchmarks.learning.stages import Stages, stage
 from benchmarks.learning.world import Ground, served, world
-from benchmarks.stage import CORES
+from benchmarks.machine import CORES, cpu_model
 from npc_server.base_models import catalogue
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ServerError
@@ -162,7 +161,7 @@ class Campaign:
     def _keep(self, found: Found) -> None:
         self.found = found
         results.write(self.file, self.ground.base.name, found)
-        title = f"{report.cpu_model()}, {CORES} cores, {self.ground.base.name}"
+        title = f"{cpu_model()}, {CORES} cores, {self.ground.base.name}"
         plot.draw(self.stem, found, title)
 
 

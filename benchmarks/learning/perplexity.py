@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cast import open_base
+from benchmarks.serving.cast import open_base
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization_trial import TEXT, log_softmax, surprise
 from npc_server.engine.llama import ContextShape, Llama, Row

@@ -15,13 +15,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks import report
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning.course import Course
 from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.judgement import Heard
 from benchmarks.learning.marks import MARKS, figures
 from benchmarks.learning.portions import Portions
+from benchmarks.machine import machine, versions
+from benchmarks.marks import verdict
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ def write(path: Path, base: str, found: Found) -> None:
     content: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "base": base,
-        "machine": report.machine(),
-        "versions": report.versions(),
-        **{mark.key: report.verdict(mark, values.get(mark.key)) for mark in MARKS},
+        "machine": machine(),
+        "versions": versions(),
+        **{mark.key: verdict(mark, values.get(mark.key)) for mark in MARKS},
         "found": asdict(found),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,10 +22,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from benchmarks import report
+from benchmarks.console import marks_table, telling
 from benchmarks.errors import BenchmarkError
-from benchmarks.serving import marks_table, telling, use_cores
-from benchmarks.stage import CORES
+from benchmarks.machine import CORES, machine, use_cores, versions
+from benchmarks.marks import verdict
 from benchmarks.training import beside_dialogue, night, qlora, side_by_side
 from benchmarks.training.ground import FULL, QUICK, Findings, Ground
 from benchmarks.training.marks import MARKS
@@ -94,12 +94,12 @@ def _write(path: Path, findings: Mapping[str, Findings], base: str) -> None:
     setting = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "base": base,
-        "machine": report.machine(),
-        "versions": report.versions(),
+        "machine": machine(),
+        "versions": versions(),
     }
     parts = {name: setting | _part(found) for name, found in findings.items()}
     figures = {
-        mark.key: report.verdict(mark, found.figures[mark.key])
+        mark.key: verdict(mark, found.figures[mark.key])
         for found in findings.values()
         for mark in MARKS
         if mark.key in found.figures

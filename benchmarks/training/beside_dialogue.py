@@ -11,12 +11,12 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from benchmarks.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.errors import PeerBrokeError
-from benchmarks.load import WARM_ROUND, one_each, play
 from benchmarks.measures import Round, Spoken, ratio, tokens_per_s
-from benchmarks.peers import Seats
-from benchmarks.peers.troupe import Troupe
+from benchmarks.serving.cast import Adapters, Base, Cast, open_base, write_cast
+from benchmarks.serving.load import WARM_ROUND, one_each, play
+from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.training.ground import OURS, Findings, Ground
 
 PLAYERS = 4

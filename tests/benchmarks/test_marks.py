@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.marks import MARKS, Mark, passed
+from benchmarks.marks import Mark, passed
 from benchmarks.measures import Measured
+from benchmarks.serving.marks import MARKS
 
 
 def test_a_mark_is_reached_at_its_very_bound() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.peers import Seats, Turn
+from benchmarks.serving.peers import Seats, Turn
 
 START_TIMEOUT_S = 120.0
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.cast import Cast
-from benchmarks.load import WARM_ROUND, turn, zipf
 from benchmarks.measures import ratio, tokens_per_s
-from benchmarks.peers import Turn
-from benchmarks.peers.troupe import Troupe
-from benchmarks.scenarios.rotation import Entry, rotate
-from benchmarks.stage import SHORT, Outcome, Stage, seats
+from benchmarks.serving.cast import Cast
+from benchmarks.serving.load import WARM_ROUND, turn, zipf
+from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers.troupe import Troupe
+from benchmarks.serving.scenarios.rotation import Entry, rotate
+from benchmarks.serving.stage import SHORT, Outcome, Stage, seats
 
 USERS = 16
 FEW = 5

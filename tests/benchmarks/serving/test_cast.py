@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.cast import Adapters, Base, open_base, publish, write_cast
+from benchmarks.serving.cast import Adapters, Base, open_base, publish, write_cast
 from npc_server.engine.lora.lora_gguf import read_peft
 from personas.adapter_repo import AdapterRepo
 from personas.render import system_text

@@ -22,21 +22,19 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
-from benchmarks import plot, report
-from benchmarks.cast import Adapters, open_base
+from benchmarks.console import marks_table, telling
 from benchmarks.errors import BenchmarkError
-from benchmarks.marks import MARKS, Mark, passed
-from benchmarks.measures import Measured
-from benchmarks.peers import llama_server as llama_server_peer
-from benchmarks.scenarios import SCENARIOS
-from benchmarks.stage import CORES, FULL, QUICK, Outcome, Stage, Tell
+from benchmarks.machine import CORES, cpu_model, use_cores
+from benchmarks.serving import plot, report
+from benchmarks.serving.cast import Adapters, open_base
+from benchmarks.serving.marks import MARKS
+from benchmarks.serving.peers import llama_server as llama_server_peer
+from benchmarks.serving.scenarios import SCENARIOS
+from benchmarks.serving.stage import FULL, QUICK, Outcome, Stage
 from npc_server.base_models import catalogue
 
 console = Console()
-_VERDICTS = {None: "", True: "[green]reached[/]", False: "[red]missed[/]"}
 
 
 def main(
@@ -74,7 +72,7 @@ def main(
         )
     stem = out / _file_stem(quick, names)
     report.write(Path(f"{stem}.json"), setting, outcomes)
-    title = f"{report.cpu_model()}, {CORES} cores, {path.name}"
+    title = f"{cpu_model()}, {CORES} cores, {path.name}"
     plot.draw(Path(f"{stem}.png"), outcomes, title)
     console.print(marks_table(MARKS, report.figures(outcomes)))
     for note in (note for outcome in outcomes.values() for note in outcome.notes):
@@ -98,11 +96,6 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name.startswith(heeded)}
 
 
-def use_cores(count: int) -> None:
-    """Leave this process and all it starts so many cores."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-
-
 @contextmanager
 def _stage(base: Path, cache: Path, llama_server: Path | None, quick: bool) -> Iterator[Stage]:
     with (
@@ -113,17 +106,6 @@ def _stage(base: Path, cache: Path, llama_server: Path | None, quick: bool) -> I
         adapters = Adapters(scratch / "adapters", opened)
         size = QUICK if quick else FULL
         yield Stage(opened, adapters, scratch, cache, size, llama_server, tell)
-
-
-@contextmanager
-def telling(console: Console) -> Iterator[Tell]:
-    """A progress line for the length of the block."""
-    columns = (TextColumn("{task.description:40}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("")
-        yield lambda what, done, total: progress.update(
-            task, description=what, completed=done, total=total
-        )
 
 
 async def _run(name: str, stage: Stage) -> Outcome:
@@ -142,19 +124,6 @@ async def _run(name: str, stage: Stage) -> Outcome:
 def _file_stem(quick: bool, names: Sequence[str]) -> str:
     part = "" if len(names) == len(SCENARIOS) else "." + "+".join(names)
     return f"serving{'.quick' if quick else ''}{part}"
-
-
-def marks_table(marks: Sequence[Mark], found: Mapping[str, Measured]) -> Table:
-    """Figures beside what they are to reach."""
-    table = Table(Column("figure", no_wrap=True), "value", "spread", "mark", "", box=None)
-    for mark in marks:
-        if figure := found.get(mark.key):
-            spread = f"{figure.low:.2f} to {figure.high:.2f}"
-            verdict = _VERDICTS[passed(mark, figure)]
-            table.add_row(mark.key, f"{figure.value:.2f}", spread, mark.bound, verdict)
-        else:
-            table.add_row(mark.key, "", "", mark.bound, "not measured")
-    return table
 
 
 if __name__ == "__main__":

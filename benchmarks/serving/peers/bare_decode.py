@@ -14,10 +14,10 @@ from typing import Any
 
 import llama_cpp as lc
 
-from benchmarks.cast import Base
 from benchmarks.errors import BenchmarkError
-from benchmarks.peers import Seats
-from benchmarks.peers.batch import BatchPeer, Row, run_child
+from benchmarks.serving.cast import Base
+from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
 from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.sampling import Sampler
 

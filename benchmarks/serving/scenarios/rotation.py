@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from benchmarks.console import Tell
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.load import WARM_ROUND, play
 from benchmarks.measures import Round
-from benchmarks.peers import Peer, Turn
-from benchmarks.stage import Tell
+from benchmarks.serving.load import WARM_ROUND, play
+from benchmarks.serving.peers import Peer, Turn
 
 _ATTEMPTS = 3
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.measures import Round, gaps_ms, measured, tokens_per_s, ttfts_ms
-from benchmarks.stage import Outcome
+from benchmarks.serving.stage import Outcome
 
 OfRound = Callable[[Round], list[float]]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report
-from benchmarks.marks import MARKS
 from benchmarks.measures import Measured, Round, Spoken
-from benchmarks.stage import QUICK, Outcome
+from benchmarks.serving import report
+from benchmarks.serving.marks import MARKS
+from benchmarks.serving.stage import QUICK, Outcome
 
 SETTING = report.Setting("2026-01-01T00:00:00+00:00", "tiny.gguf", "0" * 64, "", 12.0, QUICK, {})
 ROUND = Round((Spoken(0, "c000", 5.0, (5.1, 5.15), 5.2, 2), Spoken(1, "c001", 5.0, (5.2,), 5.3, 1)))
@@ -54,6 +54,8 @@ def test_every_sample_is_kept_in_milliseconds_of_its_round(written: dict[str, ob
 
 
 def test_a_plot_shows_what_there_is(tmp_path: Path) -> None:
-    plot = pytest.importorskip("benchmarks.plot", reason="needs matplotlib, the bench extra")
+    plot = pytest.importorskip(
+        "benchmarks.serving.plot", reason="needs matplotlib, the bench extra"
+    )
     plot.draw(tmp_path / "serving.png", {"zipf": OUTCOME, "publish": Outcome({})}, "title")
     assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.cast import Adapters, Base, Cast, write_cast
+from benchmarks.console import Tell
+from benchmarks.machine import CORES
 from benchmarks.measures import Measured, Round
-from benchmarks.peers import Seats
+from benchmarks.serving.cast import Adapters, Base, Cast, write_cast
+from benchmarks.serving.peers import Seats
 
-CORES = 2  # for everything that runs: peers, servers and the players
 CONTEXT_TOKENS = 1024
 SHORT, LONG = 130, 600  # tokens of a persona
-
-#: Called with (what is done, steps so far, steps in all).
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

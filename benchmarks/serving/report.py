@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.marks import MARKS, Mark, passed
+from benchmarks.machine import machine, versions
+from benchmarks.marks import verdict
 from benchmarks.measures import (
     Measured,
     Round,
@@ -23,9 +21,8 @@ from benchmarks.measures import (
     tokens_per_s,
     ttfts_ms,
 )
-from benchmarks.stage import CORES, Outcome, Size
-
-_PACKAGES = ("troupe", "llama-cpp-python", "grpcio", "numpy", "torch", "transformers", "peft")
+from benchmarks.serving.marks import MARKS
+from benchmarks.serving.stage import Outcome, Size
 
 
 @dataclass(frozen=True)
@@ -60,38 +57,6 @@ def write(path: Path, setting: Setting, outcomes: Mapping[str, Outcome]) -> None
     text = json.dumps(head, indent=2, ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'{text[:-2]},\n  "samples": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
-
-
-def machine() -> dict[str, Any]:
-    """What the processor is called, and how much of it was used."""
-    return {"cpu": cpu_model(), "cores": os.cpu_count(), "cores_used": CORES}
-
-
-def cpu_model() -> str:
-    """The processor's name, as Linux gives it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(names), platform.processor() or platform.machine())
-
-
-def versions() -> dict[str, str]:
-    """Versions of what was measured; what is not installed is left out."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def verdict(mark: Mark, found: Measured | None) -> dict[str, Any]:
-    """A figure with its mark, as it stands in a result file."""
-    if found is None:
-        return {"value": None, "mark": mark.bound, "passed": None, "what": mark.what}
-    rounded = {key: round(value, 3) for key, value in asdict(found).items()}
-    return {**rounded, "mark": mark.bound, "passed": passed(mark, found), "what": mark.what}
 
 
 def _summary(outcome: Outcome) -> dict[str, Any]:

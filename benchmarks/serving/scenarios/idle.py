@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import partial
 
-from benchmarks.cast import Cast
-from benchmarks.load import long_turn, one_each, play
 from benchmarks.measures import measured, ratio, tokens_per_s
 from benchmarks.memory import anonymous_bytes
-from benchmarks.peers import Turn
-from benchmarks.peers.troupe import Troupe
-from benchmarks.scenarios.rotation import Entry, rotate
-from benchmarks.stage import SHORT, Outcome, Stage, seats
+from benchmarks.serving.cast import Cast
+from benchmarks.serving.load import long_turn, one_each, play
+from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers.troupe import Troupe
+from benchmarks.serving.scenarios.rotation import Entry, rotate
+from benchmarks.serving.stage import SHORT, Outcome, Stage, seats
 
 PLAYERS = 8
 QUESTIONS = 17  # in one breath; with persona and reply some five hundred tokens

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cast import Member
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.load import WARM_TOKENS, turn
-from benchmarks.peers import Turn
-from benchmarks.scenarios.rotation import Entry, rotate
+from benchmarks.serving.cast import Member
+from benchmarks.serving.load import WARM_TOKENS, turn
+from benchmarks.serving.peers import Turn
+from benchmarks.serving.scenarios.rotation import Entry, rotate
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, load_character
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cast import Member
 from benchmarks.errors import PeerBrokeError
-from benchmarks.load import line, long_turn, play, turn, zipf
-from benchmarks.peers import Turn
+from benchmarks.serving.cast import Member
+from benchmarks.serving.load import line, long_turn, play, turn, zipf
+from benchmarks.serving.peers import Turn
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from personas.render import prompt

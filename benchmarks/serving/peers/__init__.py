@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from benchmarks.cast import Member
+from benchmarks.serving.cast import Member
 from npc_server.engine.protocol import Sampling
 
 

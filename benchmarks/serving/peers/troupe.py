@@ -11,9 +11,9 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from benchmarks.cast import Base, Cast, Member
 from benchmarks.errors import PeerBrokeError
-from benchmarks.peers import Seats, Turn
+from benchmarks.serving.cast import Base, Cast, Member
+from benchmarks.serving.peers import Seats, Turn
 from npc.v1 import dialogue_pb2, dialogue_pb2_grpc
 from npc_client import server_process
 from npc_client.client import Client, ServerNotReadyError

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from contextlib import aclosing
 
-from benchmarks.cast import Member, write_bare_cast
-from benchmarks.load import turn
 from benchmarks.measures import ratio
-from benchmarks.peers import Turn
-from benchmarks.peers.troupe import Troupe
-from benchmarks.stage import Outcome, Stage, seats
+from benchmarks.serving.cast import Member, write_bare_cast
+from benchmarks.serving.load import turn
+from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers.troupe import Troupe
+from benchmarks.serving.stage import Outcome, Stage, seats
 
 PERSONA_TOKENS = 400
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from benchmarks.scenarios import idle, publish, second_turn, side_by_side, zipf
-from benchmarks.stage import Outcome, Stage
+from benchmarks.serving.scenarios import idle, publish, second_turn, side_by_side, zipf
+from benchmarks.serving.stage import Outcome, Stage
 
 SCENARIOS: dict[str, Callable[[Stage], Awaitable[Outcome]]] = {
     "eight": side_by_side.eight,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.load import all_to_one, lengthened, one_each, play
-from benchmarks.peers import Seats
-from benchmarks.peers.bare_decode import bare_decode
-from benchmarks.peers.llama_server import LlamaServer
-from benchmarks.peers.troupe import Troupe
+from benchmarks.serving.cast import Adapters, Base, Cast, open_base, write_cast
+from benchmarks.serving.load import all_to_one, lengthened, one_each, play
+from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers.bare_decode import bare_decode
+from benchmarks.serving.peers.llama_server import LlamaServer
+from benchmarks.serving.peers.troupe import Troupe
 
 SEATS = Seats(sequences=2, context_tokens=1024, threads=1)
 REPLY_TOKENS = 6

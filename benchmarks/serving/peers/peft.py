@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cast import Base
-from benchmarks.peers import Seats
-from benchmarks.peers.batch import BatchPeer, Row, run_child
+from benchmarks.serving.cast import Base
+from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
 
 
 def peft(base: Base, cache: Path, adapters: Sequence[Path], seats: Seats, log: Path) -> BatchPeer:

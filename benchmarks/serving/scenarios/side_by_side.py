@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 
-from benchmarks.cast import Cast
-from benchmarks.load import REPLY_TOKENS, all_to_one, one_each, short_replies
 from benchmarks.measures import (
     Measured,
     Round,
@@ -18,12 +16,14 @@ from benchmarks.measures import (
     tokens_per_s_after_first,
     ttfts_ms,
 )
-from benchmarks.peers.bare_decode import bare_decode
-from benchmarks.peers.llama_server import LlamaServer
-from benchmarks.peers.peft import peft
-from benchmarks.peers.troupe import Troupe
-from benchmarks.scenarios.rotation import Entry, rotate
-from benchmarks.stage import LONG, SHORT, Outcome, Stage, seats
+from benchmarks.serving.cast import Cast
+from benchmarks.serving.load import REPLY_TOKENS, all_to_one, one_each, short_replies
+from benchmarks.serving.peers.bare_decode import bare_decode
+from benchmarks.serving.peers.llama_server import LlamaServer
+from benchmarks.serving.peers.peft import peft
+from benchmarks.serving.peers.troupe import Troupe
+from benchmarks.serving.scenarios.rotation import Entry, rotate
+from benchmarks.serving.stage import LONG, SHORT, Outcome, Stage, seats
 
 OURS = "ours"
 ONE_CHARACTER = "ours, one character"

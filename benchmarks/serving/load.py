@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from benchmarks.cast import Cast, Member
 from benchmarks.measures import Round, Spoken
-from benchmarks.peers import Peer, Turn
+from benchmarks.serving.cast import Cast, Member
+from benchmarks.serving.peers import Peer, Turn
 from npc_server.dialogue import sampling_of
 from personas.render import Tokenizer, prompt
 

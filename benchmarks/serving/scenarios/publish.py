@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from benchmarks.cast import Cast, publish
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import lengthened, turn
 from benchmarks.measures import gaps_across_ms, measured
-from benchmarks.peers import Turn
-from benchmarks.peers.troupe import Expected, Troupe
-from benchmarks.stage import SHORT, Outcome, Stage, seats
+from benchmarks.serving.cast import Cast, publish
+from benchmarks.serving.load import lengthened, turn
+from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers.troupe import Expected, Troupe
+from benchmarks.serving.stage import SHORT, Outcome, Stage, seats
 
 PLAYERS = 8
 LONG_REPLY_TOKENS = 400

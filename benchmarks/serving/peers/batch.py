@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.peers import Turn
+from benchmarks.serving.peers import Turn
 from npc_server.engine.protocol import Sampling
 
 
