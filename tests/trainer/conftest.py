@@ -1,26 +1,13 @@
-"""A tiny random model as a training base: the GGUF that the engine tests serve, unpacked."""
+"""Every test of the trainer works on the tiny model, on one core."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from npc_server.engine.llama import Vocab
-from trainer.base import ensure_base
+from tests.support.training_base import base_dir, one_core
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_core() -> Iterator[None]:
-    """A tiny model gains nothing from threads, and loses much when the machine is busy."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "sched_getaffinity", lambda _: {0})
-        yield
-
-
-@pytest.fixture(scope="session")
-def base_dir(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ensure_base(tiny_model, tmp_path_factory.mktemp("cache"))
+__all__ = ["base_dir", "one_core"]
 
 
 @pytest.fixture(scope="session")
