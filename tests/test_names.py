@@ -1,0 +1,292 @@
+"""Functions say what they do: an effect is named by a verb, `ensure_trained` and not `trained`.
+
+A bare participle may name a pure function by its value, as in `merged(ranges)`, and any property.
+Those functions are listed here one by one, so that a new one is a decision.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.paths import ROOT
+
+PACKAGES = ("troupe", "personas", "feedback_store", "npc_server", "npc_client", "trainer")
+PROPERTIES = {"property", "cached_property"}
+#: Participles that do not end in -ed, as far as a function might be called so.
+IRREGULAR = frozenset(
+    [
+        "told",
+        "heard",
+        "said",
+        "kept",
+        "taken",
+        "shown",
+        "found",
+        "made",
+        "written",
+        "sent",
+        "held",
+        "left",
+        "begun",
+        "given",
+        "drawn",
+        "known",
+        "spoken",
+        "built",
+        "bound",
+        "brought",
+        "caught",
+        "chosen",
+        "done",
+        "felt",
+        "got",
+        "laid",
+        "led",
+        "lent",
+        "lost",
+        "meant",
+        "met",
+        "paid",
+        "seen",
+        "sold",
+        "spent",
+        "stood",
+        "taught",
+        "thought",
+        "thrown",
+        "understood",
+        "won",
+        "worn",
+    ]
+)
+NO_PARTICIPLES = frozenset({"seed", "need", "feed", "speed", "exceed", "proceed", "succeed"})
+
+#: Pure functions that are named by the value they return.
+PURE = frozenset(
+    {
+        "feedback_store.backup._explained",
+        "feedback_store.database._damaged",
+        "feedback_store.database.explained",
+        "feedback_store.database.translated",
+        "feedback_store.export._taught",
+        "feedback_store.intake._stored",
+        "feedback_store.privacy.personal_numbers._told",
+        "feedback_store.privacy.redaction._settled",
+        "feedback_store.selection.evidence.stated",
+        "feedback_store.selection.near_text.normalised",
+        "feedback_store.selection.player_caps.capped",
+        "feedback_store.selection.select._changed",
+        "feedback_store.selection.select._edited",
+        "feedback_store.selection.select._renamed",
+        "feedback_store.selection.select._thinned",
+        "feedback_store.selection.select.changed",
+        "feedback_store.selection.splits._connected",
+        "feedback_store.selection.voters.weighed",
+        "feedback_store.store._failed",
+        "feedback_store.store._submitted",
+        "feedback_store.writer._explained",
+        "npc_client.players._kept",
+        "npc_client.players._written",
+        "npc_client.tastes._addressed",
+        "npc_client.tastes._ended",
+        "npc_client.tastes._stated",
+        "npc_server.adapters._checked",
+        "npc_server.adapters._leased",
+        "npc_server.adapters._loaded",
+        "npc_server.adapters._needed",
+        "npc_server.base_models.base_choice._known",
+        "npc_server.base_models.base_choice._measured",
+        "npc_server.base_models.catalogue._checked",
+        "npc_server.base_models.quantization_trial._measured",
+        "npc_server.commands.adapters_trained_on._found",
+        "npc_server.commands.adapters_trained_on._tainted",
+        "npc_server.commands.adapters_trained_on.found",
+        "npc_server.commands.feedback_commands._opened",
+        "npc_server.commands.feedback_commands._told",
+        "npc_server.commands.feedback_report._listed",
+        "npc_server.commands.figures._kept",
+        "npc_server.commands.main._guarded",
+        "npc_server.convert._asked",
+        "npc_server.convert._finished",
+        "npc_server.convert._refused",
+        "npc_server.convert._taken",
+        "npc_server.convert.submitted",
+        "npc_server.dialogue._chosen",
+        "npc_server.dialogue._judged",
+        "npc_server.engine.assembly._grouped",
+        "npc_server.engine.assembly._mixed",
+        "npc_server.engine.core._seated",
+        "npc_server.engine.core.finished",
+        "npc_server.engine.kv.shared",
+        "npc_server.engine.lora.lora_gguf.refused",
+        "npc_server.engine.lora.mixing.paused",
+        "npc_server.engine.lora.self_test._named",
+        "npc_server.engine.lora.slots._padded",
+        "npc_server.engine.sampling.gbnf._named",
+        "npc_server.engine.sampling.gbnf.finished",
+        "npc_server.engine.sampling.gbnf.merged",
+        "npc_server.engine.sampling.grammar._awaited",
+        "npc_server.engine.sampling.grammar._decoded",
+        "npc_server.engine.sampling.grammar._entered",
+        "npc_server.engine.sampling.grammar._numbered",
+        "npc_server.engine.sampling.grammar._padded",
+        "npc_server.engine.sampling.grammar._passed",
+        "npc_server.engine.sampling.grammar._pushed",
+        "npc_server.engine.sampling.grammar._settled",
+        "npc_server.engine.sampling.grammar.compiled",
+        "npc_server.engine.sampling.sampler._allowed",
+        "npc_server.engine.sampling.sampler._chained",
+        "npc_server.engine.sampling.sampler._weighed",
+        "npc_server.engine.worker.done",
+        "npc_server.interceptors._counted",
+        "npc_server.limits._checked",
+        "npc_server.metrics.exported",
+        "npc_server.reactions._answered",
+        "npc_server.reactions._explained",
+        "npc_server.reactions._redacted",
+        "npc_server.reactions._stored",
+        "npc_server.reactions._submitted",
+        "npc_server.recorder.settled",
+        "npc_server.reranking._finished",
+        "npc_server.reranking.drawn",
+        "npc_server.retention.stored",
+        "npc_server.save_games._lived",
+        "npc_server.save_games._opened",
+        "npc_server.supervision._restarted",
+        "npc_server.turns.recorded",
+        "personas.adapter_repo._encoded",
+        "personas.adapter_repo._locked",
+        "personas.adapter_repo._named",
+        "personas.adapter_repo._promoted",
+        "personas.adapter_repo._staged",
+        "personas.base_repo._checked",
+        "personas.base_repo._described",
+        "personas.base_repo._encoded",
+        "personas.checks._wanted",
+        "personas.checks.asserted",
+        "personas.persona._explained",
+        "personas.persona._shown",
+        "personas.persona._validated",
+        "personas.render._spoken",
+        "personas.words._padded",
+        "personas.words.mentioned",
+        "personas.yaml_file.spelled",
+        "trainer.examination.drift._counted",
+        "trainer.examination.findings._passed",
+        "trainer.examination.findings.heard",
+        "trainer.examination.measure._timed",
+        "trainer.examination.nameless._scored",
+        "trainer.examination.preference._padded",
+        "trainer.examination.questions._asked",
+        "trainer.examination.questions._claimed",
+        "trainer.forward._continued",
+        "trainer.forward._scored",
+        "trainer.forward.trusted",
+        "trainer.gate.character._asked",
+        "trainer.gate.character._kept",
+        "trainer.gate.character._passed",
+        "trainer.gate.character.found",
+        "trainer.gate.duel._decided",
+        "trainer.gate.duel._won",
+        "trainer.gate.preference._decided",
+        "trainer.gate.preference._shown",
+        "trainer.gate.rows._shown",
+        "trainer.gate.rows.compared",
+        "trainer.gate.rows.unmeasured",
+        "trainer.gate.speech.parroted",
+        "trainer.gate.statistics._grouped",
+        "trainer.heads.agreement._resampled",
+        "trainer.heads.head_publishing._judged",
+        "trainer.heads.head_scores.scored",
+        "trainer.heads.reward_head._judged",
+        "trainer.lora._continued",
+        "trainer.lora.unrounded",
+        "trainer.methods.general_chat.spoken",
+        "trainer.methods.kto.balanced",
+        "trainer.methods.kto.rehearsed",
+        "trainer.methods.pair_lesson.rehearsed",
+        "trainer.methods.reference_free.scored",
+        "trainer.methods.replay._disliked",
+        "trainer.methods.replay._disputed",
+        "trainer.methods.replay._said",
+        "trainer.methods.replay.liked",
+        "trainer.methods.sft.built",
+        "trainer.nightly.night._resumed",
+        "trainer.nightly.night.begun",
+        "trainer.nightly.night.continued",
+        "trainer.nightly.retrain._carried",
+        "trainer.nightly.retrain._promoted",
+        "trainer.nightly.stages.headed",
+        "trainer.nightly.stages.judged",
+        "trainer.nightly.stages.measured",
+        "trainer.nightly.stages.published",
+        "trainer.nightly.stages.trained",
+        "trainer.own_base.base_gguf._arranged",
+        "trainer.own_base.fitness._compared",
+        "trainer.own_base.fitness._learned",
+        "trainer.own_base.fitness._unharmed",
+        "trainer.own_base.full.built",
+        "trainer.own_base.making._ended",
+        "trainer.own_base.making._judged",
+        "trainer.own_base.worker._made",
+        "trainer.recipes.recipe._named",
+        "trainer.recipes.tables._coerced",
+        "trainer.recipes.tables.built",
+        "trainer.recipes.tables.checked",
+        "trainer.recipes.tables.filled",
+        "trainer.records.charts._framed",
+        "trainer.records.report._compared",
+        "trainer.records.run_tables._counted",
+        "trainer.records.run_tables._shown",
+        "trainer.records.run_tables._told",
+        "trainer.records.runs.begun",
+        "trainer.records.runs.numbered",
+        "trainer.records.runs.translated",
+        "trainer.records.runs.unfinished",
+        "trainer.rows.datasets.collated",
+        "trainer.rows.datasets.interleaved",
+        "trainer.rows.datasets.weighed",
+        "trainer.rows.forbidden._preferred",
+        "trainer.rows.forbidden.permitted",
+        "trainer.rows.readiness.told",
+        "trainer.rows.rerender._served",
+        "trainer.settings.recorded",
+        "trainer.training.built",
+    }
+)
+
+
+def functions() -> Iterator[tuple[str, str]]:
+    """Module and name of every function of ours that is no property."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield from ((module, name) for name in named(path))
+
+
+def named(path: Path) -> Iterator[str]:
+    """The functions and methods of a file that are no properties."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            decorators = {ast.unparse(one).rpartition(".")[2] for one in node.decorator_list}
+            if not decorators & PROPERTIES:
+                yield node.name
+
+
+def is_participle(name: str) -> bool:
+    """Whether a name is nothing but a participle."""
+    word = name.strip("_")
+    if "_" in word or word in NO_PARTICIPLES:
+        return False
+    return word.endswith("ed") or word in IRREGULAR
+
+
+def test_effects_are_named_by_verbs() -> None:
+    participles = {f"{module}.{name}" for module, name in functions() if is_participle(name)}
+    assert participles - PURE == set()
+
+
+def test_every_exception_is_still_there() -> None:
+    assert {f"{module}.{name}" for module, name in functions()} >= PURE
