@@ -37,8 +37,8 @@ class Counter:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where one training works, and who hears of it."""
+class RunIO:
+    """Where a training keeps its files, and whom it tells of its progress."""
 
     on_progress: OnProgress
     checkpoints: Path | None = None  # a folder that outlives a crash; None = nothing is resumed

@@ -24,7 +24,7 @@ from trainer import checkpoints, trackers
 from trainer.base import file_sha256
 from trainer.errors import TrainerError, TrainingError
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, Row
 from trainer.settings import CommonSettings, TrainingSettings
 from trainer.wandering import Wandering
@@ -42,7 +42,7 @@ def teach(
     lesson: Lesson[Row],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
     build: Build,
     *,
     speaks: bool = True,
@@ -54,7 +54,7 @@ def teach(
     Checkpoints are removed when the adapter is saved. Raises ConfigError, MissingLibraryError,
     AdapterError and BaseModelError before training, TrainingError with its history during it.
     """
-    trackers.check(desk.trackers)
+    trackers.check(io.trackers)
     use_all_cores()
     set_seed(config.schedule.seed)
     policy = load_policy(start, config.lora, config.memory)
@@ -71,14 +71,14 @@ def teach(
         save_adapter(policy, start.base_dir, out_dir)
         return out_dir
 
-    return follow(config, lesson, name_of(config, lesson, start), desk, built, save)
+    return follow(config, lesson, name_of(config, lesson, start), io, built, save)
 
 
 def follow(
     config: TrainingSettings,
     lesson: Lesson[Row],
     inputs: str,
-    desk: Desk,
+    io: RunIO,
     built: Callable[[Arguments], Trainer],
     save: Callable[[], Path],
 ) -> RunResult:
@@ -86,9 +86,9 @@ def follow(
 
     `inputs` names what the training depends on: only its own checkpoints are resumed.
     """
-    watch = Watch(desk, inputs, config.schedule.patience)
-    with _workplace(desk) as folder, trackers.writing_to(desk.tracked):
-        trainer = built(common_arguments(config, folder, len(lesson.rows), desk.trackers))
+    watch = Watch(io, inputs, config.schedule.patience)
+    with _checkpoint_folder(io) as folder, trackers.writing_to(io.tracked):
+        trainer = built(common_arguments(config, folder, len(lesson.rows), io.trackers))
         train_s = train(trainer, watch, checkpoints.resumable(folder, inputs))
         saved = save()
         checkpoints.remove(folder)
@@ -153,11 +153,11 @@ def name_of(config: TrainingSettings, lesson: Lesson[Row], start: StartingPoint)
 
 
 @contextmanager
-def _workplace(desk: Desk) -> Iterator[Path]:
-    """The folder for checkpoints: the desk's own, or one that does not outlive the training."""
-    if desk.checkpoints is not None:
-        desk.checkpoints.mkdir(parents=True, exist_ok=True)
-        yield desk.checkpoints
+def _checkpoint_folder(io: RunIO) -> Iterator[Path]:
+    """The folder for checkpoints: the one of `io`, or one that does not outlive the training."""
+    if io.checkpoints is not None:
+        io.checkpoints.mkdir(parents=True, exist_ok=True)
+        yield io.checkpoints
         return
     with tempfile.TemporaryDirectory() as scratch:
         yield Path(scratch)

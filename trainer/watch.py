@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from trainer import checkpoints
 from trainer.errors import DivergedError, WrongReferenceError
-from trainer.progress import Desk, Evaluation, Progress, StepMetrics
+from trainer.progress import Evaluation, Progress, RunIO, StepMetrics
 from trainer.wandering import BASE_KL
 
 REWARDS = ("rewards/margins", "rewards/chosen", "rewards/rejected")
@@ -26,13 +26,13 @@ class Watch(TrainerCallback):
     History is what transformers logged: a checkpoint brings it along.
     """
 
-    def __init__(self, desk: Desk, inputs: str = "", patience: int = 0) -> None:
+    def __init__(self, io: RunIO, inputs: str = "", patience: int = 0) -> None:
         """`inputs` names what is trained on, for the seal of a checkpoint."""
         self.history: list[StepMetrics] = []
         self.evaluations: list[Evaluation] = []
         self.resumed_at_step = 0
         self._base_kl: float | None = None  # of the step that is under way
-        self._desk, self._inputs, self._patience = desk, inputs, patience
+        self._io, self._inputs, self._patience = io, inputs, patience
         self._started_at = self._saved_at = time.monotonic()
 
     def on_train_begin(
@@ -54,14 +54,14 @@ class Watch(TrainerCallback):
             return
         compares = checkpoints.REFERENCE in getattr(kwargs["model"], "peft_config", {})
         check(self.history[-1], logs, compares)
-        self._desk.on_progress(self._progress(self.history[-1], state.max_steps))
+        self._io.on_progress(self._progress(self.history[-1], state.max_steps))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Ask for a checkpoint when one is due."""
-        due = time.monotonic() - self._saved_at >= self._desk.checkpoint_every_s
-        if self._desk.checkpoints is not None and due:
+        due = time.monotonic() - self._saved_at >= self._io.checkpoint_every_s
+        if self._io.checkpoints is not None and due:
             control.should_save = True
 
     def on_evaluate(

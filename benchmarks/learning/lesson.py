@@ -14,7 +14,7 @@ from trainer.base import ensure_base
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.methods.teachings import TEACHINGS
-from trainer.progress import Desk
+from trainer.progress import RunIO
 from trainer.rows.snapshots import snapshot_of
 from trainer.settings import Method
 
@@ -41,8 +41,8 @@ def teach(report: Report, workplace: Workplace, pairs: int) -> str:
     examples = rehearsals(persona, vocab, config.schedule.max_tokens)
     start = StartingPoint(ensure_base(workplace.base, workplace.cache), vocab, None)
     folder = workplace.data / f"portion-{pairs}"
-    desk = Desk(lambda progress: report("training", progress.step, progress.total_steps))
-    teaching.run(config, snapshot.train_pairs[:pairs], examples, start, folder, desk)
+    io = RunIO(lambda progress: report("training", progress.step, progress.total_steps))
+    teaching.run(config, snapshot.train_pairs[:pairs], examples, start, folder, io)
     draft = Draft(
         character=persona.id,
         parent=None,

@@ -27,7 +27,7 @@ from trainer.base import ensure_base
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import dpo
 from trainer.priority import yield_to_others
-from trainer.progress import Desk
+from trainer.progress import RunIO
 from trainer.rows.datasets import WEIGHT, Lesson, PairIds, pair_dataset
 from trainer.training import Arguments, common_arguments, use_all_cores
 from trainer.training import train as run
@@ -53,7 +53,7 @@ def train(side: str, base: Path, cache: Path, count: int) -> Trained:
     set_seed(config.schedule.seed)
     policy = load_policy(start, config.lora, config.memory)
     learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
-    watch = Watch(Desk(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
+    watch = Watch(RunIO(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
     with tempfile.TemporaryDirectory() as folder:
         arguments = common_arguments(config, Path(folder), len(rows))
         build = dpo.build if side == OURS else build_stock

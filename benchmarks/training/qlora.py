@@ -62,7 +62,7 @@ def train(ground: Ground, width: Width) -> Pace:
     from trainer.base import ensure_base
     from trainer.lora import StartingPoint
     from trainer.methods import dpo
-    from trainer.progress import Desk
+    from trainer.progress import RunIO
     from trainer.rows.datasets import Lesson, PairIds
     from trainer.settings import Memory, Optimizer, Weights
     from trainer.training import teach
@@ -80,7 +80,7 @@ def train(ground: Ground, width: Width) -> Pace:
         learned,
         start,
         ground.scratch / "qlora-adapter",
-        Desk(lambda at: ground.tell("8B in four bits", at.step, at.total_steps)),
+        RunIO(lambda at: ground.tell("8B in four bits", at.step, at.total_steps)),
         lambda policy, arguments: dpo.build(config, learned, policy, base_dir, arguments),
     )
     tokens = sum(2 * len(row.prompt) + len(row.chosen) + len(row.rejected) for row in rows)

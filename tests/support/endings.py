@@ -13,7 +13,7 @@ from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
-from trainer.progress import Desk, OnProgress, Progress, RunResult
+from trainer.progress import OnProgress, Progress, RunIO, RunResult
 from trainer.settings import LoraShape, Schedule
 
 LORA = LoraShape(rank=4, alpha=8)
@@ -29,14 +29,14 @@ def run(
     patience: int = 0,
 ) -> RunResult:
     """Two epochs of five steps; a checkpoint at every step."""
-    desk = Desk(on_progress, checkpoints, checkpoint_every_s=0)
+    io = RunIO(on_progress, checkpoints, checkpoint_every_s=0)
     if method == "dpo":
         schedule = replace(SCHEDULE, micro_batch_rows=2, patience=patience)
         rows = pairs(20, start.tokenizer)
-        return dpo.run(dpo.Config(LORA, schedule), rows, (), start, out, desk)
+        return dpo.run(dpo.Config(LORA, schedule), rows, (), start, out, io)
     labels = thumbs(10, 10, start.tokenizer)
     schedule = replace(SCHEDULE, patience=patience)
-    return kto.run(kto.Config(LORA, schedule), labels, (), start, out, desk)
+    return kto.run(kto.Config(LORA, schedule), labels, (), start, out, io)
 
 
 def standing_still_at(step: int) -> OnProgress:

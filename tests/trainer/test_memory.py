@@ -12,7 +12,7 @@ from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint, load_voice
 from trainer.methods import dpo, kto
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Progress, RunIO, RunResult
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 
 LORA = LoraShape(rank=4, alpha=8)
@@ -31,7 +31,7 @@ def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
 
 
 def run(config: dpo.Config, start: StartingPoint, out: Path, rows: int = 8) -> RunResult:
-    return dpo.run(config, pairs(rows, start.tokenizer), (), start, out, Desk(ignore))
+    return dpo.run(config, pairs(rows, start.tokenizer), (), start, out, RunIO(ignore))
 
 
 def test_gradient_checkpointing_learns_the_same(start: StartingPoint, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_parent_goes_on_in_four_bits_from_exactly_its_weights(
 def test_thumbs_can_be_learned_in_four_bits(start: StartingPoint, tmp_path: Path) -> None:
     config = kto.Config(LORA, SCHEDULE, QLORA)
     rows = thumbs(8, 4, start.tokenizer)
-    result = kto.run(config, rows, (), start, tmp_path / "a", Desk(ignore))
+    result = kto.run(config, rows, (), start, tmp_path / "a", RunIO(ignore))
     assert result.history[0].margin == 0.0
     assert result.history[-1].margin is not None
     assert result.history[-1].margin > 0

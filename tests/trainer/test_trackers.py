@@ -11,7 +11,7 @@ from trainer import trackers
 from trainer.errors import ConfigError, MissingLibraryError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape
 
 
@@ -20,10 +20,10 @@ def ignore(progress: Progress) -> None:
 
 
 def track(name: str, base_dir: Path, tokenizer: Vocab, folder: Path) -> None:
-    desk = Desk(ignore, trackers=(name,), tracked=folder)
+    io = RunIO(ignore, trackers=(name,), tracked=folder)
     start = StartingPoint(base_dir, tokenizer, None)
     config = dpo.Config(LoraShape(rank=4, alpha=8))
-    dpo.run(config, pairs(4, tokenizer), (), start, folder / "adapter", desk)
+    dpo.run(config, pairs(4, tokenizer), (), start, folder / "adapter", io)
 
 
 def test_an_unknown_tracker_is_refused_with_the_known_ones() -> None:

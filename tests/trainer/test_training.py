@@ -15,7 +15,7 @@ from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.methods.pair_lesson import lesson_of
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.rows.datasets import labelled_ids, pair_ids
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 from trainer.training import name_of, train
@@ -48,7 +48,7 @@ def test_a_diverged_training_stops_and_keeps_its_log(start: StartingPoint, tmp_p
                 next(w for w in trainer.model.parameters() if w.requires_grad).fill_(math.nan)
 
     with pytest.raises(DivergedError, match="loss became nan at step 3") as failed:
-        train(trainer, Watch(Desk(spoil)))
+        train(trainer, Watch(RunIO(spoil)))
     assert [metrics.step for metrics in failed.value.history] == [1, 2, 3]
     assert failed.value.history[0].margin == 0.0
 
@@ -59,9 +59,9 @@ def test_a_gradient_that_is_no_number_stops_before_a_checkpoint(
     trainer = trainer_on(start, tmp_path)
     weight = next(w for w in trainer.model.parameters() if w.requires_grad)
     weight.register_hook(lambda gradient: gradient * math.inf)
-    desk = Desk(ignore, checkpoints=tmp_path, checkpoint_every_s=0)
+    io = RunIO(ignore, checkpoints=tmp_path, checkpoint_every_s=0)
     with pytest.raises(DivergedError, match=r"gradient became (nan|inf) at step 1"):
-        train(trainer, Watch(desk))
+        train(trainer, Watch(io))
     assert not list(tmp_path.glob("checkpoint-*"))
 
 
@@ -74,15 +74,15 @@ def test_what_torch_raises_is_told_with_the_step_and_the_log(
 
     trainer = trainer_on(start, tmp_path)
     with pytest.raises(TrainingError, match="after step 2: no room for 3 GiB") as failed:
-        train(trainer, Watch(Desk(run_out_of_memory)))
+        train(trainer, Watch(RunIO(run_out_of_memory)))
     assert len(failed.value.history) == 2
 
 
 def test_a_full_disk_stops_the_training_with_its_log(start: StartingPoint, tmp_path: Path) -> None:
     (tmp_path / "checkpoint-1").write_text("in the way of the first checkpoint")
-    desk = Desk(ignore, checkpoints=tmp_path, checkpoint_every_s=0)
+    io = RunIO(ignore, checkpoints=tmp_path, checkpoint_every_s=0)
     with pytest.raises(TrainingError, match="training stopped after step 1"):
-        train(trainer_on(start, tmp_path), Watch(desk))
+        train(trainer_on(start, tmp_path), Watch(io))
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_a_continued_adapter_learns_at_a_part_of_the_rate(
         replace(SMALL, schedule=replace(SCHEDULE, continued_rate=0.25)),
         pairs(8, start.tokenizer),
     )
-    first = dpo.run(config, rows, (), start, tmp_path / "first", Desk(ignore))
+    first = dpo.run(config, rows, (), start, tmp_path / "first", RunIO(ignore))
     goes_on = replace(start, adapter=first.adapter)
-    second = dpo.run(config, rows, (), goes_on, tmp_path / "second", Desk(ignore))
+    second = dpo.run(config, rows, (), goes_on, tmp_path / "second", RunIO(ignore))
     rates = [[step.learning_rate for step in run.history] for run in (first, second)]
     assert rates[1] == [pytest.approx(0.25 * rate) for rate in rates[0] if rate is not None]
 
@@ -161,7 +161,7 @@ def test_a_training_takes_the_least_steps_that_are_asked_for(
 ) -> None:
     config = replace(SMALL, schedule=replace(SCHEDULE, epochs=1, min_steps=5))
     rows = pairs(config.schedule.batch_rows * 2 + 1, start.tokenizer)
-    assert dpo.run(config, rows, (), start, tmp_path / "out", Desk(ignore)).steps == 5
+    assert dpo.run(config, rows, (), start, tmp_path / "out", RunIO(ignore)).steps == 5
 
 
 def test_a_training_is_named_by_everything_it_depends_on(start: StartingPoint) -> None:

@@ -11,7 +11,7 @@ from tests.support.rows import pairs
 from trainer.divergence import divergence, next_chances, plain_text, windows_of
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Progress, RunIO, RunResult
 from trainer.settings import LoraShape, Schedule
 from trainer.wandering import LOOKS, MOST_TOKENS, is_due
 
@@ -34,7 +34,7 @@ def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
 
 @pytest.fixture
 def trained(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> RunResult:
-    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "a", Desk(ignore))
+    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "a", RunIO(ignore))
 
 
 def seen(result: RunResult) -> list[float]:
@@ -55,7 +55,7 @@ def test_a_training_that_goes_on_begins_where_the_parent_is(
     base, voice = load_base(start.base_dir), load_voice(start.base_dir, trained.adapter)
     nats = divergence(next_chances(voice, window), next_chances(base, window)) / len(window)
     onwards = replace(start, adapter=trained.adapter)
-    result = dpo.run(CONFIG, pairs(8, tokenizer), (), onwards, tmp_path / "b", Desk(ignore))
+    result = dpo.run(CONFIG, pairs(8, tokenizer), (), onwards, tmp_path / "b", RunIO(ignore))
     assert seen(result)[0] == pytest.approx(nats, rel=1e-3)
 
 
@@ -67,7 +67,7 @@ def test_looking_changes_no_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("trainer.wandering.is_due", lambda done, total: False)
-    blind = dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "b", Desk(ignore))
+    blind = dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "b", RunIO(ignore))
     assert not seen(blind)
     assert content_hash(blind.adapter) == content_hash(trained.adapter)
 

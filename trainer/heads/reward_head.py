@@ -1,7 +1,7 @@
 """What players like, as a number for any reply: a reward model that is itself a LoRA adapter.
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), None)
-    result = run(Config(), snapshot.train_pairs, snapshot.held_out_pairs, start, out, Desk(print))
+    result = run(Config(), snapshot.train_pairs, snapshot.held_out_pairs, start, out, RunIO(print))
     scores(start.base_dir, out, [(prompt_ids, reply_ids)], print)
 
 A reward model usually is a language model with one more layer, which turns the state at the reply's
@@ -43,7 +43,7 @@ from trainer.heads.agreement import Agreement, Judged, agreement
 from trainer.heads.head_card import Card
 from trainer.heads.head_scores import Words, score, scored
 from trainer.lora import StartingPoint, load_voice
-from trainer.progress import Desk, OnProgress, RunResult, StepMetrics
+from trainer.progress import OnProgress, RunIO, RunResult, StepMetrics
 from trainer.rows.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, weighed
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require, require_from_base
@@ -100,7 +100,7 @@ def run(
     held_out_pairs: Sequence[Pair],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> HeadResult:
     """Train a head on some players' pairs, judge it by others', write it into `out_dir`, a new one.
 
@@ -117,7 +117,7 @@ def run(
         told,
         start,
         out_dir,
-        desk,
+        io,
         lambda policy, arguments: build(config, told, words, policy, start.base_dir, arguments),
         speaks=False,
     )

@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_labels, examples, start, out, Desk(print))
+    run(Config(), snapshot.train_labels, examples, start, out, RunIO(print))
 
 Good replies are made likelier than the reference has them, bad ones less likely, each for itself:
 no drift is measured, so a machine with memory for a single row can train. Everything but the loss
@@ -16,7 +16,7 @@ from pathlib import Path
 from feedback_store.selection import Labelled
 from trainer.lora import StartingPoint
 from trainer.methods import kto
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 
@@ -47,10 +47,10 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
-    return kto.run(config, rows, examples, start, out_dir, desk)
+    return kto.run(config, rows, examples, start, out_dir, io)

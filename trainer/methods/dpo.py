@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_pairs, examples, start, out, Desk(print))
+    run(Config(), snapshot.train_pairs, examples, start, out, RunIO(print))
 
 Loss: -log sigmoid(beta * margin) + sft_weight * cross-entropy of the chosen reply. The defaults
 are what moved a 135M character in two minutes on two cores: an edited reply is far from anything
@@ -26,7 +26,7 @@ from feedback_store.selection import Pair
 from trainer.forward import install
 from trainer.lora import StartingPoint
 from trainer.methods.pair_lesson import lesson_of, require_taught
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, PairIds, Spoken, pair_dataset, weighed
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 from trainer.training import Arguments, teach
@@ -66,7 +66,7 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
@@ -78,7 +78,7 @@ def run(
         learned,
         start,
         out_dir,
-        desk,
+        io,
         lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
     )
 

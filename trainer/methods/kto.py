@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_labels, examples, start, out, Desk(print))
+    run(Config(), snapshot.train_labels, examples, start, out, RunIO(print))
 
 Good and bad replies are weighted so that both kinds pull alike (the paper's equation 8), each
 counted as far as it is trusted. KTO judges a reply against how far the policy has drifted, which it
@@ -25,7 +25,7 @@ from personas.render import Tokenizer
 from trainer.forward import install
 from trainer.lora import StartingPoint
 from trainer.methods.examples import beside
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import (
     LabelledIds,
     Lesson,
@@ -107,7 +107,7 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
@@ -119,7 +119,7 @@ def run(
         learned,
         start,
         out_dir,
-        desk,
+        io,
         lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
     )
 

@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_pairs, examples, start, out, Desk(print))
+    run(Config(), snapshot.train_pairs, examples, start, out, RunIO(print))
 
 Loss: cross-entropy of the chosen reply - beta * log sigmoid(log odds ratio), the odds being those
 of mean token probabilities. No reference has to be computed, and none holds the character near its
@@ -29,7 +29,7 @@ from trainer.methods.reference_free import (
     side_columns,
     with_limit,
 )
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Batch, Lesson, PairIds, Spoken
 from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Arguments, teach
@@ -68,7 +68,7 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
@@ -80,7 +80,7 @@ def run(
         told,
         start,
         out_dir,
-        desk,
+        io,
         lambda policy, arguments: build(config, told, policy, start.base_dir, arguments),
     )
 

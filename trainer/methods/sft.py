@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), rows_of(snapshot), examples, start, out, Desk(print))
+    run(Config(), rows_of(snapshot), examples, start, out, RunIO(print))
 
 Loss: cross-entropy of the reply's tokens, its end included; the prompt, which holds the whole
 conversation before it, carries none. An edit alone teaches what to say and nothing of what to keep,
@@ -35,7 +35,7 @@ from trainer.lora import StartingPoint
 from trainer.methods import general_chat
 from trainer.methods.examples import said_again
 from trainer.methods.replay import Liked, Rows, counts
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, weighed
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require
@@ -93,7 +93,7 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
@@ -106,7 +106,7 @@ def run(
         install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
         return trainer
 
-    return teach(config, mixed, start, out_dir, desk, built)
+    return teach(config, mixed, start, out_dir, io, built)
 
 
 def require_shares(config: Mixture) -> None:

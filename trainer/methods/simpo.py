@@ -2,7 +2,7 @@
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
-    run(Config(), snapshot.train_pairs, examples, start, out, Desk(print))
+    run(Config(), snapshot.train_pairs, examples, start, out, RunIO(print))
 
 Loss: -log sigmoid(beta * margin - target_margin) + sft_weight * cross-entropy of the chosen reply,
 where the margin is that of mean log-probabilities a token: a long reply has no advantage over a
@@ -29,7 +29,7 @@ from trainer.methods.reference_free import (
     side_columns,
     with_limit,
 )
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Batch, Lesson, PairIds, Spoken
 from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Arguments, teach
@@ -74,7 +74,7 @@ def run(
     examples: Sequence[Spoken],
     start: StartingPoint,
     out_dir: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
 
@@ -86,7 +86,7 @@ def run(
         told,
         start,
         out_dir,
-        desk,
+        io,
         lambda policy, arguments: build(config, told, policy, start.base_dir, arguments),
     )
 

@@ -16,7 +16,7 @@ from feedback_store.selection import Snapshot
 from trainer.lora import StartingPoint
 from trainer.methods import apo, dpo, kto, orpo, sft, simpo
 from trainer.methods.replay import rows_of
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Method, Schedule
 
@@ -49,7 +49,7 @@ class Run(Protocol):
         examples: Sequence[Spoken],
         start: StartingPoint,
         out_dir: Path,
-        desk: Desk,
+        io: RunIO,
     ) -> RunResult:
         """Write the adapter's two files into `out_dir`. Raises TrainerError."""
 

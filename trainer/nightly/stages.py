@@ -28,7 +28,7 @@ from trainer.methods.teachings import TEACHINGS, MethodConfig
 from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
-from trainer.progress import Desk, OnProgress, Tell
+from trainer.progress import OnProgress, RunIO, Tell
 from trainer.records.runs import Headed, Measured, Published, Run, Terms, Trained
 from trainer.settings import Method
 
@@ -62,9 +62,9 @@ def trained(work: Material, lineage: Callable[[], Lineage]) -> Trained:
     teaching, origin = TEACHINGS[work.method], lineage()
     start = _start(origin)
     examples = rehearsals(work.persona, origin.vocab, work.config.schedule.max_tokens)
-    desk = Desk(_stage(work.tell, "train"), work.run.checkpoints)
+    io = RunIO(_stage(work.tell, "train"), work.run.checkpoints)
     rows, out = teaching.rows(work.snapshot), work.run.candidate
-    result = teaching.run(work.config, rows, examples, start, out, desk)
+    result = teaching.run(work.config, rows, examples, start, out, io)
     nearness = trust_region.keep_near(out, start, trust_region.SHARE * work.limits.max_drift)
     seconds = round(time.monotonic() - started, 1)
     finding = Trained(result, content_hash(out), seconds, nearness)
@@ -96,9 +96,9 @@ def headed(work: Material, lineage: Callable[[], Lineage]) -> Headed | None:
 def _train_head(config: reward_head.Config, work: Material, start: StartingPoint) -> str:
     """Train the head; returns why there is none, "" = there is one."""
     rows, judges = work.snapshot.train_pairs, work.snapshot.held_out_pairs
-    desk = Desk(_stage(work.tell, "train the reward head"), work.run.checkpoints)
+    io = RunIO(_stage(work.tell, "train the reward head"), work.run.checkpoints)
     try:
-        reward_head.run(config, rows, judges, start, work.run.head, desk)
+        reward_head.run(config, rows, judges, start, work.run.head, io)
     except (RowsError, ConfigError, DivergedError) as error:
         return str(error)  # the candidate is then examined without one
     return ""

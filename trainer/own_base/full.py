@@ -1,7 +1,7 @@
 """All weights of a small base trained on players' edits: a new base instead of an adapter.
 
     start = StartingPoint(ensure_base(served, cache), Vocab(served), adapter=None)
-    run(Config(), together(snapshots), examples, served, start, out / "own-base.gguf", Desk(print))
+    run(Config(), together(snapshots), examples, served, start, out / "own-base.gguf", RunIO(print))
 
 Learns what `sft` learns, mixed the same way, by the same loss. An adapter is one character and
 weighs a few megabytes; this changes every character at once and leaves a file as large as the
@@ -24,7 +24,7 @@ from trainer.lora import StartingPoint, load_base
 from trainer.methods import sft
 from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.settings import Memory, Schedule, Weights, require, require_from_base
 from trainer.training import Arguments, follow, name_of, use_all_cores
@@ -57,7 +57,7 @@ def run(
     served: Path,
     start: StartingPoint,
     out: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train all weights of `served` on `rows`, and write them as the GGUF `out`.
 
@@ -67,7 +67,7 @@ def run(
     if start.adapter is not None:
         raise AdapterError(f"all weights are trained without an adapter, not from {start.adapter}")
     require_writable(served)
-    trackers.check(desk.trackers)
+    trackers.check(io.trackers)
     mixed = sft.lesson_of(config, rows, examples, start.tokenizer)
     use_all_cores()
     set_seed(config.schedule.seed)
@@ -82,4 +82,4 @@ def run(
         write_base(model, served, out, config.precision)
         return out
 
-    return follow(config, mixed, name_of(config, mixed, start), desk, built, save)
+    return follow(config, mixed, name_of(config, mixed, start), io, built, save)

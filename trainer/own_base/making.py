@@ -30,7 +30,7 @@ from trainer.own_base.company import in_turn, together
 from trainer.own_base.fitness import judge
 from trainer.own_base.measuring import measure
 from trainer.own_base.ways import Way
-from trainer.progress import Desk, RunResult, Tell
+from trainer.progress import RunIO, RunResult, Tell
 from trainer.records.runs import State
 from trainer.rows import readiness
 from trainer.rows.datasets import Spoken
@@ -126,9 +126,9 @@ def _require_room(order: Order, recipe: Recipe) -> None:
 
 def _train(ground: _Ground, folder: Path, made: Path, tell: Tell) -> RunResult:
     rows, examples, served = together(ground.company), ground.examples, ground.order.base
-    desk = Desk(lambda progress: tell("train", progress), folder / "checkpoints")
+    io = RunIO(lambda progress: tell("train", progress), folder / "checkpoints")
     recipe, start = ground.recipe, ground.start
-    return recipe.way.run(recipe.config, rows, examples, served, start, made, desk)
+    return recipe.way.run(recipe.config, rows, examples, served, start, made, io)
 
 
 def _judged(ground: _Ground, made: Path, tell: Tell) -> Verdict:

@@ -1,7 +1,7 @@
 """An adapter trained on players' edits and merged into the base: a new base for a night's memory.
 
     start = StartingPoint(ensure_base(served, cache), Vocab(served), adapter=None)
-    run(sft.Config(), together(snapshots), examples, served, start, out / "own.gguf", Desk(print))
+    run(sft.Config(), together(snapshots), examples, served, start, out / "own.gguf", RunIO(print))
 
 Its low rank holds it near the base. The file has 16 bits a weight.
 """
@@ -13,7 +13,7 @@ from trainer.lora import StartingPoint, load_voice
 from trainer.methods import sft
 from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, write_base
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 
 
@@ -24,12 +24,12 @@ def run(
     served: Path,
     start: StartingPoint,
     out: Path,
-    desk: Desk,
+    io: RunIO,
 ) -> RunResult:
     """Train an adapter on `rows`, and write `served` with it merged in as the GGUF `out`.
 
     The adapter stays beside it. Raises what `sft.run` and `write_base` do.
     """
-    trained = sft.run(config, rows, examples, start, out.with_name("adapter"), desk)
+    trained = sft.run(config, rows, examples, start, out.with_name("adapter"), io)
     write_base(load_voice(start.base_dir, trained.adapter), served, out, Precision.F16)
     return trained

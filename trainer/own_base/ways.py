@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from trainer.lora import StartingPoint
 from trainer.methods.replay import Rows
 from trainer.own_base import full, merged
-from trainer.progress import Desk, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.recipes.recipe import FULL
 from trainer.rows.datasets import Spoken
 from trainer.settings import Method
@@ -31,7 +31,7 @@ class Run(Protocol):
         served: Path,
         start: StartingPoint,
         out: Path,
-        desk: Desk,
+        io: RunIO,
     ) -> RunResult:
         """Write the GGUF `out`, which differs from `served` by its weights. Raises TrainerError."""
 

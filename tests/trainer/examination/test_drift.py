@@ -13,7 +13,7 @@ from trainer.divergence import next_chances
 from trainer.examination.drift import general_text, general_windows, measure_drift
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 
 CONFIG = dpo.Config(
@@ -30,7 +30,7 @@ def ignore(_: Progress) -> None:
 def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapter") / "out"
     start = StartingPoint(base_dir, tokenizer, None)
-    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, out, Desk(ignore)).adapter
+    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, out, RunIO(ignore)).adapter
 
 
 def test_a_trained_adapter_is_away_from_the_base_and_the_base_is_not(

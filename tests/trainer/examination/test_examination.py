@@ -17,7 +17,7 @@ from trainer.gate import Kind
 from trainer.heads import reward_head
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 
 CONFIG = dpo.Config(
@@ -50,7 +50,7 @@ def subject(tiny_model: Path, base_dir: Path, tokenizer: Vocab, persona: Persona
 def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapter") / "out"
     start = StartingPoint(base_dir, tokenizer, None)
-    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, out, Desk(ignore)).adapter
+    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, out, RunIO(ignore)).adapter
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -110,7 +110,7 @@ def test_a_reward_head_scores_what_both_said_to_players(
     rows = snapshot(tokenizer, pairs=24, held_out_pairs=10)
     config = reward_head.Config(CONFIG.lora, HEAD_SCHEDULE, good="g", bad="b")
     head = reward_head.run(
-        config, rows.train_pairs, rows.held_out_pairs, start, tmp_path / "head", Desk(ignore)
+        config, rows.train_pairs, rows.held_out_pairs, start, tmp_path / "head", RunIO(ignore)
     )
     found = examine(subject, adapter, rows, by_labels=False, head=head.adapter, tell=ignore)
     duel = found.measured.reward_duel

@@ -16,7 +16,7 @@ from trainer.examination.preference import (
 )
 from trainer.lora import StartingPoint, load_base
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 
 CONFIG = dpo.Config(
@@ -33,7 +33,12 @@ def ignore(progress: Progress) -> None:
 def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("adapter") / "out"
     return dpo.run(
-        CONFIG, pairs(8, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, Desk(ignore)
+        CONFIG,
+        pairs(8, tokenizer),
+        (),
+        StartingPoint(base_dir, tokenizer, None),
+        out,
+        RunIO(ignore),
     ).adapter
 
 

@@ -18,7 +18,7 @@ from trainer.errors import AdapterError, ConfigError, DivergedError, RowsError
 from trainer.heads import head_card, reward_head
 from trainer.heads.reward_head import Config, HeadResult
 from trainer.lora import StartingPoint, load_voice
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.rows.datasets import Ids
 from trainer.settings import LoraShape, Schedule
 
@@ -51,7 +51,7 @@ def trained(
     out: Path,
     config: Config = SMALL,
     rows: int = 32,
-    desk: Desk | None = None,
+    io: RunIO | None = None,
 ) -> HeadResult:
     judges = [
         replace(row, player_id=f"judge-{at % 4}", held_out_by=HeldOutBy.PLAYER)
@@ -59,7 +59,7 @@ def trained(
     ]
     start = StartingPoint(base_dir, tokenizer, None)
     mine = tastes(0, rows, tokenizer)
-    return reward_head.run(config, mine, judges, start, out, desk or Desk(ignore))
+    return reward_head.run(config, mine, judges, start, out, io or RunIO(ignore))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_training_scores_as_scoring_does(
     one_batch = replace(SMALL.schedule, batch_rows=20, micro_batch_rows=20)
     config = replace(SMALL, schedule=one_batch)
     judges = [replace(row, player_id=f"judge-{at % 2}") for at, row in enumerate(rows)]
-    first = reward_head.run(config, rows, judges, start, tmp_path / "out", Desk(ignore)).history[0]
+    first = reward_head.run(config, rows, judges, start, tmp_path / "out", RunIO(ignore)).history[0]
     chosen = [(row.prompt_ids, reply_ids(row.chosen, tokenizer)) for row in rows]
     rejected = [(row.prompt_ids, reply_ids(row.rejected, tokenizer)) for row in rows]
     made = reward_head.scores(base_dir, head.adapter, chosen + rejected, ignore)
@@ -149,8 +149,8 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     config, files = replace(SMALL, schedule=schedule), tmp_path / "checkpoints"
     whole = trained(base_dir, tokenizer, tmp_path / "whole", config)
     with pytest.raises(KeyboardInterrupt):
-        trained(base_dir, tokenizer, tmp_path / "out", config, desk=Desk(interrupt, files, 0))
-    resumed = trained(base_dir, tokenizer, tmp_path / "out", config, desk=Desk(ignore, files, 0))
+        trained(base_dir, tokenizer, tmp_path / "out", config, io=RunIO(interrupt, files, 0))
+    resumed = trained(base_dir, tokenizer, tmp_path / "out", config, io=RunIO(ignore, files, 0))
     assert resumed.history == whole.history
     for file in whole.adapter.iterdir():
         assert (resumed.adapter / file.name).read_bytes() == file.read_bytes()
@@ -202,7 +202,7 @@ def test_a_held_out_player_is_never_trained_on(
     ]
     start = StartingPoint(base_dir, tokenizer, None)
     with pytest.raises(RowsError, match="3 of 24 training pairs are of held-out players"):
-        reward_head.run(SMALL, rows, judges, start, tmp_path / "out", Desk(ignore))
+        reward_head.run(SMALL, rows, judges, start, tmp_path / "out", RunIO(ignore))
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def test_a_pairs_trust_scales_what_it_teaches(
     config = replace(SMALL, schedule=replace(SMALL.schedule, epochs=1, warmup_share=0.0))
     start = StartingPoint(base_dir, tokenizer, None)
     rows = (*distrusted[:16], *tastes(16, 16, tokenizer))
-    mixed = reward_head.run(config, rows, judges, start, tmp_path / "mixed", Desk(ignore))
+    mixed = reward_head.run(config, rows, judges, start, tmp_path / "mixed", RunIO(ignore))
     equal = reward_head.run(
-        config, tastes(0, 32, tokenizer), judges, start, tmp_path / "equal", Desk(ignore)
+        config, tastes(0, 32, tokenizer), judges, start, tmp_path / "equal", RunIO(ignore)
     )
     first, plain = mixed.history[0], equal.history[0]
     assert replace(first, grad_norm=plain.grad_norm) == plain  # values as they are

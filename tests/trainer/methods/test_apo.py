@@ -9,7 +9,7 @@ from tests.support.rows import thumbs
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods import apo
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 
 SMALL = apo.Config(
@@ -26,7 +26,7 @@ def test_good_replies_gain_on_bad_ones_a_row_at_a_time(
     base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, None)
-    result = apo.run(SMALL, thumbs(4, 4, tokenizer), (), start, tmp_path / "out", Desk(ignore))
+    result = apo.run(SMALL, thumbs(4, 4, tokenizer), (), start, tmp_path / "out", RunIO(ignore))
     losses = [step.loss for step in result.history]
     assert losses[0] == pytest.approx(0.5)  # of a policy that is its reference
     assert losses[-1] < 0.49

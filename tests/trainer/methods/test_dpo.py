@@ -14,7 +14,7 @@ from tests.support.rows import pairs
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Progress, RunIO, RunResult
 from trainer.rows.datasets import PairIds, pair_ids
 from trainer.settings import LoraShape, Schedule
 from trainer.training import train
@@ -37,7 +37,12 @@ def trained(
 ) -> RunResult:
     out = tmp_path_factory.mktemp("trained") / "adapter"
     return dpo.run(
-        SMALL, pairs(12, tokenizer), (), StartingPoint(base_dir, tokenizer, None), out, Desk(ignore)
+        SMALL,
+        pairs(12, tokenizer),
+        (),
+        StartingPoint(base_dir, tokenizer, None),
+        out,
+        RunIO(ignore),
     )
 
 
@@ -80,7 +85,7 @@ def test_same_seed_gives_the_same_bytes(base_dir: Path, tokenizer: Vocab, tmp_pa
             (),
             StartingPoint(base_dir, tokenizer, None),
             tmp_path / name,
-            Desk(ignore),
+            RunIO(ignore),
         ).adapter
         for name in ("once", "again")
     )
@@ -98,7 +103,7 @@ def test_continuing_measures_against_the_parent(
         (),
         StartingPoint(base_dir, tokenizer, trained.adapter),
         tmp_path / "child",
-        Desk(ignore),
+        RunIO(ignore),
     )
     assert result.history[0].margin == 0.0
     assert result.history[0].loss < trained.history[0].loss  # it starts from what the parent knew
@@ -124,7 +129,7 @@ def test_a_wrong_reference_stops_the_run(
     trainer = on_pairs(SMALL, _ready(4, tokenizer), start, tmp_path)
     _spoil_reference(trainer)
     with pytest.raises(WrongReferenceError, match="before the first update"):
-        train(trainer, Watch(Desk(ignore)))
+        train(trainer, Watch(RunIO(ignore)))
 
 
 def test_trained_batches_hold_exactly_the_rendered_ids(
@@ -152,7 +157,7 @@ def test_over_long_rows_are_refused_and_counted(
         schedule=Schedule(batch_rows=4, micro_batch_rows=4, max_tokens=longest[5]),
     )
     result = dpo.run(
-        config, rows, (), StartingPoint(base_dir, tokenizer, None), tmp_path / "out", Desk(ignore)
+        config, rows, (), StartingPoint(base_dir, tokenizer, None), tmp_path / "out", RunIO(ignore)
     )
     assert (result.rows, result.refused_too_long) == (6, 2)
 
@@ -166,7 +171,7 @@ def test_no_fitting_row_is_an_error(base_dir: Path, tokenizer: Vocab, tmp_path: 
             (),
             StartingPoint(base_dir, tokenizer, None),
             tmp_path / "out",
-            Desk(ignore),
+            RunIO(ignore),
         )
 
 
@@ -181,7 +186,7 @@ def test_a_parent_of_another_rank_is_refused(
             (),
             StartingPoint(base_dir, tokenizer, trained.adapter),
             tmp_path / "o",
-            Desk(ignore),
+            RunIO(ignore),
         )
 
 
@@ -191,7 +196,7 @@ def test_a_parent_in_other_layers_is_refused(
     config = dpo.Config(lora=LoraShape(rank=4, alpha=8, targets=("q_proj", "v_proj")))
     start = StartingPoint(base_dir, tokenizer, trained.adapter)
     with pytest.raises(AdapterError, match=r"sits in \['down_proj', .* asks for \['q_proj', 'v_"):
-        dpo.run(config, pairs(3, tokenizer), (), start, tmp_path / "o", Desk(ignore))
+        dpo.run(config, pairs(3, tokenizer), (), start, tmp_path / "o", RunIO(ignore))
 
 
 def test_only_the_named_layers_are_adapted(
@@ -199,10 +204,10 @@ def test_only_the_named_layers_are_adapted(
 ) -> None:
     config = dpo.Config(LoraShape(rank=4, alpha=8, targets=("q_proj",)), ONE_EPOCH.schedule)
     start = StartingPoint(base_dir, tokenizer, None)
-    out = dpo.run(config, pairs(4, tokenizer), (), start, tmp_path / "o", Desk(ignore)).adapter
+    out = dpo.run(config, pairs(4, tokenizer), (), start, tmp_path / "o", RunIO(ignore)).adapter
     assert all("q_proj" in name for name in load_file(out / "adapter_model.safetensors"))
     again = StartingPoint(base_dir, tokenizer, out)
-    child = dpo.run(config, pairs(4, tokenizer), (), again, tmp_path / "p", Desk(ignore))
+    child = dpo.run(config, pairs(4, tokenizer), (), again, tmp_path / "p", RunIO(ignore))
     assert child.history[0].margin == 0.0
 
 
@@ -215,7 +220,7 @@ def test_a_half_written_parent_is_refused(base_dir: Path, tokenizer: Vocab, tmp_
             (),
             StartingPoint(base_dir, tokenizer, tmp_path),
             tmp_path / "out",
-            Desk(ignore),
+            RunIO(ignore),
         )
 
 
@@ -227,7 +232,7 @@ def test_progress_counts_every_step(base_dir: Path, tokenizer: Vocab, tmp_path: 
         (),
         StartingPoint(base_dir, tokenizer, None),
         tmp_path / "out",
-        Desk(seen.append),
+        RunIO(seen.append),
     )
     assert [(at.step, at.total_steps) for at in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[-1].seconds_left == 0

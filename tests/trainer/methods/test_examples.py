@@ -16,7 +16,7 @@ from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.methods.examples import beside, rehearsals
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.rows.datasets import Spoken, rehearsed_pair
 from trainer.settings import LoraShape, Schedule
 
@@ -82,7 +82,7 @@ def test_pairs_are_trained_beside_rehearsed_examples(
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, None)
     config = dpo.Config(lora=LORA, schedule=SCHEDULE)
-    result = dpo.run(config, pairs(12, tokenizer), LINES, start, tmp_path / "out", Desk(ignore))
+    result = dpo.run(config, pairs(12, tokenizer), LINES, start, tmp_path / "out", RunIO(ignore))
     assert (result.rows, result.steps) == (12, 4)  # twelve rows and four rehearsals
 
 
@@ -91,5 +91,5 @@ def test_thumbs_are_trained_beside_rehearsed_examples(
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, None)
     config = kto.Config(lora=LORA, schedule=SCHEDULE)
-    result = kto.run(config, thumbs(6, 6, tokenizer), LINES, start, tmp_path / "out", Desk(ignore))
+    result = kto.run(config, thumbs(6, 6, tokenizer), LINES, start, tmp_path / "out", RunIO(ignore))
     assert (result.rows, result.steps) == (12, 4)

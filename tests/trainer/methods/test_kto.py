@@ -13,7 +13,7 @@ from tests.support.rows import thumbs
 from trainer.errors import ConfigError, RowsError
 from trainer.lora import StartingPoint
 from trainer.methods import kto
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.rows.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
 from trainer.settings import LoraShape, Schedule
 
@@ -34,7 +34,7 @@ def test_good_replies_gain_on_bad_ones(base_dir: Path, tokenizer: Vocab, tmp_pat
         (),
         StartingPoint(base_dir, tokenizer, None),
         tmp_path / "out",
-        Desk(ignore),
+        RunIO(ignore),
     )
     first, last = result.history[0], result.history[-1]
     assert first.margin == 0.0
@@ -49,7 +49,7 @@ def test_thumbs_of_some_players_can_be_set_aside_to_stop_by(
 ) -> None:
     config = kto.Config(SMALL.lora, replace(SMALL.schedule, patience=2))
     start = StartingPoint(base_dir, tokenizer, None)
-    result = kto.run(config, thumbs(8, 8, tokenizer), (), start, tmp_path / "out", Desk(ignore))
+    result = kto.run(config, thumbs(8, 8, tokenizer), (), start, tmp_path / "out", RunIO(ignore))
     assert (result.rows, result.development_rows) == (13, 3)
     assert [evaluation.step for evaluation in result.evaluations] == [*range(1, result.steps + 1)]
     best = min(result.evaluations, key=lambda evaluation: evaluation.loss)

@@ -10,7 +10,7 @@ from tests.support.rows import snapshot
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods.teachings import TEACHINGS
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Progress, RunIO, RunResult
 from trainer.recipes.refused_methods import refused_method
 from trainer.rows.datasets import Spoken
 from trainer.settings import EXPERIMENTAL, LoraShape, Method, Schedule
@@ -30,7 +30,7 @@ def two_steps(method: Method, base_dir: Path, tokenizer: Vocab, out: Path) -> Ru
     config = teaching.config(lora=LoraShape(rank=4, alpha=8), schedule=schedule)
     rows = teaching.rows(snapshot(tokenizer, pairs=6, good=3, bad=3, edits=6))
     start = StartingPoint(base_dir, tokenizer, None)
-    return teaching.run(config, rows, EXAMPLES, start, out, Desk(ignore))
+    return teaching.run(config, rows, EXAMPLES, start, out, RunIO(ignore))
 
 
 @EVERY
@@ -61,7 +61,7 @@ def test_players_are_set_aside_where_a_schedule_may_stop_early(
     config = teaching.config(lora=LoraShape(rank=4, alpha=8), schedule=Schedule(patience=1))
     rows = teaching.rows(snapshot(tokenizer, pairs=6, edits=6))
     start = StartingPoint(base_dir, tokenizer, None)
-    result = teaching.run(config, rows, (), start, tmp_path / "out", Desk(ignore))
+    result = teaching.run(config, rows, (), start, tmp_path / "out", RunIO(ignore))
     assert (result.rows, result.development_rows) == (5, 1)
     assert len(result.evaluations) == result.steps
 

@@ -16,7 +16,7 @@ from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import sft
 from trainer.methods.replay import Liked, Rows
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Progress, RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Schedule
 from trainer.training import common_arguments
@@ -61,7 +61,7 @@ def trained(
     out = tmp_path_factory.mktemp("trained") / "adapter"
     rows = Rows(edits(12, tokenizer), good(8, tokenizer))
     bare = StartingPoint(base_dir, tokenizer, None)
-    return sft.run(SMALL, rows, EXAMPLES, bare, out, Desk(ignore))
+    return sft.run(SMALL, rows, EXAMPLES, bare, out, RunIO(ignore))
 
 
 def test_the_replies_become_likelier(trained: RunResult) -> None:
@@ -82,7 +82,7 @@ def test_continuing_starts_from_what_the_parent_knew(
 ) -> None:
     rows = Rows(edits(12, tokenizer), good(8, tokenizer))
     parent = StartingPoint(base_dir, tokenizer, trained.adapter)
-    child = sft.run(SMALL, rows, EXAMPLES, parent, tmp_path / "child", Desk(ignore))
+    child = sft.run(SMALL, rows, EXAMPLES, parent, tmp_path / "child", RunIO(ignore))
     assert child.history[0].loss < trained.history[0].loss
 
 
@@ -176,7 +176,7 @@ def test_without_edits_there_is_nothing_to_train_on(
 ) -> None:
     rows = Rows((), good(4, tokenizer))
     with pytest.raises(RowsError, match="none of the 0 rows"):
-        sft.run(SMALL, rows, (), start, tmp_path / "out", Desk(ignore))
+        sft.run(SMALL, rows, (), start, tmp_path / "out", RunIO(ignore))
 
 
 @pytest.mark.parametrize(

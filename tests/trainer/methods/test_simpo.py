@@ -15,7 +15,7 @@ from trainer.forward import IGNORED
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import simpo
 from trainer.methods.pair_lesson import lesson_of
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 from trainer.training import common_arguments
 
@@ -46,7 +46,7 @@ def built(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> Any:
 def test_chosen_replies_gain_on_rejected_ones(
     start: StartingPoint, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    result = simpo.run(SMALL, pairs(12, tokenizer), (), start, tmp_path / "out", Desk(ignore))
+    result = simpo.run(SMALL, pairs(12, tokenizer), (), start, tmp_path / "out", RunIO(ignore))
     first, last = result.history[0], result.history[-1]
     assert first.margin is not None
     assert last.margin is not None

@@ -33,7 +33,7 @@ from trainer.nightly import endings, retrain, stages
 from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
 from trainer.nightly.stages import Material
-from trainer.progress import Desk, RunResult, StepMetrics
+from trainer.progress import RunIO, RunResult, StepMetrics
 from trainer.records import runs
 from trainer.records.runs import Ending, Nearness, State, Terms, Trained
 from trainer.rows import readiness
@@ -73,8 +73,8 @@ def begun(job: Job) -> Material:
 def one_night(job: Job) -> None:
     """In a process that may be killed; by default the tiny training makes no checkpoint."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    often = partial(Desk, checkpoint_every_s=0.0)
-    pytest.MonkeyPatch().setattr(stages, "Desk", often)
+    often = partial(RunIO, checkpoint_every_s=0.0)
+    pytest.MonkeyPatch().setattr(stages, "RunIO", often)
     pytest.MonkeyPatch().setattr(retrain, "MOST_ATTEMPTS", len(SIGNS))
     retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
 

@@ -12,7 +12,7 @@ from trainer.examination.drift import general_text
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
 from trainer.nightly.trust_region import keep_near
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.records.runs import Nearness
 from trainer.settings import LoraShape, Schedule
 
@@ -41,7 +41,7 @@ def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
 @pytest.fixture
 def adapter(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> Path:
     """An adapter that was trained at a high rate."""
-    return dpo.run(FAR, pairs(8, tokenizer), (), start, tmp_path / "a", Desk(ignore)).adapter
+    return dpo.run(FAR, pairs(8, tokenizer), (), start, tmp_path / "a", RunIO(ignore)).adapter
 
 
 def test_an_adapter_that_is_near_keeps_its_bytes(adapter: Path, start: StartingPoint) -> None:
@@ -63,7 +63,7 @@ def test_one_that_is_too_far_ends_just_inside(adapter: Path, start: StartingPoin
 def test_the_same_adapter_is_scaled_to_the_same_bytes(
     adapter: Path, start: StartingPoint, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    again = dpo.run(FAR, pairs(8, tokenizer), (), start, tmp_path / "b", Desk(ignore)).adapter
+    again = dpo.run(FAR, pairs(8, tokenizer), (), start, tmp_path / "b", RunIO(ignore)).adapter
     limit = keep_near(adapter, start, FOREVER).trained_kl / 2
     keep_near(adapter, start, limit)
     keep_near(again, start, limit)

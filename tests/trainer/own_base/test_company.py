@@ -12,7 +12,7 @@ from trainer.lora import StartingPoint
 from trainer.methods import sft
 from trainer.methods.replay import Rows
 from trainer.own_base.company import even_parts, in_turn, together
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 
 LORA = LoraShape(rank=4, alpha=8)
@@ -54,7 +54,7 @@ def test_each_character_goes_on_from_what_all_learned(
 ) -> None:
     config = sft.Config(lora=LORA, schedule=SCHEDULE, general_share=0)
     bare = StartingPoint(base_dir, tokenizer, None)
-    first = sft.run(config, together(company), (), bare, tmp_path / "all", Desk(ignore))
+    first = sft.run(config, together(company), (), bare, tmp_path / "all", RunIO(ignore))
     alone, after = (
         sft.run(
             config,
@@ -62,7 +62,7 @@ def test_each_character_goes_on_from_what_all_learned(
             (),
             StartingPoint(base_dir, tokenizer, parent),
             tmp_path / name,
-            Desk(ignore),
+            RunIO(ignore),
         )
         for name, parent in (("alone", None), ("after", first.adapter))
     )

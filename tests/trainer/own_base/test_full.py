@@ -20,7 +20,7 @@ from trainer.lora import StartingPoint, load_base
 from trainer.methods.replay import Rows
 from trainer.own_base import full
 from trainer.own_base.base_gguf import Precision, write_base
-from trainer.progress import Desk, Progress, RunResult
+from trainer.progress import Progress, RunIO, RunResult
 from trainer.settings import Memory, Schedule, Weights
 
 SMALL = full.Config(
@@ -41,7 +41,7 @@ def trained(
 ) -> RunResult:
     out = tmp_path_factory.mktemp("base") / "new.gguf"
     start = StartingPoint(base_dir, tokenizer, None)
-    return full.run(SMALL, Rows(edits(8, tokenizer)), (), tiny_model, start, out, Desk(ignore))
+    return full.run(SMALL, Rows(edits(8, tokenizer)), (), tiny_model, start, out, RunIO(ignore))
 
 
 def changed(base_dir: Path) -> PreTrainedModel:
@@ -136,7 +136,7 @@ def test_a_base_that_cannot_be_written_back_is_refused_before_training(
     start = StartingPoint(base_dir, tokenizer, None)
     out = tmp_path / "new.gguf"
     with pytest.raises(BaseModelError, match="architecture 'gemma3', which cannot be written"):
-        full.run(SMALL, Rows(edits(4, tokenizer)), (), served, start, out, Desk(ignore))
+        full.run(SMALL, Rows(edits(4, tokenizer)), (), served, start, out, RunIO(ignore))
 
 
 def test_a_full_disk_leaves_no_file(
@@ -157,7 +157,7 @@ def test_an_adapter_is_no_place_to_start_from(
     start = StartingPoint(base_dir, tokenizer, tmp_path / "parent")
     with pytest.raises(AdapterError, match="without an adapter"):
         full.run(
-            SMALL, Rows(edits(4, tokenizer)), (), tiny_model, start, tmp_path / "o", Desk(ignore)
+            SMALL, Rows(edits(4, tokenizer)), (), tiny_model, start, tmp_path / "o", RunIO(ignore)
         )
 
 

@@ -21,7 +21,7 @@ from trainer.nightly import disk
 from trainer.nightly.job import Job
 from trainer.own_base import full, making, settings, ways
 from trainer.own_base.making import Order, Outcome, Recipe, run
-from trainer.progress import Desk
+from trainer.progress import RunIO
 from trainer.records.runs import State
 from trainer.rows import readiness
 from trainer.rows.snapshots import snapshot_of
@@ -129,7 +129,7 @@ def test_a_player_who_is_forgotten_meanwhile_is_in_no_base(job: Job) -> None:
 def test_a_making_that_broke_off_goes_on_to_the_same_bytes(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "Desk", partial(Desk, checkpoint_every_s=0))
+    monkeypatch.setattr(making, "RunIO", partial(RunIO, checkpoint_every_s=0))
 
     class BrokenOffError(Exception):
         """As a kill in the middle of training."""

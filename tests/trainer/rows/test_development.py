@@ -13,7 +13,7 @@ from tests.support.rows import pairs
 from trainer.errors import RowsError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.progress import Desk, Progress
+from trainer.progress import Progress, RunIO
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Schedule
 
@@ -75,7 +75,7 @@ def test_training_stops_when_it_helps_nobody_else_and_keeps_the_best_step(
     contrary = [_turned(row) if row in aside else row for row in rows]
     config = dpo.Config(LoraShape(rank=4, alpha=8), schedule)
     start = StartingPoint(base_dir, tokenizer, None)
-    result = dpo.run(config, contrary, (), start, tmp_path / "a", Desk(ignore))
+    result = dpo.run(config, contrary, (), start, tmp_path / "a", RunIO(ignore))
     losses = [evaluation.loss for evaluation in result.evaluations]
     best = losses.index(min(losses))
     assert len(losses) == best + 3 < 10
