@@ -1,11 +1,13 @@
 """Improving characters: what players did becomes a LoRA adapter, checked by a gate first.
 
 Importing this package switches the model libraries offline and quiet for the whole process, and
-keeps waiting threads from spinning long. It has to happen here, before any of them is imported,
-because they read these variables once.
+keeps its waiting threads from spinning long (`npc_server.engine.openmp`). It has to happen here,
+before any of them is imported, because they read these variables once.
 """
 
 import os
+
+from npc_server.engine.openmp import set_short_spin
 
 OFFLINE_AND_QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -16,9 +18,7 @@ OFFLINE_AND_QUIET = {
     "TOKENIZERS_PARALLELISM": "false",  # the tokenizer's own threads and fork do not mix
     "TQDM_DISABLE": "1",  # progress goes through `on_progress`, never to the terminal
 }
-# A trainer shares its machine with a server, and threads that spin while they wait keep the working
-# ones from running. A short spin costs nothing when alone.
-SHARES_THE_MACHINE = {"GOMP_SPINCOUNT": "1000"}
 
-for _name, _value in (OFFLINE_AND_QUIET | SHARES_THE_MACHINE).items():
+for _name, _value in OFFLINE_AND_QUIET.items():
     os.environ.setdefault(_name, _value)
+set_short_spin()  # a trainer shares its machine with a server

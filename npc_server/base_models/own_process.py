@@ -7,20 +7,16 @@ purpose come back as themselves. The process ends with its parent.
 from __future__ import annotations
 
 import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from npc_server.base_models.errors import BaseModelError, ProcessDiedError
 from npc_server.engine.errors import EngineError
+from npc_server.engine.openmp import short_spin
 
 #: Called with (what is done, amount so far, amount in all; 0 = not known).
 Report = Callable[[str, int, int], None]
-
-#: As in the engine process, so that what is measured is what serves.
-_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -39,7 +35,7 @@ def run(
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work, arguments, options), daemon=True)
-    with _environment(_ENVIRONMENT):
+    with short_spin():  # as in the engine process, so that what is measured is what serves
         process.start()
     there.close()
     try:
@@ -73,17 +69,3 @@ def _serve(pipe: Connection, work: Any, arguments: tuple[Any, ...], options: Any
         pipe.send(("returned", work(report, *arguments, **options)))
     except (BaseModelError, EngineError) as error:
         pipe.send(("raised", error))
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

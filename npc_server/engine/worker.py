@@ -12,10 +12,9 @@ import asyncio
 import itertools
 import logging
 import multiprocessing
-import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -25,15 +24,10 @@ from typing import Any
 
 from npc_server.engine.errors import EngineDiedError, EngineError, ModelLoadError
 from npc_server.engine.llama import ContextShape
+from npc_server.engine.openmp import short_spin
 from npc_server.engine.protocol import Delta, EngineOptions, Finish, ModelInfo, Request, Stats
 
 logger = logging.getLogger(__name__)
-
-#: OpenMP workers spin between the hundreds of parallel regions of a step. Its default spins so long
-#: that a second busy process starves the step; none at all doubles the step time. Measured: 1000
-#: loses nothing when alone.
-_CHILD_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
-
 
 #: Longest pause between requests that still count as one arrival.
 _GATHERING_S = 0.004
@@ -115,7 +109,7 @@ class LlamaEngine:
         process = context.Process(
             target=_child_main, args=(child_pipe, self._config), name="npc-engine", daemon=True
         )
-        with _environment(_CHILD_ENVIRONMENT):
+        with short_spin():
             process.start()
         child_pipe.close()
         self._process = process
@@ -232,23 +226,6 @@ class LlamaEngine:
             return "the engine has not started"
         self._process.join(1)
         return f"the engine process ended (exit code {self._process.exitcode})"
-
-
-class _environment:  # noqa: N801 - reads as the statement it is
-    """Environment variables for a child that is spawned inside; restored afterwards.
-
-    OpenMP reads its settings when the library loads, so they must be there before the child starts.
-    """
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = {key: value for key, value in values.items() if key not in os.environ}
-
-    def __enter__(self) -> None:
-        os.environ.update(self._values)
-
-    def __exit__(self, *_: object) -> None:
-        for key in self._values:
-            del os.environ[key]
 
 
 def _child_main(pipe: Connection, config: EngineConfig) -> None:

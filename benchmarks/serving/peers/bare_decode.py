@@ -19,6 +19,7 @@ from benchmarks.serving.cast import Base
 from benchmarks.serving.peers import Seats
 from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
 from npc_server.engine.llama import ContextShape, Llama
+from npc_server.engine.openmp import SHORT, SPIN
 from npc_server.engine.sampling import Sampler
 
 _BATCH_TOKENS = 512
@@ -34,7 +35,7 @@ def bare_decode(base: Base, adapter: Path, seats: Seats, log: Path) -> BatchPeer
         "sequences": seats.sequences,
         "context_tokens": seats.context_tokens,
         "threads": seats.threads,
-        "environment": {"GOMP_SPINCOUNT": "1000"},  # as the server's engine process has it
+        "environment": {SPIN: SHORT},  # as the server's engine process has it
     }
     return BatchPeer("bare decode", __name__, config, seats.sequences, log)
 
