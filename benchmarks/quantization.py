@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.machine import CACHE
 from npc_server.base_models.base_choice import Shelf, try_all
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
 from npc_server.base_models.quantization import decide, perplexity_ratio, turn_ms
@@ -22,10 +23,10 @@ RESULTS = Path(__file__).parent / "results"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and write quantization.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, default=Path("~/.cache/troupe"))
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--out", type=Path, default=RESULTS)
     flags = parser.parse_args(arguments)
-    found = measure(Shelf(CATALOGUE[DEFAULT_MODEL], flags.cache.expanduser(), os.cpu_count() or 1))
+    found = measure(Shelf(CATALOGUE[DEFAULT_MODEL], flags.cache, os.cpu_count() or 1))
     flags.out.mkdir(parents=True, exist_ok=True)
     (flags.out / "quantization.json").write_text(json.dumps(found, indent=2) + "\n")
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.engine.protocol import Batching
@@ -27,41 +27,51 @@ class _Section(BaseModel):
 
 
 class PathsConfig(_Section):
-    """Where things lie."""
+    """Where things lie; `~` is expanded."""
+
+    model_config = ConfigDict(validate_default=True)
 
     characters: Path = SAMPLE_CHARACTERS  # a folder per character
     data: Path = Path("~/.local/share/troupe")  # feedback store and adapter versions
     cache: Path = Path("~/.cache/troupe")  # base models; safe to delete
 
+    @field_validator("*")
+    @classmethod
+    def _expand_user(cls, path: Path) -> Path:
+        try:
+            return path.expanduser()
+        except RuntimeError as error:  # no such user, or no home folder
+            raise ValueError(f"{path}: {error}") from error
+
     @property
     def store(self) -> Path:
         """The feedback store's file."""
-        return self.data.expanduser() / "feedback.db"
+        return self.data / "feedback.db"
 
     @property
     def adapters(self) -> Path:
         """The adapter repo's root."""
-        return self.data.expanduser() / "adapters"
+        return self.data / "adapters"
 
     @property
     def heads(self) -> Path:
         """The root of the reward heads: an adapter repo of their own."""
-        return self.data.expanduser() / "heads"
+        return self.data / "heads"
 
     @property
     def bases(self) -> Path:
         """Bases that were trained from players' feedback."""
-        return self.data.expanduser() / "bases"
+        return self.data / "bases"
 
     @property
     def runs(self) -> Path:
         """The records of training runs."""
-        return self.data.expanduser() / "runs"
+        return self.data / "runs"
 
     @property
     def player_key(self) -> Path:
         """The key that players' pseudonyms are made with; kept beside the store, never in it."""
-        return self.data.expanduser() / "player.key"
+        return self.data / "player.key"
 
 
 class ServerSection(_Section):
@@ -113,7 +123,7 @@ class PrivacySection(_Section):
 class Config(_Section):
     """Everything that can be set."""
 
-    paths: PathsConfig = PathsConfig()
+    paths: PathsConfig = Field(default_factory=PathsConfig)  # once a home folder is needed
     server: ServerSection = ServerSection()
     model: ModelSection = ModelSection()
     engine: EngineSection = EngineSection()

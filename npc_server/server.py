@@ -101,8 +101,8 @@ def build(config: Config) -> Parts:
 
     Raises PersonaError, ModelUnavailableError, ModelLoadError, ConfigError and the store's errors.
     """
-    characters = load_characters(config.paths.characters.expanduser())
-    path = catalogue.resolve(config.model.base, config.paths.cache.expanduser())
+    characters = load_characters(config.paths.characters)
+    path = catalogue.resolve(config.model.base, config.paths.cache)
     vocab = Vocab(path)
     _require_chatml(vocab, path)
     engine = LlamaEngine(_engine_config(path, config.engine))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, cached_path
+from npc_server.config import PathsConfig
 from tests.support import tiny_gguf
 
 
@@ -29,6 +30,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def real_model() -> Path:
     """The embedded base model; a missing one fails, because `make test` fetches it."""
-    path = cached_path(CATALOGUE[DEFAULT_MODEL], Path("~/.cache/troupe").expanduser())
+    path = cached_path(CATALOGUE[DEFAULT_MODEL], PathsConfig().cache)
     assert path.is_file(), f"{path} is missing; run: npc model pull"
     return path

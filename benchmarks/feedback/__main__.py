@@ -25,7 +25,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.feedback import beside_dialogue, growth, steady, throughput
 from benchmarks.feedback.ground import FULL, QUICK, Findings, Ground
 from benchmarks.feedback.marks import MARKS
-from benchmarks.machine import CORES, machine, use_cores, versions
+from benchmarks.machine import CACHE, CORES, machine, use_cores, versions
 from benchmarks.marks import verdict
 from npc_server.base_models import catalogue
 
@@ -49,7 +49,7 @@ def main(
         str, typer.Option(help="GGUF file or catalogue name.")
     ] = catalogue.DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
-    cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
+    cache: Annotated[Path, typer.Option(help="Base models.")] = CACHE,
     scratch: Annotated[
         Path | None,
         typer.Option(help="For some 10 GB of stores; the temporary folder when left out."),
@@ -59,14 +59,14 @@ def main(
     if unknown := set(only or ()) - PARTS.keys():
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}")
     names = [name for name in PARTS if not only or name in only]
-    path = catalogue.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache)
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     begun = time.monotonic()
     findings: dict[str, Findings] = {}
     for name in names:  # a folder a part: the stores are large
         with tempfile.TemporaryDirectory(dir=scratch) as folder, telling(console) as tell:
-            ground = Ground(path, Path(folder), cache.expanduser(), QUICK if quick else FULL, tell)
+            ground = Ground(path, Path(folder), cache, QUICK if quick else FULL, tell)
             findings[name] = asyncio.run(_run(name, ground))
     file = out / ("feedback.quick.json" if quick else "feedback.json")
     _write(file, findings, path.name)

@@ -38,7 +38,7 @@ from benchmarks.learning.experiment import (
 )
 from benchmarks.learning.marks import MARKS, figures
 from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
-from benchmarks.machine import CORES, use_cores
+from benchmarks.machine import CACHE, CORES, use_cores
 from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from trainer.settings import Method
@@ -69,7 +69,7 @@ def main(
         str, typer.Option(help="GGUF file or catalogue name.")
     ] = catalogue.DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
-    cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
+    cache: Annotated[Path, typer.Option(help="Base models.")] = CACHE,
     scratch: Annotated[
         Path | None,
         typer.Option(
@@ -89,14 +89,14 @@ def main(
         parts = counts(rows)
     except UnknownNameError as error:
         raise typer.BadParameter(str(error)) from error
-    path = catalogue.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache)
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     stem = out / ("learning.quick" if quick else "learning")
     with _folder(scratch) as folder, telling(console) as tell:
         persona = load_character(SAMPLE_CHARACTERS / LEARNER)
         extent = QUICK if quick else FULL
-        ground = Ground(path, cache.expanduser(), folder, persona, extent, tell)
+        ground = Ground(path, cache, folder, persona, extent, tell)
         try:
             campaign = Campaign(ground, stem, again, Clock(budget_minutes * 60), console)
         except BenchmarkError as error:

@@ -25,7 +25,7 @@ from rich.console import Console
 
 from benchmarks.console import marks_table, telling
 from benchmarks.errors import BenchmarkError
-from benchmarks.machine import CORES, cpu_model, use_cores
+from benchmarks.machine import CACHE, CORES, cpu_model, use_cores
 from benchmarks.serving import plot, report
 from benchmarks.serving.cast import Adapters, open_base
 from benchmarks.serving.marks import MARKS
@@ -50,16 +50,16 @@ def main(
     llama_server: Annotated[
         Path | None, typer.Option(help="The peer's program; default: the one on the PATH.")
     ] = None,
-    cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
+    cache: Annotated[Path, typer.Option(help="Base models.")] = CACHE,
 ) -> None:
     """Measure the server beside its peers."""
     names = _chosen(only)
-    path = catalogue.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache)
     program = llama_server or _found("llama-server")
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no peer outlives us
     begun = time.monotonic()
-    with _stage(path, cache.expanduser(), program, quick) as stage:
+    with _stage(path, cache, program, quick) as stage:
         outcomes = {name: asyncio.run(_run(name, stage)) for name in names}
         setting = report.Setting(
             date=datetime.now(UTC).isoformat(timespec="seconds"),

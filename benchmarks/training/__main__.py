@@ -24,7 +24,7 @@ from rich.console import Console
 
 from benchmarks.console import marks_table, telling
 from benchmarks.errors import BenchmarkError
-from benchmarks.machine import CORES, machine, use_cores, versions
+from benchmarks.machine import CACHE, CORES, machine, use_cores, versions
 from benchmarks.marks import verdict
 from benchmarks.training import beside_dialogue, night, qlora, side_by_side
 from benchmarks.training.ground import FULL, QUICK, Findings, Ground
@@ -52,18 +52,18 @@ def main(
         str, typer.Option(help="GGUF file or catalogue name.")
     ] = catalogue.DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
-    cache: Annotated[Path, typer.Option(help="Base models.")] = Path("~/.cache/troupe"),
+    cache: Annotated[Path, typer.Option(help="Base models.")] = CACHE,
 ) -> None:
     """Measure training beside TRL as it comes, and beside dialogues."""
     if unknown := set(only or ()) - PARTS.keys():
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(PARTS)}")
-    path = catalogue.resolve(base, cache.expanduser())
+    path = catalogue.resolve(base, cache)
     use_cores(CORES)
     begun = time.monotonic()
     findings: dict[str, Findings] = {}
     with tempfile.TemporaryDirectory() as folder, telling(console) as tell:
         extent = QUICK if quick else FULL
-        ground = Ground(path, Path(folder), cache.expanduser(), extent, tell)
+        ground = Ground(path, Path(folder), cache, extent, tell)
         for name in (name for name in PARTS if not only or name in only):
             findings[name] = asyncio.run(_run(name, ground))
     file = out / ("training.quick.json" if quick else "training.json")

@@ -94,7 +94,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.yields:
         yield_to_others()
-    trained = train(asked.side, asked.base, asked.cache.expanduser(), asked.pairs)
+    trained = train(asked.side, asked.base, asked.cache, asked.pairs)
     print(json.dumps(asdict(trained)))
 
 

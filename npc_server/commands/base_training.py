@@ -39,7 +39,7 @@ def train(
     Exit code 1: it came out worse or broke off. 3: there is too little feedback.
     """
     config = config_of(config_file)
-    served = catalogue.resolve(base or config.model.base, config.paths.cache.expanduser())
+    served = catalogue.resolve(base or config.model.base, config.paths.cache)
     flags = [
         *base_trainer_flags(config, served),
         f"--started-by={os.getpid()}",  # it ends with this process, also when that is killed

@@ -61,9 +61,9 @@ def _training_flags(config: Config, base: Path | str) -> list[str]:
     paths = config.paths
     return [
         f"--base={base}",
-        f"--characters={paths.characters.expanduser()}",
+        f"--characters={paths.characters}",
         f"--store={paths.store}",
-        f"--cache={paths.cache.expanduser()}",
+        f"--cache={paths.cache}",
         f"--settings={json.dumps(config.model_dump(mode='json', include=TRAINER_TABLES))}",
     ]
 

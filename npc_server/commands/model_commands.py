@@ -42,7 +42,7 @@ def pull(
     config = config_of(config_file)
     shelf = base_choice.Shelf(
         _catalogue_model(name),
-        config.paths.cache.expanduser(),
+        config.paths.cache,
         config.engine.threads or os.cpu_count() or 1,
     )
     with work_progress() as report:
@@ -104,7 +104,7 @@ app.command("train", epilog="Example:  npc model train town --full")(base_traini
 @app.command("list", epilog="Example:  npc model list --json")
 def list_models(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     """List the catalogue, which files of it are here, and which one serves."""
-    cache = config_of(config_file).paths.cache.expanduser()
+    cache = config_of(config_file).paths.cache
     rows = [_model_row(model, cache) for model in catalogue.CATALOGUE.values()]
     if as_json:
         print(json.dumps(rows, indent=2))

@@ -24,7 +24,7 @@ def check(
     config_file: ConfigFile = None,
 ) -> None:
     """Check persona files; every problem of every file, with file and line."""
-    characters = load_characters(folder or config_of(config_file).paths.characters.expanduser())
+    characters = load_characters(folder or config_of(config_file).paths.characters)
     for persona in characters.values():
         lore = persona.lore
         console.print(

@@ -103,7 +103,7 @@ class _Order:
 def _order(
     config: Config, base: str | None, method: str, promote: bool, background: bool
 ) -> _Order:
-    cache = config.paths.cache.expanduser()
+    cache = config.paths.cache
     wanted = catalogue.resolve(base or config.model.base, cache)
     other = base is not None and not _serves(config, wanted)
     flags = [
@@ -118,7 +118,7 @@ def _order(
 
 def _serves(config: Config, base: Path) -> bool:
     try:
-        return catalogue.resolve(config.model.base, config.paths.cache.expanduser()).samefile(base)
+        return catalogue.resolve(config.model.base, config.paths.cache).samefile(base)
     except ModelUnavailableError:
         return False
 
@@ -181,7 +181,7 @@ def _tell_next(moment_s: float) -> None:
 
 def _characters(config: Config) -> list[str]:
     """By folder: a broken persona fails alone, in its own training."""
-    folder = config.paths.characters.expanduser()
+    folder = config.paths.characters
     files = folder.glob("[!._]*/persona.yaml")
     names = sorted(file.parent.name for file in files)
     if not names:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.commands.command_line import TRAINER_TABLES
-from npc_server.config import Config, load
+from npc_server.config import Config, PathsConfig, load
 from npc_server.errors import ConfigError
 from tests.support.paths import DOCS
 
@@ -47,13 +47,31 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
         load(None, {})
 
 
+@pytest.mark.parametrize("name", PathsConfig.model_fields)
+def test_every_path_may_start_in_the_home_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = load(None, {f"NPC_PATHS_{name.upper()}": "~/there"}).paths
+    assert getattr(paths, name) == tmp_path / "there"
+
+
+def test_no_default_path_leaves_the_home_folder_to_its_reader() -> None:
+    assert [path for path in PathsConfig().model_dump().values() if "~" in str(path)] == []
+
+
+def test_a_home_folder_that_nobody_has_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"paths\.data: .*~nobody-of-that-name"):
+        load(None, {"NPC_PATHS_DATA": "~nobody-of-that-name/data"})
+
+
 def test_every_setting_is_in_the_operators_guide() -> None:
     guide = (DOCS / "operators.md").read_text()
     settings = [
         f"`[{section}] {name}`"
         for section, field in Config.model_fields.items()
         if section not in TRAINER_TABLES  # in the training guide, and checked with the trainer
-        for name in type(field.default).model_fields
+        for name in type(field.get_default(call_default_factory=True)).model_fields
     ]
     assert [setting for setting in settings if setting not in guide] == []
 

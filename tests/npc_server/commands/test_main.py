@@ -1,6 +1,7 @@
 """The command line: what it prints for people and for scripts, and how it ends."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from npc_server.commands.main import app, main
 from personas.adapter_repo import AdapterRepo, Draft
+from personas.persona import SAMPLE_CHARACTERS
 from tests.support import tiny_gguf
 
 GROUP = typer.main.get_command(app)
@@ -49,6 +51,15 @@ def test_every_command_helps_with_an_example(name: str, command: Any) -> None:
     assert command.help
     assert command.epilog is not None
     assert f"Example:  {name}" in command.epilog
+
+
+def test_a_cast_in_the_home_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SAMPLE_CHARACTERS, tmp_path / "cast")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NPC_PATHS_CHARACTERS", "~/cast")
+    assert "base" in npc("adapters", "list")
 
 
 def test_versions_are_listed_with_the_live_one(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from npc_server.config import PathsConfig
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import EngineCore, Event
 from npc_server.engine.llama import ContextShape, Vocab
@@ -103,7 +104,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def voices(real_model: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("voices")
-    return marked_voices.write(real_model, Path("~/.cache/troupe").expanduser(), folder)
+    return marked_voices.write(real_model, PathsConfig().cache, folder)
 
 
 @pytest.fixture(scope="module")
