@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.serving.cast import open_base
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization_trial import TEXT, log_softmax, surprise
-from npc_server.engine.llama import ContextShape, Llama, Row
+from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.lora.lora_gguf import write_lora_gguf
 
 _WINDOW_TOKENS = 256  # read together; all but the first are predicted
@@ -51,6 +51,6 @@ def _windows(tokens: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
 def _surprises(llama: Llama, window: Sequence[int]) -> list[float]:
     """Nats by which each token but the first surprised."""
     llama.clear(0)
-    llama.decode([Row(token, place, 0, True) for place, token in enumerate(window)])
+    llama.decode([BatchRow(token, place, 0, True) for place, token in enumerate(window)])
     logits = np.stack([llama.logits(place) for place in range(len(window) - 1)])
     return surprise(log_softmax(logits), window[1:])

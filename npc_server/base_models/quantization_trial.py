@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import Measured, Quantization, Spread
-from npc_server.engine.llama import ContextShape, Llama, Row, Vocab
+from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
 
 TEXT = Path(__file__).with_name("perplexity_text.txt")
 
@@ -103,7 +103,7 @@ def _windows(tokens: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
 
 def _read(llama: Llama, window: Sequence[int]) -> Logprobs:
     llama.clear(_SPARE)
-    llama.decode([Row(token, i, _SPARE, True) for i, token in enumerate(window)])
+    llama.decode([BatchRow(token, i, _SPARE, True) for i, token in enumerate(window)])
     return log_softmax(np.stack([llama.logits(i) for i in range(len(window) - 1)]))
 
 
@@ -139,7 +139,7 @@ def _times(report: Report, models: Models, tokens: Sequence[int]) -> Mapping[Qua
 
 
 def _fill(llama: Llama, tokens: Sequence[int]) -> None:
-    llama.decode([Row(token, i, 0, False) for i, token in enumerate(tokens[:_DEPTH_TOKENS])])
+    llama.decode([BatchRow(token, i, 0, False) for i, token in enumerate(tokens[:_DEPTH_TOKENS])])
     saved = llama.save(0)
     for sequence in range(1, _SPARE):
         llama.restore(sequence, saved)
@@ -148,12 +148,12 @@ def _fill(llama: Llama, tokens: Sequence[int]) -> None:
 def _time_prefill(llama: Llama, tokens: Sequence[int]) -> float:
     llama.clear(_SPARE)
     last = _PREFILL_TOKENS - 1
-    return _time(llama, [Row(tokens[i], i, _SPARE, i == last) for i in range(_PREFILL_TOKENS)])
+    return _time(llama, [BatchRow(tokens[i], i, _SPARE, i == last) for i in range(_PREFILL_TOKENS)])
 
 
 def _time_steps(llama: Llama, tokens: Sequence[int], count: int) -> list[float]:
     taken = [
-        _time(llama, [Row(tokens[step], _DEPTH_TOKENS + step, s, True) for s in range(count)])
+        _time(llama, [BatchRow(tokens[step], _DEPTH_TOKENS + step, s, True) for s in range(count)])
         for step in range(_STEPS)
     ]
     for sequence in range(count):
@@ -161,7 +161,7 @@ def _time_steps(llama: Llama, tokens: Sequence[int], count: int) -> list[float]:
     return taken
 
 
-def _time(llama: Llama, rows: Sequence[Row]) -> float:
+def _time(llama: Llama, rows: Sequence[BatchRow]) -> float:
     start = time.perf_counter()
     llama.decode(rows)
     llama.logits(len(rows) - 1)  # waits until they are computed

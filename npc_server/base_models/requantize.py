@@ -26,7 +26,7 @@ import numpy.typing as npt
 from npc_server.base_models.errors import RequantizeError
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import Quantization
-from npc_server.engine.llama import ContextShape, Llama, Row, Vocab
+from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
 from npc_server.engine.lora.ggml import Address, Graph, Tensor, node_callback
 
 TEXT = Path(__file__).with_name("importance_text.txt")
@@ -101,7 +101,7 @@ def importance_of(report: Report, original: Path, threads: int) -> Importance:
             report("reading a text", start, len(tokens))
             window = tokens[start : start + _WINDOW_TOKENS]
             llama.clear(0)
-            llama.decode([Row(token, i, 0, True) for i, token in enumerate(window)])
+            llama.decode([BatchRow(token, i, 0, True) for i, token in enumerate(window)])
     finally:
         llama.close()
     return {name: (s / len(tokens)).astype(np.float32) for name, s in gathering.sums.items()}

@@ -23,7 +23,7 @@ from npc_server.engine.errors import (
     RequestRejectedError,
 )
 from npc_server.engine.kv import MIN_SHARED_TOKENS, PrefixCache, common_prefix
-from npc_server.engine.llama import Llama, Row
+from npc_server.engine.llama import BatchRow, Llama
 from npc_server.engine.lora.adapter_cache import AdapterCache
 from npc_server.engine.lora.mux import AdapterMux
 from npc_server.engine.lora.slots import PackedLora
@@ -373,7 +373,7 @@ class EngineCore:
 
     def _speak(self, turns: Sequence[_Turn]) -> None:
         """One token for every turn: the next of its prompt, or a new one of its reply."""
-        rows = [Row(turn.pending[0], len(turn.read), turn.sequence, True) for turn in turns]
+        rows = [BatchRow(turn.pending[0], len(turn.read), turn.sequence, True) for turn in turns]
         if not self._decode(turns, rows, 1):
             return
         for row, turn in enumerate(turns):
@@ -382,7 +382,7 @@ class EngineCore:
             if not turn.pending:
                 self._draw(turn, row)
 
-    def _decode(self, turns: Sequence[_Turn], rows: Sequence[Row], tokens: int) -> bool:
+    def _decode(self, turns: Sequence[_Turn], rows: Sequence[BatchRow], tokens: int) -> bool:
         self._counts.adapters_per_step.observe(len({turn.voice for turn in turns}))
         try:
             self._mux.route([turn.sequence for turn in turns], tokens)
@@ -546,11 +546,11 @@ def _difference(logits: Logits, contrast: tuple[int, int]) -> float:
     return float(logits[first]) - float(logits[second])
 
 
-def _reading_rows(turn: _Turn, count: int, width: int, logits: bool) -> list[Row]:
+def _reading_rows(turn: _Turn, count: int, width: int, logits: bool) -> list[BatchRow]:
     """`width` rows of a prompt, of which `count` are read and the rest is padding."""
     start, last = len(turn.read), len(turn.pending) - 1
     return [
-        Row(turn.pending[min(i, last)], start + i, turn.sequence, logits and i == count - 1)
+        BatchRow(turn.pending[min(i, last)], start + i, turn.sequence, logits and i == count - 1)
         for i in range(width)
     ]
 

@@ -113,7 +113,7 @@ def model_metadata(model: Any, key: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Row:
+class BatchRow:
     """One token of a batch."""
 
     token: int
@@ -195,7 +195,7 @@ class Llama:
         """The bytes a token stands for."""
         return token_bytes(self.vocab, token)
 
-    def decode(self, rows: Sequence[Row]) -> None:
+    def decode(self, rows: Sequence[BatchRow]) -> None:
         """Compute `rows` and keep their keys and values. Raises DecodeError."""
         batch = self._batch
         for i, row in enumerate(rows):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from npc_server.engine.llama import ContextShape, Llama, Row
+from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
 from tests.support import tiny_gguf
 
@@ -25,7 +25,7 @@ def logits(model: Path, adapters: tuple[Path, ...]) -> list[npt.NDArray[np.float
             write_lora_gguf(adapter, base, adapter / "adapter.gguf")
             llama.set_adapter(llama.load_adapter(adapter / "adapter.gguf"))
         llama.trim(0, 0)
-        llama.decode([Row(token, i, 0, i == len(IDS) - 1) for i, token in enumerate(IDS)])
+        llama.decode([BatchRow(token, i, 0, i == len(IDS) - 1) for i, token in enumerate(IDS)])
         found.append(np.array(llama.logits(len(IDS) - 1)))
     llama.close()
     return found

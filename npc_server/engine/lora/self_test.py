@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_server.engine.errors import EngineError, MixingUnavailableError
-from npc_server.engine.llama import Llama, Row
+from npc_server.engine.llama import BatchRow, Llama
 from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
 from npc_server.engine.lora.mixing import Mixer, Tile
 from npc_server.engine.lora.slots import PackedLora, SlotArena
@@ -109,7 +109,9 @@ def _run(
     seen: list[Logits] = []
     for start, end in [(0, _PROMPT_TOKENS), *((t, t + 1) for t in range(_PROMPT_TOKENS, _TOKENS))]:
         wanted = end - start == 1
-        rows = [Row(int(tokens[s, t]), t, s, wanted) for s in sequences for t in range(start, end)]
+        rows = [
+            BatchRow(int(tokens[s, t]), t, s, wanted) for s in sequences for t in range(start, end)
+        ]
         route(Tile(sequences[0], count, end - start, uniform=count == 1))
         llama.decode(rows)
         check()

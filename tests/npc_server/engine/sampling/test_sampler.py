@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from npc_server.engine.errors import DecodeError, RequestRejectedError
-from npc_server.engine.llama import ContextShape, Llama, Row, tokenize
+from npc_server.engine.llama import BatchRow, ContextShape, Llama, tokenize
 from npc_server.engine.protocol import Sampling
 from npc_server.engine.sampling import Sampler, check_sampling, likeliest, token_logprob
 
@@ -39,13 +39,13 @@ def said(llama: Llama, sampling: Sampling, prompt_text: str = PROMPT) -> list[in
     """The tokens of a reply, its end left out."""
     prompt = tokenize(llama.vocab, prompt_text, parse_special=True)
     llama.clear(0)
-    llama.decode([Row(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
+    llama.decode([BatchRow(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
     sampler, tokens, row = Sampler(llama, sampling), list[int](), len(prompt) - 1
     while len(tokens) < sampling.max_tokens:
         token = sampler.sample(row)
         if llama.is_end(token):
             break
-        llama.decode([Row(token, len(prompt) + len(tokens), 0, True)])
+        llama.decode([BatchRow(token, len(prompt) + len(tokens), 0, True)])
         tokens.append(token)
         row = 0
     sampler.close()
@@ -87,7 +87,7 @@ def reference(llama: Llama, sampling: Sampling) -> object:
 def test_a_draw_is_llama_cpps_over_the_whole_vocabulary(llama: Llama, sampling: Sampling) -> None:
     prompt = tokenize(llama.vocab, PROSE, parse_special=False)
     llama.clear(0)
-    llama.decode([Row(t, i, 0, True) for i, t in enumerate(prompt)])
+    llama.decode([BatchRow(t, i, 0, True) for i, t in enumerate(prompt)])
     for seed in range(4):
         sampler = Sampler(llama, replace(sampling, seed=seed))
         chain = reference(llama, replace(sampling, seed=seed))
