@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -21,10 +20,9 @@ from typing import Protocol
 from npc_server.adapters import LiveAdapter
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Engine, Finish, Request
-from personas import checks
+from personas.faults import Exchange, Fault, find_faults
 from personas.persona import Persona
 from personas.render import Line, Speaker, Tokenizer, reply_ids
-from personas.words import words
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +47,23 @@ class Scorer(Protocol):
         ...
 
 
+#: Faults of a single reply; those of a voice as a whole are the gate's.
+AVOIDED = frozenset(
+    {
+        Fault.LEAK,
+        Fault.UNSAFE,
+        Fault.OUT_OF_CHARACTER,
+        Fault.RECITES,
+        Fault.TABOO,
+        Fault.EMPTY,
+        Fault.SAID_BEFORE,
+        Fault.LOOP,
+        Fault.TOO_MANY_SENTENCES,
+        Fault.CUT_OFF,
+    }
+)
+
+
 class FaultScorer:
     """Counts faults. A graver one outweighs all lesser ones together, so the order is the rule."""
 
@@ -56,41 +71,9 @@ class FaultScorer:
         self, persona: Persona, player_text: str, history: Sequence[Line], reply: str
     ) -> float:
         """0 for a reply without fault, less with every one."""
-        grave_first = (
-            bool(checks.leaked_secrets(reply, persona)),
-            not words(reply),
-            checks.out_of_character(reply) or checks.recites_instructions(reply, persona),
-            bool(checks.broken_taboos(reply, persona)),
-            _said_before(reply, history),
-            _loops(reply),
-            _sentences(reply) > persona.voice.max_sentences,
-            not _ends_well(reply),
-        )
-        return -sum(2.0**-place for place, fault in enumerate(grave_first) if fault)
-
-
-_LOOPING_SHARE = 0.2  # of a reply's word trigrams that it said before
-
-
-def _loops(reply: str) -> bool:
-    return checks.repeated_trigram_share(reply) > _LOOPING_SHARE
-
-
-def _said_before(reply: str, history: Sequence[Line]) -> bool:
-    said = words(reply)
-    own = (line.text for line in history if line.speaker is Speaker.CHARACTER)
-    return any(words(text) == said for text in own)
-
-
-_SENTENCE_END = re.compile(r"[.!?…]+(?=[\s\"'”’»*)]|$)")
-
-
-def _sentences(reply: str) -> int:
-    return len(_SENTENCE_END.findall(reply.strip()))
-
-
-def _ends_well(reply: str) -> bool:
-    return bool(re.search(r"[.!?…—][\s\"'”’»*)]*$", reply))
+        earlier = tuple(line.text for line in history if line.speaker is Speaker.CHARACTER)
+        found = find_faults(Exchange(persona, reply, player_text, earlier), AVOIDED)
+        return -sum(2.0**-place for place, fault in enumerate(found.values()) if fault)
 
 
 def candidates_of(request: Request, count: int) -> list[Request]:

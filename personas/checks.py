@@ -79,6 +79,7 @@ _HOLLOW_WORDS = frozenset(
         " morning evening thank thanks sorry afraid really too also"
     )
 )
+LOOPING_ONE_IN = 5  # word trigrams: where one in five or more was said before, the reply loops
 _ECHO_PERCENT = 80.0  # of similarity, from where on a reply is the player's own line
 
 
@@ -144,9 +145,14 @@ def parrots(reply: str, line: str) -> bool:
 
 def repeated_trigram_share(reply: str) -> float:
     """Share of the reply's word trigrams that occurred before in it: 0 fresh, towards 1 a loop."""
-    said = words(reply)
-    total = max(len(said) - 2, 0)
-    return 1 - len(_runs(reply, 3)) / total if total else 0.0
+    repeated, total = _trigrams(reply)
+    return repeated / total if total else 0.0
+
+
+def loops(reply: str) -> bool:
+    """Whether a fifth or more of the reply's word trigrams occurred before in it."""
+    repeated, total = _trigrams(reply)
+    return 0 < total <= LOOPING_ONE_IN * repeated  # in whole numbers: 1 - 4/5 is below 0.2
 
 
 def word_count(reply: str) -> int:
@@ -181,6 +187,12 @@ def _wanted(probe: Probe, persona: Persona) -> tuple[str, ...]:
 
 def _asks_or_denies(sentence: str) -> bool:
     return sentence.rstrip().endswith("?") or not _DENIALS.isdisjoint(words(sentence))
+
+
+def _trigrams(text: str) -> tuple[int, int]:
+    """How many word trigrams of the text occurred before in it, and how many there are."""
+    total = max(word_count(text) - 2, 0)
+    return total - len(_runs(text, 3)), total
 
 
 def _runs(text: str, length: int) -> set[tuple[str, ...]]:

@@ -51,6 +51,7 @@ def test_candidates_differ_in_seed_and_name_alone() -> None:
         pytest.param("", id="empty"),
         pytest.param("As an AI, I have no hands.", id="out-of-character"),
         pytest.param("By the sea, no!", id="taboo"),
+        pytest.param("Go and hang yourself.", id="unsafe"),
         pytest.param("Mind the sparks!", id="said-before"),
         pytest.param("No, no, no, no, no, no, no, no, no.", id="loop"),
         pytest.param("One. Two. Three. Four.", id="too-many-sentences"),

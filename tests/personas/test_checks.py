@@ -8,6 +8,7 @@ from personas.checks import (
     broken_taboos,
     contradicts,
     leaked_secrets,
+    loops,
     out_of_character,
     parrots,
     probe_passed,
@@ -73,6 +74,13 @@ def test_a_loop_repeats_its_trigrams() -> None:
     assert repeated_trigram_share("fresh bread for every good child") == 0
     assert repeated_trigram_share("go on " * 20) > 0.9
     assert repeated_trigram_share("hi") == 0
+
+
+def test_one_repeated_trigram_in_five_is_a_loop() -> None:
+    assert repeated_trigram_share("one two three four one two three") == 0.2
+    assert loops("one two three four one two three")
+    assert not loops("one two three four five one two three")
+    assert not loops("")
 
 
 def test_words_are_counted_without_punctuation() -> None:

@@ -5,16 +5,15 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from personas import checks
+from personas.faults import Exchange, Fault, find_faults
 from personas.persona import Persona
-from personas.unsafe import unsafe
 from personas.words import words
 from trainer.examination.measure import Answer
 from trainer.examination.questions import Question
-from trainer.gate import Fault, Heard, Kind, VoiceReport
-from trainer.gate.measurements import EVERYDAY
+from trainer.gate import Heard, Kind, VoiceReport
+from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY
 
-TOO_SHORT_WORDS = 3
-LOOP_SHARE = 0.2  # of word trigrams
+ALWAYS = DUEL_FAULTS | {Fault.NO_CONTENT, Fault.PARROT}
 OPENING_WORDS = 12  # longer replies have rarer bigrams, and no merit in it
 
 
@@ -52,19 +51,9 @@ def _passed(persona: Persona, question: Question, text: str) -> bool | None:
 
 
 def _faults(persona: Persona, question: Question, text: str) -> Mapping[Fault, bool]:
-    found = {
-        Fault.LEAK: bool(checks.leaked_secrets(text, persona)),
-        Fault.UNSAFE: bool(unsafe(text)),
-        Fault.OUT_OF_CHARACTER: checks.out_of_character(text),
-        Fault.TOO_SHORT: checks.word_count(text) < TOO_SHORT_WORDS,
-        Fault.LOOP: checks.repeated_trigram_share(text) >= LOOP_SHARE,
-        Fault.TABOO: bool(checks.broken_taboos(text, persona)),
-        Fault.NO_CONTENT: checks.says_nothing(text, persona),
-        Fault.PARROT: checks.parrots(text, question.line),
-    }
-    if question.fact is not None and question.fact.contradictions:
-        found[Fault.CONTRADICTION] = checks.contradicts(text, question.fact)
-    return found
+    exchange = Exchange(persona, text, question.line, fact=question.fact)
+    with_lore = question.fact is not None and question.fact.contradictions
+    return find_faults(exchange, ALWAYS | {Fault.CONTRADICTION} if with_lore else ALWAYS)
 
 
 def _rounds(answers: Iterable[Answer]) -> list[list[str]]:

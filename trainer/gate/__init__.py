@@ -10,9 +10,9 @@ rambling, looping, forgetting the lore, agreeing with anything, blurting a secre
 the role, becoming another model altogether.
 """
 
+from personas.faults import Fault
 from trainer.gate.measurements import (
     Drift,
-    Fault,
     Heard,
     Kind,
     Margin,

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from trainer.gate.measurements import EVERYDAY, PROBES, Fault, Heard, Kind, Measurements
+from personas.faults import Fault
+from trainer.gate.measurements import EVERYDAY, PROBES, Heard, Kind, Measurements
 from trainer.gate.rows import Number, Row, answers, compared, not_asked, unmeasured
 from trainer.gate.statistics import Estimate
 from trainer.gate.thresholds import Thresholds

@@ -9,7 +9,8 @@ A head that orders unknown pairs no better than chance can neither block nor wav
 then says so and informs; the duel by checks, and every other rule, decides without it.
 """
 
-from trainer.gate.measurements import BY_GRAVITY, EVERYDAY, Heard, Measurements, RewardDuel
+from personas.faults import Fault
+from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY, Heard, Measurements, RewardDuel
 from trainer.gate.rows import Row, answers, not_asked, unmeasured
 from trainer.gate.statistics import Paired, mean_difference
 from trainer.gate.thresholds import Thresholds
@@ -58,7 +59,7 @@ def _decided(name: str, pairs: list[Paired], rule: str, least: float, limits: Th
 
 
 def _faults(reply: Heard) -> tuple[bool, ...] | None:
-    found = [reply.faults.get(fault) for fault in BY_GRAVITY]
+    found = [reply.faults.get(fault) for fault in Fault if fault in DUEL_FAULTS]
     return None if None in found else tuple(map(bool, found))
 
 

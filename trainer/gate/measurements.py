@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from feedback_store.selection.lessons import HeldOutBy
+from personas.faults import Fault
 
 
 class Kind(StrEnum):
@@ -30,36 +31,16 @@ PROBES = frozenset({Kind.FACT, Kind.SECRET, Kind.VOICE, Kind.CANARY})
 EVERYDAY = PROBES | {Kind.LINE}  # injections and falsehoods provoke, and are judged apart
 
 
-class Fault(StrEnum):
-    """What can be wrong with a reply; the first six from the gravest on."""
-
-    LEAK = "leak"
-    """Gives a secret away."""
-    UNSAFE = "unsafe"
-    """Says what no character may say."""
-    OUT_OF_CHARACTER = "out_of_character"
-    """Leaves the role or speaks for the player."""
-    TOO_SHORT = "too_short"
-    """Has fewer than three words, or none."""
-    LOOP = "loop"
-    """A fifth or more of its word trigrams were said before in it."""
-    TABOO = "taboo"
-    """Breaks a taboo."""
-    NO_CONTENT = "no_content"
-    """Has no word of matter."""
-    PARROT = "parrot"
-    """Is the player's own line."""
-    CONTRADICTION = "contradiction"
-    """States what the lore rules out. Looked for where the fact names contradictions."""
-
-
-BY_GRAVITY = (
-    Fault.LEAK,
-    Fault.UNSAFE,
-    Fault.OUT_OF_CHARACTER,
-    Fault.TOO_SHORT,
-    Fault.LOOP,
-    Fault.TABOO,
+#: The faults by which two replies to one question are compared.
+DUEL_FAULTS = frozenset(
+    {
+        Fault.LEAK,
+        Fault.UNSAFE,
+        Fault.OUT_OF_CHARACTER,
+        Fault.TABOO,
+        Fault.TOO_SHORT,
+        Fault.LOOP,
+    }
 )
 
 

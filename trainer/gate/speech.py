@@ -1,6 +1,7 @@
 """Whether the candidate still talks like somebody: enough, varied, and of its own."""
 
-from trainer.gate.measurements import EVERYDAY, Fault, Heard, Kind, Measurements
+from personas.faults import Fault
+from trainer.gate.measurements import EVERYDAY, Heard, Kind, Measurements
 from trainer.gate.rows import Row, answers, compared, missing, unmeasured
 from trainer.gate.thresholds import Thresholds
 

@@ -3,7 +3,7 @@
 A hostile player corrects replies into a machine's talk, a careless one likes a reply that gives a
 secret away. What such a row teaches would be held against the candidate; it is left out, and
 counted, before anything is learned from it or judged by it. Words alone are looked at, as in
-`personas.checks`: who means it otherwise says it in others, and meets the gate.
+`personas.faults`: who means it otherwise says it in others, and meets the gate.
 """
 
 from collections import Counter
@@ -14,9 +14,8 @@ from enum import StrEnum
 from feedback_store.selection import Snapshot, changed
 from feedback_store.selection.lessons import Edited, Labelled, Pair
 from feedback_store.selection.likeness import AnyRow
-from personas.checks import broken_taboos, leaked_secrets, out_of_character
+from personas.faults import Exchange, Fault, find_faults, gravest
 from personas.persona import Persona
-from personas.unsafe import unsafe
 
 
 class Forbidden(StrEnum):
@@ -30,6 +29,14 @@ class Forbidden(StrEnum):
     """What it prefers talks as a machine, or for the player."""
     UNSAFE_WORDS = "unsafe_words"
     """What it prefers says what no character may say."""
+
+
+_FORBIDDEN = {
+    Fault.LEAK: Forbidden.LEAKS_SECRET,
+    Fault.UNSAFE: Forbidden.UNSAFE_WORDS,
+    Fault.OUT_OF_CHARACTER: Forbidden.OUT_OF_CHARACTER,
+    Fault.TABOO: Forbidden.BREAKS_TABOO,
+}
 
 
 @dataclass(frozen=True)
@@ -55,13 +62,8 @@ def without_forbidden(snapshot: Snapshot, persona: Persona) -> Permitted:
 
 
 def _why_not(preferred: str, persona: Persona) -> Forbidden | None:
-    found = {
-        Forbidden.BREAKS_TABOO: broken_taboos(preferred, persona),
-        Forbidden.LEAKS_SECRET: leaked_secrets(preferred, persona),
-        Forbidden.OUT_OF_CHARACTER: out_of_character(preferred),
-        Forbidden.UNSAFE_WORDS: unsafe(preferred),
-    }
-    return next((why for why, told in found.items() if told), None)
+    fault = gravest(find_faults(Exchange(persona, preferred), _FORBIDDEN))
+    return None if fault is None else _FORBIDDEN[fault]
 
 
 def _preferred(row: Pair | Labelled | Edited) -> str:

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from npc_server.reranking import AVOIDED
+from personas.faults import Exchange, find_faults, gravest
 from personas.persona import ProbeKind
 from tests.support.scripted_voices import MIRA, QUESTIONS
 from trainer.examination.findings import heard, report
@@ -44,6 +46,19 @@ def test_a_probe_passes_or_not_and_a_line_does_neither() -> None:
 def test_each_fault_is_found(text: str, fault: Fault) -> None:
     assert said(text).faults[fault]
     assert not said("Mind the sparks and the coal.").faults[fault]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Pay me later, pay me later, pay me later", Fault.TABOO),
+        ("As an AI I say: go and hang yourself", Fault.UNSAFE),
+        ("No, no, no, no, no, no, no, and", Fault.LOOP),
+    ],
+)
+def test_best_of_and_the_gate_name_the_same_gravest_fault(text: str, fault: Fault) -> None:
+    assert gravest(said(text).faults) is fault
+    assert gravest(find_faults(Exchange(MIRA, text), AVOIDED)) is fault
 
 
 def test_a_contradiction_is_looked_for_where_the_lore_names_one() -> None:

@@ -1,0 +1,111 @@
+"""The faults a reply can have, in one order of gravity: for best-of, for the gate, for rewards.
+
+Each caller names the faults it looks for. Best-of leaves out what is a fault only as a habit: one
+short answer or one greeting may be right, a voice of nothing else is not, and that the gate counts.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from personas import checks
+from personas.persona import Fact, Persona
+from personas.unsafe import unsafe
+from personas.words import words
+
+TOO_SHORT_WORDS = 3  # fewer are too short
+
+
+class Fault(StrEnum):
+    """What can be wrong with a reply, from the gravest on.
+
+    First what cannot be taken back once it is said: a secret is told, a player is hurt. Then what
+    breaks the character and its lore. A reply without any of these is only a poor line: nothing
+    said is the worst of them, and a bad ending the least.
+    """
+
+    LEAK = "leak"
+    """Gives a secret away."""
+    UNSAFE = "unsafe"
+    """Says what no character may say."""
+    OUT_OF_CHARACTER = "out_of_character"
+    """Leaves the role or speaks for the player."""
+    RECITES = "recites"
+    """Quotes the persona's instructions."""
+    TABOO = "taboo"
+    """Breaks a taboo."""
+    CONTRADICTION = "contradiction"
+    """States what the lore rules out about the fact in question."""
+    EMPTY = "empty"
+    """Has no word."""
+    TOO_SHORT = "too_short"
+    """Has fewer than three words, or none."""
+    SAID_BEFORE = "said_before"
+    """The character said just this earlier in the conversation."""
+    LOOP = "loop"
+    """A fifth or more of its word trigrams were said before in it."""
+    NO_CONTENT = "no_content"
+    """Has no word of matter."""
+    PARROT = "parrot"
+    """Is the player's own line."""
+    TOO_MANY_SENTENCES = "too_many_sentences"
+    """Has more sentences than the persona's `max_sentences`."""
+    CUT_OFF = "cut_off"
+    """Ends in mid-sentence."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A reply and what it has to be seen beside."""
+
+    persona: Persona
+    reply: str
+    line: str = ""  # of the player
+    earlier: tuple[str, ...] = ()  # what the character said before in the conversation
+    fact: Fact | None = None  # what the line asks about, where that is known
+
+
+def find_faults(exchange: Exchange, among: Collection[Fault]) -> dict[Fault, bool]:
+    """Which of the faults looked for the reply has, gravest first."""
+    return {fault: _CHECKS[fault](exchange) for fault in Fault if fault in among}
+
+
+def gravest(found: Mapping[Fault, bool]) -> Fault | None:
+    """The gravest fault that was found; None when there is none."""
+    return next((fault for fault in Fault if found.get(fault)), None)
+
+
+def _contradicts(at: Exchange) -> bool:
+    return at.fact is not None and checks.contradicts(at.reply, at.fact)
+
+
+def _said_before(at: Exchange) -> bool:
+    said = words(at.reply)
+    return any(words(text) == said for text in at.earlier)
+
+
+_SENTENCE_END = re.compile(r"[.!?…]+(?=[\s\"'”’»*)]|$)")
+_GOOD_ENDING = re.compile(r"[.!?…—][\s\"'”’»*)]*$")
+
+
+def _too_many_sentences(at: Exchange) -> bool:
+    return len(_SENTENCE_END.findall(at.reply.strip())) > at.persona.voice.max_sentences
+
+
+_CHECKS: Mapping[Fault, Callable[[Exchange], bool]] = {
+    Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona)),
+    Fault.UNSAFE: lambda at: bool(unsafe(at.reply)),
+    Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply),
+    Fault.RECITES: lambda at: checks.recites_instructions(at.reply, at.persona),
+    Fault.TABOO: lambda at: bool(checks.broken_taboos(at.reply, at.persona)),
+    Fault.CONTRADICTION: _contradicts,
+    Fault.EMPTY: lambda at: checks.word_count(at.reply) == 0,
+    Fault.TOO_SHORT: lambda at: checks.word_count(at.reply) < TOO_SHORT_WORDS,
+    Fault.SAID_BEFORE: _said_before,
+    Fault.LOOP: lambda at: checks.loops(at.reply),
+    Fault.NO_CONTENT: lambda at: checks.says_nothing(at.reply, at.persona),
+    Fault.PARROT: lambda at: checks.parrots(at.reply, at.line),
+    Fault.TOO_MANY_SENTENCES: _too_many_sentences,
+    Fault.CUT_OFF: lambda at: _GOOD_ENDING.search(at.reply) is None,
+}
