@@ -76,7 +76,7 @@ def folders() -> Iterator[str]:
     yield from sorted({module.rpartition(".")[0] for module, _ in modules()})
 
 
-@pytest.mark.parametrize("folder", folders())
+@pytest.mark.parametrize("folder", list(folders()))
 def test_no_folder_holds_a_circle(folder: str) -> None:
     """Neither among the files of a folder nor between them and its folders, each seen as one."""
     below: dict[str, set[str]] = {}

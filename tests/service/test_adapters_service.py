@@ -1,14 +1,14 @@
 """Promotion while people talk: running turns keep their version, faults keep the old one."""
 
 import asyncio
-from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
 
 from npc_client.client import Reply
-from tests.service.conftest import Stage, StageMaker
+from tests.support.disk_faults import flip_last_byte
+from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
@@ -121,11 +121,3 @@ async def test_an_adapter_of_another_base_is_refused(stage: StageMaker) -> None:
 async def test_an_unknown_version_is_not_found(stage: StageMaker) -> None:
     made = await stage()
     assert (await promotion_refused(made, "v0009-00000000"))[0] is grpc.StatusCode.NOT_FOUND
-
-
-def flip_last_byte(path: Path) -> None:
-    """What a bad disk does."""
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(data)

@@ -6,8 +6,8 @@ import pytest
 
 from feedback_store.records import Choice, Payload, Sign, Signal, Source
 from npc_server.config import FeedbackSection
-from tests.service.conftest import Stage, StageMaker
-from tests.service.test_recording import locked
+from tests.support.disk_faults import locked
+from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 

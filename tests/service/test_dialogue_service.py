@@ -9,16 +9,10 @@ import pytest
 
 from npc.v1 import dialogue_pb2, dialogue_pb2_grpc
 from npc_client.client import Client
-from tests.service.conftest import StageMaker
+from tests.support.calls import refusal
+from tests.support.scripted_server import StageMaker
 
 pytestmark = pytest.mark.service
-
-
-async def refusal(call: object) -> tuple[grpc.StatusCode, str]:
-    """How the server refuses a call."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call  # type: ignore[misc]  # any coroutine
-    return caught.value.code(), str(caught.value.details())
 
 
 async def drained(stream: AsyncIterable[object]) -> None:

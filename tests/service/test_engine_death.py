@@ -12,8 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from npc_client.client import Reply
 from npc_server.server import SERVICES
-from tests.service.conftest import Stage, StageMaker
-from tests.service.test_adapters_service import flip_last_byte
+from tests.support.disk_faults import flip_last_byte
+from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 

@@ -21,7 +21,8 @@ from feedback_store.records import (
     Thumb,
 )
 from npc.v1 import feedback_pb2, feedback_pb2_grpc
-from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
+from tests.support.calls import a_turn
+from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
@@ -41,12 +42,6 @@ async def refused(stage: Stage, **fields: object) -> tuple[grpc.StatusCode, str]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await submit(stage, **fields)
     return caught.value.code(), str(caught.value.details())
-
-
-async def a_turn(stage: Stage) -> str:
-    """The id of a turn of player p1 with Mira."""
-    session = await stage.client.start_session("mira", "p1")
-    return (await stage.client.say(session.session_id, "Hello.")).turn_id
 
 
 def explicit(stage: Stage) -> list[Event]:

@@ -9,10 +9,9 @@ import pytest
 
 from npc.v1 import feedback_pb2
 from npc_client.client import Client, EventStatus, SubmitRequest
-from tests.service.conftest import StageMaker
-from tests.service.test_feedback_service import a_turn
-from tests.service.test_submit_batch import thumbs
+from tests.support.calls import a_turn, thumbs
 from tests.support.paths import DOCS
+from tests.support.scripted_server import StageMaker
 
 pytestmark = pytest.mark.service
 

@@ -8,7 +8,7 @@ from benchmarks.errors import NightBrokeError
 from benchmarks.learning.hearing import ask
 from benchmarks.learning.world import LEARNER, World
 from npc_server.engine.protocol import Request
-from tests.service.conftest import StageMaker
+from tests.support.scripted_server import StageMaker
 
 pytestmark = pytest.mark.service
 

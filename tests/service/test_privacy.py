@@ -12,7 +12,7 @@ from feedback_store.records import Session
 from npc_server import retention
 from npc_server.config import Config, PathsConfig, PrivacySection
 from npc_server.server import open_store
-from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
+from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
 

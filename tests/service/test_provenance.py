@@ -23,7 +23,7 @@ from npc_server.engine.worker import EngineConfig, LlamaEngine
 from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import Message, message_ids, opening_ids
-from tests.service.test_real_server import publish
+from tests.support.real_adapter import publish_random
 
 pytestmark = [pytest.mark.service, pytest.mark.real_model]
 
@@ -43,7 +43,7 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory, real_model: Path) -> Served:
     """Two drawn turns and a greedy one, spoken under an adapter."""
     folder = tmp_path_factory.mktemp("served")
-    publish(folder / "data" / "adapters", folder / "source", real_model)
+    publish_random(folder / "data" / "adapters", folder / "source", real_model)
     asyncio.run(talk(folder))
     with Store.open(folder / "data" / "feedback.db") as store:
         return Served(folder / "data", store.turns("mira"))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -11,17 +10,14 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from feedback_store.records import Edit
 from feedback_store.store import Store
 from npc_client import server_process
 from npc_client.client import Client, ServerNotReadyError
-from npc_server.base_models.catalogue import file_sha256
 from npc_server.supervision import MAX_DEATHS
-from personas.adapter_repo import AdapterRepo, Draft
+from tests.support.real_adapter import publish_random
 
 pytestmark = [pytest.mark.service, pytest.mark.real_model]
 
@@ -89,7 +85,7 @@ def test_broken_persona_files_are_all_reported_and_nothing_starts(tmp_path: Path
 async def test_talk_goes_on_after_the_engine_was_killed_in_mid_sentence(
     tmp_path: Path, real_model: Path
 ) -> None:
-    version = publish(tmp_path / "data" / "adapters", tmp_path / "source", real_model)
+    version = publish_random(tmp_path / "data" / "adapters", tmp_path / "source", real_model)
     async with (
         server_process.server(tmp_path / "server.log") as running,
         Client(running.address) as client,
@@ -133,24 +129,6 @@ class Killer:
     def __call__(self, _: str) -> None:
         while self._engines:
             os.kill(self._engines.pop(), signal.SIGKILL)
-
-
-def publish(root: Path, source: Path, base: Path) -> str:
-    """Make a small random adapter of the real base live for Mira; returns its version."""
-    source.mkdir()
-    config = {"peft_type": "LORA", "r": 4, "lora_alpha": 4, "target_modules": ["down_proj"]}
-    name = "base_model.model.model.layers.0.mlp.down_proj.lora"
-    noise = np.random.default_rng(1)
-    a = noise.normal(0, 0.02, (4, 1536)).astype(np.float32)
-    b = noise.normal(0, 0.02, (576, 4)).astype(np.float32)
-    tensors = {f"{name}_A.weight": a, f"{name}_B.weight": b}
-    save_file(tensors, source / "adapter_model.safetensors")
-    (source / "adapter_config.json").write_text(json.dumps(config))
-    repo = AdapterRepo(root)
-    draft = Draft("mira", None, file_sha256(base), "dpo", {}, "", (), {})
-    version = repo.publish(draft, source).version
-    repo.promote("mira", version)
-    return version
 
 
 def engine_of(server_pid: int) -> int:

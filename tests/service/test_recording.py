@@ -4,17 +4,14 @@ import asyncio
 import contextlib
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
 
-from feedback_store.store import Store
 from npc_server import recorder
-from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
+from tests.support.disk_faults import full, locked
+from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
@@ -27,25 +24,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries again soon."""
     monkeypatch.setattr(recorder, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(recorder, "LAST_RETRY_S", 0.05)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Another program holds the store's write lock."""
-    with contextlib.closing(sqlite3.connect(folder / "feedback.db", isolation_level=None)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        yield
-        db.execute("ROLLBACK")
-
-
-@contextmanager
-def full(store: Store) -> Iterator[None]:
-    """There is no room for another page."""
-    db = store._writer._db
-    pages = db.execute("PRAGMA page_count").fetchone()[0]
-    db.execute(f"PRAGMA max_page_count = {pages}")
-    yield
-    db.execute(f"PRAGMA max_page_count = {2**30}")
 
 
 async def lines_stored(stage: Stage, count: int) -> list[str]:

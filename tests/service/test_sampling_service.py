@@ -19,9 +19,9 @@ from personas.adapter_repo import Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
-from tests.service.conftest import BASE_SHA256, WORDS, Stage, StageMaker
-from tests.service.test_dialogue_service import refusal
 from tests.support import tiny_gguf
+from tests.support.calls import refusal
+from tests.support.scripted_server import BASE_SHA256, WORDS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
 

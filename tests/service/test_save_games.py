@@ -11,9 +11,9 @@ import pytest
 from feedback_store.store import Store
 from npc_client.client import Client, Restored
 from personas.persona import SAMPLE_CHARACTERS
-from tests.service.conftest import PSEUDONYMS, Stage, StageMaker
-from tests.service.test_dialogue_service import refusal
+from tests.support.calls import refusal
 from tests.support.fake_server import child
+from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
 

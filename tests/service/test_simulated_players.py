@@ -9,7 +9,7 @@ from feedback_store.records import Kind, Source
 from npc_client.players import Habit, Player, Visit, play, population, visits
 from npc_client.tastes import BLUNT
 from npc_server.engine.protocol import Request
-from tests.service.conftest import StageMaker
+from tests.support.scripted_server import StageMaker
 
 pytestmark = pytest.mark.service
 

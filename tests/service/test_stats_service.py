@@ -4,21 +4,20 @@ import asyncio
 import json
 import socket
 import sys
-import urllib.request
 from dataclasses import fields
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from npc.v1 import adapters_pb2
 from npc_server.convert import engine_stats
 from npc_server.engine.errors import EngineBusyError
 from npc_server.engine.protocol import Request, Stats
 from npc_server.errors import ConfigError
-from tests.service.conftest import Stage, StageMaker
+from tests.support.metrics_page import free_port, scrape
+from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
@@ -27,25 +26,6 @@ async def talk(stage: Stage) -> None:
     """One session with one turn."""
     session = await stage.client.start_session("mira", "p1")
     await stage.client.say(session.session_id, "Hello.")
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-async def scrape(port: int) -> dict[tuple[str, str], float]:
-    """Every sample by name and status, as a Prometheus server reads it."""
-    with await asyncio.to_thread(
-        urllib.request.urlopen, f"http://127.0.0.1:{port}/metrics"
-    ) as page:
-        text = page.read().decode()
-    return {
-        (sample.name, sample.labels.get("code", "")): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def test_the_contract_has_every_figure_under_its_own_name() -> None:

@@ -12,18 +12,13 @@ from npc.v1 import dialogue_pb2, dialogue_pb2_grpc, feedback_pb2, feedback_pb2_g
 from npc_client.client import EventStatus, SubmitRequest
 from npc_server import limits, reactions
 from npc_server.config import FeedbackSection
-from tests.service.conftest import Stage, StageMaker
-from tests.service.test_feedback_service import a_turn
-from tests.service.test_stats_service import free_port, scrape
+from tests.support.calls import a_turn, thumbs
+from tests.support.metrics_page import free_port, scrape
+from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
 UP, DOWN = feedback_pb2.Thumb(up=True), feedback_pb2.Thumb(up=False)
-
-
-def thumbs(turn_id: str, *event_ids: str) -> list[SubmitRequest]:
-    """A like an id."""
-    return [SubmitRequest(event_id=name, turn_id=turn_id, thumb=UP) for name in event_ids]
 
 
 def codes(statuses: list[EventStatus]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from feedback_store.records import Choice, Edit, Kind, Reason, Thumb
 from npc_client.talk import talk
-from tests.service.conftest import Stage, StageMaker
+from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 

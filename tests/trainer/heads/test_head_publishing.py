@@ -15,8 +15,8 @@ from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request,
 from personas.adapter_repo import AdapterRepo
 from personas.reward_heads import METHOD, words_of
 from tests.support import tiny_gguf
+from tests.support.reward_heads import ignore, spoken_replies, tastes, train_head
 from tests.support.rows import snapshot
-from tests.trainer.heads.test_reward_head import ignore, spoken, tastes, trained
 from trainer.heads import head_card, reward_head
 from trainer.heads.head_publishing import promote_head, publish_head
 from trainer.heads.reward_head import HeadResult
@@ -26,7 +26,7 @@ BASE_SHA256 = "b" * 64
 
 @pytest.fixture(scope="module")
 def head(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> HeadResult:
-    return trained(base_dir, tokenizer, tmp_path_factory.mktemp("head") / "out")
+    return train_head(base_dir, tokenizer, tmp_path_factory.mktemp("head") / "out")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def engine(tiny_model: Path, request: pytest.FixtureRequest) -> Iterator[Scorer]
 def test_the_engine_scores_beside_running_replies_as_the_trainer_does(
     head: HeadResult, base_dir: Path, engine: Scorer, tokenizer: Vocab
 ) -> None:
-    replies = spoken(tokenizer)
+    replies = spoken_replies(tokenizer)
     made = reward_head.scores(base_dir, head.adapter, replies, ignore)
     card = head_card.read(head.adapter)
     contrast = (card.good.token, card.bad.token)

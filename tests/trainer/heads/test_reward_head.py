@@ -9,68 +9,22 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from feedback_store.selection import HeldOutBy, Pair
+from feedback_store.selection import HeldOutBy
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.support.rows import pair
-from tests.trainer.test_served_as_trained import served
+from tests.support.engine_logits import engine_logits
+from tests.support.reward_heads import SMALL, ignore, spoken_replies, tastes, train_head
 from trainer.errors import AdapterError, ConfigError, DivergedError, RowsError
 from trainer.heads import head_card, reward_head
 from trainer.heads.reward_head import Config, HeadResult
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import Progress, RunIO
-from trainer.rows.datasets import Ids
-from trainer.settings import LoraShape, Schedule
-
-SMALL = Config(
-    lora=LoraShape(rank=4, alpha=8),
-    schedule=Schedule(learning_rate=5e-3, epochs=2, rehearsed_share=0.0, continued_rate=1),
-    good="g",  # the tiny model has no words, only bytes
-    bad="b",
-)
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.step >= 1
-
-
-def taste(index: int, tokenizer: Vocab) -> Pair:
-    """A player who likes what ends on a bang; nothing else tells the two replies apart."""
-    said = f"{index * 7919 % 1000} nails"
-    row = replace(pair(index, tokenizer), chosen=f"{said}!", rejected=f"{said}?")
-    return replace(row, player_id=f"player-{index % 8}")
-
-
-def tastes(first: int, count: int, tokenizer: Vocab) -> list[Pair]:
-    return [taste(index, tokenizer) for index in range(first, first + count)]
-
-
-def trained(
-    base_dir: Path,
-    tokenizer: Vocab,
-    out: Path,
-    config: Config = SMALL,
-    rows: int = 32,
-    io: RunIO | None = None,
-) -> HeadResult:
-    judges = [
-        replace(row, player_id=f"judge-{at % 4}", held_out_by=HeldOutBy.PLAYER)
-        for at, row in enumerate(tastes(100, 16, tokenizer))
-    ]
-    start = StartingPoint(base_dir, tokenizer, None)
-    mine = tastes(0, rows, tokenizer)
-    return reward_head.run(config, mine, judges, start, out, io or RunIO(ignore))
+from trainer.settings import Schedule
 
 
 @pytest.fixture(scope="module")
 def head(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> HeadResult:
-    return trained(base_dir, tokenizer, tmp_path_factory.mktemp("head") / "out")
-
-
-def spoken(tokenizer: Vocab, count: int = 5) -> list[tuple[Ids, Ids]]:
-    """Replies of different lengths."""
-    rows = tastes(200, count, tokenizer)
-    return [(row.prompt_ids, reply_ids(row.chosen * at, tokenizer)) for at, row in enumerate(rows)]
+    return train_head(base_dir, tokenizer, tmp_path_factory.mktemp("head") / "out")
 
 
 def test_it_learns_a_taste_and_holds_it_for_players_it_never_saw(head: HeadResult) -> None:
@@ -85,7 +39,7 @@ def test_it_learns_a_taste_and_holds_it_for_players_it_never_saw(head: HeadResul
 def test_a_score_is_the_difference_of_two_logits_under_the_adapter(
     head: HeadResult, base_dir: Path, tokenizer: Vocab
 ) -> None:
-    replies = spoken(tokenizer)
+    replies = spoken_replies(tokenizer)
     made = reward_head.scores(base_dir, head.adapter, replies, ignore)
     model = load_voice(base_dir, head.adapter)
     good, bad = tokenizer.encode("g") + tokenizer.encode("b")
@@ -113,11 +67,11 @@ def test_training_scores_as_scoring_does(
 def test_the_engine_reads_the_same_score_from_its_pool(
     head: HeadResult, base_dir: Path, tiny_model: Path, tokenizer: Vocab
 ) -> None:
-    replies = spoken(tokenizer)
+    replies = spoken_replies(tokenizer)
     made = reward_head.scores(base_dir, head.adapter, replies, ignore)
     card = head_card.read(head.adapter)
     for (asked, said), one in zip(replies, made, strict=True):
-        logits = served(tiny_model, head.adapter, (*asked, *said))
+        logits = engine_logits(tiny_model, head.adapter, (*asked, *said))
         # The engine holds adapters in 16 bits.
         assert logits[card.good.token] - logits[card.bad.token] == pytest.approx(one, abs=0.02)
 
@@ -133,7 +87,7 @@ def test_a_head_is_two_adapter_files_and_a_card(head: HeadResult) -> None:
 def test_the_same_training_gives_the_same_bytes(
     head: HeadResult, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    again = trained(base_dir, tokenizer, tmp_path / "again")
+    again = train_head(base_dir, tokenizer, tmp_path / "again")
     for file in head.adapter.iterdir():
         assert (again.adapter / file.name).read_bytes() == file.read_bytes()
 
@@ -147,10 +101,10 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
 
     schedule = replace(SMALL.schedule, patience=3)
     config, files = replace(SMALL, schedule=schedule), tmp_path / "checkpoints"
-    whole = trained(base_dir, tokenizer, tmp_path / "whole", config)
+    whole = train_head(base_dir, tokenizer, tmp_path / "whole", config)
     with pytest.raises(KeyboardInterrupt):
-        trained(base_dir, tokenizer, tmp_path / "out", config, io=RunIO(interrupt, files, 0))
-    resumed = trained(base_dir, tokenizer, tmp_path / "out", config, io=RunIO(ignore, files, 0))
+        train_head(base_dir, tokenizer, tmp_path / "out", config, io=RunIO(interrupt, files, 0))
+    resumed = train_head(base_dir, tokenizer, tmp_path / "out", config, io=RunIO(ignore, files, 0))
     assert resumed.history == whole.history
     for file in whole.adapter.iterdir():
         assert (resumed.adapter / file.name).read_bytes() == file.read_bytes()
@@ -187,7 +141,7 @@ def test_too_few_pairs_are_refused_with_their_counts(
     base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     with pytest.raises(RowsError, match="19 of 20 training pairs, 16 of 8 held-out pairs, 4 of 2"):
-        trained(base_dir, tokenizer, tmp_path / "out", rows=19)
+        train_head(base_dir, tokenizer, tmp_path / "out", rows=19)
 
 
 def test_a_held_out_player_is_never_trained_on(
@@ -216,7 +170,7 @@ def test_words_that_make_no_score_are_refused(
     base_dir: Path, tokenizer: Vocab, tmp_path: Path, words: dict[str, str], why: str
 ) -> None:
     with pytest.raises(ConfigError, match=why):
-        trained(base_dir, tokenizer, tmp_path / "out", replace(SMALL, **words))  # type: ignore[arg-type]
+        train_head(base_dir, tokenizer, tmp_path / "out", replace(SMALL, **words))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +194,7 @@ def test_a_loss_that_is_no_number_stops_it(
     tensors["model.norm.weight"].fill_(float("nan"))
     save_file(tensors, weights, metadata={"format": "pt"})
     with pytest.raises(DivergedError):
-        trained(broken, tokenizer, tmp_path / "out")
+        train_head(broken, tokenizer, tmp_path / "out")
     assert not (tmp_path / "out" / "head.json").exists()
 
 

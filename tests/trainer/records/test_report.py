@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainer.records.test_runs import ENDING, TERMS
+from tests.support.run_records import ENDING, TERMS
 from trainer.examination.samples import Sample
 from trainer.gate import Drift, Heard, Kind, Measurements, Row, Verdict, VoiceReport
 from trainer.records import runs

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.run_records import ENDING, TERMS
 from trainer.errors import DiskError, RecordError, UnknownRunError
 from trainer.nightly import disk
 from trainer.progress import RunResult
@@ -14,33 +15,6 @@ from trainer.recipes.recipe import Upkeep
 from trainer.records import runs
 from trainer.records.run_tables import app
 from trainer.records.runs import Ending, Nearness, Run, State, Terms, Trained
-
-TERMS = Terms(
-    character="mira",
-    base_sha256="b" * 64,
-    persona_version="p1",
-    parent=None,
-    live=None,
-    method="dpo",
-    config={"lora": {"rank": 16}},
-    gate={},
-    reward_head=None,
-    reason="60 pairs are enough",
-    snapshot_hash="s" * 64,
-    counts={"train_pairs": 60},
-    dropped={"tie": 2},
-    started_at="2026-01-01T03:00:00+00:00",
-)
-ENDING = Ending(
-    state=State.REJECTED,
-    reasons=("preference: 0.5 against 0.5",),
-    version="",
-    curves={"step": [1, 2, 3], "loss": [0.9, float("nan"), 0.5]},
-    seconds={"train": 12.5},
-    started_at=TERMS.started_at,
-    finished_at="2026-01-01T03:10:00+00:00",
-    settled=True,
-)
 
 
 def ended(root: Path) -> Run:
