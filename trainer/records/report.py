@@ -27,7 +27,7 @@ TITLES = {
 NOT_A_CURVE = "step"
 
 _PAGES = Environment(
-    loader=PackageLoader("trainer.nightly", "."), autoescape=select_autoescape(), trim_blocks=True
+    loader=PackageLoader("trainer.records", "."), autoescape=select_autoescape(), trim_blocks=True
 )
 
 
