@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.machine import CACHE
-from npc_server.base_models.base_choice import Shelf, try_all
+from npc_server.base_models.base_choice import ModelFiles, measure_all
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
 from npc_server.base_models.quantization import decide, perplexity_ratio, turn_ms
 
@@ -26,12 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--out", type=Path, default=RESULTS)
     flags = parser.parse_args(arguments)
-    found = measure(Shelf(CATALOGUE[DEFAULT_MODEL], flags.cache, os.cpu_count() or 1))
+    found = measure(ModelFiles(CATALOGUE[DEFAULT_MODEL], flags.cache, os.cpu_count() or 1))
     flags.out.mkdir(parents=True, exist_ok=True)
     (flags.out / "quantization.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
-def measure(shelf: Shelf) -> dict[str, object]:
+def measure(files: ModelFiles) -> dict[str, object]:
     """The trial, with what the rule makes of it."""
     doing: set[str] = set()
 
@@ -40,7 +40,7 @@ def measure(shelf: Shelf) -> dict[str, object]:
             doing.add(what)
             print(what, flush=True)
 
-    trial = try_all(shelf, report)
+    trial = measure_all(files, report)
     weighed = {
         one.quantization: {
             "turn_ms": turn_ms(one, trial.rule),
@@ -49,7 +49,7 @@ def measure(shelf: Shelf) -> dict[str, object]:
         for one in trial.candidates
     }
     chosen = decide(trial.candidates, trial.rule).quantization
-    return {"base": shelf.model.name, "chosen": chosen, "weighed": weighed, "trial": asdict(trial)}
+    return {"base": files.model.name, "chosen": chosen, "weighed": weighed, "trial": asdict(trial)}
 
 
 if __name__ == "__main__":

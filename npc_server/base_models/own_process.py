@@ -19,15 +19,15 @@ from npc_server.engine.openmp import short_spin
 Report = Callable[[str, int, int], None]
 
 _P = ParamSpec("_P")
-_T = TypeVar("_T")
+_ResultT = TypeVar("_ResultT")
 
 
 def run(
-    work: Callable[Concatenate[Report, _P], _T],
+    work: Callable[Concatenate[Report, _P], _ResultT],
     report: Report,
     *arguments: _P.args,
     **options: _P.kwargs,
-) -> _T:
+) -> _ResultT:
     """What `work(report, *arguments)` returns or raises, computed in a process of its own.
 
     `work` is a module's function; everything passed can be pickled. Raises ProcessDiedError.
@@ -39,7 +39,7 @@ def run(
         process.start()
     there.close()
     try:
-        return cast("_T", _answer(here, report))
+        return cast("_ResultT", _receive(here, report))
     except EOFError as error:
         process.join()
         raise ProcessDiedError(
@@ -50,7 +50,7 @@ def run(
         process.join()
 
 
-def _answer(pipe: Connection, report: Report) -> Any:
+def _receive(pipe: Connection, report: Report) -> Any:
     while True:
         match pipe.recv():
             case ("report", what, done, total):

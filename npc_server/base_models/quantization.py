@@ -32,7 +32,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Costs:
     """What one quantization costs."""
 
     quantization: Quantization
@@ -62,11 +62,11 @@ class Trial:
     cpu: str
     threads: int
     rule: Rule
-    candidates: tuple[Measured, ...]  # the original is one of them
+    candidates: tuple[Costs, ...]  # the original is one of them
 
 
 @dataclass(frozen=True)
-class ModelFile:
+class RecordedFile:
     """A file beside the record."""
 
     name: str
@@ -78,7 +78,7 @@ class Choice:
     """The record: which file serves, which are known, and the trial that decided."""
 
     chosen: Quantization
-    files: Mapping[Quantization, ModelFile]  # the original is one of them
+    files: Mapping[Quantization, RecordedFile]  # the original is one of them
     date: str  # ISO 8601, UTC
     cpu: str
     trial: Trial | None = None  # None = named by the operator
@@ -89,30 +89,30 @@ class Choice:
                 raise ValueError(f"no file is recorded for {needed}")
 
     @property
-    def file(self) -> ModelFile:
+    def file(self) -> RecordedFile:
         """The file that serves."""
         return self.files[self.chosen]
 
     @property
-    def original(self) -> ModelFile:
+    def original(self) -> RecordedFile:
         """The file that all others were made from."""
         return self.files[Quantization.ORIGINAL]
 
 
-def turn_ms(measured: Measured, rule: Rule) -> float:
+def turn_ms(measured: Costs, rule: Rule) -> float:
     """Machine time of a typical turn: its prompt, and its share of the steps it is in."""
     prompt_ms = rule.prompt_tokens / measured.prefill_tok_s.best * 1e3
     step_ms = measured.decode_ms[rule.sequences].best
     return prompt_ms + rule.reply_tokens * step_ms / rule.sequences
 
 
-def perplexity_ratio(measured: Measured, candidates: Sequence[Measured]) -> float:
+def perplexity_ratio(measured: Costs, candidates: Sequence[Costs]) -> float:
     """Perplexity relative to the original's."""
     original = next(c for c in candidates if c.quantization is Quantization.ORIGINAL)
     return measured.perplexity / original.perplexity
 
 
-def decide(candidates: Sequence[Measured], rule: Rule) -> Measured:
+def decide(candidates: Sequence[Costs], rule: Rule) -> Costs:
     """The fastest within the perplexity limit; of those as fast, the one of least perplexity.
 
     The original is always within it.

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_server.base_models.own_process import Report
-from npc_server.base_models.quantization import Measured, Quantization, Spread
+from npc_server.base_models.quantization import Costs, Quantization, Spread
 from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
 
 TEXT = Path(__file__).with_name("perplexity_text.txt")
@@ -47,9 +47,7 @@ class _Times:
     step_s: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in SEQUENCES})
 
 
-def measure(
-    report: Report, files: Mapping[Quantization, Path], threads: int
-) -> tuple[Measured, ...]:
+def measure(report: Report, files: Mapping[Quantization, Path], threads: int) -> tuple[Costs, ...]:
     """Figures of each file; the original must be among them. Raises ModelLoadError, DecodeError."""
     shape = ContextShape(_SPARE + 1, _WINDOW_TOKENS, _WINDOW_TOKENS, threads)
     with ExitStack() as stack:
@@ -61,13 +59,13 @@ def measure(
         quality = _quality(report, models, tokens)
         times = _times(report, models, tokens)
     return tuple(
-        _measured(name, path.stat().st_size, quality[name], times[name])
+        _costs(name, path.stat().st_size, quality[name], times[name])
         for name, path in files.items()
     )
 
 
-def _measured(name: Quantization, size: int, quality: _Quality, times: _Times) -> Measured:
-    return Measured(
+def _costs(name: Quantization, size: int, quality: _Quality, times: _Times) -> Costs:
+    return Costs(
         quantization=name,
         file_bytes=size,
         prefill_tok_s=_spread([_PREFILL_TOKENS / s for s in times.prefill_s], max),

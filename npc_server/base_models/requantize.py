@@ -38,7 +38,7 @@ Importance = Mapping[str, npt.NDArray[np.float32]]  # by weight, for each of its
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TensorTypes:
     """How to store the weights: a type for all, and others for names that match, first match."""
 
     type: str
@@ -49,10 +49,10 @@ class Recipe:
 _EMBEDDINGS = (r"(token_embd|^output)\.weight", "Q8_0")
 _LAST_LAYER = "LAST"  # stands for its number
 
-RECIPES: Mapping[Quantization, Recipe] = MappingProxyType(
+TENSOR_TYPES: Mapping[Quantization, TensorTypes] = MappingProxyType(
     {
-        Quantization.Q8_0: Recipe("Q8_0"),
-        Quantization.Q4_MIX: Recipe(
+        Quantization.Q8_0: TensorTypes("Q8_0"),
+        Quantization.Q4_MIX: TensorTypes(
             "Q4_0",
             (
                 _EMBEDDINGS,
@@ -61,8 +61,8 @@ RECIPES: Mapping[Quantization, Recipe] = MappingProxyType(
                 (r"ffn_down\.", "Q4_K"),
             ),
         ),
-        Quantization.IQ4_NL: Recipe("IQ4_NL", (_EMBEDDINGS,)),
-        Quantization.Q4_0: Recipe("Q4_0", (_EMBEDDINGS,)),
+        Quantization.IQ4_NL: TensorTypes("IQ4_NL", (_EMBEDDINGS,)),
+        Quantization.Q4_0: TensorTypes("Q4_0", (_EMBEDDINGS,)),
     }
 )
 
@@ -79,9 +79,9 @@ def requantize(
     lc.llama_log_set(log.callback, ctypes.c_void_p(0))
     for quantization, target in targets.items():
         log.making = f"making {quantization}"
-        order = _Order(RECIPES[quantization], importance, threads)
+        quantizing = _Parameters(TENSOR_TYPES[quantization], importance, threads)
         status = lc.llama_model_quantize(
-            str(original).encode(), str(target).encode(), ctypes.byref(order.params)
+            str(original).encode(), str(target).encode(), ctypes.byref(quantizing.params)
         )
         if status != 0:
             raise RequantizeError(
@@ -147,16 +147,16 @@ class _Gathering:
         )
 
 
-class _Order:
+class _Parameters:
     """The quantizer's parameters, and all memory that they point to."""
 
-    def __init__(self, recipe: Recipe, importance: Importance, threads: int) -> None:
-        self._exceptions = _overrides(recipe, importance)
+    def __init__(self, types: TensorTypes, importance: Importance, threads: int) -> None:
+        self._exceptions = _overrides(types, importance)
         self._importance = _importance_data(importance)
         params = lc.llama_model_quantize_default_params()
-        params.ftype = getattr(lc, f"LLAMA_FTYPE_MOSTLY_{recipe.type}")
+        params.ftype = getattr(lc, f"LLAMA_FTYPE_MOSTLY_{types.type}")
         params.allow_requantize = True
-        params.pure = True  # the recipe alone decides, not the library's mixture for its type
+        params.pure = True  # these types alone decide, not the library's mixture for its type
         params.nthread = threads
         params.tt_overrides = ctypes.cast(
             self._exceptions, ctypes.POINTER(lc.llama_model_tensor_override)
@@ -165,11 +165,11 @@ class _Order:
         self.params = params
 
 
-def _overrides(recipe: Recipe, importance: Importance) -> Any:
+def _overrides(types: TensorTypes, importance: Importance) -> Any:
     layers = [int(name.split(".")[1]) for name in importance]
     last = str(max(layers, default=0))
-    table = (lc.llama_model_tensor_override * (len(recipe.exceptions) + 1))()  # ends with null
-    for entry, (pattern, type_name) in zip(table, recipe.exceptions, strict=False):
+    table = (lc.llama_model_tensor_override * (len(types.exceptions) + 1))()  # ends with null
+    for entry, (pattern, type_name) in zip(table, types.exceptions, strict=False):
         entry.pattern = pattern.replace(_LAST_LAYER, last).encode()
         entry.type = getattr(lc, f"GGML_TYPE_{type_name}")
     return table

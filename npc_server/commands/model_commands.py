@@ -40,22 +40,22 @@ def pull(
     from npc_server.base_models import base_choice
 
     config = config_of(config_file)
-    shelf = base_choice.Shelf(
+    files = base_choice.ModelFiles(
         _catalogue_model(name),
         config.paths.cache,
         config.engine.threads or os.cpu_count() or 1,
     )
     with work_progress() as report:
         if quantize is None:
-            base_choice.keep(shelf, report)
+            base_choice.ensure_chosen(files, report)
         elif quantize == AUTO:
-            base_choice.take_best(shelf, report)
+            base_choice.choose_best(files, report)
         else:
-            base_choice.take(shelf, Quantization(quantize), report)
-    choice = catalogue.read_choice(shelf.model, shelf.cache_dir)
+            base_choice.choose(files, Quantization(quantize), report)
+    choice = catalogue.read_choice(files.model, files.cache_dir)
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))
-    console.print(f"{name} is at {catalogue.resolve(name, shelf.cache_dir)}", soft_wrap=True)
+    console.print(f"{name} is at {catalogue.resolve(name, files.cache_dir)}", soft_wrap=True)
 
 
 def _catalogue_model(name: str) -> catalogue.CatalogueModel:

