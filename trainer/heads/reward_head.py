@@ -11,7 +11,7 @@ rows of the vocabulary that the base has anyway. Only an adapter is trained, unt
 tells which of two replies players prefer (Bradley and Terry 1952; the loss is -log sigmoid of
 chosen minus rejected). So a head is two adapter files like any voice's, and `head.json`, which
 names the words. Whatever runs an adapter and reads two logits can score with it: the engine can
-hold it in its pool beside the voices, and needs no tensor that llama.cpp does not know.
+hold it in a slot beside the voices, and needs no tensor that llama.cpp does not know.
 
 Scores are in nats and drawn towards zero (Eisenstein 2023); only those of one prompt compare. A
 head is worth what it gets right on players it never saw: that is measured here and kept with it.

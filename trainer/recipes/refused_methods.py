@@ -1,10 +1,10 @@
 """Ways of adapting a model that are offered elsewhere and cannot be served here, with the reason.
 
-The server keeps all characters in one pool of LoRA adapters, so that eight of them cost one step.
-Whatever is not a pair of small matrices beside a weight has no place in it. Pure.
+The server keeps each running character's LoRA adapter in a slot, so that eight of them share one
+step. A slot holds pairs of small matrices beside weights, and nothing else. Pure.
 """
 
-_NOT_A_LORA = "the server's pool holds LoRA adapters only, so it could be trained but not served"
+_NOT_A_LORA = "the server's slots hold LoRA adapters only, so it could be trained but not served"
 _REASONS = {
     "prefix_tuning": f"prefix tuning puts learned keys and values before the prompt; {_NOT_A_LORA}",
     "prompt_tuning": f"prompt tuning puts learned embeddings before the prompt; {_NOT_A_LORA}",

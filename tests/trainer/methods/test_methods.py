@@ -85,7 +85,7 @@ def test_experimental_methods_are_those_that_trl_calls_so() -> None:
 def test_what_the_server_cannot_hold_is_refused_with_the_reason(name: str) -> None:
     reason = refused_method(name)
     assert reason is not None
-    assert "the server's pool holds LoRA adapters only" in reason
+    assert "the server's slots hold LoRA adapters only" in reason
 
 
 @pytest.mark.parametrize("name", [*Method, "no such method"])
