@@ -25,7 +25,7 @@ from trainer.rows import readiness
 from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
 
 if TYPE_CHECKING:
-    from trainer.nightly.retrain import Outcome
+    from trainer.nightly.retrain import NightResult
 
 _SIDES = tuple(  # of a snapshot
     f"{side}_{rows}"
@@ -119,25 +119,25 @@ def _retrain(order: Order, console: Console, brake: Brake) -> dict[str, Any]:
             brake.check()
             show(stage, progress)
 
-        outcome = retrain.run(order.job, how, order.promote, tell)
-    if outcome.verdict is not None:
-        console.print(gate_table(outcome.verdict))
-    return _report(order.job.character, outcome)
+        result = retrain.run(order.job, how, order.promote, tell)
+    if result.verdict is not None:
+        console.print(gate_table(result.verdict))
+    return _report(order.job.character, result)
 
 
-def _report(character: str, outcome: Outcome) -> dict[str, Any]:
+def _report(character: str, result: NightResult) -> dict[str, Any]:
     report: dict[str, Any] = {
         "character": character,
-        "state": outcome.state.value,
-        "reason": outcome.reason,
-        "version": outcome.version,
+        "state": result.state.value,
+        "reason": result.reason,
+        "version": result.version,
     }
-    if outcome.run is not None:
-        report |= {"run": outcome.run.number, "report": str(outcome.run.report)}
-    if outcome.trained is not None:
-        report |= {"steps": outcome.trained.steps, "train_s": round(outcome.trained.train_s, 1)}
-    if outcome.verdict is not None:
-        report["gate"] = [asdict(row) for row in outcome.verdict.rows]
+    if result.run is not None:
+        report |= {"run": result.run.number, "report": str(result.run.report)}
+    if result.trained is not None:
+        report |= {"steps": result.trained.steps, "train_s": round(result.trained.train_s, 1)}
+    if result.verdict is not None:
+        report["gate"] = [asdict(row) for row in result.verdict.rows]
     return report
 
 

@@ -22,7 +22,7 @@ from trainer.records.runs import Run, Terms
 
 async def hear_refused(here: World, ground: Ground, run_number: int) -> Heard | None:
     """What the candidate of a run says; None when the run left none. Raises BenchmarkError."""
-    run = runs.numbered(here.data / "runs", run_number)
+    run = runs.by_number(here.data / "runs", run_number)
     if not run.candidate.is_dir():
         return None
     with tempfile.TemporaryDirectory(dir=ground.scratch) as folder:

@@ -75,7 +75,7 @@ def night(job: Job, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Pope
     monkeypatch.setenv("NPC_TRAINING_EPOCHS", "50")
     line = [sys.executable, "-m", "npc_server.commands.main", "nightly", "--json"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
-        assert within(60, lambda: bool(runs.begun(job.runs, "bo")))
+        assert within(60, lambda: bool(runs.every_begun(job.runs, "bo")))
         assert being_trained(job)
         yield process
         process.kill()  # where the test failed; its training ends with it
@@ -90,7 +90,7 @@ def test_a_night_that_is_stopped_ends_its_training_too(
     assert night.returncode == 1
     assert [row["state"] for row in json.loads(printed)] == ["unfinished"]
     assert not being_trained(job)
-    (run,) = runs.unfinished(job.runs, "bo")
+    (run,) = runs.every_unfinished(job.runs, "bo")
     assert run.count_attempt() == 1  # the one that was stopped does not count
 
 
@@ -100,7 +100,7 @@ def test_a_night_that_is_killed_leaves_no_training_behind(
 ) -> None:
     night.kill()
     assert within(30, lambda: not being_trained(job))
-    assert len(runs.unfinished(job.runs, "bo")) == 1
+    assert len(runs.every_unfinished(job.runs, "bo")) == 1
 
 
 @pytest.mark.slow
@@ -111,10 +111,10 @@ def test_ctrl_c_in_a_terminal_leaves_a_run_that_goes_on(
     monkeypatch.setenv("NPC_TRAINING_EPOCHS", "50")
     line = [sys.executable, "-m", "npc_server.commands.main", "train", "bo", *options]
     with subprocess.Popen(line, start_new_session=True) as training:
-        assert within(60, lambda: bool(runs.begun(job.runs, "bo")))
+        assert within(60, lambda: bool(runs.every_begun(job.runs, "bo")))
         os.killpg(training.pid, signal.SIGINT)  # as a terminal does: all of the group
         assert training.wait(30) == 130
-    (run,) = runs.unfinished(job.runs, "bo")
+    (run,) = runs.every_unfinished(job.runs, "bo")
     assert run.count_attempt() == 1
 
 

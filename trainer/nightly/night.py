@@ -21,8 +21,8 @@ from trainer.errors import RecordError
 from trainer.gate import Verdict
 from trainer.nightly import disk, endings, lineage, resuming, stages
 from trainer.nightly.job import Job, read_snapshot
-from trainer.nightly.resuming import Past, Today
-from trainer.nightly.stages import Material
+from trainer.nightly.resuming import CurrentInputs, EndedRun
+from trainer.nightly.stages import RunContext
 from trainer.progress import Tell
 from trainer.recipes.recipe import Recipe
 from trainer.records import runs
@@ -52,16 +52,16 @@ class Night:
     base_sha256: str
     tell: Tell
 
-    def continued(self) -> Material | None:
+    def resume(self) -> RunContext | None:
         """The unfinished run, unless it may not go on: then it is ended as abandoned."""
-        going_on: Material | None = None
-        for unfinished in runs.unfinished(self.job.runs, self.job.character):
+        going_on: RunContext | None = None
+        for unfinished in runs.every_unfinished(self.job.runs, self.job.character):
             if going_on is not None:
                 self._abandon(going_on.run, "a newer run was begun")
-            going_on = self._resumed(unfinished)
+            going_on = self._resume(unfinished)
         return going_on
 
-    def begun(self) -> Material | readiness.Wait:
+    def begin(self) -> RunContext | readiness.Wait:
         """A fresh run; Wait when there is nothing new to train on, or too little.
 
         Raises DiskError and whatever the store, the adapter repo and the disk refuse.
@@ -73,12 +73,12 @@ class Night:
         if isinstance(plan, readiness.Wait):
             return plan
         terms = self._terms(today, plan)
-        settled = resuming.settled_by(terms, self._past())
+        settled = resuming.settled_by(terms, self._ended_runs())
         if settled is not None:
             return readiness.Wait(f"nothing new since run {settled}", ())
-        return self._material(self._new_run(today.snapshot, terms), terms, today.snapshot)
+        return self._context(self._new_run(today.snapshot, terms), terms, today.snapshot)
 
-    def _resumed(self, unfinished: Run) -> Material | None:
+    def _resume(self, unfinished: Run) -> RunContext | None:
         try:
             terms, snapshot = unfinished.read(Terms), thaw(unfinished.snapshot)
         except FileNotFoundError:
@@ -87,13 +87,13 @@ class Night:
         except (RecordError, StoreCorruptError) as error:
             self._abandon(unfinished, str(error))
             return None
-        why_not = resuming.change(terms, self._today)
+        why_not = resuming.change(terms, self._current)
         if why_not is None and not still_stored(self.job.store, snapshot):
             why_not = DELETED
         if why_not is not None:
             self._abandon(unfinished, why_not)
             return None
-        return self._material(unfinished, terms, snapshot)
+        return self._context(unfinished, terms, snapshot)
 
     def _abandon(self, unfinished: Run, reason: str) -> None:
         endings.abandon(unfinished, reason, stages.version_of(self.job, unfinished))
@@ -106,9 +106,9 @@ class Night:
         run.write(terms)
         return run
 
-    def _material(self, run: Run, terms: Terms, snapshot: Snapshot) -> Material:
+    def _context(self, run: Run, terms: Terms, snapshot: Snapshot) -> RunContext:
         config = self.recipe.configs[Method(terms.method)]
-        return Material(
+        return RunContext(
             job=self.job,
             run=run,
             terms=terms,
@@ -123,7 +123,7 @@ class Night:
     def _terms(self, rows: Rerendered, plan: readiness.Plan) -> Terms:
         live = AdapterRepo(self.job.adapters).aliases(self.job.character).live
         incumbent = lineage.incumbent_of(self.job, live, self.base_sha256)
-        ended = incumbent is not None and resuming.line_has_ended(incumbent, self._past())
+        ended = incumbent is not None and resuming.line_has_ended(incumbent, self._ended_runs())
         return Terms(
             character=self.job.character,
             base_sha256=self.base_sha256,
@@ -132,9 +132,9 @@ class Night:
             incumbent=incumbent,
             live=live,
             method=plan.method.value,
-            config=self._today.configs[plan.method.value],
-            gate=self._today.gate,
-            reward_head=self._today.reward_head,
+            config=self._current.configs[plan.method.value],
+            gate=self._current.gate,
+            reward_head=self._current.reward_head,
             reason=f"{plan.reason}; {STARTS_OVER}" if ended else plan.reason,
             snapshot_hash=rows.snapshot.hash,
             counts=_counts(rows),
@@ -143,9 +143,9 @@ class Night:
         )
 
     @cached_property
-    def _today(self) -> Today:
+    def _current(self) -> CurrentInputs:
         recipe = self.recipe
-        return Today(
+        return CurrentInputs(
             self.base_sha256,
             self.persona.version,
             recipe.method.value if recipe.method else None,
@@ -154,17 +154,17 @@ class Night:
             recorded(recipe.reward_head) if recipe.reward_head else None,
         )
 
-    def _past(self) -> Iterator[Past]:
-        for run in runs.begun(self.job.runs, self.job.character):
+    def _ended_runs(self) -> Iterator[EndedRun]:
+        for run in runs.every_begun(self.job.runs, self.job.character):
             try:
-                past = _past_of(run)
+                ended = _read_ended(run)
             except RecordError:  # of another release, or damaged: no reason not to train
                 continue
-            if past is not None:
-                yield past
+            if ended is not None:
+                yield ended
 
 
-def _past_of(run: Run) -> Past | None:
+def _read_ended(run: Run) -> EndedRun | None:
     """None while it has not ended. Raises RecordError."""
     ending, verdict, trained = run.find(Ending), run.find(Verdict), run.find(Trained)
     if ending is None:
@@ -172,7 +172,7 @@ def _past_of(run: Run) -> Past | None:
     failed = [row.name for row in verdict.rows if not row.passed] if verdict else []
     nearness = trained.nearness if trained else None
     scaled_back = nearness is not None and nearness.scale < 1
-    return Past(run.number, run.read(Terms), ending, frozenset(failed), scaled_back)
+    return EndedRun(run.number, run.read(Terms), ending, frozenset(failed), scaled_back)
 
 
 def _counts(rows: Rerendered) -> dict[str, int]:

@@ -18,8 +18,8 @@ from trainer.records.runs import Ending, Terms
 
 
 @dataclass(frozen=True)
-class Today:
-    """What training the character would be based on now."""
+class CurrentInputs:
+    """What a run that began now would be based on."""
 
     base_sha256: str
     persona_version: str
@@ -30,7 +30,7 @@ class Today:
 
 
 @dataclass(frozen=True)
-class Past:
+class EndedRun:
     """A run that ended."""
 
     number: int
@@ -40,42 +40,42 @@ class Past:
     scaled_back: bool = False  # its training led too far from the base
 
 
-def change(terms: Terms, today: Today) -> str | None:
+def change(terms: Terms, current: CurrentInputs) -> str | None:
     """What changed since the run began, so that it cannot go on; None = nothing."""
-    if terms.persona_version != today.persona_version:
-        return f"the persona was edited since ({terms.persona_version}, {today.persona_version})"
-    if terms.base_sha256 != today.base_sha256:
-        return f"the base changed since ({terms.base_sha256[:12]}, {today.base_sha256[:12]})"
-    if today.method not in (None, terms.method):
-        return f"the method changed since ({terms.method}, {today.method})"
+    if terms.persona_version != current.persona_version:
+        return f"the persona was edited since ({terms.persona_version}, {current.persona_version})"
+    if terms.base_sha256 != current.base_sha256:
+        return f"the base changed since ({terms.base_sha256[:12]}, {current.base_sha256[:12]})"
+    if current.method not in (None, terms.method):
+        return f"the method changed since ({terms.method}, {current.method})"
     began_with = (terms.config, terms.gate, terms.reward_head)
-    if began_with != (today.configs.get(terms.method), today.gate, today.reward_head):
+    if began_with != (current.configs.get(terms.method), current.gate, current.reward_head):
         return "settings changed since"
     return None
 
 
-def settled_by(terms: Terms, past: Iterable[Past]) -> int | None:
-    """The number of the last run on this base, when it settled these very terms; None otherwise.
+def settled_by(terms: Terms, ended_runs: Iterable[EndedRun]) -> int | None:
+    """The number of the last settled run on this base if it had these terms; None otherwise.
 
-    Another parent alone is nothing new: the rows have been learned from.
+    Terms that differ by their parent alone count as the same: the rows have been learned from.
     """
-    of_base = [one for one in past if one.terms.base_sha256 == terms.base_sha256]
+    of_base = [one for one in ended_runs if one.terms.base_sha256 == terms.base_sha256]
     settled = [one for one in of_base if one.ending.settled]
     if settled and _question(settled[-1].terms) == _question(terms):
         return settled[-1].number
     return None
 
 
-def line_has_ended(version: str, past: Iterable[Past]) -> bool:
-    """Whether going on from a version would lead nowhere, as its distance from the base tells.
+def line_has_ended(version: str, ended_runs: Iterable[EndedRun]) -> bool:
+    """Whether training on from a version is useless because it is too far from the base.
 
     Each night adds to that distance. A version that was scaled back is as far as it may be, so
-    whatever is added to it is taken from it again; and going on may have been refused already.
+    what is added to it is taken from it again. Or the gate refused a run from it for distance.
     """
     return any(
         (one.ending.version == version and one.scaled_back)
         or (one.terms.parent == version and one.failed_rules & FROM_THE_BASE and one.ending.settled)
-        for one in past
+        for one in ended_runs
     )
 
 

@@ -20,8 +20,7 @@ from trainer import gate
 from trainer.errors import ConfigError, DivergedError, RecordError, RowsError
 from trainer.examination.examiner import Subject, examine
 from trainer.examination.nameless import without_names
-from trainer.heads import head_card, reward_head
-from trainer.heads.head_publishing import promote_head, publish_head
+from trainer.heads import head_card, head_publishing, reward_head
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.methods.teachings import TEACHINGS, MethodConfig
@@ -34,8 +33,8 @@ from trainer.settings import Method
 
 
 @dataclass(frozen=True)
-class Material:
-    """What the stages of a run work with."""
+class RunContext:
+    """What every stage of a run works with."""
 
     job: Job
     run: Run
@@ -53,8 +52,8 @@ class Material:
         return Method(self.terms.method)
 
 
-def trained(work: Material, lineage: Callable[[], Lineage]) -> Trained:
-    """The candidate, with its bytes as they were when training ended."""
+def ensure_trained(work: RunContext, lineage: Callable[[], Lineage]) -> Trained:
+    """Train the candidate unless its record is there and its bytes are those that were recorded."""
     found = work.run.find(Trained)
     if found is not None and _bytes_of(work.run.candidate) == found.content_hash:
         return found
@@ -72,8 +71,8 @@ def trained(work: Material, lineage: Callable[[], Lineage]) -> Trained:
     return finding
 
 
-def headed(work: Material, lineage: Callable[[], Lineage]) -> Headed | None:
-    """A reward head for the examination, if there is enough to train one; None = switched off."""
+def ensure_head(work: RunContext, lineage: Callable[[], Lineage]) -> Headed | None:
+    """Train the reward head that the examination asks, unless that is done. None = switched off."""
     if work.head is None:
         return None
     found = work.run.find(Headed)
@@ -93,8 +92,8 @@ def headed(work: Material, lineage: Callable[[], Lineage]) -> Headed | None:
     return finding
 
 
-def _train_head(config: reward_head.Config, work: Material, start: StartingPoint) -> str:
-    """Train the head; returns why there is none, "" = there is one."""
+def _train_head(config: reward_head.Config, work: RunContext, start: StartingPoint) -> str:
+    """Train the head. Return why there is none, or "" when there is one."""
     rows, judges = work.snapshot.train_pairs, work.snapshot.held_out_pairs
     io = RunIO(_stage(work.tell, "train the reward head"), work.run.checkpoints)
     try:
@@ -104,10 +103,10 @@ def _train_head(config: reward_head.Config, work: Material, start: StartingPoint
     return ""
 
 
-def measured(
-    work: Material, lineage: Callable[[], Lineage], head: Headed | None = None
+def ensure_measured(
+    work: RunContext, lineage: Callable[[], Lineage], head: Headed | None = None
 ) -> Measured:
-    """What the gate judges by."""
+    """Measure what the gate judges by, unless that is done."""
     found = work.run.find(Measured)
     if found is not None:
         return found
@@ -131,37 +130,41 @@ def measured(
     return finding
 
 
-def judged(work: Material, measurements: gate.Measurements) -> gate.Verdict:
-    """The gate's answer; the same for the same numbers."""
+def judge_and_record(work: RunContext, measurements: gate.Measurements) -> gate.Verdict:
+    """Judge and record the verdict: the same for the same numbers, so it may be repeated."""
     verdict = gate.judge(measurements, work.limits)
     work.run.write(verdict)
     return verdict
 
 
-def published(
-    work: Material, candidate: Trained, verdict: gate.Verdict, head: Headed | None = None
+def ensure_published(
+    work: RunContext, candidate: Trained, verdict: gate.Verdict, head: Headed | None = None
 ) -> str:
-    """The version that the candidate is."""
-    version = published_as(work.job, work.terms, candidate) or _publish(work, verdict, head)
+    """Publish the candidate unless a version has its bytes; return the version."""
+    version = find_version(work.job, work.terms, candidate) or _publish(work, verdict, head)
     work.run.write(Published(version))
     return version
 
 
-def head_kept(
-    work: Material, lineage: Callable[[], Lineage], head: Headed | None, live: bool
+def publish_head(
+    work: RunContext, lineage: Callable[[], Lineage], head: Headed | None, live: bool
 ) -> None:
-    """Publish the head, whatever became of the voice, and let the better one be `live`."""
+    """Publish the head, whatever became of the voice; if `live`, the better head is promoted."""
     if head is None or head.card is None:
         return
     heads, character, rows = work.job.heads, work.job.character, work.snapshot
-    version = publish_head(heads, character, work.run.head, work.terms.base_sha256, rows)
+    version = head_publishing.publish_head(
+        heads, character, work.run.head, work.terms.base_sha256, rows
+    )
     if version and live:
         origin, judges = lineage(), rows.held_out_pairs
-        promote_head(heads, character, version, origin.base_dir, origin.vocab, judges)
+        head_publishing.promote_head(
+            heads, character, version, origin.base_dir, origin.vocab, judges
+        )
 
 
-def published_as(job: Job, terms: Terms, candidate: Trained) -> str | None:
-    """The version with the candidate's bytes, parent and rows, if there is one."""
+def find_version(job: Job, terms: Terms, candidate: Trained) -> str | None:
+    """Find the version with the candidate's bytes, parent and rows; None when there is none."""
     for manifest in AdapterRepo(job.adapters).versions(job.character):
         known = (manifest.content_hash, manifest.parent, manifest.snapshot_hash)
         if known == (candidate.content_hash, terms.parent, terms.snapshot_hash):
@@ -170,15 +173,15 @@ def published_as(job: Job, terms: Terms, candidate: Trained) -> str | None:
 
 
 def version_of(job: Job, run: Run) -> str:
-    """The version that a run published, recorded or not; "" = none."""
+    """Find the version that a run published, whether it was recorded or not; "" = none."""
     try:
         terms, candidate = run.find(Terms), run.find(Trained)
     except RecordError:
         return ""
-    return published_as(job, terms, candidate) or "" if terms and candidate else ""
+    return find_version(job, terms, candidate) or "" if terms and candidate else ""
 
 
-def _publish(work: Material, verdict: gate.Verdict, head: Headed | None) -> str:
+def _publish(work: RunContext, verdict: gate.Verdict, head: Headed | None) -> str:
     rows: list[JSON] = [asdict(row) for row in verdict.rows]
     accuracy = head.card.held_out_accuracy if head and head.card else None
     draft = Draft(

@@ -54,7 +54,7 @@ def list_runs(root: Root, character: str = "", as_json: AsJson = False) -> None:
 def show(number: int, root: Root, as_json: AsJson = False) -> None:
     """One run."""
     try:
-        run = runs.numbered(root, number)
+        run = runs.by_number(root, number)
     except UnknownRunError as error:
         Console(stderr=True).print(str(error), markup=False, highlight=False)
         raise typer.Exit(MISSING) from error

@@ -263,7 +263,7 @@ def every(root: Path, character: str | None = None) -> list[Run]:
     return sorted(of_character, key=lambda run: run.number)
 
 
-def numbered(root: Path, number: int) -> Run:
+def by_number(root: Path, number: int) -> Run:
     """One run. Raises UnknownRunError."""
     for run in every(root):
         if run.number == number:
@@ -271,14 +271,14 @@ def numbered(root: Path, number: int) -> Run:
     raise UnknownRunError(f"no run {number} in {root}; `npc runs` lists them")
 
 
-def begun(root: Path, character: str) -> list[Run]:
+def every_begun(root: Path, character: str) -> list[Run]:
     """A character's runs that began, oldest first."""
     return [run for run in every(root, character) if (run.folder / _FILES[Terms]).is_file()]
 
 
-def unfinished(root: Path, character: str) -> list[Run]:
+def every_unfinished(root: Path, character: str) -> list[Run]:
     """A character's runs that began and did not end, oldest first."""
-    return [run for run in begun(root, character) if not has_ended(run)]
+    return [run for run in every_begun(root, character) if not has_ended(run)]
 
 
 def has_ended(run: Run) -> bool:
@@ -291,7 +291,7 @@ def sweep(root: Path, character: str) -> None:
 
     Whoever calls it holds the character's claim, so nobody writes to these folders.
     """
-    living = {run.number for run in begun(root, character)}
+    living = {run.number for run in every_begun(root, character)}
     for run in every(root, character):
         if run.number not in living:
             shutil.rmtree(run.folder, ignore_errors=True)
@@ -317,8 +317,8 @@ def now() -> str:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """A disk that refuses becomes a RecordError that says what was being written."""
+def name_disk_errors(what: str) -> Iterator[None]:
+    """Raise a RecordError that names `what` was being written when the disk refuses."""
     try:
         yield
     except OSError as error:

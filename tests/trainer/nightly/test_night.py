@@ -32,7 +32,7 @@ from trainer.gate.drift import DIVERGENCE, PERPLEXITY
 from trainer.nightly import endings, retrain, stages
 from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
-from trainer.nightly.stages import Material
+from trainer.nightly.stages import RunContext
 from trainer.progress import RunIO, RunResult, StepMetrics
 from trainer.records import runs
 from trainer.records.runs import Ending, Nearness, State, Terms, Trained
@@ -63,10 +63,10 @@ def night(job: Job) -> Night:
     return Night(job, recipe(), persona, file_sha256(job.base), ignore)
 
 
-def begun(job: Job) -> Material:
+def begun(job: Job) -> RunContext:
     """A run that was killed before it trained."""
-    work = night(job).begun()
-    assert isinstance(work, Material)
+    work = night(job).begin()
+    assert isinstance(work, RunContext)
     return work
 
 
@@ -123,7 +123,7 @@ def test_a_night_killed_at_every_stage_ends_as_an_unbroken_one(job: Job, tmp_pat
 def test_an_unfinished_run_goes_on_with_the_rows_it_began_with(job: Job) -> None:
     unfinished = begun(job)
     play(job, ENOUGH + 20)
-    work = night(job).continued()
+    work = night(job).resume()
     assert work is not None
     assert work.run == unfinished.run
     assert work.snapshot == unfinished.snapshot
@@ -168,19 +168,19 @@ def test_a_run_whose_ground_has_shifted_is_abandoned_with_the_reason(
 ) -> None:
     unfinished = begun(job)
     tonight = shift(job)
-    assert tonight.continued() is None
+    assert tonight.resume() is None
     ending = unfinished.run.read(Ending)
     assert ending.state is State.ABANDONED
     assert reason in ending.reasons[0]
-    fresh = tonight.begun()
-    assert isinstance(fresh, Material)
+    fresh = tonight.begin()
+    assert isinstance(fresh, RunContext)
     assert fresh.run.number == unfinished.run.number + 1
 
 
 def test_a_run_whose_rows_were_removed_is_abandoned(job: Job) -> None:
     unfinished = begun(job).run
     assert drop_player([unfinished.snapshot], "player-3") == [unfinished.snapshot]
-    assert night(job).continued() is None
+    assert night(job).resume() is None
     assert unfinished.read(Ending).reasons == (DELETED,)
 
 
@@ -192,7 +192,7 @@ def test_a_run_that_never_began_leaves_nothing(job: Job) -> None:
 
 def test_the_same_rows_under_the_same_terms_are_not_trained_on_again(job: Job) -> None:
     endings.end(begun(job).run, State.REJECTED, ("preference",))
-    again = night(job).begun()
+    again = night(job).begin()
     assert isinstance(again, readiness.Wait)
     assert again.reason == "nothing new since run 1"
 
@@ -263,7 +263,7 @@ def test_starting_over_from_the_same_rows_is_tried_once(job: Job, tmp_path: Path
     live_version(job, tmp_path)
     refused_for(job, DIVERGENCE)
     refused_for(job, "probes passed")
-    assert isinstance(night(job).begun(), readiness.Wait)
+    assert isinstance(night(job).begin(), readiness.Wait)
 
 
 def test_a_line_that_was_refused_for_something_else_goes_on(job: Job, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_run_that_is_killed_again_and_again_is_given_up(job: Job) -> None:
     outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
     assert (outcome.state, outcome.run) == (State.FAILED, run)
     assert "gave up after 3 attempts" in outcome.reason
-    assert isinstance(night(job).begun(), readiness.Wait)
+    assert isinstance(night(job).begin(), readiness.Wait)
     play(job, ENOUGH + 20)
     assert begun(job).run.number == 2
 
@@ -331,12 +331,12 @@ def test_a_run_that_was_only_stopped_is_not_given_up(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stages, "trained", stop)
+    monkeypatch.setattr(stages, "ensure_trained", stop)
     run = begun(job).run
     for _ in range(retrain.MOST_ATTEMPTS + 1):
         with pytest.raises(KeyboardInterrupt):
             retrain.run(job, recipe(), promote=True, tell=ignore)
-    assert night(job).continued() is not None
+    assert night(job).resume() is not None
     assert run.count_attempt() == 1
 
 
@@ -346,7 +346,7 @@ def test_a_training_that_diverged_keeps_its_curves_and_is_not_repeated(job: Job)
     error.history = (StepMetrics(1, 0.7, 0.0, 0.5), StepMetrics(2, float("nan"), None, None))
     endings.fail(run, error)
     assert run.read(Ending).curves["loss"][0] == 0.7
-    assert isinstance(night(job).begun(), readiness.Wait)
+    assert isinstance(night(job).begin(), readiness.Wait)
 
 
 def test_a_live_version_that_changed_meanwhile_is_not_replaced(job: Job, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterErro
 from trainer.heads import head_card
 from trainer.nightly import retrain
 from trainer.nightly.job import Job, read_readiness
-from trainer.nightly.retrain import Outcome
+from trainer.nightly.retrain import NightResult
 from trainer.records.runs import Headed, State
 from trainer.rows import readiness
 
@@ -32,14 +32,14 @@ def job(tiny_model: Path, base_dir: Path, tmp_path: Path) -> Job:
 @pytest.fixture(scope="module")
 def night(
     tiny_model: Path, base_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Job, Outcome]:
+) -> tuple[Job, NightResult]:
     """A finished run, with a reward head."""
     job = job_in(tmp_path_factory.mktemp("night"), tiny_model, base_dir)
     play(job, ENOUGH)
     return job, retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
 
 
-def test_a_candidate_that_passes_the_gate_goes_live(night: tuple[Job, Outcome]) -> None:
+def test_a_candidate_that_passes_the_gate_goes_live(night: tuple[Job, NightResult]) -> None:
     job, outcome = night
     repo = AdapterRepo(job.adapters)
     assert outcome.state is State.PROMOTED, outcome.reason
@@ -51,7 +51,7 @@ def test_a_candidate_that_passes_the_gate_goes_live(night: tuple[Job, Outcome]) 
 
 
 def test_a_reward_head_is_asked_and_kept_with_what_it_got_right(
-    night: tuple[Job, Outcome],
+    night: tuple[Job, NightResult],
 ) -> None:
     job, outcome = night
     assert outcome.run is not None
@@ -64,7 +64,7 @@ def test_a_reward_head_is_asked_and_kept_with_what_it_got_right(
     assert asked.candidate is not None, asked
 
 
-def test_the_head_goes_live_in_a_repo_of_its_own(night: tuple[Job, Outcome]) -> None:
+def test_the_head_goes_live_in_a_repo_of_its_own(night: tuple[Job, NightResult]) -> None:
     job, outcome = night
     assert outcome.run is not None
     repo = AdapterRepo(job.heads)

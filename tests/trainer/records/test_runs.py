@@ -60,7 +60,7 @@ def test_a_damaged_record_is_an_error_that_names_the_file(tmp_path: Path) -> Non
 
 def test_an_unknown_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownRunError, match="no run 9"):
-        runs.numbered(tmp_path, 9)
+        runs.by_number(tmp_path, 9)
 
 
 def test_half_and_damaged_runs_are_listed_too(tmp_path: Path) -> None:
@@ -111,10 +111,10 @@ def test_a_disk_that_refuses_becomes_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(RecordError, match="the record could not be written"),
-        runs.translated("the record"),
+        runs.name_disk_errors("the record"),
     ):
         runs.begin(tmp_path / "file" / "runs", "mira")
-    with pytest.raises(DiskError), runs.translated("the record"):
+    with pytest.raises(DiskError), runs.name_disk_errors("the record"):
         raise DiskError("too little room")
 
 
