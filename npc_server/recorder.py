@@ -154,7 +154,8 @@ class Recorder:
         number = next(iter(self._queue))
         record = self._queue[number].record
         logger.error("%s is dropped: too much waits for the store", _name(record))
-        self._give_up(number)
+        self._count_dropped(number)
+        self._settle(number)
 
     async def _store_portion(self) -> bool:
         """Try the oldest records; whether all of them are decided."""
@@ -174,10 +175,10 @@ class Recorder:
             lost = not isinstance(waiting.record, Reaction)  # what was noticed may be out of date
             level = logging.ERROR if lost else logging.INFO
             logger.log(level, "%s is not recorded: %s", _name(waiting.record), error)
-            self._give_up(number)
+            self._count_dropped(number)
         except Exception:  # the edge of a worker: one record must not end the recording of all
             logger.exception("%s is not recorded", _name(waiting.record))
-            self._give_up(number)
+            self._count_dropped(number)
         self._settle(number)
         return True
 
@@ -205,10 +206,9 @@ class Recorder:
             logger.error("recording waits, %d records so far: %s", self.waiting, error)
         self._stalled = True
 
-    def _give_up(self, number: int) -> None:
+    def _count_dropped(self, number: int) -> None:
         if number in self._queue and not isinstance(self._queue[number].record, Reaction):
             self.dropped += 1
-        self._settle(number)
 
     def _settle(self, number: int) -> None:
         waiting = self._queue.pop(number, None)
