@@ -30,7 +30,7 @@ from personas.reward_heads import words_of
 logger = logging.getLogger(__name__)
 
 
-class Kind(StrEnum):
+class Purpose(StrEnum):
     """What an adapter is for."""
 
     VOICE = "voice"  # speaks
@@ -58,11 +58,11 @@ class CharacterListing:
 
 
 #: Called with a version that is loaded and about to go live for a character.
-Rehearse = Callable[[str, LiveAdapter], Awaitable[None]]
+Prefill = Callable[[str, LiveAdapter], Awaitable[None]]
 
 
 class Adapters:
-    """Live adapter versions, of one kind, of a cast."""
+    """Live adapter versions, of one purpose, of a cast."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class Adapters:
         engine: Engine,
         base_sha256: str,
         characters: Sequence[str],
-        rehearse: Rehearse | None = None,
-        kind: Kind = Kind.VOICE,
+        prefill: Prefill | None = None,
+        purpose: Purpose = Purpose.VOICE,
     ) -> None:
-        self._kind = kind
-        self._rehearse = rehearse
+        self._purpose = purpose
+        self._prefill = prefill
         self._repo = repo
         self._engine = engine
         self._base_sha256 = base_sha256
@@ -93,7 +93,7 @@ class Adapters:
     @contextmanager
     def lease(self, character: str) -> Iterator[LiveAdapter]:
         """Pin the live version for the length of a turn."""
-        with self._leased(character, self.live(character)) as adapter:
+        with self._pin(character, self.live(character)) as adapter:
             yield adapter
 
     async def refresh(self, character: str) -> None:
@@ -116,7 +116,7 @@ class Adapters:
         if self._refused.get(character) == version:
             return
         self._refused[character] = version
-        async with self._ready(character, version) as new:
+        async with self._make_ready(character, version) as new:
             self._switch(character, new)
 
     async def restore(self) -> None:
@@ -130,19 +130,19 @@ class Adapters:
                 await self._restore_live(character)
         for character, adapter in [lease for lease, count in self._leases.items() if count > 0]:
             if adapter != self._live[character]:
-                await self._load_again(character, adapter)
+                await self._reload(character, adapter)
 
     async def _restore_live(self, character: str) -> None:
         live = self._live[character]
-        problem = await self._load_again(character, live)
+        problem = await self._reload(character, live)
         if problem is not None:
             self._live[character] = LiveAdapter()
             self._refused[character] = live.version
             self._report(character, problem)
 
-    async def _load_again(self, character: str, adapter: LiveAdapter) -> Exception | None:
+    async def _reload(self, character: str, adapter: LiveAdapter) -> Exception | None:
         try:
-            async with self._loaded(character, adapter.version):
+            async with self._load(character, adapter.version):
                 return None
         except EngineDiedError:
             raise
@@ -167,7 +167,7 @@ class Adapters:
         repo raises; whatever fails, the old version stays live.
         """
         self._require(character)
-        async with self._locks[character], self._ready(character, version) as new:
+        async with self._locks[character], self._make_ready(character, version) as new:
             await asyncio.to_thread(self._repo.promote, character, version)
             return self._switch(character, new), new
 
@@ -176,7 +176,7 @@ class Adapters:
         self._require(character)
         async with self._locks[character]:
             aliases = await asyncio.to_thread(self._repo.rollback, character)
-            async with self._ready(character, aliases.live) as new:
+            async with self._make_ready(character, aliases.live) as new:
                 return self._switch(character, new), new
 
     def listing(self, character: str) -> CharacterListing:
@@ -202,37 +202,38 @@ class Adapters:
             raise UnknownCharacterError(f"no character {character!r}; known: {known}")
 
     @asynccontextmanager
-    async def _ready(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
+    async def _make_ready(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
         """A version that can go live now: loaded, leased, and its part read."""
-        async with self._loaded(character, version) as adapter:
-            if self._rehearse is not None:
-                await self._rehearse(character, adapter)
+        async with self._load(character, version) as adapter:
+            if self._prefill is not None:
+                await self._prefill(character, adapter)
             yield adapter
 
     @asynccontextmanager
-    async def _loaded(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
+    async def _load(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
         """A verified version in the engine, leased so that nothing unloads it before it is live."""
         if not version:
             yield LiveAdapter()
             return
-        manifest = await self._checked(character, version)
+        manifest = await self._verify(character, version)
         adapter = _live_adapter(manifest)
-        with self._leased(character, adapter):
+        with self._pin(character, adapter):
             folder = self._repo.path(character, version)
             await self._engine.load_adapter(adapter.content_hash, folder)
             yield adapter
 
-    async def _checked(self, character: str, version: str) -> Manifest:
+    async def _verify(self, character: str, version: str) -> Manifest:
         manifest = await asyncio.to_thread(self._repo.verify, character, version)
         if manifest.base_sha256 != self._base_sha256:
             raise AdapterMisfitError(
                 f"{character} {version} was trained on base {manifest.base_sha256[:12]}, but "
                 f"{self._base_sha256[:12]} is served; retrain it"
             )
-        kind = Kind.VOICE if words_of(manifest) is None else Kind.HEAD
-        if kind is not self._kind:
+        purpose = Purpose.VOICE if words_of(manifest) is None else Purpose.HEAD
+        if purpose is not self._purpose:
             raise AdapterMisfitError(
-                f"{character} {version} is a {kind}, not a {self._kind}; promote another version"
+                f"{character} {version} is a {purpose}, not a {self._purpose}; "
+                "promote another version"
             )
         return manifest
 
@@ -241,12 +242,12 @@ class Adapters:
         self._problems.pop(character, None)
         self._refused.pop(character, None)
         names = (new.version or "base", old.version or "base")
-        logger.info("%s: %s %s is live (was %s)", character, self._kind, *names)
+        logger.info("%s: %s %s is live (was %s)", character, self._purpose, *names)
         self._unload_soon(old)
         return old
 
     @contextmanager
-    def _leased(self, character: str, adapter: LiveAdapter) -> Iterator[LiveAdapter]:
+    def _pin(self, character: str, adapter: LiveAdapter) -> Iterator[LiveAdapter]:
         self._leases[character, adapter] += 1
         try:
             yield adapter
@@ -257,23 +258,23 @@ class Adapters:
     def _report(self, character: str, error: Exception) -> None:
         if self._problems.get(character) != str(error):
             kept = self._live[character].version or "base"
-            logger.error("%s: %s %s stays live: %s", character, self._kind, kept, error)
+            logger.error("%s: %s %s stays live: %s", character, self._purpose, kept, error)
         self._problems[character] = str(error)
 
     def _unload_soon(self, adapter: LiveAdapter) -> None:
-        if adapter.content_hash and not self._needed(adapter):
+        if adapter.content_hash and not self._is_needed(adapter):
             task = asyncio.ensure_future(self._unload(adapter))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _unload(self, adapter: LiveAdapter) -> None:
         try:
-            if not self._needed(adapter):
+            if not self._is_needed(adapter):
                 await self._engine.unload_adapter(adapter.content_hash)
         except EngineError as error:
             logger.info("adapter %s not unloaded: %s", adapter.version, error)
 
-    def _needed(self, adapter: LiveAdapter) -> bool:
+    def _is_needed(self, adapter: LiveAdapter) -> bool:
         hashes = {live.content_hash for live in self._live.values()}
         hashes |= {leased.content_hash for (_, leased), count in self._leases.items() if count > 0}
         return adapter.content_hash in hashes

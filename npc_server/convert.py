@@ -32,7 +32,7 @@ from npc_server.adapters import CharacterListing
 from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
 from npc_server.errors import InvalidRequestError, status_of
 from npc_server.limits import MAX_TAKES, check_id, check_text
-from npc_server.reactions import Answer, Asked
+from npc_server.reactions import ParsedEvent, SubmitResult
 from npc_server.sessions import Session
 from npc_server.signals import DERIVED_PREFIX
 from npc_server.turns import Finished, Started
@@ -49,8 +49,10 @@ _BATCHINGS = {
 }
 
 
-def session_started(session: Session, adapter_version: str) -> dialogue_pb2.StartSessionResponse:
-    """The answer to StartSession."""
+def start_session_response(
+    session: Session, adapter_version: str
+) -> dialogue_pb2.StartSessionResponse:
+    """The response to StartSession."""
     return dialogue_pb2.StartSessionResponse(
         session_id=session.session_id,
         character_name=session.persona.name,
@@ -59,8 +61,8 @@ def session_started(session: Session, adapter_version: str) -> dialogue_pb2.Star
     )
 
 
-def session_restored(session: Session, adapter_version: str) -> dialogue_pb2.RestoreResponse:
-    """The answer to Restore."""
+def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.RestoreResponse:
+    """The response to Restore."""
     lived = [
         dialogue_pb2.LivedExchange(
             player_text=exchange.player_text,
@@ -98,10 +100,10 @@ def reply_event(event: Started | Delta | Finished) -> dialogue_pb2.ReplyEvent:
             seed=event.seed,
         )
         return dialogue_pb2.ReplyEvent(started=started)
-    return dialogue_pb2.ReplyEvent(finished=_finished(event))
+    return dialogue_pb2.ReplyEvent(finished=_finished_message(event))
 
 
-def _finished(event: Finished) -> dialogue_pb2.Finished:
+def _finished_message(event: Finished) -> dialogue_pb2.Finished:
     reply = event.reply
     return dialogue_pb2.Finished(
         turn_id=event.turn_id,
@@ -122,21 +124,22 @@ def _finished(event: Finished) -> dialogue_pb2.Finished:
     )
 
 
-def reactions(message: feedback_pb2.SubmitBatchRequest, now: datetime) -> list[Asked]:
+def parse_batch(message: feedback_pb2.SubmitBatchRequest, now: datetime) -> list[ParsedEvent]:
     """The events of a message, in the order of their times, which are of arrival."""
     return [
-        _asked(request, now + timedelta(microseconds=i)) for i, request in enumerate(message.events)
+        _parse_or_error(request, now + timedelta(microseconds=i))
+        for i, request in enumerate(message.events)
     ]
 
 
-def _asked(request: feedback_pb2.SubmitRequest, now: datetime) -> Asked:
+def _parse_or_error(request: feedback_pb2.SubmitRequest, now: datetime) -> ParsedEvent:
     try:
-        return reaction(request, now)
+        return parse_reaction(request, now)
     except InvalidRequestError as error:
         return error
 
 
-def reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reaction:
+def parse_reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reaction:
     """The event of a request that arrived now. Raises InvalidRequestError."""
     event_id = check_id("event_id", request.event_id)
     if event_id.startswith(DERIVED_PREFIX):
@@ -222,8 +225,8 @@ _SIGNS = {
 }
 
 
-def submitted(receipt: Receipt) -> feedback_pb2.SubmitResponse:
-    """The answer to Submit."""
+def submit_response(receipt: Receipt) -> feedback_pb2.SubmitResponse:
+    """The response to Submit."""
     return feedback_pb2.SubmitResponse(
         event_id=receipt.event_id,
         received_at=_timestamp(receipt.received_at),
@@ -231,19 +234,21 @@ def submitted(receipt: Receipt) -> feedback_pb2.SubmitResponse:
     )
 
 
-def batch_answered(
-    ids: Sequence[str], answers: Sequence[Answer]
+def submit_batch_response(
+    ids: Sequence[str], results: Sequence[SubmitResult]
 ) -> feedback_pb2.SubmitBatchResponse:
-    """The answer to SubmitBatch."""
+    """The response to SubmitBatch."""
     stamps: dict[datetime, Timestamp] = {}  # events that were stored together share their time
     statuses = [
-        _taken(answer, stamps) if isinstance(answer, Receipt) else _refused(event_id, answer)
-        for event_id, answer in zip(ids, answers, strict=True)
+        _stored_status(result, stamps)
+        if isinstance(result, Receipt)
+        else _refused_status(event_id, result)
+        for event_id, result in zip(ids, results, strict=True)
     ]
     return feedback_pb2.SubmitBatchResponse(statuses=statuses)
 
 
-def _taken(receipt: Receipt, stamps: dict[datetime, Timestamp]) -> feedback_pb2.EventStatus:
+def _stored_status(receipt: Receipt, stamps: dict[datetime, Timestamp]) -> feedback_pb2.EventStatus:
     moment = receipt.received_at
     if moment not in stamps:
         stamps[moment] = _timestamp(moment)
@@ -252,7 +257,7 @@ def _taken(receipt: Receipt, stamps: dict[datetime, Timestamp]) -> feedback_pb2.
     )
 
 
-def _refused(event_id: str, error: Exception) -> feedback_pb2.EventStatus:
+def _refused_status(event_id: str, error: Exception) -> feedback_pb2.EventStatus:
     status = feedback_pb2.EventStatus(
         event_id=event_id,
         code=(status_of(error) or grpc.StatusCode.INTERNAL).value[0],
@@ -283,23 +288,23 @@ def _version(manifest: Manifest, listing: CharacterListing) -> adapters_pb2.Adap
     )
 
 
-def stats_answer(stats: Stats) -> adapters_pb2.StatsResponse:
-    """The answer to Stats; its fields are named as ours."""
+def stats_response(stats: Stats) -> adapters_pb2.StatsResponse:
+    """The response to Stats; its fields are named as ours."""
     values: dict[str, Any] = {**asdict(stats), "batching": _BATCHINGS[stats.batching]}
     return adapters_pb2.StatsResponse(**values)
 
 
-def engine_stats(answer: adapters_pb2.StatsResponse) -> Stats:
-    """What a server answered to Stats; the inverse of `stats_answer`."""
-    values: dict[str, Any] = {field.name: getattr(answer, field.name) for field in fields(Stats)}
+def engine_stats(response: adapters_pb2.StatsResponse) -> Stats:
+    """What a server answered to Stats; the inverse of `stats_response`."""
+    values: dict[str, Any] = {field.name: getattr(response, field.name) for field in fields(Stats)}
     histograms = {
         name: Histogram(tuple(value.bounds), tuple(value.counts), value.sum)
         for name, value in values.items()
         if isinstance(value, adapters_pb2.Histogram)
     }
-    (batching,) = [ours for ours, theirs in _BATCHINGS.items() if theirs == answer.batching]
+    (batching,) = [ours for ours, theirs in _BATCHINGS.items() if theirs == response.batching]
     return Stats(
-        **{**values, **histograms, "batching": batching, "adapters": tuple(answer.adapters)}
+        **{**values, **histograms, "batching": batching, "adapters": tuple(response.adapters)}
     )
 
 

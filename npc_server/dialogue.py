@@ -37,7 +37,15 @@ from npc_server.limits import check_id, check_text
 from npc_server.recorder import Recorder
 from npc_server.reranking import Candidate, candidates_of, drawn, favourite, finalists
 from npc_server.sessions import Exchange, Session, Sessions, Take
-from npc_server.turns import Finished, Model, Started, Turn, cut_short, new_turn_id, recorded
+from npc_server.turns import (
+    Finished,
+    Model,
+    OpenTurn,
+    Started,
+    cut_short,
+    new_turn_id,
+    record_of,
+)
 from personas.persona import Persona
 from personas.render import Line, Speaker, prompt
 
@@ -129,11 +137,11 @@ class Dialogue:
     async def _turn(
         self, session: Session, exchange: Exchange, seed: int | None, changes: Changes
     ) -> AsyncGenerator[Started | Delta | Finished]:
-        with session.speaking(), self._adapters.lease(session.persona.id) as adapter:
+        with session.claim_turn(), self._adapters.lease(session.persona.id) as adapter:
             seed = secrets.randbits(32) if seed is None else seed
             sampling = sampling_of(session.persona, seed, changes)
             turn = self._prepare(session, exchange, adapter, sampling)
-            self._listen(turn)
+            self._note_signals(turn)
             yield turn.started
             speak = self._speak if turn.best_of == 1 else self._speak_best
             async with aclosing(speak(turn)) as events:
@@ -142,7 +150,7 @@ class Dialogue:
 
     def _prepare(
         self, session: Session, exchange: Exchange, adapter: LiveAdapter, sampling: Sampling
-    ) -> Turn:
+    ) -> OpenTurn:
         persona = session.persona
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
         budget = _prompt_budget(self._model.engine.info.context_tokens, sampling.max_tokens)
@@ -157,9 +165,9 @@ class Dialogue:
             seed=sampling.seed,
         )
         heard = (*history, *takes)
-        return Turn(started, session, exchange, adapter, heard, rendered, sampling)
+        return OpenTurn(started, session, exchange, adapter, heard, rendered, sampling)
 
-    def _listen(self, turn: Turn) -> None:
+    def _note_signals(self, turn: OpenTurn) -> None:
         """Notice what a new line tells of the replies before it; another take is no new line."""
         if not turn.exchange.takes:
             said, now = turn.exchange.player_text, datetime.now(UTC)
@@ -170,7 +178,7 @@ class Dialogue:
         for reaction in noticed:
             self._recorder.note(reaction)
 
-    async def _speak(self, turn: Turn) -> AsyncGenerator[Delta | Finished]:
+    async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
         said: list[str] = []
         complete = False
         reason = FinishReason.CANCELLED
@@ -190,16 +198,16 @@ class Dialogue:
             if said and not complete:
                 self._break_off(turn, "".join(said), reason)
 
-    def _break_off(self, turn: Turn, said: str, reason: FinishReason) -> None:
-        record = recorded(turn, cut_short(said, turn, reason), self._model.base_sha256)
+    def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:
+        record = record_of(turn, cut_short(said, turn, reason), self._model.base_sha256)
         self._recorder.record_cut_turn(record, turn.session.record)
         if reason is FinishReason.CANCELLED and not self._ending:
             self._note([signals.on_abandoned(record.turn_id, record.created_at)])
 
-    async def _speak_best(self, turn: Turn) -> AsyncGenerator[Delta | Finished]:
+    async def _speak_best(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
         begun = time.perf_counter()
         candidates = await drawn(self._model.engine, candidates_of(turn.request, turn.best_of))
-        turn, chosen = await self._chosen(turn, candidates)
+        turn, chosen = await self._choose(turn, candidates)
         waited_ms = (time.perf_counter() - begun) * 1e3
         reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
         finished = await self._conclude(turn, reply, len(candidates))
@@ -207,14 +215,16 @@ class Dialogue:
             yield Delta(reply.text)
         yield finished
 
-    async def _chosen(self, turn: Turn, candidates: Sequence[Candidate]) -> tuple[Turn, Candidate]:
+    async def _choose(
+        self, turn: OpenTurn, candidates: Sequence[Candidate]
+    ) -> tuple[OpenTurn, Candidate]:
         """The candidate to say, and the turn as it came to it."""
         persona, said = turn.session.persona, turn.exchange.player_text
         best = finalists(candidates, self._model.scorer, persona, said, turn.history)
-        head, chosen = await self._judged(persona, best)
+        head, chosen = await self._judge(persona, best)
         return replace(turn, sampling=chosen.request.sampling, judge=head), chosen
 
-    async def _judged(self, persona: Persona, best: Sequence[Candidate]) -> tuple[str, Candidate]:
+    async def _judge(self, persona: Persona, best: Sequence[Candidate]) -> tuple[str, Candidate]:
         """The head's favourite under the version that judged; without one, the first."""
         if self._heads is None:
             return "", best[0]
@@ -222,9 +232,9 @@ class Dialogue:
             chosen = await favourite(self._model.engine, head, self._model.tokenizer, best)
         return (head.version, chosen) if chosen else ("", best[0])
 
-    async def _conclude(self, turn: Turn, reply: Finish, candidates: int = 1) -> Finished:
+    async def _conclude(self, turn: OpenTurn, reply: Finish, candidates: int = 1) -> Finished:
         started, session = turn.started, turn.session
-        record = recorded(turn, reply, self._model.base_sha256)
+        record = record_of(turn, reply, self._model.base_sha256)
         self._sessions.add_take(session, turn.exchange, Take(started.turn_id, reply.text))
         await self._recorder.record_turn(record, session.record)
         live = self._adapters.live(session.persona.id).version

@@ -82,7 +82,7 @@ def _unary(behaviour: Any, method: str, count: Count) -> Any:
     async def answer(request: Any, context: Context) -> Any:
         _identify(context)
         try:
-            with _counted(method, count):
+            with _count_call(method, count):
                 return await behaviour(request, context)
         except Exception as error:
             await _abort(context, method, error)
@@ -96,7 +96,7 @@ def _stream(behaviour: Any, method: str, count: Count) -> Any:
         _identify(context)
         replies = behaviour(request, context)
         try:
-            with _counted(method, count):
+            with _count_call(method, count):
                 async for reply in replies:
                     yield reply
         except Exception as error:
@@ -110,7 +110,7 @@ def _stream(behaviour: Any, method: str, count: Count) -> Any:
 
 
 @contextmanager
-def _counted(method: str, count: Count) -> Iterator[None]:
+def _count_call(method: str, count: Count) -> Iterator[None]:
     code = grpc.StatusCode.OK
     try:
         yield

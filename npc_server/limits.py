@@ -13,12 +13,12 @@ MAX_EVENTS_A_CALL = 10_000
 
 def check_text(field: str, text: str) -> str:
     """A player's words, if they are words of bearable length. Raises InvalidRequestError."""
-    return _checked(field, text, MAX_LINE_CHARACTERS)
+    return _check(field, text, MAX_LINE_CHARACTERS)
 
 
 def check_id(field: str, value: str) -> str:
     """A client-made id of bearable length. Raises InvalidRequestError."""
-    return _checked(field, value, MAX_ID_CHARACTERS)
+    return _check(field, value, MAX_ID_CHARACTERS)
 
 
 def check_events(in_message: int, in_call: int) -> None:
@@ -34,7 +34,7 @@ def check_events(in_message: int, in_call: int) -> None:
         )
 
 
-def _checked(field: str, value: str, most_characters: int) -> str:
+def _check(field: str, value: str, most_characters: int) -> str:
     if not value.strip():
         raise InvalidRequestError(f"{field} is empty")
     if len(value) > most_characters:

@@ -86,7 +86,7 @@ class Sources:
 
 
 @asynccontextmanager
-async def exported(sources: Sources, host: str, port: int) -> AsyncIterator[None]:
+async def serve_metrics(sources: Sources, host: str, port: int) -> AsyncIterator[None]:
     """Serve the figures for the length of the block; port 0 serves none. Raises ConfigError."""
     if port == 0:
         yield

@@ -21,14 +21,14 @@ from personas.render import START, opening_ids
 logger = logging.getLogger(__name__)
 
 
-async def rehearse(model: Model, persona: Persona, adapter: LiveAdapter) -> None:
+async def prefill_opening(model: Model, persona: Persona, adapter: LiveAdapter) -> None:
     """Have the engine compute and keep what every conversation with this character begins with.
 
     A failure is no reason to stop a promotion: turns then compute it themselves.
     """
     ids = opening_ids(persona, model.tokenizer)
     request = Request(
-        request_id=f"rehearsal-{uuid.uuid4().hex}",
+        request_id=f"prefill-{uuid.uuid4().hex}",
         prompt_ids=(*ids, model.tokenizer.control(START)),
         adapter=adapter.content_hash,
         sampling=Sampling(temperature=0, max_tokens=1),

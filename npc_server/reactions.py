@@ -33,8 +33,8 @@ MAX_WAITING = 1_000  # events that wait for their turn at once; more are answere
 PORTIONS_IN_FLIGHT = 8  # of one call, on their way to the disk
 
 #: What becomes of one event: its receipt, or why it was not stored.
-Answer: TypeAlias = Receipt | FeedbackStoreError | InvalidRequestError
-Asked: TypeAlias = Reaction | InvalidRequestError  # the latter when it was malformed
+SubmitResult: TypeAlias = Receipt | FeedbackStoreError | InvalidRequestError
+ParsedEvent: TypeAlias = Reaction | InvalidRequestError  # the latter when it was malformed
 #: Gets the kind of an event, or None of a malformed one, and what became of it.
 Count: TypeAlias = Callable[[Kind | None, grpc.StatusCode], None]
 
@@ -54,70 +54,74 @@ class Reactions:
         self._turn_wait_s = turn_wait_s
         self._waiting = 0  # events
 
-    async def take(self, asked: Asked) -> Answer:
+    async def submit(self, asked: ParsedEvent) -> SubmitResult:
         """Take one event."""
-        portion = [_redacted(asked)]
-        return (await self._answered(portion, await self._stored(portion)))[0]
+        portion = [_redact(asked)]
+        return (await self._finish_with_retries(portion, await self._submit_once(portion)))[0]
 
-    async def take_all(self, portions: AsyncIterable[Sequence[Asked]]) -> list[Answer]:
-        """Take what comes, while earlier portions are on their way; the answers are in order."""
+    async def submit_all(
+        self, portions: AsyncIterable[Sequence[ParsedEvent]]
+    ) -> list[SubmitResult]:
+        """Take what comes, while earlier portions are on their way; the results are in order."""
         gate = asyncio.Semaphore(PORTIONS_IN_FLIGHT)
-        tasks: list[asyncio.Task[list[Answer]]] = []
+        tasks: list[asyncio.Task[list[SubmitResult]]] = []
         try:
             async for portion in portions:
                 await gate.acquire()
-                tasks.append(asyncio.create_task(self._take_portion(portion, gate)))
-            return [answer for task in tasks for answer in await task]
+                tasks.append(asyncio.create_task(self._submit_portion(portion, gate)))
+            return [result for task in tasks for result in await task]
         finally:
             for task in tasks:
                 task.cancel()
 
     async def undo(self, event_id: str) -> Event:
         """Take an event back. Raises UnknownEventError, StoreUnavailableError."""
-        return await asyncio.shield(self._undone(event_id))
+        return await asyncio.shield(self._undo(event_id))
 
-    async def _take_portion(
-        self, portion: Sequence[Asked], gate: asyncio.Semaphore
-    ) -> list[Answer]:
-        portion = [_redacted(asked) for asked in portion]
+    async def _submit_portion(
+        self, portion: Sequence[ParsedEvent], gate: asyncio.Semaphore
+    ) -> list[SubmitResult]:
+        portion = [_redact(asked) for asked in portion]
         try:
-            answers = await self._stored(portion)
+            results = await self._submit_once(portion)
         finally:
             gate.release()  # who waits for a turn holds nobody up
-        return await self._answered(portion, answers)
+        return await self._finish_with_retries(portion, results)
 
-    async def _stored(self, portion: Sequence[Asked]) -> list[Answer]:
+    async def _submit_once(self, portion: Sequence[ParsedEvent]) -> list[SubmitResult]:
         """Answers after the first try."""
         reactions = [asked for asked in portion if isinstance(asked, Reaction)]
-        stored = iter(await asyncio.shield(self._submitted(reactions)) if reactions else ())
+        stored = iter(await asyncio.shield(self._submit_batch(reactions)) if reactions else ())
         return [next(stored) if isinstance(asked, Reaction) else asked for asked in portion]
 
-    async def _submitted(self, reactions: list[Reaction]) -> list[Answer]:
+    async def _submit_batch(self, reactions: list[Reaction]) -> list[SubmitResult]:
         # Shielded by its callers: what is stored is followed, whether or not somebody still waits.
         try:
-            answers = await asyncio.wrap_future(self._store.submit_all(reactions))
+            results = await asyncio.wrap_future(self._store.submit_all(reactions))
         except FeedbackStoreError as error:
             return [error] * len(reactions)
-        for reaction, answer in zip(reactions, answers, strict=True):
-            if isinstance(answer, Receipt) and not answer.duplicate:
+        for reaction, result in zip(reactions, results, strict=True):
+            if isinstance(result, Receipt) and not result.duplicate:
                 self._follow(reaction)
-        return list(answers)
+        return list(results)
 
-    async def _answered(self, portion: Sequence[Asked], answers: list[Answer]) -> list[Answer]:
+    async def _finish_with_retries(
+        self, portion: Sequence[ParsedEvent], results: list[SubmitResult]
+    ) -> list[SubmitResult]:
         """Answers after the last try."""
-        early = [i for i, answer in enumerate(answers) if isinstance(answer, _NOT_YET)]
+        early = [i for i, result in enumerate(results) if isinstance(result, _NOT_YET)]
         if patient := early[: MAX_WAITING - self._waiting]:
             self._waiting += len(patient)
             try:
-                await self._retry(portion, answers, patient)
+                await self._retry(portion, results, patient)
             finally:
                 self._waiting -= len(patient)
-        for asked, answer in zip(portion, answers, strict=True):
-            self._count(asked.kind if isinstance(asked, Reaction) else None, _status(answer))
-        return answers
+        for asked, result in zip(portion, results, strict=True):
+            self._count(asked.kind if isinstance(asked, Reaction) else None, _status(result))
+        return results
 
     async def _retry(
-        self, portion: Sequence[Asked], answers: list[Answer], early: list[int]
+        self, portion: Sequence[ParsedEvent], results: list[SubmitResult], early: list[int]
     ) -> None:
         """Try these again until their turns are known, or the time is over."""
         loop = asyncio.get_running_loop()
@@ -126,19 +130,19 @@ class Reactions:
         while early and (left_s := deadline_s - loop.time()) > 0:
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, LAST_PAUSE_S)
-            for i, answer in zip(
-                early, await self._stored([portion[i] for i in early]), strict=True
+            for i, result in zip(
+                early, await self._submit_once([portion[i] for i in early]), strict=True
             ):
-                answers[i] = answer
-            early = [i for i in early if isinstance(answers[i], _NOT_YET)]
+                results[i] = result
+            early = [i for i in early if isinstance(results[i], _NOT_YET)]
         for i in early:
-            answers[i] = self._explained(portion[i], answers[i])
+            results[i] = self._explain_unknown(portion[i], results[i])
 
-    def _explained(self, asked: Asked, answer: Answer) -> Answer:
-        if not isinstance(answer, _NOT_YET) or not isinstance(asked, Reaction):
-            return answer
+    def _explain_unknown(self, asked: ParsedEvent, result: SubmitResult) -> SubmitResult:
+        if not isinstance(result, _NOT_YET) or not isinstance(asked, Reaction):
+            return result
         if not any(self._recorder.holds(id_) for id_ in _names(asked)):
-            return answer
+            return result
         return StoreUnavailableError(
             f"what event {asked.event_id!r} is about waits to be recorded: the feedback store does"
             " not take it now; send the event again in a few seconds"
@@ -155,7 +159,7 @@ class Reactions:
             case Edit(text=text):
                 session.correct(reaction.turn_id, text, reaction.event_id)
 
-    async def _undone(self, event_id: str) -> Event:
+    async def _undo(self, event_id: str) -> Event:
         event = await asyncio.wrap_future(self._store.undo(event_id))
         session = self._sessions.of_turn(event.turn_id)
         if session is not None:
@@ -167,7 +171,7 @@ class Reactions:
         return event
 
 
-def _redacted(asked: Asked) -> Asked:
+def _redact(asked: ParsedEvent) -> ParsedEvent:
     if isinstance(asked, Reaction) and isinstance(asked.payload, Edit):
         return replace(asked, payload=Edit(redact(asked.payload.text)))
     return asked
@@ -179,7 +183,7 @@ def _names(reaction: Reaction) -> tuple[str, ...]:
     return (reaction.turn_id, reaction.session_id, *others)
 
 
-def _status(answer: Answer) -> grpc.StatusCode:
-    if isinstance(answer, Receipt):
+def _status(result: SubmitResult) -> grpc.StatusCode:
+    if isinstance(result, Receipt):
         return grpc.StatusCode.OK
-    return status_of(answer) or grpc.StatusCode.INTERNAL
+    return status_of(result) or grpc.StatusCode.INTERNAL

@@ -88,7 +88,7 @@ class Recorder:
         """Keep what was noticed about a turn."""
         self._put(reaction, None)
 
-    async def settled(self, timeout_s: float) -> None:
+    async def flush(self, timeout_s: float) -> None:
         """Return when all that was recorded so far is on disk. Raises StoreUnavailableError."""
         if not self._queue:
             return

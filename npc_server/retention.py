@@ -48,10 +48,10 @@ def drop_frozen(store: Store, runs: Path) -> list[str]:
     """Remove rows that unfinished trainings kept of turns that are deleted; which trainings."""
     from feedback_store.frozen_snapshots import drop_expired  # takes half a second to load
 
-    def stored(character: str) -> set[str]:
+    def turn_ids_of(character: str) -> set[str]:
         return {turn.turn_id for turn in store.turns(character)}
 
-    dropped = drop_expired(sorted(runs.glob("*/snapshot.json")), stored)
+    dropped = drop_expired(sorted(runs.glob("*/snapshot.json")), turn_ids_of)
     return [file.parent.name for file in dropped]
 
 

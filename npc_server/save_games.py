@@ -18,9 +18,8 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from feedback_store.errors import UnknownCheckpointError
-from feedback_store.records import Checkpoint, Lived
+from feedback_store.records import Checkpoint, Lived, Turn
 from feedback_store.records import Session as SessionRecord
-from feedback_store.records import Turn as TurnRecord
 from feedback_store.store import Store
 from npc_server.errors import UnknownCharacterError
 from npc_server.recorder import Recorder
@@ -31,11 +30,11 @@ SETTLE_S = 5.0  # for turns that are on their way to the disk
 
 
 @dataclass(frozen=True)
-class _Past:
+class _StoredConversation:
     """What a checkpoint leads back to, as the store has it."""
 
     record: SessionRecord
-    turns: Sequence[TurnRecord]
+    turns: Sequence[Turn]
 
 
 class SaveGames:
@@ -60,11 +59,11 @@ class SaveGames:
         Raises UnknownSessionError, SessionBusyError, StoreUnavailableError and ForgottenError.
         """
         session = self._sessions.get(session_id)
-        session.require_silence()
-        exchanges = tuple(_lived(exchange) for exchange in session.exchanges)
+        session.require_idle()
+        exchanges = tuple(_lived_exchange(exchange) for exchange in session.exchanges)
         token = secrets.token_urlsafe(24)
         checkpoint = Checkpoint(token, session_id, exchanges, datetime.now(UTC))
-        await self._recorder.settled(SETTLE_S)
+        await self._recorder.flush(SETTLE_S)
         await asyncio.wrap_future(self._store.record_checkpoint(checkpoint))
         return checkpoint
 
@@ -85,19 +84,19 @@ class SaveGames:
 
     async def _go_back(self, checkpoint: Checkpoint) -> Session:
         session = self._sessions.find(checkpoint.session_id)
-        with session.speaking() if session is not None else nullcontext():
+        with session.claim_turn() if session is not None else nullcontext():
             # A turn that is stored after the marking would count as lived through.
-            await self._recorder.settled(SETTLE_S)
-            past = await asyncio.to_thread(self._past, checkpoint)
-            rebuilt = rebuild(past.record, self._persona(past.record), checkpoint, past.turns)
+            await self._recorder.flush(SETTLE_S)
+            stored = await asyncio.to_thread(self._read_stored, checkpoint)
+            rebuilt = rebuild(stored.record, self._persona(stored.record), checkpoint, stored.turns)
             await asyncio.wrap_future(self._store.roll_back(checkpoint.token))
-            return self._opened(rebuilt)
+            return self._reopen(rebuilt)
 
-    def _past(self, checkpoint: Checkpoint) -> _Past:
+    def _read_stored(self, checkpoint: Checkpoint) -> _StoredConversation:
         record = self._store.session(checkpoint.session_id)
         if record is None:
             raise UnknownCheckpointError("the checkpoint's session is deleted: start a new one")
-        return _Past(record, self._store.turns_of(checkpoint.session_id))
+        return _StoredConversation(record, self._store.turns_of(checkpoint.session_id))
 
     def _persona(self, record: SessionRecord) -> Persona:
         persona = self._characters.get(record.character)
@@ -109,7 +108,7 @@ class SaveGames:
             )
         return persona
 
-    def _opened(self, rebuilt: Session) -> Session:
+    def _reopen(self, rebuilt: Session) -> Session:
         session = self._sessions.find(rebuilt.session_id)
         if session is None:
             self._sessions.add(rebuilt)
@@ -119,7 +118,7 @@ class SaveGames:
 
 
 def rebuild(
-    record: SessionRecord, persona: Persona, checkpoint: Checkpoint, turns: Sequence[TurnRecord]
+    record: SessionRecord, persona: Persona, checkpoint: Checkpoint, turns: Sequence[Turn]
 ) -> Session:
     """The session as it was at the checkpoint. Raises UnknownCheckpointError."""
     by_id = {turn.turn_id: turn for turn in turns}
@@ -139,13 +138,13 @@ def rebuild(
     return session
 
 
-def _exchange(takes: Sequence[TurnRecord]) -> Exchange:
+def _exchange(takes: Sequence[Turn]) -> Exchange:
     exchange = Exchange(takes[0].player_text)
     for turn in takes:
         exchange.add(Take(turn.turn_id, turn.reply_text))
     return exchange
 
 
-def _lived(exchange: Exchange) -> Lived:
+def _lived_exchange(exchange: Exchange) -> Lived:
     takes = tuple(take.turn_id for take in exchange.takes)
     return Lived(takes, exchange.kept.turn_id, exchange.kept.correction)

@@ -36,7 +36,7 @@ from npc.v1 import (
     feedback_pb2,
     feedback_pb2_grpc,
 )
-from npc_server.adapters import Adapters, Kind, LiveAdapter
+from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.base_models import catalogue
 from npc_server.config import Config, EngineSection
 from npc_server.dialogue import Dialogue, Memory, sampling_of
@@ -45,8 +45,8 @@ from npc_server.engine.protocol import Engine, EngineOptions, Request
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.errors import ConfigError
 from npc_server.interceptors import RequestInterceptor
-from npc_server.metrics import Calls, Events, Sources, exported
-from npc_server.prefill import rehearse
+from npc_server.metrics import Calls, Events, Sources, serve_metrics
+from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
 from npc_server.retention import sweep_hourly
@@ -165,7 +165,7 @@ async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.E
     parts = build(config)
     try:
         async with running(parts, config, on_ready) as supervisor:
-            return await _first(stop, supervisor.given_up) is stop
+            return await _wait_for_first(stop, supervisor.given_up) is stop
     finally:
         parts.store.close()
 
@@ -214,13 +214,13 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     async def prepare(character: str, adapter: LiveAdapter) -> None:
         # A start would wait for all characters; there the first turns do the reading.
         if supervisor.serving:
-            await rehearse(parts.model, parts.characters[character], adapter)
+            await prefill_opening(parts.model, parts.characters[character], adapter)
 
     made = parts.model.engine
     base_sha256 = parts.model.base_sha256
     judged = [name for name, one in parts.characters.items() if one.sampling.best_of > 1]
     adapters = Adapters(parts.repo, made, base_sha256, tuple(parts.characters), prepare)
-    heads = Adapters(parts.heads, made, base_sha256, judged, prepare, Kind.HEAD)
+    heads = Adapters(parts.heads, made, base_sha256, judged, prepare, Purpose.HEAD)
     supervisor = Supervisor(
         made, partial(_bring_up, parts, adapters, heads), partial(_announce, status)
     )
@@ -258,7 +258,7 @@ async def _bring_up(parts: Parts, *pools: Adapters) -> None:
 async def _listening(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
     """Open the ports, and do what is done beside the calls; yields the port of the calls."""
     section = config.server
-    async with exported(_sources(assembly), section.host, section.metrics_port):
+    async with serve_metrics(_sources(assembly), section.host, section.metrics_port):
         server = _server(assembly, config)
         port = _bind(server, config)
         beside = (
@@ -267,7 +267,7 @@ async def _listening(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
             assembly.heads.watch(section.adapter_poll_s),
             sweep_hourly(assembly.parts.store, config.privacy, config.paths.runs),
         )
-        async with assembly.recorder.at_work(section.grace_s), _beside(*beside):
+        async with assembly.recorder.at_work(section.grace_s), _in_background(*beside):
             await server.start()
             try:
                 yield port
@@ -278,7 +278,7 @@ async def _listening(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _in_background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Tasks for the length of the block."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -358,7 +358,7 @@ async def _warm_up(parts: Parts) -> None:
         await anext(events)
 
 
-async def _first(*events: asyncio.Event) -> asyncio.Event:
+async def _wait_for_first(*events: asyncio.Event) -> asyncio.Event:
     tasks = {asyncio.create_task(event.wait()): event for event in events}
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

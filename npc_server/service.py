@@ -24,7 +24,7 @@ from npc_server.adapters import Adapters
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
 from npc_server.limits import check_events, check_id
-from npc_server.reactions import Asked, Reactions
+from npc_server.reactions import ParsedEvent, Reactions
 from npc_server.save_games import SaveGames
 
 if TYPE_CHECKING:  # generic in the stubs only
@@ -44,7 +44,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         session = await self._dialogue.start_session(
             request.character, request.player_id, request.training_consent
         )
-        return convert.session_started(session, self._dialogue.live_version(session))
+        return convert.start_session_response(session, self._dialogue.live_version(session))
 
     async def Say(  # noqa: N802
         self, request: dialogue_pb2.SayRequest, context: Context
@@ -78,7 +78,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.RestoreRequest, context: Context
     ) -> dialogue_pb2.RestoreResponse:
         session = await self._save_games.restore(check_id("token", request.token))
-        return convert.session_restored(session, self._dialogue.live_version(session))
+        return convert.restore_response(session, self._dialogue.live_version(session))
 
     async def EndSession(  # noqa: N802
         self, request: dialogue_pb2.EndSessionRequest, context: Context
@@ -96,17 +96,17 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
     async def Submit(  # noqa: N802
         self, request: feedback_pb2.SubmitRequest, context: Context
     ) -> feedback_pb2.SubmitResponse:
-        answer = await self._reactions.take(convert.reaction(request, datetime.now(UTC)))
-        if not isinstance(answer, Receipt):
-            raise answer
-        return convert.submitted(answer)
+        result = await self._reactions.submit(convert.parse_reaction(request, datetime.now(UTC)))
+        if not isinstance(result, Receipt):
+            raise result
+        return convert.submit_response(result)
 
     async def SubmitBatch(  # noqa: N802
         self, requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], context: Context
     ) -> feedback_pb2.SubmitBatchResponse:
         ids: list[str] = []
-        answers = await self._reactions.take_all(_portions(requests, ids))
-        return convert.batch_answered(ids, answers)
+        results = await self._reactions.submit_all(_portions(requests, ids))
+        return convert.submit_batch_response(ids, results)
 
     async def Undo(  # noqa: N802
         self, request: feedback_pb2.UndoRequest, context: Context
@@ -117,12 +117,12 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
 
 async def _portions(
     requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], ids: list[str]
-) -> AsyncIterator[list[Asked]]:
+) -> AsyncIterator[list[ParsedEvent]]:
     """What each message asks for; puts the events' ids, as sent, into `ids`."""
     async for message in requests:
         ids.extend(event.event_id for event in message.events)
         check_events(len(message.events), len(ids))
-        yield convert.reactions(message, datetime.now(UTC))
+        yield convert.parse_batch(message, datetime.now(UTC))
 
 
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
@@ -159,4 +159,4 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     async def Stats(  # noqa: N802
         self, request: adapters_pb2.StatsRequest, context: Context
     ) -> adapters_pb2.StatsResponse:
-        return convert.stats_answer(await self._engine.stats())
+        return convert.stats_response(await self._engine.stats())

@@ -107,16 +107,16 @@ class Session:
         return self.record.session_id
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
+    def claim_turn(self) -> Iterator[None]:
         """Claim the session for one turn. Raises SessionBusyError."""
-        self.require_silence()
+        self.require_idle()
         self._speaking = True
         try:
             yield
         finally:
             self._speaking = False
 
-    def require_silence(self) -> None:
+    def require_idle(self) -> None:
         """Raises SessionBusyError while a reply is running."""
         if self._speaking:
             raise SessionBusyError(

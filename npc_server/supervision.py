@@ -73,14 +73,14 @@ class Supervisor:
                 self._served_s += time.monotonic() - back_s
                 self._back = False
                 await self._announce(False)
-                if not await self._restarted():
+                if not await self._restart():
                     return
                 self._back = True
                 await self._announce(self.serving)
         finally:
             self.given_up.set()
 
-    async def _restarted(self) -> bool:
+    async def _restart(self) -> bool:
         while (delay_s := self._delay_after_death_s()) is not None:
             logger.error("the engine died; starting it again in %.1f s", delay_s)
             await asyncio.sleep(delay_s)

@@ -11,8 +11,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
-from feedback_store.records import JSON
-from feedback_store.records import Turn as TurnRecord
+from feedback_store.records import JSON, Turn
 from npc_server.adapters import LiveAdapter
 from npc_server.engine.protocol import Engine, Finish, FinishReason, Request, Sampling
 from npc_server.reranking import FaultScorer, Scorer
@@ -55,7 +54,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Turn:
+class OpenTurn:
     """A turn in the making."""
 
     started: Started
@@ -90,17 +89,17 @@ def new_turn_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def cut_short(text: str, turn: Turn, reason: FinishReason) -> Finish:
+def cut_short(text: str, turn: OpenTurn, reason: FinishReason) -> Finish:
     """The end of a reply that was broken off after it had said so much."""
     tokens = len(turn.prompt.ids)
     return Finish(text, (), reason, 0.0, (), tokens, 0, 0.0, 0.0, 0.0)
 
 
-def recorded(turn: Turn, reply: Finish, base_sha256: str) -> TurnRecord:
+def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
     """A turn that ends now, as it is kept."""
     started, session = turn.started, turn.session.record
     first = turn.exchange.takes[0].turn_id if started.take else started.turn_id
-    return TurnRecord(
+    return Turn(
         turn_id=started.turn_id,
         session_id=session.session_id,
         character=session.character,
@@ -129,7 +128,7 @@ def recorded(turn: Turn, reply: Finish, base_sha256: str) -> TurnRecord:
     )
 
 
-def _sampling(turn: Turn) -> dict[str, JSON]:
+def _sampling(turn: OpenTurn) -> dict[str, JSON]:
     drawn = asdict(turn.sampling)
     judge: dict[str, JSON] = {"judge": turn.judge} if turn.judge else {}
     return {**drawn, "stop": list(turn.sampling.stop), "best_of": turn.best_of, **judge}

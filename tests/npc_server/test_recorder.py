@@ -78,7 +78,7 @@ async def test_what_waited_is_stored_in_order(store: Store, tmp_path: Path) -> N
             await made.record_turn(TURN, SESSION)
             made.note(Reaction("derived:x", Signal(Sign.SILENT), NOW, "t1", source=Source.DERIVED))
             assert (made.waiting, made.holds("s1"), made.holds("t1")) == (3, True, True)
-        await made.settled(timeout_s=5)
+        await made.flush(timeout_s=5)
     assert (made.waiting, made.dropped, made.holds("t1")) == (0, 0, False)
     assert [event.event_id for event in store.events("mira")] == ["derived:x"]
 
@@ -92,7 +92,7 @@ async def test_beyond_its_bounds_the_oldest_are_dropped_and_counted(
         async with locked(tmp_path):
             for name in ("t1", "t2", "t3", "t4"):
                 made.record_cut_turn(turn(name), SESSION)
-        await made.settled(timeout_s=5)
+        await made.flush(timeout_s=5)
     assert [kept.turn_id for kept in store.turns("mira")] == ["t2", "t3", "t4"]
     assert made.dropped == 1
 
@@ -129,5 +129,5 @@ async def test_a_store_that_stays_locked_does_not_hold_up_the_end(
     async with locked(tmp_path), made.at_work(grace_s=0.1):
         made.record_cut_turn(TURN, SESSION)
         with pytest.raises(StoreUnavailableError, match="1 records wait"):
-            await made.settled(timeout_s=0.05)
+            await made.flush(timeout_s=0.05)
     assert made.waiting == 1

@@ -81,9 +81,9 @@ def test_only_takes_of_the_last_exchange_are_the_latest() -> None:
 
 def test_a_session_speaks_one_turn_at_a_time_and_is_free_afterwards() -> None:
     made = session()
-    with made.speaking(), pytest.raises(SessionBusyError), made.speaking():
+    with made.claim_turn(), pytest.raises(SessionBusyError), made.claim_turn():
         pass
-    with made.speaking():
+    with made.claim_turn():
         pass
 
 
