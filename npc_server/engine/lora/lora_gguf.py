@@ -155,7 +155,7 @@ def _rank(config: Mapping[str, Any], folder: Path, max_rank: int | None) -> int:
         raise AdapterRejectedError(f"{folder}: rank {rank} is not at least 1")
     if max_rank is not None and rank > max_rank:
         raise AdapterRejectedError(
-            f"{folder}: rank {rank} is above the {max_rank} that a slot holds; train with a smaller rank or"
+            f"{folder}: rank {rank} is above the slots' {max_rank}; train with a smaller rank or"
             " raise engine.max_rank"
         )
     return rank
