@@ -12,26 +12,6 @@ from typing import Any, Protocol
 from trainer.errors import ConfigError
 
 
-class Method(StrEnum):
-    """How a character is trained."""
-
-    DPO = "dpo"
-    """On preference pairs: edits and choices."""
-    KTO = "kto"
-    """On single replies with a thumb."""
-    APO = "apo_zero"
-    """On single replies with a thumb, one at a time: for machines with little memory."""
-    SFT = "sft"
-    """On players' edits and earlier good replies, learned by heart."""
-    ORPO = "orpo"
-    """On preference pairs, without a reference."""
-    SIMPO = "simpo"
-    """On preference pairs, without a reference and regardless of length."""
-
-
-EXPERIMENTAL = frozenset({Method.ORPO, Method.SIMPO})  # TRL may still change or drop these
-
-
 @dataclass(frozen=True)
 class LoraShape:
     """How large an adapter is, and where in the model it sits."""

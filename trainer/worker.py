@@ -104,14 +104,8 @@ def _missing(decision: readiness.Plan | readiness.Wait) -> tuple[readiness.Short
 
 
 def _retrain(order: Order, console: Console, brake: Brake) -> dict[str, Any]:
-    retrain, teachings, reward_head = _load_libraries()
-    how = recipe.read(
-        order.settings,
-        order.job.character,
-        {method: teaching.config for method, teaching in teachings.TEACHINGS.items()},
-        reward_head.Config,
-        order.method,
-    )
+    retrain, reward_head = _load_libraries()
+    how = recipe.read(order.settings, order.job.character, reward_head.Config, order.method)
     _show_readiness(order, console)
     with bars(console) as show:
 
@@ -141,13 +135,12 @@ def _report(character: str, result: NightResult) -> dict[str, Any]:
     return report
 
 
-def _load_libraries() -> tuple[ModuleType, ModuleType, ModuleType]:
-    """The pipeline, methods and reward head: seconds for their libraries, so not for --help."""
+def _load_libraries() -> tuple[ModuleType, ModuleType]:
+    """The pipeline and the reward head: seconds for their libraries, so not for --help."""
     with training_libraries():
         from trainer.heads import reward_head
-        from trainer.methods import teachings
         from trainer.nightly import retrain
-    return retrain, teachings, reward_head
+    return retrain, reward_head
 
 
 def _show_readiness(order: Order, console: Console) -> None:

@@ -41,7 +41,7 @@ from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
 from benchmarks.machine import CACHE, CORES, use_cores
 from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
-from trainer.settings import Method
+from trainer.methods.table import METHODS
 
 console = Console()
 
@@ -52,7 +52,7 @@ def main(
     ] = ",".join(TasteName),
     kinds: Annotated[str, typer.Option(help=f"Of {', '.join(Kind)}.")] = Kind.MIXED,
     methods: Annotated[
-        str, typer.Option(help=f"Of {AUTO}, {', '.join(Method)}; {AUTO}: the rows decide.")
+        str, typer.Option(help=f"Of {AUTO}, {', '.join(METHODS)}; {AUTO}: the rows decide.")
     ] = AUTO,
     nights: Annotated[int, typer.Option(min=1, help="In a row, for each.")] = 3,
     rows: Annotated[
@@ -83,7 +83,7 @@ def main(
         wanted = plan(
             [TasteName(name) for name in names(tastes, TasteName)],
             [Kind(name) for name in names(kinds, Kind)],
-            names(methods, [AUTO, *Method]),
+            names(methods, [AUTO, *METHODS]),
             nights,
         )
         parts = counts(rows)

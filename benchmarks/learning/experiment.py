@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from trainer.settings import EXPERIMENTAL
+from trainer.methods.table import METHODS
 
 AUTO = "auto"  # the rows decide on the method
 
@@ -63,7 +63,7 @@ class Experiment:
         """The `NPC_*` variables that ask for the method."""
         if self.method == AUTO:
             return {}
-        experimental = str(self.method in EXPERIMENTAL).lower()
+        experimental = str(METHODS[self.method].experimental).lower()
         return {"NPC_TRAINING_METHOD": self.method, "NPC_TRAINING_EXPERIMENTAL": experimental}
 
 

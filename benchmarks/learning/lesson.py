@@ -12,11 +12,10 @@ from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint
+from trainer.methods import dpo
 from trainer.methods.examples import rehearsals
-from trainer.methods.teachings import TEACHINGS
 from trainer.progress import RunIO
 from trainer.rows.snapshots import snapshot_of
-from trainer.settings import Method
 
 
 @dataclass(frozen=True)
@@ -36,18 +35,17 @@ def teach(report: Report, workplace: Workplace, pairs: int) -> str:
     """
     persona, vocab = workplace.persona, Vocab(workplace.base)
     snapshot = snapshot_of(workplace.data / "feedback.db", persona.id)
-    teaching = TEACHINGS[Method.DPO]
-    config = teaching.config()
+    config = dpo.Config()
     examples = rehearsals(persona, vocab, config.schedule.max_tokens)
     start = StartingPoint(ensure_base(workplace.base, workplace.cache), vocab, None)
     folder = workplace.data / f"portion-{pairs}"
     io = RunIO(lambda progress: report("training", progress.step, progress.total_steps))
-    teaching.run(config, snapshot.train_pairs[:pairs], examples, start, folder, io)
+    dpo.run(config, snapshot.train_pairs[:pairs], examples, start, folder, io)
     draft = Draft(
         character=persona.id,
         parent=None,
         base_sha256=catalogue.file_sha256(workplace.base),
-        method=Method.DPO.value,
+        method="dpo",
         config=asdict(config),
         snapshot_hash=snapshot.hash,
         players=snapshot.players,

@@ -12,7 +12,6 @@ from personas.persona import load_characters
 from personas.render import prompt
 from trainer import gate
 from trainer.heads import reward_head
-from trainer.methods.teachings import TEACHINGS
 from trainer.nightly.job import Job
 from trainer.progress import Progress
 from trainer.recipes.recipe import Recipe, read
@@ -148,6 +147,5 @@ def recipe(
     limits: gate.Thresholds = ONLY_PREFERENCE, training: Mapping[str, object] = WITHOUT_HEAD
 ) -> Recipe:
     """The defaults, under these limits."""
-    configs = {method: one.config for method, one in TEACHINGS.items()}
     settings = {"gate": asdict(limits), "training": training, "night": FEW}
-    return read(settings, "bo", configs, reward_head.Config)
+    return read(settings, "bo", reward_head.Config)

@@ -1,4 +1,4 @@
 """The ways to teach a character: a module each with `Config` and `run`, and what they learn beside.
 
-`teachings` is the table of all of them.
+`table` has a row for each.
 """

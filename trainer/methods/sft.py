@@ -34,10 +34,10 @@ from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint
 from trainer.methods import general_chat
 from trainer.methods.examples import said_again
-from trainer.methods.replay import Liked, Rows, counts
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, weighed
 from trainer.rows.development import split
+from trainer.rows.replay import Liked, Rows, counts
 from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Arguments, teach
 

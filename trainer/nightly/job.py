@@ -11,10 +11,10 @@ from pathlib import Path
 from feedback_store.selection import Snapshot
 from personas.persona import load_character
 from trainer.errors import ClaimedError
+from trainer.methods.table import candidates
 from trainer.rows import readiness
 from trainer.rows.forbidden import without_forbidden
 from trainer.rows.snapshots import snapshot_of
-from trainer.settings import Method
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def read_snapshot(job: Job) -> Snapshot:
 
 
 def read_readiness(
-    job: Job, thresholds: readiness.Thresholds, method: Method | None
+    job: Job, thresholds: readiness.Thresholds, method: str | None
 ) -> tuple[Snapshot, readiness.Plan | readiness.Wait]:
     """What could be trained on now, and whether that is enough.
 
@@ -47,7 +47,7 @@ def read_readiness(
     rows = without_forbidden(read_snapshot(job), persona)
     dropped = {**rows.snapshot.dropped, **rows.dropped}
     snapshot = replace(rows.snapshot, dropped=dropped)
-    return snapshot, readiness.decide(snapshot, thresholds, method)
+    return snapshot, readiness.decide(snapshot, thresholds, candidates(method))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
 from trainer.errors import RecordError
 from trainer.gate import Verdict
+from trainer.methods.table import candidates
 from trainer.nightly import disk, endings, lineage, resuming, stages
 from trainer.nightly.job import Job, read_snapshot
 from trainer.nightly.resuming import CurrentInputs, EndedRun
@@ -30,7 +31,7 @@ from trainer.records.runs import Ending, Run, Terms, Trained
 from trainer.rows import readiness
 from trainer.rows.rerender import Rerendered, rerender
 from trainer.rows.snapshots import still_stored
-from trainer.settings import Method, recorded
+from trainer.settings import recorded
 
 #: What a snapshot holds, by the names of its fields.
 ROWS = tuple(
@@ -69,7 +70,9 @@ class Night:
         today = rerender(
             read_snapshot(self.job), self.persona, Vocab(self.job.base), self.recipe.max_tokens
         )
-        plan = readiness.decide(today.snapshot, self.recipe.night.policy, self.recipe.method)
+        plan = readiness.decide(
+            today.snapshot, self.recipe.night.policy, candidates(self.recipe.method)
+        )
         if isinstance(plan, readiness.Wait):
             return plan
         terms = self._terms(today, plan)
@@ -99,7 +102,7 @@ class Night:
         endings.abandon(unfinished, reason, stages.version_of(self.job, unfinished))
 
     def _new_run(self, snapshot: Snapshot, terms: Terms) -> Run:
-        rank = self.recipe.configs[Method(terms.method)].lora.rank
+        rank = self.recipe.configs[terms.method].lora.rank
         disk.require_room(self.job.runs, disk.run_bytes(self.job.base, rank), "a run")
         run = runs.begin(self.job.runs, self.job.character)
         freeze(snapshot, run.snapshot)
@@ -107,7 +110,7 @@ class Night:
         return run
 
     def _context(self, run: Run, terms: Terms, snapshot: Snapshot) -> RunContext:
-        config = self.recipe.configs[Method(terms.method)]
+        config = self.recipe.configs[terms.method]
         return RunContext(
             job=self.job,
             run=run,
@@ -131,8 +134,8 @@ class Night:
             parent=None if ended else incumbent,
             incumbent=incumbent,
             live=live,
-            method=plan.method.value,
-            config=self._current.configs[plan.method.value],
+            method=plan.method,
+            config=self._current.configs[plan.method],
             gate=self._current.gate,
             reward_head=self._current.reward_head,
             reason=f"{plan.reason}; {STARTS_OVER}" if ended else plan.reason,
@@ -148,8 +151,8 @@ class Night:
         return CurrentInputs(
             self.base_sha256,
             self.persona.version,
-            recipe.method.value if recipe.method else None,
-            {method.value: recorded(config) for method, config in recipe.configs.items()},
+            recipe.method,
+            {method: recorded(config) for method, config in recipe.configs.items()},
             recorded(recipe.gate),
             recorded(recipe.reward_head) if recipe.reward_head else None,
         )

@@ -23,13 +23,13 @@ from trainer.examination.nameless import without_names
 from trainer.heads import head_card, head_publishing, reward_head
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
-from trainer.methods.teachings import TEACHINGS, MethodConfig
+from trainer.methods.table import METHODS, Method, MethodConfig
 from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
 from trainer.progress import OnProgress, RunIO, Tell
 from trainer.records.runs import Headed, Measured, Published, Run, Terms, Trained
-from trainer.settings import Method
+from trainer.rows.readiness import LABELS
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class RunContext:
     @property
     def method(self) -> Method:
         """How the character is trained."""
-        return Method(self.terms.method)
+        return METHODS[self.terms.method]
 
 
 def ensure_trained(work: RunContext, lineage: Callable[[], Lineage]) -> Trained:
@@ -58,12 +58,12 @@ def ensure_trained(work: RunContext, lineage: Callable[[], Lineage]) -> Trained:
     if found is not None and _bytes_of(work.run.candidate) == found.content_hash:
         return found
     started = time.monotonic()
-    teaching, origin = TEACHINGS[work.method], lineage()
+    origin = lineage()
     start = _start(origin)
     examples = rehearsals(work.persona, origin.vocab, work.config.schedule.max_tokens)
     io = RunIO(_stage(work.tell, "train"), work.run.checkpoints)
-    rows, out = teaching.rows(work.snapshot), work.run.candidate
-    result = teaching.run(work.config, rows, examples, start, out, io)
+    rows, out = work.method.learns_from.rows(work.snapshot), work.run.candidate
+    result = work.method.run(work.config, rows, examples, start, out, io)
     nearness = trust_region.keep_near(out, start, trust_region.SHARE * work.limits.max_drift)
     seconds = round(time.monotonic() - started, 1)
     finding = Trained(result, content_hash(out), seconds, nearness)
@@ -115,12 +115,11 @@ def ensure_measured(
     subject = Subject(
         work.job.base, origin.base_dir, origin.vocab, work.persona, origin.incumbent_folder
     )
-    by_labels = work.method in (Method.KTO, Method.APO)
     found_out = examine(
         subject,
         work.run.candidate,
         work.snapshot,
-        by_labels=by_labels,
+        by_labels=work.method.learns_from is LABELS,
         head=work.run.head if head and head.card else None,
         tell=work.tell,
     )

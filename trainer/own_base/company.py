@@ -12,7 +12,7 @@ from statistics import geometric_mean
 from typing import TypeVar
 
 from feedback_store.selection import Snapshot
-from trainer.methods.replay import Rows, liked
+from trainer.rows.replay import Rows, liked
 
 T = TypeVar("T")
 

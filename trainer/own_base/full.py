@@ -22,10 +22,10 @@ from trainer.errors import AdapterError
 from trainer.forward import install
 from trainer.lora import StartingPoint, load_base
 from trainer.methods import sft
-from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
+from trainer.rows.replay import Rows
 from trainer.settings import Memory, Schedule, Weights, require, require_from_base
 from trainer.training import Arguments, follow, name_of, use_all_cores
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from trainer.lora import StartingPoint, load_voice
 from trainer.methods import sft
-from trainer.methods.replay import Rows
 from trainer.own_base.base_gguf import Precision, write_base
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
+from trainer.rows.replay import Rows
 
 
 def run(

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from trainer.lora import StartingPoint
-from trainer.methods.replay import Rows
 from trainer.own_base import full, merged
 from trainer.progress import RunIO, RunResult
 from trainer.recipes.recipe import FULL
 from trainer.rows.datasets import Spoken
-from trainer.settings import Method
+from trainer.rows.replay import Rows
 
 
 class Run(Protocol):
@@ -46,6 +45,6 @@ class Way:
 
 
 #: On the disk: the file, and the copy it is read back from.
-MERGED = Way(Method.SFT.value, merged.run, copies=2)
+MERGED = Way("sft", merged.run, copies=2)
 #: Also two checkpoints of the model, with two moments for each weight.
 ALL_WEIGHTS = Way(FULL, full.run, copies=8)

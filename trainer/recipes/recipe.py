@@ -16,24 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainer import gate
+from trainer.methods.table import METHODS, candidates
 from trainer.recipes.refused_methods import refused_method
 from trainer.recipes.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
 from trainer.rows import readiness
-from trainer.settings import EXPERIMENTAL, LoraShape, Memory, Method, Schedule, require
+from trainer.settings import LoraShape, Memory, Schedule, require
 
 if TYPE_CHECKING:
     from trainer.heads import reward_head
-    from trainer.methods.teachings import MethodConfig
-
-#: The Config class of every method.
-Configs: TypeAlias = Mapping[Method, Any]
+    from trainer.methods.table import MethodConfig
 
 _T = TypeVar("_T")
 
-BY_POLICY = (Method.DPO, Method.KTO)  # what the policy chooses among
 TABLES = ("training", "gate", "night")
 HEAD = "reward_head"
 NOT_FOR_A_HEAD = frozenset({"rehearsed_share", "continued_rate"})
@@ -75,8 +72,8 @@ class Night:
 class Recipe:
     """How one character is trained and judged."""
 
-    method: Method | None  # None = the rows decide
-    configs: Mapping[Method, MethodConfig]  # of the methods that may be used
+    method: str | None  # None = the rows decide
+    configs: Mapping[str, MethodConfig]  # of the methods that may be used
     reward_head: reward_head.Config | None  # None = none is trained
     gate: gate.Thresholds
     night: Night
@@ -99,14 +96,13 @@ class _Shared:
 def read(
     settings: Table,
     character: str,
-    configs: Configs,
     head: Callable[..., reward_head.Config],
     method: str = "",
 ) -> Recipe:
     """The recipe of a character; `method` beats what is written. ConfigError with all problems."""
     problems = Problems()
     training = _named(settings, "training", problems)
-    tables = _training_tables(training, configs, problems)
+    tables, of_methods = _training_tables(training, problems), _method_tables(training, problems)
     own = tables.characters.get(character, {})
     its_method = own.pop("method", "")
     asked_for = method or its_method or tables.choices.method
@@ -114,13 +110,13 @@ def read(
     recipe = Recipe(
         method=chosen,
         configs={
-            one: built(
-                f"[training] for {one.value}",
-                configs[one],
-                {**tables.shared, **tables.methods[one], **own},
+            name: built(
+                f"[training] for {name}",
+                METHODS[name].config,
+                {**tables.shared, **of_methods.get(name, {}), **own},
                 problems,
             )
-            for one in ((chosen,) if chosen else BY_POLICY)
+            for name in candidates(chosen)
         },
         reward_head=_reward_head(training, tables.shared | own, head, problems),
         gate=read_gate(settings, problems),
@@ -138,7 +134,7 @@ def read_alone(
     `but_for` are settings of `[training]` that are not meant for it.
     """
     training = _named(settings, "training", problems)
-    shared, known = _training_tables(training, {}, problems).shared, leaves(kind)
+    shared, known = _training_tables(training, problems).shared, leaves(kind)
     meant = {key: value for key, value in shared.items() if key in known and key not in but_for}
     own = _checked_in(training, name, known, problems)
     return built(f"[training.{name}]", kind, meant | own, problems)
@@ -157,13 +153,13 @@ def read_night(settings: Table) -> Night:
     return night
 
 
-def written_method(settings: Table, character: str) -> Method | None:
+def written_method(settings: Table, character: str) -> str | None:
     """The method that is written for a character; None too for one that `read` will refuse."""
     unheard = Problems()
     training = _named(settings, "training", unheard)
     own = table(table(training, "characters", "", unheard), character, "", unheard)
     name = own.get("method") or training.get("method")
-    return Method(name) if name in set(Method) else None
+    return name if name in METHODS else None
 
 
 def _night(settings: Table, problems: Problems) -> Night:
@@ -198,31 +194,33 @@ class _TrainingTables:
 
     choices: Choices
     shared: dict[str, Any]
-    methods: dict[Method, dict[str, Any]]
     characters: dict[str, dict[str, Any]]
 
 
-def _training_tables(
-    training: dict[str, Any], configs: Configs, problems: Problems
-) -> _TrainingTables:
+def _training_tables(training: dict[str, Any], problems: Problems) -> _TrainingTables:
     choices, shared = leaves(Choices), leaves(_Shared)
-    methods = {
-        one: _checked_in(training, one.value, leaves(configs[one]), problems) for one in configs
-    }
     characters = table(training, "characters", "[training.characters]", problems)
     own = {"method": choices["method"], **shared}
-    inner = {*(one.value for one in Method), "characters", HEAD, FULL}
+    inner = {*METHODS, "characters", HEAD, FULL}
     top = {name: value for name, value in training.items() if name not in inner}
     values = checked("[training]", top, choices | shared, problems)
     return _TrainingTables(
         choices=Choices(**{name: values[name] for name in choices if name in values}),
         shared={name: values[name] for name in shared if name in values},
-        methods=methods,
         characters={
             name: _checked_in(characters, name, own, problems, "training.characters")
             for name in characters
         },
     )
+
+
+def _method_tables(training: dict[str, Any], problems: Problems) -> dict[str, dict[str, Any]]:
+    """Of methods that have a table; the modules of the others need not be loaded."""
+    return {
+        name: _checked_in(training, name, leaves(METHODS[name].config), problems)
+        for name in METHODS
+        if name in training
+    }
 
 
 def _checked_in(
@@ -232,19 +230,19 @@ def _checked_in(
     return checked(place, table(outer, name, place, problems), known, problems)
 
 
-def _method(name: str, choices: Choices, problems: Problems) -> Method | None:
+def _method(name: str, choices: Choices, problems: Problems) -> str | None:
     if not name:
         return None
-    if name not in set(Method):
-        known = ", ".join(Method)
+    if name not in METHODS:
+        known = ", ".join(METHODS)
         problems.append(
             f"method {name}: {refused_method(name) or f'there is none; known: {known}'}"
         )
         return None
-    if name in EXPERIMENTAL and not choices.experimental:
+    if METHODS[name].experimental and not choices.experimental:
         problems.append(
             f"method {name}: TRL may still change or drop it; allow it with experimental = true"
             " in [training]"
         )
         return None
-    return Method(name)
+    return name

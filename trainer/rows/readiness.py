@@ -2,17 +2,18 @@
 
 Pairs teach more per row than thumbs, so they win when there are enough of both. Too few rows,
 players, or held-out rows mean waiting: without held-out rows the gate could only refuse, and with
-too few players one of them would write the character alone. Who names a method chooses among the
+too few players one of them would write the character alone. Asking for a method chooses among the
 kinds of rows, not among the rules.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from itertools import takewhile
 
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot
 from trainer.errors import ConfigError
-from trainer.settings import Method
+from trainer.rows import replay
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Plan:
-    """Train tonight, so."""
+    """Train tonight, by this method and for this reason."""
 
-    method: Method
+    method: str
     reason: str
 
 
@@ -58,18 +59,28 @@ class Wait:
     missing: tuple[Shortage, ...]
 
 
-def decide(snapshot: Snapshot, thresholds: Thresholds, method: Method | None = None) -> Plan | Wait:
-    """Whether and how to train on this snapshot; `method` None leaves the choice to the rows."""
-    if method is not None:
-        missing = _MISSING_FOR[method](snapshot, thresholds)
-        return _wait(missing) if missing else Plan(method, f"{method.value} was asked for")
-    for_pairs = _missing_for_pairs(snapshot, thresholds)
-    if not for_pairs:
-        return Plan(Method.DPO, f"{len(snapshot.train_pairs)} pairs are enough")
-    for_labels = _missing_for_labels(snapshot, thresholds)
-    if not for_labels:
-        return Plan(Method.KTO, f"{len(snapshot.train_labels)} thumbs are enough, pairs are not")
-    return _wait(min(for_pairs, for_labels, key=len))
+@dataclass(frozen=True)
+class RowKind:
+    """One kind of rows that methods learn from."""
+
+    name: str  # in reasons
+    rows: Callable[[Snapshot], Sized]  # to be trained on; of which type, only the methods know
+    missing: Callable[[Snapshot, Thresholds], list[Shortage]]
+
+
+def decide(
+    snapshot: Snapshot, thresholds: Thresholds, candidates: Mapping[str, RowKind]
+) -> Plan | Wait:
+    """Whether and how to train on this snapshot: by the first candidate with enough rows.
+
+    `candidates` are names of methods with what each learns from; a single one was asked for.
+    """
+    missing = {name: kind.missing(snapshot, thresholds) for name, kind in candidates.items()}
+    method = next((name for name, shortages in missing.items() if not shortages), None)
+    if method is None:
+        nearest = min(missing.values(), key=len)
+        return Wait(told(nearest), tuple(nearest))
+    return Plan(method, _reason(method, snapshot, candidates))
 
 
 def lacking_together(snapshots: Sequence[Snapshot], thresholds: Thresholds) -> tuple[Shortage, ...]:
@@ -89,6 +100,15 @@ def told(missing: Sequence[Shortage]) -> str:
     """What there is too little of, with counts."""
     listed = ", ".join(f"{short.have:g} of {short.need:g} {short.what}" for short in missing)
     return f"too little to train on: {listed}"
+
+
+def _reason(method: str, snapshot: Snapshot, candidates: Mapping[str, RowKind]) -> str:
+    if len(candidates) == 1:
+        return f"{method} was asked for"
+    passed_over = takewhile(lambda name: name != method, candidates)
+    kind, too_few = candidates[method], [candidates[name].name for name in passed_over]
+    count = len(kind.rows(snapshot))
+    return ", ".join([f"{count} {kind.name} are enough", *(f"{name} are not" for name in too_few)])
 
 
 def _missing_for_pairs(snapshot: Snapshot, at_least: Thresholds) -> list[Shortage]:
@@ -122,16 +142,6 @@ def _missing_for_learning_by_heart(snapshot: Snapshot, at_least: Thresholds) -> 
     )
 
 
-_MISSING_FOR: Mapping[Method, Callable[[Snapshot, Thresholds], list[Shortage]]] = {
-    Method.DPO: _missing_for_pairs,
-    Method.ORPO: _missing_for_pairs,
-    Method.SIMPO: _missing_for_pairs,
-    Method.KTO: _missing_for_labels,
-    Method.APO: _missing_for_labels,
-    Method.SFT: _missing_for_learning_by_heart,
-}
-
-
 def _player_needs(
     rows: Sequence[Pair | Labelled | Edited], at_least: Thresholds
 ) -> tuple[Shortage, ...]:
@@ -153,5 +163,6 @@ def _rarer_label(rows: Sequence[Labelled]) -> int:
     return min(good, len(rows) - good)
 
 
-def _wait(missing: Sequence[Shortage]) -> Wait:
-    return Wait(told(missing), tuple(missing))
+PAIRS = RowKind("pairs", lambda snapshot: snapshot.train_pairs, _missing_for_pairs)
+LABELS = RowKind("thumbs", lambda snapshot: snapshot.train_labels, _missing_for_labels)
+EDITS = RowKind("edits and liked replies", replay.rows_of, _missing_for_learning_by_heart)

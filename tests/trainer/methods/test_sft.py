@@ -15,9 +15,9 @@ from trainer.errors import ConfigError, RowsError
 from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import sft
-from trainer.methods.replay import Liked, Rows
 from trainer.progress import Progress, RunIO, RunResult
 from trainer.rows.datasets import Spoken
+from trainer.rows.replay import Liked, Rows
 from trainer.settings import LoraShape, Memory, Schedule
 from trainer.training import common_arguments
 

@@ -10,9 +10,9 @@ from npc_server.engine.llama import Vocab
 from tests.support.rows import snapshot
 from trainer.lora import StartingPoint
 from trainer.methods import sft
-from trainer.methods.replay import Rows
 from trainer.own_base.company import even_parts, in_turn, together
 from trainer.progress import Progress, RunIO
+from trainer.rows.replay import Rows
 from trainer.settings import LoraShape, Schedule
 
 LORA = LoraShape(rank=4, alpha=8)

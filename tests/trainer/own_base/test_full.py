@@ -17,10 +17,10 @@ from tests.support.rows import edits, prompt_ids
 from trainer.base import ensure_base
 from trainer.errors import AdapterError, BaseModelError, ConfigError
 from trainer.lora import StartingPoint, load_base
-from trainer.methods.replay import Rows
 from trainer.own_base import full
 from trainer.own_base.base_gguf import Precision, write_base
 from trainer.progress import Progress, RunIO, RunResult
+from trainer.rows.replay import Rows
 from trainer.settings import Memory, Schedule, Weights
 
 SMALL = full.Config(

@@ -7,29 +7,30 @@ import pytest
 from npc_server.engine.llama import Vocab
 from tests.support.rows import of_one_player, snapshot
 from trainer.errors import ConfigError
+from trainer.methods.table import candidates
 from trainer.rows.readiness import Plan, Thresholds, Wait, decide
-from trainer.settings import Method
 
 NEEDS = Thresholds(min_pairs=10, min_labels=20, min_of_each_label=5, min_held_out=4)
+BY_ROWS = candidates(None)
 
 
 def test_enough_pairs_train_dpo(tokenizer: Vocab) -> None:
     rows = snapshot(tokenizer, pairs=10, held_out_pairs=4)
-    assert decide(rows, NEEDS) == Plan(Method.DPO, "10 pairs are enough")
+    assert decide(rows, NEEDS, BY_ROWS) == Plan("dpo", "10 pairs are enough")
 
 
 def test_pairs_win_over_thumbs(tokenizer: Vocab) -> None:
     rows = snapshot(tokenizer, pairs=10, held_out_pairs=4, good=20, bad=20, held_out_thumbs=4)
-    plan = decide(rows, NEEDS)
+    plan = decide(rows, NEEDS, BY_ROWS)
     assert isinstance(plan, Plan)
-    assert plan.method is Method.DPO
+    assert plan.method == "dpo"
 
 
 def test_thumbs_alone_train_kto(tokenizer: Vocab) -> None:
     rows = snapshot(tokenizer, pairs=9, held_out_pairs=4, good=15, bad=5, held_out_thumbs=4)
-    plan = decide(rows, NEEDS)
+    plan = decide(rows, NEEDS, BY_ROWS)
     assert isinstance(plan, Plan)
-    assert plan.method is Method.KTO
+    assert plan.method == "kto"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_thumbs_alone_train_kto(tokenizer: Vocab) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_waiting_names_what_is_missing(tokenizer: Vocab, sizes: dict[str, int], what: str) -> None:
-    wait = decide(snapshot(tokenizer, **sizes), NEEDS)
+    wait = decide(snapshot(tokenizer, **sizes), NEEDS, BY_ROWS)
     assert isinstance(wait, Wait)
     assert [short.what for short in wait.missing] == [what]
     assert what in wait.reason
@@ -52,13 +53,13 @@ def test_waiting_names_what_is_missing(tokenizer: Vocab, sizes: dict[str, int], 
 
 def test_one_player_does_not_write_a_character_alone(tokenizer: Vocab) -> None:
     rows = snapshot(tokenizer, pairs=10, held_out_pairs=4)
-    wait = decide(replace(rows, train_pairs=of_one_player(rows.train_pairs)), NEEDS)
+    wait = decide(replace(rows, train_pairs=of_one_player(rows.train_pairs)), NEEDS, BY_ROWS)
     assert isinstance(wait, Wait)
     assert [short.have for short in wait.missing] == [1, 0]
 
 
 def test_nothing_yet_is_a_wait(tokenizer: Vocab) -> None:
-    assert isinstance(decide(snapshot(tokenizer), NEEDS), Wait)
+    assert isinstance(decide(snapshot(tokenizer), NEEDS, BY_ROWS), Wait)
 
 
 def test_a_threshold_of_nothing_is_refused() -> None:

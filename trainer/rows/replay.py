@@ -30,6 +30,9 @@ class Rows:
     edits: tuple[Edited, ...]
     liked: tuple[Liked, ...] = ()  # in the order in which they are taken
 
+    def __len__(self) -> int:
+        return len(self.edits) + len(self.liked)
+
 
 def rows_of(snapshot: Snapshot) -> Rows:
     """What supervised training takes from one character's feedback."""

@@ -8,7 +8,7 @@ from feedback_store.selection import Origin, Snapshot
 from npc_server.engine.llama import Vocab
 from tests.support.rows import edited, labelled, pair, snapshot
 from trainer.methods.general_chat import load, spoken
-from trainer.methods.replay import counts, liked, rows_of
+from trainer.rows.replay import counts, liked, rows_of
 
 
 def texts(feedback: Snapshot) -> list[str]:
