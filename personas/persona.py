@@ -218,13 +218,28 @@ def _without_later_defaults(sampling: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_characters(root: Path) -> dict[str, Persona]:
-    """Every character below `root`, by id. Raises PersonaError with all problems of all files.
-
-    Loose files and folders that start with a dot or an underscore are not characters.
-    """
-    loads = [_load(folder) for folder in _folders(root)]
+    """Every character below `root`, by id. Raises PersonaError with all problems of all files."""
+    loads = [_load(folder) for folder in character_folders(root)]
     _raise_if_any(problem for load in loads for problem in load.problems)
     return {load.persona.id: load.persona for load in loads if load.persona}
+
+
+def character_folders(root: Path) -> list[Path]:
+    """The folders of characters below `root`, by name; at least one, or PersonaError is raised.
+
+    Loose files, and folders that start with a dot or an underscore, are none. Any other folder is a
+    character, without persona.yaml a broken one: a misspelt file must not make it disappear.
+    """
+    try:
+        entries = sorted(root.iterdir())
+    except OSError as error:
+        what = f"cannot be read as a folder of characters: {error.strerror}"
+        raise PersonaError([Problem(root, 0, "", what)]) from error
+    folders = [p for p in entries if p.is_dir() and not p.name.startswith((".", "_"))]
+    if not folders:
+        what = "holds no characters; each needs a folder with persona.yaml"
+        raise PersonaError([Problem(root, 0, "", what)])
+    return folders
 
 
 def load_character(folder: Path) -> Persona:
@@ -244,19 +259,6 @@ class _Load:
 def _raise_if_any(problems: Iterable[Problem]) -> None:
     if found := tuple(problems):
         raise PersonaError(found)
-
-
-def _folders(root: Path) -> list[Path]:
-    try:
-        entries = sorted(root.iterdir())
-    except OSError as error:
-        what = f"cannot be read as a folder of characters: {error.strerror}"
-        raise PersonaError([Problem(root, 0, "", what)]) from error
-    folders = [p for p in entries if p.is_dir() and not p.name.startswith((".", "_"))]
-    if not folders:
-        what = "holds no characters; each needs a folder with persona.yaml"
-        raise PersonaError([Problem(root, 0, "", what)])
-    return folders
 
 
 def _load(folder: Path) -> _Load:

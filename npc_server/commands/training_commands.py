@@ -31,6 +31,8 @@ from npc_server.commands.night_clock import next_start
 from npc_server.commands.trainer_process import Ended, Stopper, attend, command
 from npc_server.config import Config
 from npc_server.errors import ConfigError, ServerError
+from personas.errors import PersonaError
+from personas.persona import character_folders
 
 runs_app = typer.Typer(
     help="Training runs: what each was begun on and what came of it.",
@@ -181,12 +183,10 @@ def _tell_next(moment_s: float) -> None:
 
 def _characters(config: Config) -> list[str]:
     """By folder: a broken persona fails alone, in its own training."""
-    folder = config.paths.characters
-    files = folder.glob("[!._]*/persona.yaml")
-    names = sorted(file.parent.name for file in files)
-    if not names:
-        raise ConfigError(f"there are no characters in {folder}; see [paths] characters")
-    return names
+    try:
+        return [folder.name for folder in character_folders(config.paths.characters)]
+    except PersonaError as error:
+        raise ConfigError(f"{error}; see [paths] characters") from error
 
 
 def _train_all(names: Iterable[str], order: _Order, stopper: Stopper) -> list[Ended]:

@@ -1,5 +1,6 @@
 """What authored files may say, and how they are told what is wrong."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,13 @@ import pytest
 
 from personas import yaml_file
 from personas.errors import PersonaError
-from personas.persona import SAMPLE_CHARACTERS, ProbeKind, load_character, load_characters
+from personas.persona import (
+    SAMPLE_CHARACTERS,
+    ProbeKind,
+    character_folders,
+    load_character,
+    load_characters,
+)
 
 WriteCharacter = Callable[..., Path]
 
@@ -150,11 +157,22 @@ def test_a_linked_folder_is_not_followed(write_character: WriteCharacter) -> Non
         load_characters(folder.parent)
 
 
-def test_loose_files_and_hidden_folders_are_not_characters(write_character: WriteCharacter) -> None:
+def test_loose_files_hidden_folders_and_drafts_are_not_characters(
+    write_character: WriteCharacter,
+) -> None:
     root = write_character().parent
     (root / "README.md").write_text("notes")
     (root / ".git").mkdir()
+    shutil.copytree(root / "ada", root / "_draft")
+    assert character_folders(root) == [root / "ada"]
     assert list(load_characters(root)) == ["ada"]
+
+
+def test_a_folder_without_a_card_is_a_broken_character(write_character: WriteCharacter) -> None:
+    folder = write_character()
+    (folder / "persona.yaml").rename(folder / "persona.yml")
+    with pytest.raises(PersonaError, match=r"persona\.yaml: file is missing"):
+        load_characters(folder.parent)
 
 
 @pytest.mark.parametrize("make", [True, False], ids=["empty", "absent"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from personas.adapter_repo import AdapterRepo
-from personas.persona import Persona, load_character
+from personas.persona import Persona, character_folders, load_character
 from trainer import gate
 from trainer.errors import GaveUpError, UnknownCharacterError
 from trainer.nightly import disk, endings, lineage, stages
@@ -64,7 +64,7 @@ def run(job: Job, recipe: Recipe, promote: bool, tell: Tell) -> NightResult:
 
 def _load_persona(job: Job) -> Persona:
     """Load this character alone, so that broken files of another do not stop its training."""
-    folders = {file.parent.name: file.parent for file in job.characters.glob("*/persona.yaml")}
+    folders = {folder.name: folder for folder in character_folders(job.characters)}
     if job.character not in folders:
         known = ", ".join(sorted(folders))
         raise UnknownCharacterError(f"no character {job.character!r}; known: {known}")

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -129,6 +130,12 @@ def test_an_unknown_character_is_refused_with_the_known_ones(job: Job) -> None:
     stranger = replace(job, character="zed")
     with pytest.raises(UnknownCharacterError, match="known: bo"):
         retrain.run(stranger, recipe(), promote=True, tell=ignore)
+
+
+def test_a_draft_is_no_character_to_be_trained(job: Job) -> None:
+    shutil.copytree(job.characters / "bo", job.characters / "_draft")
+    with pytest.raises(UnknownCharacterError, match=r"_draft.*; known: bo$"):
+        retrain.run(replace(job, character="_draft"), recipe(), promote=True, tell=ignore)
 
 
 def test_the_command_answers_in_json(job: Job) -> None:
