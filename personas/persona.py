@@ -38,6 +38,10 @@ from personas.yaml_file import Document, Loc
 
 SAMPLE_CHARACTERS = Path(__file__).parent / "characters"
 ID_PATTERN = r"[a-z][a-z0-9_-]{0,47}"
+#: As in a call (`npc_server.engine.sampling`), so that either may say what the other may. A stream
+#: looks for all of them at every token, and holds back as much text as could begin the longest.
+MAX_STOPS = 16
+MAX_STOP_CHARACTERS = 256
 SAME_QUESTION_PERCENT = 90.0  # of similarity; other words for the same thing are another question
 
 
@@ -63,7 +67,9 @@ Phrase = Annotated[
     AfterValidator(_has_a_word),
 ]
 Phrases = Annotated[tuple[Phrase, ...], Field(max_length=64)]
-StopText = Annotated[str, StringConstraints(min_length=1, max_length=80)]  # blanks count
+StopText = Annotated[  # blanks count
+    str, StringConstraints(min_length=1, max_length=MAX_STOP_CHARACTERS)
+]
 SomePhrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=64)]
 
 
@@ -105,9 +111,7 @@ class Sampling(_Closed):
     dry_multiplier: float = Field(default=0.0, ge=0, le=5)  # of whole phrases said before; 0 = none
     min_reply_tokens: int = Field(default=0, ge=0, le=512)  # the character does not stop before
     max_reply_tokens: int = Field(default=80, ge=1, le=512)
-    stop: Annotated[
-        tuple[StopText, ...], Field(max_length=16)
-    ] = ()  # each ends the reply before it
+    stop: Annotated[tuple[StopText, ...], Field(max_length=MAX_STOPS)] = ()  # ends before each
     best_of: int = Field(default=1, ge=1, le=8)  # replies drawn at once, of which the best is said
 
     def drawing(self) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from npc_server.engine.sampling.json_schema import to_gbnf
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]
 
+#: Looked for at every token of a stream, which holds back as much text as could begin the longest.
+#: An authored character may have as many (`personas.persona`), so that a call may say the same.
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 256
 _SEED_MODULUS = 0xFFFFFFFF  # this value itself means "random" to llama.cpp

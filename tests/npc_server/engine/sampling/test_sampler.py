@@ -13,7 +13,8 @@ import pytest
 from npc_server.engine.errors import DecodeError, RequestRejectedError
 from npc_server.engine.llama import BatchRow, ContextShape, Llama, tokenize
 from npc_server.engine.protocol import Sampling
-from npc_server.engine.sampling import Sampler, check_sampling, likeliest, token_logprob
+from npc_server.engine.sampling import Sampler, check_sampling, likeliest, sampler, token_logprob
+from personas import persona
 
 PROMPT = """<|im_start|>system
 You are Mira, a blacksmith.<|im_end|>
@@ -237,3 +238,9 @@ def test_what_can_be_drawn_is_let_pass(tiny: Llama) -> None:
     check_sampling(tiny, Sampling(temperature=5, top_p=1, min_p=0.99, stop=("END",)))
     check_sampling(tiny, Sampling(grammar='root ::= "a" | ""'))
     check_sampling(tiny, Sampling(json_schema='{"type": "boolean"}'))
+
+
+def test_a_call_may_stop_where_a_persona_may() -> None:
+    """Neither may import the other."""
+    ours = (sampler.MAX_STOPS, sampler.MAX_STOP_CHARACTERS)
+    assert ours == (persona.MAX_STOPS, persona.MAX_STOP_CHARACTERS)
