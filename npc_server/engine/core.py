@@ -99,6 +99,15 @@ class _Residue:
     tokens: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class CheckedAdapter:
+    """An adapter as read from its folder; `lora` is None if it was known before."""
+
+    content_hash: str
+    folder: Path
+    lora: PackedLora | None
+
+
 class EngineCore:
     """Turns on one model. `emit` is called for every delta, finish and failure, in order."""
 
@@ -147,7 +156,6 @@ class EngineCore:
         """Running turns by sequence."""
         return [turn for turn in self._seats if turn is not None]
 
-    @property
     def info(self) -> ModelInfo:
         """What is served."""
         shape = self._llama.shape
@@ -180,29 +188,22 @@ class EngineCore:
                 self._finish(turn, FinishReason.CANCELLED)
                 return
 
-    def load_adapter(self, content_hash: str, folder: Path) -> None:
-        """Make an adapter usable. Raises AdapterRejectedError."""
-        self.keep_adapter(content_hash, folder, self.read_adapter(content_hash, folder))
-
-    def read_adapter(self, content_hash: str, folder: Path) -> PackedLora | None:
-        """The slow part of loading, for any thread; None if the adapter is known already.
-
-        Raises AdapterRejectedError.
-        """
+    def read_adapter(self, content_hash: str, folder: Path) -> CheckedAdapter:
+        """Do the slow part of loading, on any thread. Raises AdapterRejectedError."""
         if self._adapters.knows(content_hash):
-            return None
+            return CheckedAdapter(content_hash, folder, None)
         started_s = time.perf_counter()
         lora = self._adapters.read(folder)
         self._counts.adapter_load_ms.observe((time.perf_counter() - started_s) * 1e3)
-        return lora
+        return CheckedAdapter(content_hash, folder, lora)
 
-    def keep_adapter(self, content_hash: str, folder: Path, lora: PackedLora | None) -> None:
-        """The quick part of loading."""
-        self._unloading.discard(content_hash)
-        if lora is not None:
-            self._adapters.keep(content_hash, folder, lora)
+    def keep_adapter(self, adapter: CheckedAdapter) -> None:
+        """Do the quick part of loading: make the adapter usable."""
+        self._unloading.discard(adapter.content_hash)
+        if adapter.lora is not None:
+            self._adapters.keep(adapter.content_hash, adapter.folder, adapter.lora)
         else:  # known when it was looked up, perhaps unloaded since
-            self._adapters.ensure(content_hash, folder)
+            self._adapters.ensure(adapter.content_hash, adapter.folder)
 
     def unload_adapter(self, content_hash: str) -> None:
         """Forget an adapter as soon as no turn needs it."""

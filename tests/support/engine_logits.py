@@ -20,7 +20,7 @@ def engine_logits(model: Path, adapter: Path | None, ids: Sequence[int]) -> Logi
     shape = ContextShape(sequences=1, context_tokens=512, threads=1)
     core = assemble(model, shape, EngineOptions(), lambda *_: None)
     if adapter is not None:
-        core.load_adapter("a", adapter)
+        core.keep_adapter(core.read_adapter("a", adapter))
     one_token = Sampling(temperature=0, max_tokens=1)
     core.submit(Request("r", tuple(ids), "a" if adapter else "", one_token))
     while core.busy:

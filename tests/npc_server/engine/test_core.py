@@ -52,6 +52,9 @@ class Bench:
             Request(request_id, prompt, adapter, pinned_tokens=pinned, sampling=GREEDY)
         )
 
+    def load(self, name: str, folder: Path) -> None:
+        self.core.keep_adapter(self.core.read_adapter(name, folder))
+
     def run(self) -> None:
         while self.core.busy:
             self.core.step()
@@ -112,9 +115,9 @@ def test_each_adapter_speaks_for_itself_in_a_mixed_crowd(
 ) -> None:
     for name in ("a", "b"):
         folder = tiny_gguf.write_adapter(tmp_path / name, seed=ord(name))
-        bench.core.load_adapter(name, folder)
+        bench.load(name, folder)
     fresh = Bench(tiny_model)
-    fresh.core.load_adapter("a", tmp_path / "a")
+    fresh.load("a", tmp_path / "a")
     for name, adapter in (("r0", "a"), ("r1", ""), ("r2", "b")):
         bench.submit(name, PROMPT, adapter)
     bench.run()
@@ -141,7 +144,7 @@ def test_a_waiting_turn_can_be_cancelled(bench: Bench) -> None:
 
 
 def test_an_adapter_stays_until_its_last_turn_ends(bench: Bench, tmp_path: Path) -> None:
-    bench.core.load_adapter("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
+    bench.load("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
     bench.submit("r", PROMPT, "a")
     bench.core.step()
     bench.core.unload_adapter("a")
@@ -178,7 +181,7 @@ def test_a_damaged_adapter_is_refused_and_the_rest_goes_on(bench: Bench, tmp_pat
     folder = tiny_gguf.write_adapter(tmp_path / "a", seed=1)
     (folder / "adapter_model.safetensors").write_bytes(b"\x00" * 40)
     with pytest.raises(AdapterRejectedError, match=r"adapter_model\.safetensors is unreadable"):
-        bench.core.load_adapter("a", folder)
+        bench.load("a", folder)
     assert bench.ids()
 
 
@@ -187,7 +190,7 @@ def test_an_adapter_of_another_shape_is_refused(bench: Bench, tmp_path: Path) ->
     config = (folder / "adapter_config.json").read_text()
     (folder / "adapter_config.json").write_text(config.replace('"r": 4', '"r": 8'))
     with pytest.raises(AdapterRejectedError, match="shape"):
-        bench.core.load_adapter("a", folder)
+        bench.load("a", folder)
 
 
 def test_a_persona_prefix_is_computed_once_for_all_who_arrive_together(bench: Bench) -> None:
@@ -209,7 +212,7 @@ def test_takes_of_one_prompt_share_all_but_its_last_token(bench: Bench) -> None:
 
 def test_an_adapter_shares_no_prefix_with_another(bench: Bench, tmp_path: Path) -> None:
     for name in ("parent", "child"):
-        bench.core.load_adapter(name, tiny_gguf.write_adapter(tmp_path / name, seed=len(name)))
+        bench.load(name, tiny_gguf.write_adapter(tmp_path / name, seed=len(name)))
     bench.ids(adapter="parent")
     bench.submit("r", PROMPT, "child")
     bench.run()
@@ -221,7 +224,7 @@ def test_more_characters_than_sequences_all_get_their_turn(
 ) -> None:
     bench = Bench(tiny_model, sequences=2)
     for i in range(4):
-        bench.core.load_adapter(f"a{i}", tiny_gguf.write_adapter(tmp_path / f"a{i}", seed=i))
+        bench.load(f"a{i}", tiny_gguf.write_adapter(tmp_path / f"a{i}", seed=i))
         bench.submit(f"r{i}", PROMPT, f"a{i}")
     bench.run()
     crowd = [bench.finish(f"r{i}").token_ids for i in range(4)]
@@ -232,7 +235,7 @@ def test_more_characters_than_sequences_all_get_their_turn(
 def test_turns_move_together_when_others_end(tiny_model: Path, tmp_path: Path) -> None:
     bench = Bench(tiny_model)
     for i in range(3):
-        bench.core.load_adapter(f"a{i}", tiny_gguf.write_adapter(tmp_path / f"a{i}", seed=i))
+        bench.load(f"a{i}", tiny_gguf.write_adapter(tmp_path / f"a{i}", seed=i))
         bench.submit(f"r{i}", PROMPT, f"a{i}")
     for _ in range(6):
         bench.core.step()
@@ -244,7 +247,7 @@ def test_turns_move_together_when_others_end(tiny_model: Path, tmp_path: Path) -
 
 
 def test_an_adapter_at_half_strength_is_another_voice(bench: Bench, tmp_path: Path) -> None:
-    bench.core.load_adapter("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
+    bench.load("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
     said = set()
     for scale in (0.0, 0.5, 1.0):
         request = Request(f"at-{scale}", PROMPT, "a", adapter_scale=scale, sampling=GREEDY)
@@ -310,7 +313,7 @@ def test_contrasts_beside_running_replies_are_what_they_are_alone(
 ) -> None:
     alone = Bench(tiny_model)
     for one in (bench, alone):
-        one.core.load_adapter("head", tiny_gguf.write_adapter(tmp_path / "head", seed=5))
+        one.load("head", tiny_gguf.write_adapter(tmp_path / "head", seed=5))
     prompts = {f"c{at}": (*PROMPT, *range(100, 104 + 3 * at)) for at in range(3)}
     for name, prompt in prompts.items():
         contrast(alone, name, prompt, "head")

@@ -129,7 +129,7 @@ def test_the_engine_scores_beside_running_replies_as_the_trainer_does(
     made = reward_head.scores(base_dir, head.adapter, replies, ignore)
     card = head_card.read(head.adapter)
     contrast = (card.good.token, card.bad.token)
-    engine.core.load_adapter("head", head.adapter)
+    engine.core.keep_adapter(engine.core.read_adapter("head", head.adapter))
     talking = Sampling(temperature=0, min_tokens=40, max_tokens=40)
     engine.core.submit(Request("reply", replies[0][0], sampling=talking))
     engine.core.step()

@@ -60,7 +60,7 @@ class Stage:
         self.said: dict[str, Said] = {}
         self._names = count()
         for character, folder in enumerate(voices):
-            self.core.load_adapter(f"voice-{character}", folder)
+            self.core.keep_adapter(self.core.read_adapter(f"voice-{character}", folder))
         self._record_logits()
 
     def _record_logits(self) -> None:
@@ -238,7 +238,7 @@ def test_a_hot_swap_changes_the_next_turn_and_no_running_one(
     before = [stage.ask(character, line_of(character)) for character in CHARACTERS]
     stage.run(steps=6)
     # Character 0 is retrained: its new version speaks with the voice of character 7.
-    stage.core.load_adapter("voice-0-retrained", stage.voices[7])
+    stage.core.keep_adapter(stage.core.read_adapter("voice-0-retrained", stage.voices[7]))
     stage.core.unload_adapter("voice-0")
     after = stage.ask(0, line_of(7), adapter="voice-0-retrained")
     stage.run()
