@@ -1,7 +1,7 @@
-"""What the trainer's processes have in common: priority, bars, a report, and an orderly end.
+"""What the trainer's processes have in common: priority, progress bars, a report, an exit code.
 
-Exit codes: 0 done, 1 rejected or broken off, 2 a setting is wrong, 3 something is missing:
-feedback, a file, a character; 130 stopped by SIGTERM or Ctrl-C, continued when started again.
+Exit codes: 0 done, 1 rejected or failed, 2 a setting is wrong, 3 something is missing: feedback,
+a file, a character; 130 stopped by SIGTERM or Ctrl-C, to be continued when started again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from trainer.recipes import recipe
 
 DONE, REJECTED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 NOT_NOW = (MissingStoreError, ClaimedError)  # nothing is wrong, and nothing can be done
-STOPPED = "stopped; it is continued when training is started again"
-STOPPING = (signal.SIGTERM, signal.SIGINT)
+STOPPED = "stopped; start training again to continue"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _EXIT_OF = {
     "ready": DONE,
     "promoted": DONE,
@@ -50,45 +50,45 @@ _EXIT_OF = {
     "waiting": MISSING,
 }
 
-Report = Mapping[str, Any]  # state and reason at least; printed as JSON when asked for
-Work = Callable[[Console, "Brake"], Report]
+Report = Mapping[str, Any]  # at least `state` and `reason`; printed as JSON if `as_json`
+Work = Callable[[Console, "InterruptOnce"], Report]
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How a process works, and for whom."""
+class ProcessOptions:
+    """How a process runs and reports."""
 
-    background: bool  # leaves the cores to whoever else wants them
-    started_by: int  # process to end with; 0 = with nobody
+    background: bool  # run at the lowest priority
+    started_by: int  # process id; end when that process ends; 0 = do not watch
     as_json: bool
-    errors_as_json: bool  # a report when there is nothing to report on, too
+    errors_as_json: bool  # print a JSON report even when the work failed early
 
 
-def carry_out(work: Work, settings: Mapping[str, Any], manner: Manner) -> NoReturn:
-    """Do the work as the `[night]` table of the settings allows, report, and exit."""
-    console = Console(stderr=manner.as_json)
-    brake = Brake()
-    if manner.started_by:
-        parent.end_with(manner.started_by)
+def carry_out(work: Work, settings: Mapping[str, Any], options: ProcessOptions) -> NoReturn:
+    """Do the work within the limits of the `[night]` table, report, and exit."""
+    console = Console(stderr=options.as_json)
+    interrupt = InterruptOnce()
+    if options.started_by:
+        parent.end_with(options.started_by)
     try:
-        _keep_back(settings, manner)
-        report = work(console, brake)
+        _apply_limits(settings, options)
+        report = work(console, interrupt)
     except (TrainerError, PersonasError, FeedbackStoreError, EngineError) as error:
-        _complain(error, console, manner)
+        _complain(error, console, options)
         raise typer.Exit(_exit_of(error)) from error
     except KeyboardInterrupt:
         console.print(STOPPED)
-        if manner.as_json:
+        if options.as_json:
             print(json.dumps({"state": "unfinished", "reason": STOPPED, "version": ""}))
         raise typer.Exit(INTERRUPTED) from None
-    _show(report, console, manner)
+    _show(report, console, options)
     raise typer.Exit(_EXIT_OF[report["state"]])
 
 
 @contextmanager
 def training_libraries() -> Iterator[None]:
-    """Around imports of what needs them. Raises MissingLibraryError."""
-    # The libraries' notes to their own developers stay out of the progress display.
+    """Wrap imports of modules that need a model library. Raises MissingLibraryError."""
+    # The libraries' notes to their developers would break the progress display.
     warnings.filterwarnings("ignore", category=FutureWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
@@ -99,15 +99,15 @@ def training_libraries() -> Iterator[None]:
         ) from error
 
 
-def _keep_back(settings: Mapping[str, Any], manner: Manner) -> None:
-    if manner.background:
+def _apply_limits(settings: Mapping[str, Any], options: ProcessOptions) -> None:
+    if options.background:
         priority.yield_to_others()
     priority.keep_to(recipe.read_night(settings).upkeep.threads)
 
 
-def _complain(error: Exception, console: Console, manner: Manner) -> None:
+def _complain(error: Exception, console: Console, options: ProcessOptions) -> None:
     console.print(str(error), style="red", markup=False, highlight=False)
-    if manner.errors_as_json:
+    if options.errors_as_json:
         state = "waiting" if isinstance(error, NOT_NOW) else "failed"
         print(json.dumps({"state": state, "reason": str(error), "version": ""}))
 
@@ -118,36 +118,36 @@ def _exit_of(error: Exception) -> int:
     return REJECTED if isinstance(error, TrainingError) else MISSING
 
 
-def _show(report: Report, console: Console, manner: Manner) -> None:
-    if manner.as_json:
+def _show(report: Report, console: Console, options: ProcessOptions) -> None:
+    if options.as_json:
         print(json.dumps(report))
         return
-    told = f"{report['state']}: {report['reason']}"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    line = f"{report['state']}: {report['reason']}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class Brake:
-    """Interrupts the work when the process is told to end: once, so that the end is orderly."""
+class InterruptOnce:
+    """Raises KeyboardInterrupt at the first of the stop signals; the cleanup is not interrupted."""
 
     def __init__(self) -> None:
-        self._pulled = False
-        for number in STOPPING:  # both come at once when Ctrl-C is pressed
-            signal.signal(number, self._pull)
+        self._signalled = False
+        for number in STOP_SIGNALS:  # both come at once when Ctrl-C is pressed
+            signal.signal(number, self._interrupt)
 
-    def _pull(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._pulled:
-            self._pulled = True
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._signalled:
+            self._signalled = True
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Interrupt again: an interrupt that falls into a destructor is lost there."""
-        if self._pulled:
+        """Interrupt again: an interrupt that is raised in a destructor is lost there."""
+        if self._signalled:
             raise KeyboardInterrupt
 
 
 @contextmanager
 def bars(console: Console) -> Iterator[Callable[[str, Progress], None]]:
-    """A bar for each stage, made when the stage first reports."""
+    """Show a bar per stage, from the stage's first report."""
     columns = (
         TextColumn("{task.description:<22}"),
         BarColumn(),

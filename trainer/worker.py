@@ -22,7 +22,14 @@ from trainer.progress import Progress
 from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
 from trainer.rows import readiness
-from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
+from trainer.terminal import (
+    InterruptOnce,
+    ProcessOptions,
+    Report,
+    bars,
+    carry_out,
+    training_libraries,
+)
 
 if TYPE_CHECKING:
     from trainer.nightly.retrain import NightResult
@@ -36,10 +43,10 @@ _SIDES = tuple(  # of a snapshot
 
 @dataclass(frozen=True)
 class Order:
-    """What the trainer was started for."""
+    """What the trainer was started to do."""
 
     job: Job
-    settings: dict[str, Any]  # the tables of npc.toml, as they were written
+    settings: dict[str, Any]  # the tables of npc.toml, unchecked
     method: str  # "" = as the settings say
     promote: bool
 
@@ -54,30 +61,32 @@ def main(
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
-    method: Annotated[str, typer.Option(help="Instead of what the settings say.")] = "",
+    method: Annotated[str, typer.Option(help="Overrides the settings.")] = "",
     promote: Annotated[
         bool, typer.Option(help="Make the version live once it is published.")
     ] = True,
     background: Annotated[
-        bool, typer.Option("--background", help="Leave the cores to whoever else wants them.")
+        bool, typer.Option("--background", help="Run at the lowest priority.")
     ] = False,
     started_by: Annotated[
-        int, typer.Option(help="Process to end with, its parent; 0 = with nobody.")
+        int, typer.Option(help="Id of the parent process, to end with it; 0 = do not.")
     ] = 0,
     readiness: Annotated[
-        bool, typer.Option("--readiness", help="Only tell whether there is enough feedback.")
+        bool, typer.Option("--readiness", help="Only report whether there is enough feedback.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Retrain one character from its players' feedback, behind a gate."""
     job = Job(character, base, characters, store, adapters, heads, cache, runs)
     order = Order(job, json.loads(settings), method, promote)
-    manner = Manner(background, started_by, as_json, errors_as_json=as_json and not readiness)
+    options = ProcessOptions(
+        background, started_by, as_json, errors_as_json=as_json and not readiness
+    )
 
-    def work(console: Console, brake: Brake) -> Report:
-        return _readiness(order) if readiness else _retrain(order, console, brake)
+    def work(console: Console, interrupt: InterruptOnce) -> Report:
+        return _readiness(order) if readiness else _retrain(order, console, interrupt)
 
-    carry_out(work, order.settings, manner)
+    carry_out(work, order.settings, options)
 
 
 def _readiness(order: Order) -> dict[str, Any]:
@@ -103,14 +112,14 @@ def _missing(decision: readiness.Plan | readiness.Wait) -> tuple[readiness.Short
     return decision.missing if isinstance(decision, readiness.Wait) else ()
 
 
-def _retrain(order: Order, console: Console, brake: Brake) -> dict[str, Any]:
+def _retrain(order: Order, console: Console, interrupt: InterruptOnce) -> dict[str, Any]:
     retrain, reward_head = _load_libraries()
     how = recipe.read(order.settings, order.job.character, reward_head.Config, order.method)
     _show_readiness(order, console)
     with bars(console) as show:
 
         def tell(stage: str, progress: Progress) -> None:
-            brake.check()
+            interrupt.check()
             show(stage, progress)
 
         result = retrain.run(order.job, how, order.promote, tell)
@@ -136,7 +145,7 @@ def _report(character: str, result: NightResult) -> dict[str, Any]:
 
 
 def _load_libraries() -> tuple[ModuleType, ModuleType]:
-    """The pipeline and the reward head: seconds for their libraries, so not for --help."""
+    """The modules that load the model libraries: that takes seconds, so --help goes without."""
     with training_libraries():
         from trainer.heads import reward_head
         from trainer.nightly import retrain

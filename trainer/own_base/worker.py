@@ -17,7 +17,14 @@ from rich.console import Console
 
 from trainer.progress import Progress
 from trainer.records.run_tables import gate_table
-from trainer.terminal import Brake, Manner, Report, bars, carry_out, training_libraries
+from trainer.terminal import (
+    InterruptOnce,
+    ProcessOptions,
+    Report,
+    bars,
+    carry_out,
+    training_libraries,
+)
 
 if TYPE_CHECKING:
     from trainer.own_base.making import Order, Outcome
@@ -33,27 +40,27 @@ def main(
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
     full: Annotated[bool, typer.Option("--full", help="Train all weights.")] = False,
     background: Annotated[
-        bool, typer.Option("--background", help="Leave the cores to whoever else wants them.")
+        bool, typer.Option("--background", help="Run at the lowest priority.")
     ] = False,
     started_by: Annotated[
-        int, typer.Option(help="Process to end with, its parent; 0 = with nobody.")
+        int, typer.Option(help="Id of the parent process, to end with it; 0 = do not.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train a new base on what players taught all characters together."""
     tables: dict[str, Any] = json.loads(settings)
 
-    def work(console: Console, brake: Brake) -> Report:
+    def work(console: Console, interrupt: InterruptOnce) -> Report:
         with training_libraries():
             from trainer.own_base.making import Order
         order = Order(name, base, characters, store, bases, cache)
-        return _made(order, tables, full, console, brake)
+        return _made(order, tables, full, console, interrupt)
 
-    carry_out(work, tables, Manner(background, started_by, as_json, errors_as_json=as_json))
+    carry_out(work, tables, ProcessOptions(background, started_by, as_json, errors_as_json=as_json))
 
 
 def _made(
-    order: Order, tables: dict[str, Any], full: bool, console: Console, brake: Brake
+    order: Order, tables: dict[str, Any], full: bool, console: Console, interrupt: InterruptOnce
 ) -> Report:
     from trainer.own_base import making, settings
 
@@ -61,7 +68,7 @@ def _made(
     with bars(console) as show:
 
         def tell(stage: str, progress: Progress) -> None:
-            brake.check()
+            interrupt.check()
             show(stage, progress)
 
         outcome = making.run(order, recipe, tell)
