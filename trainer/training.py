@@ -25,7 +25,7 @@ from trainer.base import file_sha256
 from trainer.errors import TrainerError, TrainingError
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
 from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Lesson, Row
+from trainer.rows.datasets import Lesson, RowT
 from trainer.settings import CommonSettings, TrainingSettings
 from trainer.wandering import Wandering
 from trainer.watch import Watch
@@ -39,7 +39,7 @@ Build = Callable[[PeftModel, Arguments], Trainer]
 
 def teach(
     config: CommonSettings,
-    lesson: Lesson[Row],
+    lesson: Lesson[RowT],
     start: StartingPoint,
     out_dir: Path,
     io: RunIO,
@@ -76,7 +76,7 @@ def teach(
 
 def follow(
     config: TrainingSettings,
-    lesson: Lesson[Row],
+    lesson: Lesson[RowT],
     inputs: str,
     io: RunIO,
     built: Callable[[Arguments], Trainer],
@@ -143,7 +143,7 @@ def use_all_cores() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
-def name_of(config: TrainingSettings, lesson: Lesson[Row], start: StartingPoint) -> str:
+def name_of(config: TrainingSettings, lesson: Lesson[RowT], start: StartingPoint) -> str:
     """sha256 hex of everything that a training depends on, but for the machine."""
     parent = file_sha256(start.adapter / ADAPTER_WEIGHTS) if start.adapter else ""
     method, base = type(config).__module__, start.base_dir.name
@@ -186,7 +186,7 @@ def train(trainer: Trainer, watch: Watch, checkpoint: Path | None = None) -> flo
 
 
 def _result(
-    saved: Path, lesson: Lesson[Row], trainer: Trainer, watch: Watch, train_s: float
+    saved: Path, lesson: Lesson[RowT], trainer: Trainer, watch: Watch, train_s: float
 ) -> RunResult:
     steps = len(watch.history)
     return RunResult(

@@ -44,7 +44,7 @@ from trainer.heads.head_card import Card
 from trainer.heads.head_scores import Words, score, scored
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import OnProgress, RunIO, RunResult, StepMetrics
-from trainer.rows.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, weighed
+from trainer.rows.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, with_weights
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require, require_from_base
 from trainer.training import Arguments, teach, use_all_cores
@@ -147,7 +147,7 @@ def build(
         train_dataset=_dataset(told.rows),
         eval_dataset=_dataset(told.development) if told.development else None,
         # What stands where the mask says nothing is, is not looked at.
-        data_collator=weighed(DataCollatorForPreference(pad_token_id=0), sides=2),
+        data_collator=with_weights(DataCollatorForPreference(pad_token_id=0), sides=2),
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
     _score_instead(base, words, config.memory)

@@ -27,7 +27,7 @@ from trainer.forward import install
 from trainer.lora import StartingPoint
 from trainer.methods.pair_lesson import lesson_of, require_taught
 from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Lesson, PairIds, Spoken, pair_dataset, weighed
+from trainer.rows.datasets import Lesson, PairIds, Spoken, pair_dataset, with_weights
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 from trainer.training import Arguments, teach
 
@@ -99,7 +99,7 @@ def build(
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
     collate: Any = trainer.data_collator
-    trainer.data_collator = weighed(collate, sides=2)
+    trainer.data_collator = with_weights(collate, sides=2)
     install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
     return trainer
 

@@ -35,7 +35,7 @@ from trainer.rows.datasets import (
     labelled_ids,
     lesson,
     rehearsed_label,
-    weighed,
+    with_weights,
 )
 from trainer.rows.development import split
 from trainer.settings import (
@@ -174,7 +174,7 @@ def build(
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
     collate: Any = trainer.data_collator
-    trainer.data_collator = weighed(collate, sides=1)
+    trainer.data_collator = with_weights(collate, sides=1)
     install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
     return trainer
 

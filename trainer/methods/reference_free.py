@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.utils import add_fused_lm_head
 
 from trainer.forward import IGNORED, install
-from trainer.rows.datasets import WEIGHT, Batch, Ids, PairIds, weighed
+from trainer.rows.datasets import WEIGHT, Batch, Ids, PairIds, with_weights
 from trainer.settings import Memory, Schedule
 from trainer.training import Arguments
 
@@ -54,7 +54,7 @@ def install_scoring(trainer: Trainer, policy: PeftModel, memory: Memory) -> None
     base = cast(PreTrainedModel, policy.get_base_model())
     add_fused_lm_head(base)
     install(base, memory)
-    trainer.data_collator = weighed(trainer.data_collator, sides=2)
+    trainer.data_collator = with_weights(trainer.data_collator, sides=2)
 
 
 def scored(model: Any, sides: Batch, batch: Batch) -> Scored:

@@ -35,7 +35,7 @@ from trainer.lora import StartingPoint
 from trainer.methods import general_chat
 from trainer.methods.examples import said_again
 from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, weighed
+from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, with_weights
 from trainer.rows.development import split
 from trainer.rows.replay import Liked, Rows, counts
 from trainer.settings import LoraShape, Memory, Schedule, require
@@ -147,7 +147,7 @@ def build(
         eval_dataset=labelled_tokens(mixed.development) if mixed.development else None,
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
-    trainer.data_collator = weighed(trainer.data_collator, sides=1)
+    trainer.data_collator = with_weights(trainer.data_collator, sides=1)
     return trainer
 
 

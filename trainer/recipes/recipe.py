@@ -5,11 +5,10 @@
     [training.reward_head]      likewise for the reward head; `reward_head = false` trains none
     [training.characters.mira]  for one character; beats both
     [gate]                      fields of `gate.Thresholds`
-    [night]                     when a character is worth a night, and what a night may use
+    [night]                     when a character is trained, and what a night may use
 
 The keys are the fields of the dataclasses they fill, so there is no second list of them. Values may
-be text, as environment variables are. Ranges are checked for the methods that may be used: what
-only another method refuses is no problem.
+be text, as environment variables are. Ranges are checked only for the methods that may be used.
 """
 
 from __future__ import annotations
@@ -21,7 +20,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from trainer import gate
 from trainer.methods.table import METHODS, candidates
 from trainer.recipes.refused_methods import refused_method
-from trainer.recipes.tables import Leaf, Problems, Table, built, checked, filled, leaves, table
+from trainer.recipes.tables import (
+    Leaf,
+    Problems,
+    Table,
+    build,
+    inner_table,
+    leaves,
+    parse,
+    parse_values,
+)
 from trainer.rows import readiness
 from trainer.settings import LoraShape, Memory, Schedule, require
 
@@ -29,17 +37,17 @@ if TYPE_CHECKING:
     from trainer.heads import reward_head
     from trainer.methods.table import MethodConfig
 
-_T = TypeVar("_T")
+ConfigT = TypeVar("ConfigT")
 
 TABLES = ("training", "gate", "night")
 HEAD = "reward_head"
 NOT_FOR_A_HEAD = frozenset({"rehearsed_share", "continued_rate"})
-FULL = "full"  # all weights of a base, which is no night's work: see `trainer.own_base`
+FULL = "full"  # all weights of a base, which no night trains: see `trainer.own_base`
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What of `[training]` is no method's setting."""
+    """The keys of `[training]` that belong to no method."""
 
     method: str = ""  # "" = the rows decide
     experimental: bool = False  # allows methods that TRL may still change or drop
@@ -49,7 +57,7 @@ class Choices:
 class Upkeep:
     """What nights may use of the machine."""
 
-    threads: int = 0  # 0 = one a core
+    threads: int = 0  # 0 = one per core
     disk_gib: float = 20.0  # of all runs together; candidates of finished runs go first
     kept_runs: int = 5  # finished runs whose candidate is kept
 
@@ -61,8 +69,8 @@ class Upkeep:
 
 
 @dataclass(frozen=True)
-class Night:
-    """When a character is worth a night, and what a night may use."""
+class NightSettings:
+    """The table `[night]`: when a character is trained, and what a night may use."""
 
     policy: readiness.Thresholds = field(default_factory=readiness.Thresholds)
     upkeep: Upkeep = field(default_factory=Upkeep)
@@ -76,11 +84,11 @@ class Recipe:
     configs: Mapping[str, MethodConfig]  # of the methods that may be used
     reward_head: reward_head.Config | None  # None = none is trained
     gate: gate.Thresholds
-    night: Night
+    night: NightSettings
 
     @property
     def max_tokens(self) -> int:
-        """The longest prompt and reply that any of its methods trains on."""
+        """The longest prompt and reply together that any of its methods trains on."""
         return max(config.schedule.max_tokens for config in self.configs.values())
 
 
@@ -99,9 +107,9 @@ def read(
     head: Callable[..., reward_head.Config],
     method: str = "",
 ) -> Recipe:
-    """The recipe of a character; `method` beats what is written. ConfigError with all problems."""
+    """Read a character's recipe; `method` overrides the settings. ConfigError with all problems."""
     problems = Problems()
-    training = _named(settings, "training", problems)
+    training = _top_table(settings, "training", problems)
     tables, of_methods = _training_tables(training, problems), _method_tables(training, problems)
     own = tables.characters.get(character, {})
     its_method = own.pop("method", "")
@@ -110,7 +118,7 @@ def read(
     recipe = Recipe(
         method=chosen,
         configs={
-            name: built(
+            name: build(
                 f"[training] for {name}",
                 METHODS[name].config,
                 {**tables.shared, **of_methods.get(name, {}), **own},
@@ -127,26 +135,26 @@ def read(
 
 
 def read_alone(
-    settings: Table, name: str, kind: type[_T], but_for: Set[str], problems: Problems
-) -> _T:
-    """The config that `[training.name]` describes, and `[training]` where it speaks of it too.
+    settings: Table, name: str, kind: type[ConfigT], except_for: Set[str], problems: Problems
+) -> ConfigT:
+    """Read the config in `[training.name]`, with the keys of `[training]` that it shares.
 
-    `but_for` are settings of `[training]` that are not meant for it.
+    `except_for` names keys of `[training]` that do not apply to it.
     """
-    training = _named(settings, "training", problems)
+    training = _top_table(settings, "training", problems)
     shared, known = _training_tables(training, problems).shared, leaves(kind)
-    meant = {key: value for key, value in shared.items() if key in known and key not in but_for}
-    own = _checked_in(training, name, known, problems)
-    return built(f"[training.{name}]", kind, meant | own, problems)
+    meant = {key: value for key, value in shared.items() if key in known and key not in except_for}
+    own = _parse_inner(training, name, known, problems)
+    return build(f"[training.{name}]", kind, meant | own, problems)
 
 
 def read_gate(settings: Table, problems: Problems) -> gate.Thresholds:
-    """The table `gate` alone."""
-    return filled("[gate]", gate.Thresholds, _named(settings, "gate", problems), problems)
+    """Read the table `gate` alone."""
+    return parse("[gate]", gate.Thresholds, _top_table(settings, "gate", problems), problems)
 
 
-def read_night(settings: Table) -> Night:
-    """The table `night` alone: it needs no model library. ConfigError with all its problems."""
+def read_night(settings: Table) -> NightSettings:
+    """Read the table `night` alone, without a model library. ConfigError with all problems."""
     problems = Problems()
     night = _night(settings, problems)
     problems.complain()
@@ -154,43 +162,43 @@ def read_night(settings: Table) -> Night:
 
 
 def written_method(settings: Table, character: str) -> str | None:
-    """The method that is written for a character; None too for one that `read` will refuse."""
-    unheard = Problems()
-    training = _named(settings, "training", unheard)
-    own = table(table(training, "characters", "", unheard), character, "", unheard)
+    """The method that the settings name for a character; None for one that `read` refuses."""
+    ignored = Problems()
+    training = _top_table(settings, "training", ignored)
+    own = inner_table(inner_table(training, "characters", "", ignored), character, "", ignored)
     name = own.get("method") or training.get("method")
     return name if name in METHODS else None
 
 
-def _night(settings: Table, problems: Problems) -> Night:
-    return filled("[night]", Night, _named(settings, "night", problems), problems)
+def _night(settings: Table, problems: Problems) -> NightSettings:
+    return parse("[night]", NightSettings, _top_table(settings, "night", problems), problems)
 
 
 def _reward_head(
     training: Table, shared: Table, kind: Any, problems: Problems
 ) -> reward_head.Config | None:
-    """As written: false, or a table of its own settings."""
+    """Read `reward_head`, which is false or a table of settings."""
     written = training.get(HEAD, True)
     if not isinstance(written, Mapping):
-        switch = checked("[training]", {HEAD: written}, {HEAD: Leaf("", bool)}, problems)
+        switch = parse_values("[training]", {HEAD: written}, {HEAD: Leaf("", bool)}, problems)
         if not switch.get(HEAD, True):
             return None
         written = {}
     place = f"[training.{HEAD}]"
     values = {name: value for name, value in shared.items() if name not in NOT_FOR_A_HEAD}
-    made: reward_head.Config = built(
-        place, kind, values | checked(place, written, leaves(kind), problems), problems
+    made: reward_head.Config = build(
+        place, kind, values | parse_values(place, written, leaves(kind), problems), problems
     )
     return made
 
 
-def _named(settings: Table, name: str, problems: Problems) -> dict[str, Any]:
-    return table(settings, name, f"[{name}]", problems)
+def _top_table(settings: Table, name: str, problems: Problems) -> dict[str, Any]:
+    return inner_table(settings, name, f"[{name}]", problems)
 
 
 @dataclass(frozen=True)
 class _TrainingTables:
-    """`[training]` taken apart: checked values by setting."""
+    """The parts of `[training]`, with checked values by setting."""
 
     choices: Choices
     shared: dict[str, Any]
@@ -199,16 +207,16 @@ class _TrainingTables:
 
 def _training_tables(training: dict[str, Any], problems: Problems) -> _TrainingTables:
     choices, shared = leaves(Choices), leaves(_Shared)
-    characters = table(training, "characters", "[training.characters]", problems)
+    characters = inner_table(training, "characters", "[training.characters]", problems)
     own = {"method": choices["method"], **shared}
     inner = {*METHODS, "characters", HEAD, FULL}
     top = {name: value for name, value in training.items() if name not in inner}
-    values = checked("[training]", top, choices | shared, problems)
+    values = parse_values("[training]", top, choices | shared, problems)
     return _TrainingTables(
         choices=Choices(**{name: values[name] for name in choices if name in values}),
         shared={name: values[name] for name in shared if name in values},
         characters={
-            name: _checked_in(characters, name, own, problems, "training.characters")
+            name: _parse_inner(characters, name, own, problems, "training.characters")
             for name in characters
         },
     )
@@ -217,17 +225,17 @@ def _training_tables(training: dict[str, Any], problems: Problems) -> _TrainingT
 def _method_tables(training: dict[str, Any], problems: Problems) -> dict[str, dict[str, Any]]:
     """Of methods that have a table; the modules of the others need not be loaded."""
     return {
-        name: _checked_in(training, name, leaves(METHODS[name].config), problems)
+        name: _parse_inner(training, name, leaves(METHODS[name].config), problems)
         for name in METHODS
         if name in training
     }
 
 
-def _checked_in(
+def _parse_inner(
     outer: Table, name: str, known: Any, problems: Problems, path: str = "training"
 ) -> dict[str, Any]:
     place = f"[{path}.{name}]"
-    return checked(place, table(outer, name, place, problems), known, problems)
+    return parse_values(place, inner_table(outer, name, place, problems), known, problems)
 
 
 def _method(name: str, choices: Choices, problems: Problems) -> str | None:

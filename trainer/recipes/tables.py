@@ -1,8 +1,8 @@
-"""Flat tables of text and numbers into frozen dataclasses, with every problem told at once. Pure.
+"""Turns flat tables of text and numbers into frozen dataclasses, reporting all problems at once.
 
 The keys of a table are the fields of a dataclass; fields of dataclasses inside it are keys too.
-What is not in the table keeps its default. Problems are gathered, so that whoever wrote the tables
-hears of all of them; the values returned beside a problem are not to be used.
+A key that is absent keeps its default. Problems are collected, for the caller to raise at once; the
+values returned beside a problem must not be used. No file is read or written.
 """
 
 from collections.abc import Mapping
@@ -14,35 +14,35 @@ from pydantic import TypeAdapter, ValidationError
 
 from trainer.errors import ConfigError
 
-#: Keys that other tools have, and why there is no such setting here.
+#: Keys of other tools, and why there is no such setting here.
 NO_SETTING = {
     "label_smoothing": "TRL ignores it for the losses used here, so it would do nothing",
-    "padding_free": "it needs FlashAttention, and the trainer's own forward pass does without",
+    "padding_free": "it needs FlashAttention, which the trainer's forward pass does not use",
 }
 
 Table = Mapping[str, Any]
-_T = TypeVar("_T")
+SettingsT = TypeVar("SettingsT")
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A setting: its type, and the inner dataclass it is in."""
+    """A setting: its type, and the inner dataclass that it belongs to."""
 
-    inside: str  # field of the outer dataclass; "" = a field of its own
+    inside: str  # field that holds the inner dataclass; "" = a field of the outer one
     kind: Any
 
 
 class Problems(list[str]):
-    """What is wrong, a line each."""
+    """What is wrong, one line per problem."""
 
     def complain(self) -> None:
-        """Raises ConfigError if anything is wrong."""
+        """Raise ConfigError if anything is wrong."""
         if self:
             raise ConfigError("\n".join(["settings:", *(f"  {problem}" for problem in self)]))
 
 
 def leaves(kind: type) -> dict[str, Leaf]:
-    """The settings of a dataclass by name, those of dataclasses inside it too."""
+    """The settings of a dataclass by name, with those of dataclasses inside it."""
     hints = get_type_hints(kind)
     found: dict[str, Leaf] = {}
     for field in fields(kind):
@@ -54,8 +54,8 @@ def leaves(kind: type) -> dict[str, Leaf]:
     return found
 
 
-def table(source: Table, name: str, place: str, problems: Problems) -> dict[str, Any]:
-    """A table inside a table; empty when absent."""
+def inner_table(source: Table, name: str, place: str, problems: Problems) -> dict[str, Any]:
+    """Take the table `name` out of `source`; empty when absent."""
     inner = source.get(name, {})
     if isinstance(inner, Mapping):
         return dict(inner)
@@ -63,24 +63,24 @@ def table(source: Table, name: str, place: str, problems: Problems) -> dict[str,
     return {}
 
 
-def checked(
+def parse_values(
     place: str, written: Table, known: Mapping[str, Leaf], problems: Problems
 ) -> dict[str, Any]:
-    """The values of known settings, as their types want them."""
+    """Convert the values of known settings to their types; add the others to `problems`."""
     values = {}
     for name, value in written.items():
         if name not in known:
             problems.append(f"{place} {name}: {_unknown(name, known)}")
             continue
         try:
-            values[name] = _coerced(value, known[name].kind)
+            values[name] = _convert(value, known[name].kind)
         except ValidationError as error:
             problems.append(f"{place} {name}: {error.errors()[0]['msg']}, not {value!r}")
     return values
 
 
-def built(place: str, kind: type[_T], values: Table, problems: Problems) -> _T:
-    """The dataclass with these values, checked by itself."""
+def build(place: str, kind: type[SettingsT], values: Table, problems: Problems) -> SettingsT:
+    """Make the dataclass with these values; it checks itself."""
     default: Any = kind()
     known = leaves(kind)
     changed: dict[str, Any] = {n: v for n, v in values.items() if not known[n].inside}
@@ -89,19 +89,19 @@ def built(place: str, kind: type[_T], values: Table, problems: Problems) -> _T:
         for inside in insides:
             own = {n: v for n, v in values.items() if known[n].inside == inside}
             changed[inside] = replace(getattr(default, inside), **own)
-        whole: _T = replace(default, **changed)
+        whole: SettingsT = replace(default, **changed)
     except ConfigError as error:
         problems.append(f"{place}: {error}")
         return kind()
     return whole
 
 
-def filled(place: str, kind: type[_T], written: Table, problems: Problems) -> _T:
-    """The dataclass that a table describes."""
-    return built(place, kind, checked(place, written, leaves(kind), problems), problems)
+def parse(place: str, kind: type[SettingsT], written: Table, problems: Problems) -> SettingsT:
+    """Make the dataclass that a table describes."""
+    return build(place, kind, parse_values(place, written, leaves(kind), problems), problems)
 
 
-def _coerced(value: object, kind: Any) -> Any:
+def _convert(value: object, kind: Any) -> Any:
     if isinstance(value, str) and kind == tuple[str, ...]:  # from the environment
         value = [part.strip() for part in value.split(",") if part.strip()]
     return TypeAdapter(kind).validate_python(value)

@@ -7,8 +7,8 @@ a control token typed by a player would become real. Its collators read only the
 leave them alone by a subclass whose `_prepare_dataset` returns the dataset as it is.
 
 A row longer than the limit would be cut by TRL in silence; here it is refused and counted. TRL has
-no weight per row either: how far a row is trusted is a further column, which `weighed` takes along
-in the batch and `trainer.forward` applies.
+no weight per row either: how far a row is trusted is a further column, which `with_weights` puts
+into the batch and `trainer.forward` applies.
 """
 
 import random
@@ -22,7 +22,7 @@ from datasets import Dataset  # type: ignore[import-untyped]  # ships no types
 from feedback_store.selection import Labelled, Pair
 from personas.render import Tokenizer, reply_ids
 from trainer.errors import RowsError
-from trainer.rows.development import OfAPlayer, Split
+from trainer.rows.development import PlayerRow, Split
 
 Ids = tuple[int, ...]
 Batch = dict[str, Any]
@@ -68,43 +68,43 @@ class LabelledIds:
         return len(self.prompt) + len(self.completion)
 
 
-class Tokens(Protocol):
-    """A row as ids: a frozen dataclass, whose repr names it."""
+class Row(Protocol):
+    """A training row as ids: a frozen dataclass, because its repr goes into a training's name."""
 
     @property
     def tokens(self) -> int:
-        """Its length, prompt and all."""
+        """Its length with the prompt."""
 
 
-Source = TypeVar("Source", bound=OfAPlayer)
-Row = TypeVar("Row", bound=Tokens)
+SourceT = TypeVar("SourceT", bound=PlayerRow)
+RowT = TypeVar("RowT", bound=Row)
 
 
 @dataclass(frozen=True)
-class Fitting(Generic[Row]):
-    """The rows that fit, and how many did not."""
+class Fitting(Generic[RowT]):
+    """The rows within the limit, and how many were above it."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[RowT, ...]
     refused_too_long: int
 
 
 @dataclass(frozen=True)
-class Lesson(Generic[Row]):
-    """What one training sees."""
+class Lesson(Generic[RowT]):
+    """The rows of one training."""
 
-    rows: tuple[Row, ...]  # trained on, in this order
-    development: tuple[Row, ...]  # to stop early by; () = train to the end
+    rows: tuple[RowT, ...]  # trained on, in this order
+    development: tuple[RowT, ...]  # to stop early by; () = train to the end
     feedback_rows: int  # of `rows`, those of players; the others are rehearsed
     refused_too_long: int
 
 
 def lesson(
-    split: Split[Source],
-    to_ids: Callable[[Source], Row],
-    rehearsed: Callable[[int], Iterable[Row]],
+    split: Split[SourceT],
+    to_ids: Callable[[SourceT], RowT],
+    rehearsed: Callable[[int], Iterable[RowT]],
     max_tokens: int,
-) -> Lesson[Row]:
-    """Players' rows as ids, and what is rehearsed beside so many of them. Raises RowsError."""
+) -> Lesson[RowT]:
+    """Players' rows as ids, and `rehearsed(count)` rows beside them. Raises RowsError."""
     train = fitting(map(to_ids, split.train), max_tokens)
     aside = fitting(map(to_ids, split.development), max_tokens) if split.development else None
     return Lesson(
@@ -140,8 +140,8 @@ def labelled_ids(row: Labelled, tokenizer: Tokenizer) -> LabelledIds:
     return LabelledIds(row.prompt_ids, completion, row.desirable, row.weight)
 
 
-def fitting(rows: Iterable[Row], max_tokens: int) -> Fitting[Row]:
-    """The rows of at most `max_tokens`; RowsError when there are none."""
+def fitting(rows: Iterable[RowT], max_tokens: int) -> Fitting[RowT]:
+    """Keep the rows of at most `max_tokens`. RowsError when there are none."""
     every = tuple(rows)
     kept = tuple(row for row in every if row.tokens <= max_tokens)
     if not kept:
@@ -181,20 +181,20 @@ def labelled_dataset(rows: Sequence[LabelledIds], micro_batch_rows: int) -> Data
     )
 
 
-def weighed(
+def with_weights(
     collate: Callable[[list[Any]], Batch], sides: int
 ) -> Callable[[list[dict[str, Any]]], Batch]:
-    """TRL's collator, with the weight of each line of the batch: `sides` lines a row, in turn."""
+    """TRL's collator, with a weight per line of the batch: first sides first."""
 
-    def collated(rows: list[dict[str, Any]]) -> Batch:
+    def collate_with_weights(rows: list[dict[str, Any]]) -> Batch:
         weights = [float(row[WEIGHT]) for row in rows]
         return {**collate(rows), "weights": torch.tensor(weights * sides)}
 
-    return collated
+    return collate_with_weights
 
 
 def interleaved(rows: Sequence[LabelledIds], seed: int) -> tuple[LabelledIds, ...]:
-    """The rows shuffled, good and bad ones spread evenly: KTO trains in file order.
+    """Shuffle the rows, good and bad ones spread evenly: KTO trains in file order.
 
     Raises RowsError unless both kinds are there: weights and drift need both.
     """

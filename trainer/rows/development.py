@@ -1,8 +1,8 @@
-"""Which players training is stopped by: pure, the same for the same rows and seed.
+"""Sets players aside for early stopping: pure, the same for the same rows and seed.
 
-Whoever is here is not trained on, so the loss on their rows tells when learning turns into learning
-by heart. The split is by player, because rows of one player are alike. These are not the players
-the gate judges by: those were held out before.
+Their rows are not trained on, so the loss on them shows when training starts to overfit. The split
+is by player, because rows of one player are alike. These are not the players that the gate judges
+by: those were held out before.
 """
 
 import random
@@ -17,26 +17,26 @@ from trainer.settings import Schedule
 SHARE = 0.1  # of all rows
 
 
-class OfAPlayer(Protocol):
+class PlayerRow(Protocol):
     """A row of feedback."""
 
     @property
     def player_id(self) -> str:
-        """Whose it is."""
+        """The player who gave it."""
 
 
-Row = TypeVar("Row", bound=OfAPlayer)
+RowT = TypeVar("RowT", bound=PlayerRow)
 
 
 @dataclass(frozen=True)
-class Split(Generic[Row]):
-    """Rows to learn from, and rows to watch that by. Both keep their order."""
+class Split(Generic[RowT]):
+    """Rows to train on, and rows to stop early by. Both keep their order."""
 
-    train: tuple[Row, ...]
-    development: tuple[Row, ...]
+    train: tuple[RowT, ...]
+    development: tuple[RowT, ...]
 
 
-def split(rows: Sequence[Row], schedule: Schedule) -> Split[Row]:
+def split(rows: Sequence[RowT], schedule: Schedule) -> Split[RowT]:
     """Set some players aside if the schedule may stop early. RowsError when there is only one."""
     if schedule.patience == 0:
         return Split(tuple(rows), ())

@@ -10,7 +10,7 @@ from trainer.errors import ConfigError
 from trainer.heads import reward_head
 from trainer.methods.table import METHODS
 from trainer.own_base import full
-from trainer.recipes.recipe import Choices, Night, Recipe, read, written_method
+from trainer.recipes.recipe import Choices, NightSettings, Recipe, read, written_method
 from trainer.recipes.tables import leaves
 
 CONFIGS: dict[str, Any] = {name: method.config for name, method in METHODS.items()}
@@ -24,7 +24,7 @@ def test_without_tables_the_defaults_hold() -> None:
     found = recipe()
     assert found.method is None
     assert found.configs == {method: CONFIGS[method]() for method in ("dpo", "kto")}
-    assert (found.gate, found.night) == (gate.Thresholds(), Night())
+    assert (found.gate, found.night) == (gate.Thresholds(), NightSettings())
 
 
 def test_a_character_beats_a_method_and_a_method_all() -> None:
@@ -128,6 +128,13 @@ def test_no_two_settings_share_a_name() -> None:
 
 def test_every_method_and_setting_is_in_the_training_guide() -> None:
     guide = (DOCS / "training.md").read_text()
-    kinds = (*CONFIGS.values(), reward_head.Config, full.Config, Choices, Night, gate.Thresholds)
+    kinds = (
+        *CONFIGS.values(),
+        reward_head.Config,
+        full.Config,
+        Choices,
+        NightSettings,
+        gate.Thresholds,
+    )
     names = {*METHODS, *(name for kind in kinds for name in leaves(kind))}
     assert {name for name in names if f"`{name}`" not in guide} == set()
