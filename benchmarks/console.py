@@ -1,4 +1,4 @@
-"""What a benchmark shows in the terminal: how far it is, and its figures beside their marks."""
+"""What a benchmark shows in the terminal: its progress, and its figures beside their marks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from benchmarks.marks import Mark, passed
-from benchmarks.measures import Measured
+from benchmarks.measures import Estimate
 
 #: Called with (what is done, steps so far, steps in all).
 Tell = Callable[[str, int, int], None]
@@ -19,7 +19,7 @@ _VERDICTS = {None: "", True: "[green]reached[/]", False: "[red]missed[/]"}
 
 
 @contextmanager
-def telling(console: Console) -> Iterator[Tell]:
+def progress_line(console: Console) -> Iterator[Tell]:
     """A progress line for the length of the block."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -29,7 +29,12 @@ def telling(console: Console) -> Iterator[Tell]:
         )
 
 
-def marks_table(marks: Sequence[Mark], found: Mapping[str, Measured]) -> Table:
+def prefixed(name: str, tell: Tell) -> Tell:
+    """The same, with a name before what is done."""
+    return lambda what, done, total: tell(f"{name}: {what}", done, total)
+
+
+def marks_table(marks: Sequence[Mark], found: Mapping[str, Estimate]) -> Table:
     """Figures beside what they are to reach."""
     table = Table(Column("figure", no_wrap=True), "value", "spread", "mark", "", box=None)
     for mark in marks:

@@ -8,9 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from npc_server.config import PathsConfig
-
-CACHE = PathsConfig().cache  # of base models
 CORES = 2  # for everything that runs: peers, servers and the players
 
 _PACKAGES = ("troupe", "llama-cpp-python", "grpcio", "numpy", "torch", "transformers", "peft")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.measures import Measured
+from benchmarks.measures import Estimate
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Mark:
         return "reported" if self.at_most is None else f"at most {self.at_most:g}"
 
 
-def passed(mark: Mark, figure: Measured) -> bool | None:
+def passed(mark: Mark, figure: Estimate) -> bool | None:
     """Whether a figure reaches its mark; None when there is nothing to reach."""
     if mark.at_least is not None:
         return figure.value >= mark.at_least
     return None if mark.at_most is None else figure.value <= mark.at_most
 
 
-def verdict(mark: Mark, found: Measured | None) -> dict[str, Any]:
+def entry(mark: Mark, found: Estimate | None) -> dict[str, Any]:
     """A figure with its mark, as it stands in a result file."""
     if found is None:
         return {"value": None, "mark": mark.bound, "passed": None, "what": mark.what}

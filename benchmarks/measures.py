@@ -14,7 +14,7 @@ from statistics import median
 
 
 @dataclass(frozen=True)
-class Spoken:
+class TimedReply:
     """One reply as its client saw it. Times are seconds on one clock."""
 
     user: int
@@ -29,11 +29,11 @@ class Spoken:
 class Round:
     """Replies that ran side by side."""
 
-    spoken: tuple[Spoken, ...]
+    replies: tuple[TimedReply, ...]
 
 
 @dataclass(frozen=True)
-class Measured:
+class Estimate:
     """A figure with the lowest and highest of the samples it was made from."""
 
     value: float
@@ -43,28 +43,28 @@ class Measured:
 
 def tokens_per_s(played: Round) -> float:
     """Tokens of all replies over the time from the first question to the last end."""
-    begun = min(reply.asked_s for reply in played.spoken)
-    ended = max(reply.ended_s for reply in played.spoken)
-    return sum(reply.tokens for reply in played.spoken) / (ended - begun)
+    begun = min(reply.asked_s for reply in played.replies)
+    ended = max(reply.ended_s for reply in played.replies)
+    return sum(reply.tokens for reply in played.replies) / (ended - begun)
 
 
 def tokens_per_s_after_first(played: Round) -> float:
     """The same without the prompts: from the first text on, first tokens not counted."""
-    begun = min(reply.arrived_s[0] for reply in played.spoken)
-    ended = max(reply.ended_s for reply in played.spoken)
-    return sum(reply.tokens - 1 for reply in played.spoken) / (ended - begun)
+    begun = min(reply.arrived_s[0] for reply in played.replies)
+    ended = max(reply.ended_s for reply in played.replies)
+    return sum(reply.tokens - 1 for reply in played.replies) / (ended - begun)
 
 
 def ttfts_ms(played: Round) -> list[float]:
     """From question to first text, a value a reply."""
-    return [(reply.arrived_s[0] - reply.asked_s) * 1e3 for reply in played.spoken]
+    return [(reply.arrived_s[0] - reply.asked_s) * 1e3 for reply in played.replies]
 
 
 def gaps_ms(played: Round) -> list[float]:
     """Between one text and the next, within replies."""
     return [
         (later - earlier) * 1e3
-        for reply in played.spoken
+        for reply in played.replies
         for earlier, later in pairwise(reply.arrived_s)
     ]
 
@@ -85,12 +85,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[bisect_left(ranks, share)]
 
 
-def measured(values: Sequence[float]) -> Measured:
+def estimate(values: Sequence[float]) -> Estimate:
     """Median and extremes."""
-    return Measured(median(values), min(values), max(values))
+    return Estimate(median(values), min(values), max(values))
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Measured:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
     """Median over median; the spread is that of the rounds, paired in their order."""
     pairs = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return Measured(median(ours) / median(theirs), min(pairs), max(pairs))
+    return Estimate(median(ours) / median(theirs), min(pairs), max(pairs))

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.machine import CACHE
+from benchmarks.options import CACHE, RESULTS
 from npc_server.base_models.base_choice import ModelFiles, measure_all
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
 from npc_server.base_models.quantization import decide, perplexity_ratio, turn_ms
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -26,9 +26,9 @@ from typing import Any
 import yaml
 
 from benchmarks.machine import machine, versions
+from benchmarks.options import RESULTS
 from feedback_store.privacy.redaction import Finding, Kind, findings, redact
 
-RESULTS = Path(__file__).parent / "results"
 TEXTS = Path(__file__).parents[1] / "tests/feedback_store/privacy/redaction_texts.yaml"
 LINE_SIGNS = 2000  # the longest line a player may say
 _REGIONS = (("US", "GB"), ("US", "GB", "IE", "DE", "FR", "SE", "AU"))

@@ -16,11 +16,20 @@ from itertools import count
 from benchmarks.feedback import population
 from benchmarks.feedback.clients import Order, Tally
 from benchmarks.feedback.crowd import crowd
-from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground
-from benchmarks.measures import Measured, Round, Spoken, measured, percentile, ratio, tokens_per_s
+from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace
+from benchmarks.measures import (
+    Estimate,
+    Round,
+    TimedReply,
+    estimate,
+    percentile,
+    ratio,
+    tokens_per_s,
+)
+from benchmarks.parts import PartResult
 from benchmarks.serving.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.serving.load import WARM_ROUND, one_each, play
-from benchmarks.serving.peers import Seats, Turn
+from benchmarks.serving.peers import Capacity, Turn
 from benchmarks.serving.peers.troupe import Troupe
 
 PLAYERS = 8
@@ -33,20 +42,19 @@ WARM_S = 2.0  # until the first reactions have spread
 LONGEST_S = 300.0
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """Rounds with the load and without it, in turn."""
-    base = open_base(ground.base)
-    cast = write_cast(
-        ground.scratch / "talking", base, Adapters(ground.scratch / "adapters", base), PLAYERS, 130
-    )
+    base = open_base(workspace.base)
+    adapters = Adapters(workspace.scratch / "adapters", base)
+    cast = write_cast(workspace.scratch / "talking", base, adapters, PLAYERS, 130)
     population.write(cast.data / "feedback.db", PLAYED)
-    troupe = Troupe("beside", base, cast, Seats(PLAYERS, 1024, 2))
+    troupe = Troupe("beside", base, cast, Capacity(PLAYERS, 1024, 2))
     await troupe.start()
     try:
         await play(troupe, one_each(cast, base.vocab, PLAYERS, WARM_ROUND), PLAYERS)
         heard = _Heard()
-        for number in range(ground.extent.rounds):
-            ground.tell("beside dialogues", number, ground.extent.rounds)
+        for number in range(workspace.extent.rounds):
+            workspace.tell("beside dialogues", number, workspace.extent.rounds)
             await _round(troupe, partial(_turns, cast, base), number, heard)
     finally:
         await troupe.stop()
@@ -85,10 +93,10 @@ async def _round(troupe: Troupe, turns: _Turns, number: int, heard: _Heard) -> N
 
 async def _talk(troupe: Troupe, turns: list[Turn]) -> Round:
     """All turns, in portions of one a player: a player has one session at a time."""
-    spoken: list[Spoken] = []
+    spoken: list[TimedReply] = []
     for start in range(0, len(turns), PLAYERS):
         portion = await play(troupe, turns[start : start + PLAYERS], PLAYERS)
-        spoken += portion.spoken
+        spoken += portion.replies
     return Round(tuple(spoken))
 
 
@@ -97,15 +105,15 @@ def _order(address: str, number: int, pause_s: float) -> Order:
     return Order(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, pause_s, number)
 
 
-def _findings(heard: _Heard) -> Findings:
+def _findings(heard: _Heard) -> PartResult:
     alone = [tokens_per_s(played) for played in heard.alone]
-    figures: dict[str, Measured] = {}
+    figures: dict[str, Estimate] = {}
     samples = {"alone_tokens_per_s": alone}
     for pause_s, tail in PAUSES_S.items():
         beside = [tokens_per_s(played) for played in heard.beside[pause_s]]
         p99s = [percentile(tally.ack_ms, 0.99) for tally in heard.tallies[pause_s]]
         figures |= {f"dialogue_kept{tail}": ratio(beside, alone)}
-        figures |= {f"ack_p99{tail}_ms": measured(p99s)}
+        figures |= {f"ack_p99{tail}_ms": estimate(p99s)}
         loads = [tally.acknowledged / tally.seconds for tally in heard.tallies[pause_s]]
         samples |= {f"beside{tail}_tokens_per_s": beside, f"load{tail}_events_per_s": loads}
-    return Findings(figures, samples)
+    return PartResult(figures, samples)

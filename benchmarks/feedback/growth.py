@@ -1,7 +1,7 @@
 """What a character's questions cost once a hundred other characters are in the same store.
 
 Both stores hold the character with as many turns and events; the large one holds the others beside
-it. Measured in turn, after one round that warms the caches.
+it. Estimate in turn, after one round that warms the caches.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from benchmarks.feedback import population
-from benchmarks.feedback.ground import Findings, Ground
-from benchmarks.measures import Measured, ratio
+from benchmarks.feedback.workspace import Workspace
+from benchmarks.measures import Estimate, ratio
+from benchmarks.parts import PartResult
 from feedback_store.selection import select
 from feedback_store.store import Store
 
@@ -22,19 +23,19 @@ TURN_WRITES = 300  # a sample
 LEARNER = population.character(0)
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """Statistics, selection and turn writes on both stores."""
-    extent = ground.extent
+    extent = workspace.extent
     sizes = {"small": extent.small, "large": extent.large}
     stores = {}
     for name, size in sizes.items():
-        path = ground.scratch / f"{name}.db"
+        path = workspace.scratch / f"{name}.db"
         everything = size.turns + size.events  # and some sessions
-        population.write(path, size, partial(_tell, ground, name, everything))
+        population.write(path, size, partial(_tell, workspace, name, everything))
         stores[name] = Store.open(path, search_damage=False)
     samples: dict[str, list[float]] = {}
     for number in range(extent.repeats + 1):
-        ground.tell("growth", number, extent.repeats + 1)
+        workspace.tell("growth", number, extent.repeats + 1)
         for what, work in _WORKS.items():
             for name, store in stores.items():
                 taken = _seconds(work, store)
@@ -42,15 +43,15 @@ async def run(ground: Ground) -> Findings:
                     samples.setdefault(f"{what}_{name}_s", []).append(taken)
     for store in stores.values():
         store.close()
-    figures: dict[str, Measured] = {
+    figures: dict[str, Estimate] = {
         f"{what}_growth": ratio(samples[f"{what}_large_s"], samples[f"{what}_small_s"])
         for what in _WORKS
     }
-    return Findings(figures, samples)
+    return PartResult(figures, samples)
 
 
-def _tell(ground: Ground, name: str, rows: int, done: int) -> None:
-    ground.tell(f"write {name} store", done, rows)
+def _tell(workspace: Workspace, name: str, rows: int, done: int) -> None:
+    workspace.tell(f"write {name} store", done, rows)
 
 
 def _seconds(work: Callable[[Store], object], store: Store) -> float:

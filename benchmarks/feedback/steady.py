@@ -7,31 +7,32 @@ import asyncio
 from benchmarks.feedback import population
 from benchmarks.feedback.clients import Order
 from benchmarks.feedback.crowd import crowd
-from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground, server
-from benchmarks.measures import Measured
+from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace, server
+from benchmarks.measures import Estimate
 from benchmarks.memory import resident_bytes
+from benchmarks.parts import PartResult
 
 PAUSE_S = 1.0  # of a client, on average: about a thousand events a second
 SAMPLE_S = 2.0
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """A thousand clients for some minutes; the server process itself is watched, not the engine."""
-    data = ground.scratch / "steady"
+    data = workspace.scratch / "steady"
     population.write(data / "feedback.db", PLAYED)
-    seconds = ground.extent.steady_s
+    seconds = workspace.extent.steady_s
     sizes: list[float] = []
-    async with server(ground, data, "steady") as running:
+    async with server(workspace, data, "steady") as running:
         turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
         order = Order(running.address, turns, CLIENTS, CHANNELS, 0.0, seconds, 0, PAUSE_S, 0)
         async with crowd(order) as clients:
             await clients.begin()
             for number in range(steps := int(seconds / SAMPLE_S)):
-                ground.tell("memory", number, steps)
+                workspace.tell("memory", number, steps)
                 await asyncio.sleep(SAMPLE_S)
                 sizes.append(resident_bytes(running.process.pid) / 2**20)
             tally = await clients.result()
-    early = sizes[int(ground.extent.watched_from_s / SAMPLE_S) - 1]
-    grown = Measured(sizes[-1] / early, min(sizes) / early, max(sizes) / early)
+    early = sizes[int(workspace.extent.watched_from_s / SAMPLE_S) - 1]
+    grown = Estimate(sizes[-1] / early, min(sizes) / early, max(sizes) / early)
     rate = tally.acknowledged / tally.seconds
-    return Findings({"rss_growth": grown}, {"rss_mib": sizes, "steady_events_per_s": [rate]})
+    return PartResult({"rss_growth": grown}, {"rss_mib": sizes, "steady_events_per_s": [rate]})

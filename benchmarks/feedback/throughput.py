@@ -12,24 +12,25 @@ from benchmarks.feedback import bare_writer, population
 from benchmarks.feedback.bare_writer import Load
 from benchmarks.feedback.clients import Order
 from benchmarks.feedback.crowd import played
-from benchmarks.feedback.ground import CHANNELS, CLIENTS, PLAYED, Findings, Ground, server
-from benchmarks.measures import measured, ratio
+from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace, server
+from benchmarks.measures import estimate, ratio
+from benchmarks.parts import PartResult
 
 BATCH = 100  # events a call
 WARM_S = 6.0  # a thousand calls that begin at once are no steady state
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """Rounds of batches, single events and the bare writer, in turn."""
-    data, bare = ground.scratch / "served", ground.scratch / "bare.db"
+    data, bare = workspace.scratch / "served", workspace.scratch / "bare.db"
     for path in (data / "feedback.db", bare):
         population.write(path, PLAYED)
     rates: dict[str, list[float]] = {"batch": [], "single": [], "bare": []}
     refused: dict[str, int] = {}
-    async with server(ground, data, "throughput") as running:
-        for number in range(ground.extent.rounds):
-            ground.tell("events a second", number, ground.extent.rounds)
-            order = partial(_order, running.address, ground.extent.round_s, number)
+    async with server(workspace, data, "throughput") as running:
+        for number in range(workspace.extent.rounds):
+            workspace.tell("events a second", number, workspace.extent.rounds)
+            order = partial(_order, running.address, workspace.extent.round_s, number)
             taken = 0.0
             for name, batch in (("batch", BATCH), ("single", 0)):
                 tally = await played(order(batch))
@@ -41,11 +42,11 @@ async def run(ground: Ground) -> Findings:
     figures = {
         "over_bare_sqlite": ratio(rates["batch"], rates["bare"]),
         "over_bare_sqlite_single": ratio(rates["single"], rates["bare"]),
-        "batch_events_per_s": measured(rates["batch"]),
-        "single_events_per_s": measured(rates["single"]),
+        "batch_events_per_s": estimate(rates["batch"]),
+        "single_events_per_s": estimate(rates["single"]),
     }
     samples = {f"{name}_events_per_s": values for name, values in rates.items()}
-    return Findings(figures, samples, [f"refused: {refused}"] if refused else [])
+    return PartResult(figures, samples, [f"refused: {refused}"] if refused else [])
 
 
 def _order(address: str, seconds: float, number: int, batch: int) -> Order:

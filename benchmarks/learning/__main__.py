@@ -23,7 +23,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.console import marks_table, telling
+from benchmarks.console import marks_table, progress_line
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import summary
 from benchmarks.learning.campaign import Campaign, Clock
@@ -36,9 +36,10 @@ from benchmarks.learning.experiment import (
     names,
     plan,
 )
-from benchmarks.learning.marks import MARKS, figures
+from benchmarks.learning.figures import MARKS, figures
 from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
-from benchmarks.machine import CACHE, CORES, use_cores
+from benchmarks.machine import CORES, use_cores
+from benchmarks.options import CACHE, RESULTS, BaseOption, CacheOption, OutOption, QuickOption
 from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from trainer.methods.table import METHODS
@@ -62,14 +63,10 @@ def main(
         float, typer.Option(help="Nothing begins that would end later; 0 = no limit.")
     ] = 0.0,
     again: Annotated[bool, typer.Option("--again", help="Do finished ones again.")] = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewest visits and questions: shows that it runs.")
-    ] = False,
-    base: Annotated[
-        str, typer.Option(help="GGUF file or catalogue name.")
-    ] = catalogue.DEFAULT_MODEL,
-    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
-    cache: Annotated[Path, typer.Option(help="Base models.")] = CACHE,
+    quick: QuickOption = False,
+    base: BaseOption = catalogue.DEFAULT_MODEL,
+    out: OutOption = RESULTS,
+    cache: CacheOption = CACHE,
     scratch: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +90,7 @@ def main(
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     stem = out / ("learning.quick" if quick else "learning")
-    with _folder(scratch) as folder, telling(console) as tell:
+    with _folder(scratch) as folder, progress_line(console) as tell:
         persona = load_character(SAMPLE_CHARACTERS / LEARNER)
         extent = QUICK if quick else FULL
         ground = Ground(path, cache, folder, persona, extent, tell)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
 
-from benchmarks.measures import Measured
+from benchmarks.measures import Estimate
 from npc_client.tastes import Taste
 from personas import checks
 from personas.persona import Persona
@@ -50,10 +50,10 @@ class Heard:
 class Judgement:
     """A version beside the bare base; shares are in [0, 1]."""
 
-    liked_before: Measured
-    liked: Measured
-    gain: Measured
-    preferred: Measured
+    liked_before: Estimate
+    liked: Estimate
+    gain: Estimate
+    preferred: Estimate
     probes_before: float  # share of probes passed
     probes: float
     out_of_character_before: float  # share of all replies
@@ -95,12 +95,12 @@ def judged(taste: Taste, persona: Persona, before: Heard, after: Heard) -> Judge
     )
 
 
-def spread(by_question: Sequence[float]) -> Measured:
+def spread(by_question: Sequence[float]) -> Estimate:
     """The mean, with a 95 % interval over questions."""
     chance = random.Random(0)  # the same replies always give the same interval
     means = sorted(fmean(chance.choices(by_question, k=len(by_question))) for _ in range(RESAMPLES))
     low, high = means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES)]
-    return Measured(fmean(by_question), low, high)
+    return Estimate(fmean(by_question), low, high)
 
 
 def _liked(taste: Taste, takes: Sequence[str]) -> float:

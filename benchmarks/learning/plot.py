@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmarks.learning.course import Course
 from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
 from benchmarks.learning.results import Found
-from benchmarks.measures import Measured
+from benchmarks.measures import Estimate
 from trainer.records.runs import State
 
 _LIVE, _REFUSED = "tab:blue", "lightsteelblue"
@@ -87,7 +87,7 @@ def _portions(axes: Axes, found: Found) -> None:
     axes.grid(visible=True, alpha=0.3)
 
 
-def _errors(shares: Sequence[Measured]) -> list[list[float]]:
+def _errors(shares: Sequence[Estimate]) -> list[list[float]]:
     """Distances to both ends of the intervals, which rounding may put past the value."""
     below = [max(share.value - share.low, 0.0) for share in shares]
     return [below, [max(share.high - share.value, 0.0) for share in shares]]

@@ -18,11 +18,11 @@ from pydantic import TypeAdapter, ValidationError
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning.course import Course
 from benchmarks.learning.experiment import Experiment
+from benchmarks.learning.figures import MARKS, figures
 from benchmarks.learning.judgement import Heard
-from benchmarks.learning.marks import MARKS, figures
 from benchmarks.learning.portions import Portions
 from benchmarks.machine import machine, versions
-from benchmarks.marks import verdict
+from benchmarks.marks import entry
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def write(path: Path, base: str, found: Found) -> None:
         "base": base,
         "machine": machine(),
         "versions": versions(),
-        **{mark.key: verdict(mark, values.get(mark.key)) for mark in MARKS},
+        **{mark.key: entry(mark, values.get(mark.key)) for mark in MARKS},
         "found": asdict(found),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,70 +23,69 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks.console import marks_table, telling
+from benchmarks.console import marks_table, prefixed, progress_line
 from benchmarks.errors import BenchmarkError
-from benchmarks.machine import CACHE, CORES, cpu_model, use_cores
+from benchmarks.machine import CORES, cpu_model, use_cores
+from benchmarks.options import (
+    CACHE,
+    RESULTS,
+    BaseOption,
+    CacheOption,
+    OutOption,
+    QuickOption,
+    choose,
+    only_option,
+)
 from benchmarks.serving import plot, report
 from benchmarks.serving.cast import Adapters, open_base
-from benchmarks.serving.marks import MARKS
+from benchmarks.serving.figures import MARKS
 from benchmarks.serving.peers import llama_server as llama_server_peer
 from benchmarks.serving.scenarios import SCENARIOS
-from benchmarks.serving.stage import FULL, QUICK, Outcome, Stage
+from benchmarks.serving.workspace import FULL, QUICK, ScenarioResult, Workspace
 from npc_server.base_models import catalogue
 
 console = Console()
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds and sessions.")] = False,
-    base: Annotated[
-        str, typer.Option(help="GGUF file or catalogue name.")
-    ] = catalogue.DEFAULT_MODEL,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Repeatable; one of: {', '.join(SCENARIOS)}.", metavar="SCENARIO"),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("benchmarks/results"),
+    quick: QuickOption = False,
+    base: BaseOption = catalogue.DEFAULT_MODEL,
+    only: Annotated[list[str] | None, only_option(SCENARIOS, "SCENARIO")] = None,
+    out: OutOption = RESULTS,
     llama_server: Annotated[
         Path | None, typer.Option(help="The peer's program; default: the one on the PATH.")
     ] = None,
-    cache: Annotated[Path, typer.Option(help="Base models.")] = CACHE,
+    cache: CacheOption = CACHE,
 ) -> None:
     """Measure the server beside its peers."""
-    names = _chosen(only)
+    names = choose(only, SCENARIOS)
     path = catalogue.resolve(base, cache)
-    program = llama_server or _found("llama-server")
+    program = llama_server or _on_path("llama-server")
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no peer outlives us
     begun = time.monotonic()
-    with _stage(path, cache, program, quick) as stage:
-        outcomes = {name: asyncio.run(_run(name, stage)) for name in names}
+    with _workspace(path, cache, program, quick) as workspace:
+        results = {name: asyncio.run(_run(name, workspace)) for name in names}
         setting = report.Setting(
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             base=path.name,
-            base_sha256=stage.base.sha256,
+            base_sha256=workspace.base.sha256,
             llama_server=llama_server_peer.version(program) if program else "",
             seconds=round(time.monotonic() - begun),
-            size=stage.size,
+            size=workspace.extent,
             environment=_environment(os.environ),
         )
     stem = out / _file_stem(quick, names)
-    report.write(Path(f"{stem}.json"), setting, outcomes)
+    report.write(Path(f"{stem}.json"), setting, results)
     title = f"{cpu_model()}, {CORES} cores, {path.name}"
-    plot.draw(Path(f"{stem}.png"), outcomes, title)
-    console.print(marks_table(MARKS, report.figures(outcomes)))
-    for note in (note for outcome in outcomes.values() for note in outcome.notes):
+    plot.draw(Path(f"{stem}.png"), results, title)
+    console.print(marks_table(MARKS, report.figures(results)))
+    for note in (note for result in results.values() for note in result.notes):
         console.print(f"note: {note}", markup=False, highlight=False)
     console.print(f"{stem}.json written after {setting.seconds:.0f} s", highlight=False)
 
 
-def _chosen(only: Sequence[str] | None) -> list[str]:
-    if unknown := set(only or ()) - SCENARIOS.keys():
-        raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(SCENARIOS)}")
-    return [name for name in SCENARIOS if not only or name in only]
-
-
-def _found(program: str) -> Path | None:
+def _on_path(program: str) -> Path | None:
     path = shutil.which(program)
     return Path(path) if path else None
 
@@ -97,28 +96,27 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _stage(base: Path, cache: Path, llama_server: Path | None, quick: bool) -> Iterator[Stage]:
+def _workspace(
+    base: Path, cache: Path, llama_server: Path | None, quick: bool
+) -> Iterator[Workspace]:
     with (
         tempfile.TemporaryDirectory(prefix="troupe-benchmark-") as folder,
-        telling(console) as tell,
+        progress_line(console) as tell,
     ):
         opened, scratch = open_base(base), Path(folder)
         adapters = Adapters(scratch / "adapters", opened)
         size = QUICK if quick else FULL
-        yield Stage(opened, adapters, scratch, cache, size, llama_server, tell)
+        yield Workspace(opened, adapters, scratch, cache, size, llama_server, tell)
 
 
-async def _run(name: str, stage: Stage) -> Outcome:
-    def tell(what: str, done: int, total: int) -> None:
-        stage.tell(f"{name}: {what}", done, total)
-
+async def _run(name: str, workspace: Workspace) -> ScenarioResult:
     begun = time.monotonic()
     try:
-        outcome = await SCENARIOS[name](replace(stage, tell=tell))
+        result = await SCENARIOS[name](replace(workspace, tell=prefixed(name, workspace.tell)))
     except BenchmarkError as error:
-        outcome = Outcome({}, notes=[f"{name} broke off: {error}"])
+        result = ScenarioResult({}, notes=[f"{name} broke off: {error}"])
     console.print(f"{name}: {time.monotonic() - begun:.0f} s")
-    return outcome
+    return result
 
 
 def _file_stem(quick: bool, names: Sequence[str]) -> str:

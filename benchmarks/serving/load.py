@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from benchmarks.measures import Round, Spoken
+from benchmarks.measures import Round, TimedReply
 from benchmarks.serving.cast import Cast, Member
 from benchmarks.serving.peers import Peer, Turn
 from npc_server.dialogue import sampling_of
@@ -91,7 +91,7 @@ async def play(peer: Peer, turns: Sequence[Turn], users: int) -> Round:
     Raises PeerBrokeError.
     """
     await peer.ready(turns)
-    queue, spoken = iter(turns), list[Spoken]()
+    queue, spoken = iter(turns), list[TimedReply]()
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(users):
@@ -101,12 +101,12 @@ async def play(peer: Peer, turns: Sequence[Turn], users: int) -> Round:
     return Round(tuple(spoken))
 
 
-async def _take_turns(peer: Peer, queue: Iterator[Turn], spoken: list[Spoken]) -> None:
+async def _take_turns(peer: Peer, queue: Iterator[Turn], spoken: list[TimedReply]) -> None:
     for turn in queue:
         spoken.append(await listen(peer, turn))
 
 
-async def listen(peer: Peer, turn: Turn) -> Spoken:
+async def listen(peer: Peer, turn: Turn) -> TimedReply:
     """One turn, timed."""
     asked, arrived, tokens = time.perf_counter(), list[float](), 0
     async with aclosing(peer.say(turn)) as stream:
@@ -115,10 +115,10 @@ async def listen(peer: Peer, turn: Turn) -> Spoken:
             if count > 0:
                 arrived.append(time.perf_counter())
     ended = time.perf_counter()
-    return Spoken(turn.user, turn.member.id, asked, tuple(arrived), ended, tokens)
+    return TimedReply(turn.user, turn.member.id, asked, tuple(arrived), ended, tokens)
 
 
 def short_replies(rounds: Iterable[Round], reply_tokens: int) -> int:
     """How many replies did not have the tokens they should."""
-    spoken = (reply for played in rounds for reply in played.spoken)
+    spoken = (reply for played in rounds for reply in played.replies)
     return sum(reply.tokens != reply_tokens for reply in spoken)

@@ -8,15 +8,15 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.measures import Round, gaps_ms, measured, tokens_per_s, ttfts_ms
-from benchmarks.serving.stage import Outcome
+from benchmarks.measures import Round, estimate, gaps_ms, tokens_per_s, ttfts_ms
+from benchmarks.serving.workspace import ScenarioResult
 
 OfRound = Callable[[Round], list[float]]
 
 
-def draw(path: Path, outcomes: Mapping[str, Outcome], title: str) -> None:
+def draw(path: Path, results: Mapping[str, ScenarioResult], title: str) -> None:
     """Draw what there is; scenarios without rounds of replies are left out."""
-    played = {name: outcome.rounds for name, outcome in outcomes.items() if outcome.rounds}
+    played = {name: result.rounds for name, result in results.items() if result.rounds}
     if not played:
         return
     figure = Figure(figsize=(15, 6), layout="constrained")
@@ -32,7 +32,7 @@ def draw(path: Path, outcomes: Mapping[str, Outcome], title: str) -> None:
 def _draw_speed(axes: Axes, played: Mapping[str, Mapping[str, Sequence[Round]]]) -> None:
     bars = [(f"{s}: {p}", rounds) for s, peers in played.items() for p, rounds in peers.items()]
     for place, (_, rounds) in enumerate(bars):
-        rate = measured([tokens_per_s(one) for one in rounds])
+        rate = estimate([tokens_per_s(one) for one in rounds])
         spread = [[rate.value - rate.low], [rate.high - rate.value]]
         axes.barh(place, rate.value, xerr=spread, color="tab:blue", capsize=2)
         axes.annotate(f" {rate.value:.0f}", (rate.high, place), va="center", fontsize=8)

@@ -10,19 +10,19 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import machine, versions
-from benchmarks.marks import verdict
+from benchmarks.marks import entry
 from benchmarks.measures import (
-    Measured,
+    Estimate,
     Round,
-    Spoken,
+    TimedReply,
+    estimate,
     gaps_ms,
-    measured,
     percentile,
     tokens_per_s,
     ttfts_ms,
 )
-from benchmarks.serving.marks import MARKS
-from benchmarks.serving.stage import Outcome, Size
+from benchmarks.serving.figures import MARKS
+from benchmarks.serving.workspace import Extent, ScenarioResult
 
 
 @dataclass(frozen=True)
@@ -34,34 +34,34 @@ class Setting:
     base_sha256: str
     llama_server: str  # its version; "" = not there
     seconds: float  # that all scenarios took
-    size: Size
+    size: Extent
     environment: Mapping[str, str]  # variables that a server or a peer may listen to
 
 
-def figures(outcomes: Mapping[str, Outcome]) -> dict[str, Measured]:
+def figures(results: Mapping[str, ScenarioResult]) -> dict[str, Estimate]:
     """Every figure of every scenario."""
-    return {key: value for o in outcomes.values() for key, value in o.figures.items()}
+    return {key: value for o in results.values() for key, value in o.figures.items()}
 
 
-def write(path: Path, setting: Setting, outcomes: Mapping[str, Outcome]) -> None:
+def write(path: Path, setting: Setting, results: Mapping[str, ScenarioResult]) -> None:
     """Write the report; samples come last, a scenario a line."""
-    found = figures(outcomes)
+    found = figures(results)
     head = {
         **asdict(setting),
         "machine": machine(),
         "versions": versions(),
-        **{mark.key: verdict(mark, found.get(mark.key)) for mark in MARKS},
-        "scenarios": {name: _summary(outcome) for name, outcome in outcomes.items()},
+        **{mark.key: entry(mark, found.get(mark.key)) for mark in MARKS},
+        "scenarios": {name: _summary(result) for name, result in results.items()},
     }
-    lines = [f"{json.dumps(name)}: {_raw(outcome)}" for name, outcome in outcomes.items()]
+    lines = [f"{json.dumps(name)}: {_raw(result)}" for name, result in results.items()]
     text = json.dumps(head, indent=2, ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f'{text[:-2]},\n  "samples": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
 
 
-def _summary(outcome: Outcome) -> dict[str, Any]:
-    peers = {name: _of_rounds(rounds) for name, rounds in outcome.rounds.items() if rounds}
-    return {"notes": list(outcome.notes), "peers": peers}
+def _summary(result: ScenarioResult) -> dict[str, Any]:
+    peers = {name: _of_rounds(rounds) for name, rounds in result.rounds.items() if rounds}
+    return {"notes": list(result.notes), "peers": peers}
 
 
 def _of_rounds(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
@@ -73,23 +73,23 @@ def _of_rounds(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
         "gap_p99_ms": lambda played: percentile(gaps_ms(played), 0.99),
     }
     return {
-        name: {key: round(v, 2) for key, v in asdict(measured([f(r) for r in rounds])).items()}
+        name: {key: round(v, 2) for key, v in asdict(estimate([f(r) for r in rounds])).items()}
         for name, f in of_round.items()
     }
 
 
-def _raw(outcome: Outcome) -> str:
-    rounds = {name: [_raw_round(r) for r in rounds] for name, rounds in outcome.rounds.items()}
-    samples = {key: [round(v, 3) for v in values] for key, values in outcome.samples.items()}
+def _raw(result: ScenarioResult) -> str:
+    rounds = {name: [_raw_round(r) for r in rounds] for name, rounds in result.rounds.items()}
+    samples = {key: [round(v, 3) for v in values] for key, values in result.samples.items()}
     return json.dumps({"rounds": rounds, **samples}, separators=(",", ":"))
 
 
 def _raw_round(played: Round) -> list[dict[str, Any]]:
-    begun = min(reply.asked_s for reply in played.spoken)
-    return [_raw_reply(reply, begun) for reply in played.spoken]
+    begun = min(reply.asked_s for reply in played.replies)
+    return [_raw_reply(reply, begun) for reply in played.replies]
 
 
-def _raw_reply(reply: Spoken, begun_s: float) -> dict[str, Any]:
+def _raw_reply(reply: TimedReply, begun_s: float) -> dict[str, Any]:
     def ms(moment_s: float) -> float:
         return round((moment_s - begun_s) * 1e3, 1)
 

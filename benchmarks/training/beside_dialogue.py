@@ -12,33 +12,34 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from benchmarks.errors import PeerBrokeError
-from benchmarks.measures import Round, Spoken, ratio, tokens_per_s
+from benchmarks.measures import Round, TimedReply, ratio, tokens_per_s
+from benchmarks.parts import PartResult
 from benchmarks.serving.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.serving.load import WARM_ROUND, one_each, play
-from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers import Capacity
 from benchmarks.serving.peers.troupe import Troupe
-from benchmarks.training.ground import OURS, Findings, Ground
+from benchmarks.training.workspace import OURS, Workspace
 
 PLAYERS = 4
 TURNS_A_PLAYER = 6  # a round, one after the other
 ENDLESS_PAIRS = 4096  # more than are learned while anybody talks
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """Rounds without a training and beside one, in turn."""
-    base = open_base(ground.base)
-    adapters = Adapters(ground.scratch / "adapters", base)
-    cast = write_cast(ground.scratch / "talking", base, adapters, PLAYERS, 130)
-    troupe = Troupe("beside", base, cast, Seats(PLAYERS, 1024, 2))
+    base = open_base(workspace.base)
+    adapters = Adapters(workspace.scratch / "adapters", base)
+    cast = write_cast(workspace.scratch / "talking", base, adapters, PLAYERS, 130)
+    troupe = Troupe("beside", base, cast, Capacity(PLAYERS, 1024, 2))
     await troupe.start()
     alone: list[Round] = []
     beside: list[Round] = []
     try:
         await play(troupe, one_each(cast, base.vocab, PLAYERS, WARM_ROUND), PLAYERS)
-        for number in range(ground.extent.rounds):
-            ground.tell("beside a training", number, ground.extent.rounds)
+        for number in range(workspace.extent.rounds):
+            workspace.tell("beside a training", number, workspace.extent.rounds)
             alone.append(await _talk(troupe, cast, base, 2 * number))
-            async with _training(ground):
+            async with _training(workspace):
                 beside.append(await _talk(troupe, cast, base, 2 * number + 1))
     finally:
         await troupe.stop()
@@ -47,22 +48,22 @@ async def run(ground: Ground) -> Findings:
         "beside_tokens_per_s": [tokens_per_s(played) for played in beside],
     }
     kept = ratio(rates["beside_tokens_per_s"], rates["alone_tokens_per_s"])
-    return Findings({"serving_kept": kept}, rates)
+    return PartResult({"serving_kept": kept}, rates)
 
 
 async def _talk(troupe: Troupe, cast: Cast, base: Base, number: int) -> Round:
     """Lines of another number are new to every cache."""
-    spoken: list[Spoken] = []
+    spoken: list[TimedReply] = []
     for part in range(number * TURNS_A_PLAYER, (number + 1) * TURNS_A_PLAYER):
         portion = await play(troupe, one_each(cast, base.vocab, PLAYERS, part), PLAYERS)
-        spoken += portion.spoken
+        spoken += portion.replies
     return Round(tuple(spoken))
 
 
 @asynccontextmanager
-async def _training(ground: Ground) -> AsyncIterator[None]:
+async def _training(workspace: Workspace) -> AsyncIterator[None]:
     """A training at its work for the length of the block."""
-    options = {"base": ground.base, "cache": ground.cache, "pairs": ENDLESS_PAIRS}
+    options = {"base": workspace.base, "cache": workspace.cache, "pairs": ENDLESS_PAIRS}
     arguments = [f"--{name}={value}" for name, value in options.items()]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.training.one_training", OURS, "--yields", *arguments),

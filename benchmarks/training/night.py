@@ -10,9 +10,10 @@ import sys
 from typing import Any
 
 from benchmarks.errors import PeerBrokeError
-from benchmarks.measures import measured
+from benchmarks.measures import estimate
+from benchmarks.parts import PartResult
 from benchmarks.training import evenings
-from benchmarks.training.ground import Findings, Ground
+from benchmarks.training.workspace import Workspace
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 
@@ -22,19 +23,19 @@ PLAYERS = 50
 CORRECTIONS = 145
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """One night, once."""
     cast = list(load_characters(SAMPLE_CHARACTERS).values())
-    data = ground.scratch / "data"
+    data = workspace.scratch / "data"
     data.mkdir()
-    ground.tell("write what players did", 0, 2)
-    evenings.write(data / "feedback.db", cast, Vocab(ground.base), CORRECTIONS, PLAYERS)
-    ground.tell("a night of three characters", 1, 2)
+    workspace.tell("write what players did", 0, 2)
+    evenings.write(data / "feedback.db", cast, Vocab(workspace.base), CORRECTIONS, PLAYERS)
+    workspace.tell("a night of three characters", 1, 2)
     environment = {
         **os.environ,
         "NPC_PATHS_DATA": str(data),
-        "NPC_PATHS_CACHE": str(ground.cache),
-        "NPC_MODEL_BASE": str(ground.base),
+        "NPC_PATHS_CACHE": str(workspace.cache),
+        "NPC_MODEL_BASE": str(workspace.base),
     }
     ended = await asyncio.to_thread(_npc, environment, "nightly")
     runs = [
@@ -50,7 +51,7 @@ async def run(ground: Ground) -> Findings:
         f"{one['character']}: {one['job']['counts']['train_pairs']} pairs, {one['state']}"
         for one in runs
     ]
-    return Findings({"night_seconds": measured([sum(_seconds(ended))])}, samples, notes)
+    return PartResult({"night_seconds": estimate([sum(_seconds(ended))])}, samples, notes)
 
 
 def _seconds(ended: list[dict[str, Any]]) -> list[float]:

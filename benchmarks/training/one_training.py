@@ -20,8 +20,8 @@ from transformers import AutoTokenizer, set_seed
 from trl.trainer.dpo_config import DPOConfig
 
 from benchmarks.memory import peak_bytes
-from benchmarks.training.ground import CHARACTER, OURS, STOCK
 from benchmarks.training.rows import pairs
+from benchmarks.training.workspace import CHARACTER, OURS, STOCK
 from npc_server.engine.llama import Vocab
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint, load_policy

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measures import measured
-from benchmarks.training.ground import CHARACTER, Findings, Ground
+from benchmarks.measures import estimate
+from benchmarks.parts import PartResult
 from benchmarks.training.rows import pairs
+from benchmarks.training.workspace import CHARACTER, Workspace
 
 GIB = 2**30
 
@@ -40,22 +41,22 @@ class Pace:
     losses: tuple[float, ...]
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """One training of the extent's pairs."""
     import torch
 
     if not torch.cuda.is_available():
-        return Findings({}, notes=["qlora: left out, there is no CUDA GPU here"])
-    ground.tell("8B in four bits", 0, 1)
-    pace = train(ground, LLAMA_8B)
+        return PartResult({}, notes=["qlora: left out, there is no CUDA GPU here"])
+    workspace.tell("8B in four bits", 0, 1)
+    pace = train(workspace, LLAMA_8B)
     figures = {
-        "qlora_tokens_per_s": measured([pace.tokens_per_s]),
-        "qlora_gib": measured([torch.cuda.max_memory_allocated() / GIB]),
+        "qlora_tokens_per_s": estimate([pace.tokens_per_s]),
+        "qlora_gib": estimate([torch.cuda.max_memory_allocated() / GIB]),
     }
-    return Findings(figures, {"qlora_losses": pace.losses})
+    return PartResult(figures, {"qlora_losses": pace.losses})
 
 
-def train(ground: Ground, width: Width) -> Pace:
+def train(workspace: Workspace, width: Width) -> Pace:
     """Learn the extent's pairs on random weights of this width, in four bits."""
     # Not at the top: the other parts start processes and need no model library themselves.
     from npc_server.engine.llama import Vocab
@@ -67,9 +68,9 @@ def train(ground: Ground, width: Width) -> Pace:
     from trainer.settings import Memory, Optimizer, Weights
     from trainer.training import teach
 
-    vocab = Vocab(ground.base)
-    rows = pairs(CHARACTER, vocab, ground.extent.pairs)
-    base_dir = _random_base(ensure_base(ground.base, ground.cache), width, ground.scratch)
+    vocab = Vocab(workspace.base)
+    rows = pairs(CHARACTER, vocab, workspace.extent.pairs)
+    base_dir = _random_base(ensure_base(workspace.base, workspace.cache), width, workspace.scratch)
     memory = Memory(Weights.NF4, Optimizer.PAGED_ADAMW_8BIT, gradient_checkpointing=True)
     once = replace(dpo.Config().schedule, min_steps=0)
     config = dpo.Config(schedule=once, memory=memory)
@@ -79,8 +80,8 @@ def train(ground: Ground, width: Width) -> Pace:
         config,
         learned,
         start,
-        ground.scratch / "qlora-adapter",
-        RunIO(lambda at: ground.tell("8B in four bits", at.step, at.total_steps)),
+        workspace.scratch / "qlora-adapter",
+        RunIO(lambda at: workspace.tell("8B in four bits", at.step, at.total_steps)),
         lambda policy, arguments: dpo.build(config, learned, policy, base_dir, arguments),
     )
     tokens = sum(2 * len(row.prompt) + len(row.chosen) + len(row.rejected) for row in rows)

@@ -11,28 +11,29 @@ import sys
 from typing import Any
 
 from benchmarks.errors import PeerBrokeError
-from benchmarks.measures import measured, ratio
-from benchmarks.training.ground import OURS, STOCK, Findings, Ground
+from benchmarks.measures import estimate, ratio
+from benchmarks.parts import PartResult
+from benchmarks.training.workspace import OURS, STOCK, Workspace
 
 #: Of one_training, by side: a training each.
 Trained = dict[str, list[dict[str, Any]]]
 
 
-async def run(ground: Ground) -> Findings:
+async def run(workspace: Workspace) -> PartResult:
     """Both sides in turn, as often as the extent says."""
     trained: Trained = {OURS: [], STOCK: []}
-    for number in range(ground.extent.rounds):
+    for number in range(workspace.extent.rounds):
         for side, of_side in trained.items():
             done = 2 * number + (side == STOCK)
-            ground.tell(f"DPO, {side}", done, 2 * ground.extent.rounds)
-            of_side.append(await _train(ground, side))
-    return _findings(trained, ground.extent.pairs)
+            workspace.tell(f"DPO, {side}", done, 2 * workspace.extent.rounds)
+            of_side.append(await _train(workspace, side))
+    return _findings(trained, workspace.extent.pairs)
 
 
-async def _train(ground: Ground, side: str) -> dict[str, Any]:
-    options = {"base": ground.base, "cache": ground.cache, "pairs": ground.extent.pairs}
+async def _train(workspace: Workspace, side: str) -> dict[str, Any]:
+    options = {"base": workspace.base, "cache": workspace.cache, "pairs": workspace.extent.pairs}
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    log = ground.scratch / f"{side}.log"
+    log = workspace.scratch / f"{side}.log"
     with log.open("w") as said:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "benchmarks.training.one_training", side, *arguments),
@@ -46,7 +47,7 @@ async def _train(ground: Ground, side: str) -> dict[str, Any]:
     return found
 
 
-def _findings(trained: Trained, pairs: int) -> Findings:
+def _findings(trained: Trained, pairs: int) -> PartResult:
     speed = {side: [pairs / one["seconds"] for one in of] for side, of in trained.items()}
     peaks = {side: [one["peak_bytes"] / 2**20 for one in of] for side, of in trained.items()}
     curves = {side: [one["losses"] for one in of] for side, of in trained.items()}
@@ -57,10 +58,10 @@ def _findings(trained: Trained, pairs: int) -> Findings:
     figures = {
         "dpo_speedup": ratio(speed[OURS], speed[STOCK]),
         "dpo_memory": ratio(peaks[OURS], peaks[STOCK]),
-        "dpo_loss_difference": measured(apart),
-        "dpo_pairs_per_s": measured(speed[OURS]),
+        "dpo_loss_difference": estimate(apart),
+        "dpo_pairs_per_s": estimate(speed[OURS]),
     }
     samples = {f"{side}_pairs_per_s": values for side, values in speed.items()}
     samples |= {f"{side}_peak_mib": values for side, values in peaks.items()}
     samples |= {f"{side}_losses": curve[-1] for side, curve in curves.items()}
-    return Findings(figures, samples)
+    return PartResult(figures, samples)

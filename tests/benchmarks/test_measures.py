@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.measures import (
-    Measured,
+    Estimate,
     Round,
-    Spoken,
+    TimedReply,
     gaps_across_ms,
     gaps_ms,
     percentile,
@@ -18,8 +18,8 @@ from benchmarks.measures import (
 )
 
 
-def spoken(asked_s: float, arrived_s: tuple[float, ...], ended_s: float) -> Spoken:
-    return Spoken(0, "c000", asked_s, arrived_s, ended_s, len(arrived_s))
+def spoken(asked_s: float, arrived_s: tuple[float, ...], ended_s: float) -> TimedReply:
+    return TimedReply(0, "c000", asked_s, arrived_s, ended_s, len(arrived_s))
 
 
 TWO = Round((spoken(10.0, (10.5, 10.75, 11.5), 12.0), spoken(11.0, (11.5, 13.5), 14.0)))
@@ -51,4 +51,4 @@ def test_a_percentile_is_one_of_the_values(share: float, value: int) -> None:
 
 
 def test_a_ratio_compares_medians_and_spreads_over_paired_rounds() -> None:
-    assert ratio([2.0, 8.0, 4.0], [1.0, 2.0, 4.0]) == Measured(4.0 / 2.0, 1.0, 4.0)
+    assert ratio([2.0, 8.0, 4.0], [1.0, 2.0, 4.0]) == Estimate(4.0 / 2.0, 1.0, 4.0)

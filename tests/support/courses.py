@@ -7,7 +7,7 @@ from dataclasses import replace
 from benchmarks.learning.course import Course, Night
 from benchmarks.learning.experiment import AUTO, Kind, TasteName
 from benchmarks.learning.judgement import Heard, Judgement
-from benchmarks.measures import Measured
+from benchmarks.measures import Estimate
 from personas.persona import SAMPLE_CHARACTERS, load_character
 
 MIRA = load_character(SAMPLE_CHARACTERS / "mira")
@@ -27,12 +27,12 @@ def heard(*replies: str, probes: str = HALF, perplexity: float = 20.0) -> Heard:
 
 def judgement(liked: float = 0.5, **changes: object) -> Judgement:
     """A night that taught something, from nothing liked before."""
-    share = Measured(liked, liked, liked)
+    share = Estimate(liked, liked, liked)
     made = Judgement(
-        liked_before=Measured(0, 0, 0),
+        liked_before=Estimate(0, 0, 0),
         liked=share,
         gain=share,
-        preferred=Measured(0.9, 0.8, 1.0),
+        preferred=Estimate(0.9, 0.8, 1.0),
         probes_before=0.7,
         probes=0.7,
         out_of_character_before=0.01,

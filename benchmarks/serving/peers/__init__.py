@@ -25,7 +25,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Seats:
+class Capacity:
     """How much a peer is given to run on."""
 
     sequences: int

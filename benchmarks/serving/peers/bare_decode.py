@@ -16,7 +16,7 @@ import llama_cpp as lc
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.serving.cast import Base
-from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers import Capacity
 from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
 from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.openmp import SHORT, SPIN
@@ -27,17 +27,17 @@ _BATCH_TOKENS = 512
 _Cell = tuple[int, int, int, bool]  # token, position, sequence, whether logits are wanted
 
 
-def bare_decode(base: Base, adapter: Path, seats: Seats, log: Path) -> BatchPeer:
+def bare_decode(base: Base, adapter: Path, capacity: Capacity, log: Path) -> BatchPeer:
     """The loop over one adapter, as a peer."""
     config = {
         "base": str(base.path),
         "adapter": str(adapter),
-        "sequences": seats.sequences,
-        "context_tokens": seats.context_tokens,
-        "threads": seats.threads,
+        "sequences": capacity.sequences,
+        "context_tokens": capacity.context_tokens,
+        "threads": capacity.threads,
         "environment": {SPIN: SHORT},  # as the server's engine process has it
     }
-    return BatchPeer("bare decode", __name__, config, seats.sequences, log)
+    return BatchPeer("bare decode", __name__, config, capacity.sequences, log)
 
 
 class DecodeLoop:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.serving.peers import Seats, Turn
+from benchmarks.serving.peers import Capacity, Turn
 
 START_TIMEOUT_S = 120.0
 
@@ -26,13 +26,18 @@ class LlamaServer:
     """One `llama-server` process."""
 
     def __init__(
-        self, program: Path | None, base: Path, adapters: Sequence[Path], seats: Seats, log: Path
+        self,
+        program: Path | None,
+        base: Path,
+        adapters: Sequence[Path],
+        capacity: Capacity,
+        log: Path,
     ) -> None:
         self.name = "llama-server"
         self._program = program
         self._base = base
         self._adapters = adapters
-        self._seats = seats
+        self._capacity = capacity
         self._log = log
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,10 +54,11 @@ class LlamaServer:
         await self._wait_until_healthy()
 
     def _flags(self) -> list[str]:
-        seats = self._seats
-        tokens = seats.sequences * seats.context_tokens
+        capacity = self._capacity
+        tokens = capacity.sequences * capacity.context_tokens
         adapters = ",".join(str(path) for path in self._adapters)
-        flags = f"-np {seats.sequences} -c {tokens} -t {seats.threads} -tb {seats.threads}".split()
+        threads = f"-t {capacity.threads} -tb {capacity.threads}"
+        flags = f"-np {capacity.sequences} -c {tokens} {threads}".split()
         address = ["--host", "127.0.0.1", "--port", str(self._port)]
         lora = ["--lora", adapters, "--lora-init-without-apply"]
         return ["-m", str(self._base), *flags, *lora, *address]

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.serving.cast import Base
-from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers import Capacity
 from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
 
 
-def peft(base: Base, cache: Path, adapters: Sequence[Path], seats: Seats, log: Path) -> BatchPeer:
+def peft(
+    base: Base, cache: Path, adapters: Sequence[Path], capacity: Capacity, log: Path
+) -> BatchPeer:
     """PEFT over these adapters, as a peer; the unpacked base is kept below `cache`."""
     config = {
         "base": str(base.path),
         "cache": str(cache),
         "adapters": [str(folder) for folder in adapters],
-        "threads": seats.threads,
+        "threads": capacity.threads,
     }
-    return BatchPeer("transformers + PEFT", __name__, config, seats.sequences, log)
+    return BatchPeer("transformers + PEFT", __name__, config, capacity.sequences, log)
 
 
 class _Steps:

@@ -13,7 +13,7 @@ import grpc.aio
 
 from benchmarks.errors import PeerBrokeError
 from benchmarks.serving.cast import Base, Cast, Member
-from benchmarks.serving.peers import Seats, Turn
+from benchmarks.serving.peers import Capacity, Turn
 from npc.v1 import dialogue_pb2, dialogue_pb2_grpc
 from npc_client import server_process
 from npc_client.client import Client, ServerNotReadyError
@@ -30,11 +30,11 @@ class Expected:
 class Troupe:
     """One `npc serve` with its own data folder."""
 
-    def __init__(self, name: str, base: Base, cast: Cast, seats: Seats) -> None:
+    def __init__(self, name: str, base: Base, cast: Cast, capacity: Capacity) -> None:
         self.name = name
         self._base = base
         self._cast = cast
-        self._seats = seats
+        self._capacity = capacity
         self._open = AsyncExitStack()
         self._sessions: dict[int, str] = {}
         self._dialogue: Any = None
@@ -47,7 +47,7 @@ class Troupe:
         log = self._cast.data / f"{self.name}.log"
         try:
             running = await self._open.enter_async_context(
-                server_process.server(log, _environment(self._base, self._cast, self._seats))
+                server_process.server(log, _environment(self._base, self._cast, self._capacity))
             )
         except ServerNotReadyError as error:
             raise PeerBrokeError(f"{self.name}: {error}") from error
@@ -144,12 +144,12 @@ def _request(session: str, turn: Turn) -> dialogue_pb2.SayRequest:
     )
 
 
-def _environment(base: Base, cast: Cast, seats: Seats) -> dict[str, str]:
+def _environment(base: Base, cast: Cast, capacity: Capacity) -> dict[str, str]:
     return {
         "NPC_PATHS_CHARACTERS": str(cast.characters),
         "NPC_PATHS_DATA": str(cast.data),
         "NPC_MODEL_BASE": str(base.path),
-        "NPC_ENGINE_SEQUENCES": str(seats.sequences),
-        "NPC_ENGINE_CONTEXT_TOKENS": str(seats.context_tokens),
-        "NPC_ENGINE_THREADS": str(seats.threads),
+        "NPC_ENGINE_SEQUENCES": str(capacity.sequences),
+        "NPC_ENGINE_CONTEXT_TOKENS": str(capacity.context_tokens),
+        "NPC_ENGINE_THREADS": str(capacity.threads),
     }

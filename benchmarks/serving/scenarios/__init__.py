@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from benchmarks.serving.scenarios import idle, publish, second_turn, side_by_side, zipf
-from benchmarks.serving.stage import Outcome, Stage
+from benchmarks.serving.workspace import ScenarioResult, Workspace
 
-SCENARIOS: dict[str, Callable[[Stage], Awaitable[Outcome]]] = {
+SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
     "eight": side_by_side.eight,
     "sixteen": side_by_side.sixteen,
     "long": side_by_side.long,

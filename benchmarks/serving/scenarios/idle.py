@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import partial
 
-from benchmarks.measures import measured, ratio, tokens_per_s
+from benchmarks.measures import estimate, ratio, tokens_per_s
 from benchmarks.memory import anonymous_bytes
 from benchmarks.serving.cast import Cast
 from benchmarks.serving.load import long_turn, one_each, play
 from benchmarks.serving.peers import Turn
 from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.serving.scenarios.rotation import Entry, rotate
-from benchmarks.serving.stage import SHORT, Outcome, Stage, seats
+from benchmarks.serving.workspace import SHORT, ScenarioResult, Workspace, capacity_for
 
 PLAYERS = 8
 QUESTIONS = 17  # in one breath; with persona and reply some five hundred tokens
@@ -27,11 +27,11 @@ BESIDE, ALONE = "ours, beside idle sessions", "ours, without"
 class BesideIdleSessions:
     """A server in which sessions lie idle from the start; otherwise that server."""
 
-    def __init__(self, stage: Stage, cast: Cast) -> None:
+    def __init__(self, workspace: Workspace, cast: Cast) -> None:
         self.name = BESIDE
-        self._stage = stage
+        self._workspace = workspace
         self._cast = cast
-        self._troupe = Troupe(BESIDE, stage.base, cast, seats(PLAYERS))
+        self._troupe = Troupe(BESIDE, workspace.base, cast, capacity_for(PLAYERS))
         self.session_kib = 0.0
 
     async def start(self) -> None:
@@ -40,13 +40,13 @@ class BesideIdleSessions:
         # Touches the memory that the server takes anyway, such as that of its sequences.
         await self._converse(range(1000, 1000 + 2 * PLAYERS))
         before = await self._bytes_beyond_cache()
-        await self._converse(range(self._stage.size.idle_sessions))
+        await self._converse(range(self._workspace.extent.idle_sessions))
         self._troupe.keep_sessions()
         grown = await self._bytes_beyond_cache() - before
-        self.session_kib = grown / self._stage.size.idle_sessions / 1024
+        self.session_kib = grown / self._workspace.extent.idle_sessions / 1024
 
     async def _converse(self, users: Iterable[int]) -> None:
-        members, vocab = self._cast.members, self._stage.base.vocab
+        members, vocab = self._cast.members, self._workspace.base.vocab
         turns = [long_turn(members[u % PLAYERS], vocab, u, QUESTIONS) for u in users]
         await play(self._troupe, turns, PLAYERS)
 
@@ -66,19 +66,19 @@ class BesideIdleSessions:
         await self._troupe.stop()
 
 
-async def run(stage: Stage) -> Outcome:
+async def run(workspace: Workspace) -> ScenarioResult:
     """Eight players on both servers in turn."""
-    beside = BesideIdleSessions(stage, stage.cast("idle", PLAYERS, SHORT))
-    cast = stage.cast("idle-none", PLAYERS, SHORT)
-    turns = partial(one_each, cast, stage.base.vocab, PLAYERS)
+    beside = BesideIdleSessions(workspace, workspace.cast("idle", PLAYERS, SHORT))
+    cast = workspace.cast("idle-none", PLAYERS, SHORT)
+    turns = partial(one_each, cast, workspace.base.vocab, PLAYERS)
     entries = [
         Entry(beside, turns, PLAYERS),
-        Entry(Troupe(ALONE, stage.base, cast, seats(PLAYERS)), turns, PLAYERS),
+        Entry(Troupe(ALONE, workspace.base, cast, capacity_for(PLAYERS)), turns, PLAYERS),
     ]
-    played = await rotate(entries, stage.size.rounds, stage.tell)
+    played = await rotate(entries, workspace.extent.rounds, workspace.tell)
     rates = {name: [tokens_per_s(r) for r in rounds] for name, rounds in played.rounds.items()}
     figures = {
         "idle_100_cost": ratio(rates[BESIDE], rates[ALONE]),
-        "idle_session_kib": measured([beside.session_kib]),
+        "idle_session_kib": estimate([beside.session_kib]),
     }
-    return Outcome(figures, played.rounds, notes=played.notes)
+    return ScenarioResult(figures, played.rounds, notes=played.notes)

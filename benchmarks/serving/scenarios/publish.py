@@ -15,12 +15,12 @@ from itertools import pairwise
 from statistics import median
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.measures import gaps_across_ms, measured
+from benchmarks.measures import estimate, gaps_across_ms
 from benchmarks.serving.cast import Cast, publish
 from benchmarks.serving.load import lengthened, turn
 from benchmarks.serving.peers import Turn
 from benchmarks.serving.peers.troupe import Expected, Troupe
-from benchmarks.serving.stage import SHORT, Outcome, Stage, seats
+from benchmarks.serving.workspace import SHORT, ScenarioResult, Workspace, capacity_for
 
 PLAYERS = 8
 LONG_REPLY_TOKENS = 400
@@ -51,31 +51,36 @@ class Publication:
         return max(gaps) / self.step_ms
 
 
-async def run(stage: Stage) -> Outcome:
+async def run(workspace: Workspace) -> ScenarioResult:
     """Publish again and again under load."""
-    cast = stage.cast("publish", PLAYERS, SHORT)
+    cast = workspace.cast("publish", PLAYERS, SHORT)
     versions = [
-        publish(cast.data, stage.base, cast.members[-1], stage.adapters.peft(FIRST_NEW_ADAPTER + i))
-        for i in range(stage.size.publications + 1)
+        publish(
+            cast.data,
+            workspace.base,
+            cast.members[-1],
+            workspace.adapters.peft(FIRST_NEW_ADAPTER + i),
+        )
+        for i in range(workspace.extent.publications + 1)
     ]
-    troupe = Troupe("ours", stage.base, cast, seats(PLAYERS))
-    stage.tell("starting", 0, 1)
+    troupe = Troupe("ours", workspace.base, cast, capacity_for(PLAYERS))
+    workspace.tell("starting", 0, 1)
     await troupe.start()
     try:
         done = [
-            await _publish(stage, troupe, cast, number, version)
+            await _publish(workspace, troupe, cast, number, version)
             for number, version in enumerate(versions)
         ]
     finally:
         await troupe.stop()
-    return _outcome(done[1:])  # the first warms up
+    return _result(done[1:])  # the first warms up
 
 
 async def _publish(
-    stage: Stage, troupe: Troupe, cast: Cast, number: int, version: str
+    workspace: Workspace, troupe: Troupe, cast: Cast, number: int, version: str
 ) -> Publication:
-    stage.tell("publishing", number, stage.size.publications + 1)
-    *others, last = (turn(m, stage.base.vocab, i, number) for i, m in enumerate(cast.members))
+    workspace.tell("publishing", number, workspace.extent.publications + 1)
+    *others, last = (turn(m, workspace.base.vocab, i, number) for i, m in enumerate(cast.members))
     session = await troupe.open(last)
     async with _running(troupe, [lengthened(turn, LONG_REPLY_TOKENS) for turn in others]) as heard:
         sent = time.perf_counter()
@@ -112,12 +117,12 @@ async def _hear(troupe: Troupe, turn: Turn, times: list[float]) -> None:
             times.append(time.perf_counter())
 
 
-def _outcome(done: Sequence[Publication]) -> Outcome:
+def _result(done: Sequence[Publication]) -> ScenarioResult:
     samples = {
         "publish_to_speech_ms": [(p.spoken_s - p.answered_s) * 1e3 for p in done],
         "publish_sent_to_speech_ms": [(p.spoken_s - p.sent_s) * 1e3 for p in done],
         "load_gap_steps": [p.gap_steps(p.sent_s, p.answered_s) for p in done],
         "speech_gap_steps": [p.gap_steps(p.answered_s, p.spoken_s) for p in done],
     }
-    figures = {key: measured(values) for key, values in samples.items()}
-    return Outcome(figures, samples={**samples, "step_ms": [p.step_ms for p in done]})
+    figures = {key: estimate(values) for key, values in samples.items()}
+    return ScenarioResult(figures, samples={**samples, "step_ms": [p.step_ms for p in done]})

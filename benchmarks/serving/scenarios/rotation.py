@@ -30,16 +30,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Played:
+class RotationResult:
     """Measured rounds by peer; a missing peer has none."""
 
     rounds: dict[str, list[Round]]
     notes: list[str]
 
 
-async def rotate(entries: Sequence[Entry], rounds: int, tell: Tell) -> Played:
+async def rotate(entries: Sequence[Entry], rounds: int, tell: Tell) -> RotationResult:
     """Play so many measured rounds of every entry."""
-    played = Played({}, [])
+    played = RotationResult({}, [])
     async with _started(entries, played.notes, tell) as present:
         played.rounds.update({entry.peer.name: [] for entry in present})
         for number in range(rounds):

@@ -14,31 +14,31 @@ from benchmarks.serving.cast import Member, write_bare_cast
 from benchmarks.serving.load import turn
 from benchmarks.serving.peers import Turn
 from benchmarks.serving.peers.troupe import Troupe
-from benchmarks.serving.stage import Outcome, Stage, seats
+from benchmarks.serving.workspace import ScenarioResult, Workspace, capacity_for
 
 PERSONA_TOKENS = 400
 
 
-async def run(stage: Stage) -> Outcome:
+async def run(workspace: Workspace) -> ScenarioResult:
     """Two turns with every character of a fresh server."""
     # The first character is met and left out: a server may have warmed up with it.
-    size, root = stage.size.first_meetings + 1, stage.scratch / "second-turn"
-    cast = write_bare_cast(root, stage.base, size, PERSONA_TOKENS)
-    troupe = Troupe("ours", stage.base, cast, seats(8))
-    stage.tell("starting", 0, 1)
+    size, root = workspace.extent.first_meetings + 1, workspace.scratch / "second-turn"
+    cast = write_bare_cast(root, workspace.base, size, PERSONA_TOKENS)
+    troupe = Troupe("ours", workspace.base, cast, capacity_for(8))
+    workspace.tell("starting", 0, 1)
     await troupe.start()
     try:
-        ttfts = [await _two_turns(stage, troupe, member) for member in cast.members]
+        ttfts = [await _two_turns(workspace, troupe, member) for member in cast.members]
     finally:
         await troupe.stop()
     cold, second = ([ttft[i] for ttft in ttfts[1:]] for i in range(2))
     samples = {"cold_first_turn_ms": cold, "second_turn_ms": second}
-    return Outcome({"second_turn_ttft": ratio(second, cold)}, samples=samples)
+    return ScenarioResult({"second_turn_ttft": ratio(second, cold)}, samples=samples)
 
 
-async def _two_turns(stage: Stage, troupe: Troupe, member: Member) -> list[float]:
-    stage.tell("meeting", member.index, stage.size.first_meetings + 1)
-    turns = [turn(member, stage.base.vocab, member.index, number) for number in range(2)]
+async def _two_turns(workspace: Workspace, troupe: Troupe, member: Member) -> list[float]:
+    workspace.tell("meeting", member.index, workspace.extent.first_meetings + 1)
+    turns = [turn(member, workspace.base.vocab, member.index, number) for number in range(2)]
     session = await troupe.open(turns[0])
     return [await _ttft_ms(troupe, session, turn) for turn in turns]
 

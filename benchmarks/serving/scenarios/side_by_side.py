@@ -7,7 +7,7 @@ from functools import partial
 from statistics import median
 
 from benchmarks.measures import (
-    Measured,
+    Estimate,
     Round,
     gaps_ms,
     percentile,
@@ -23,7 +23,7 @@ from benchmarks.serving.peers.llama_server import LlamaServer
 from benchmarks.serving.peers.peft import peft
 from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.serving.scenarios.rotation import Entry, rotate
-from benchmarks.serving.stage import LONG, SHORT, Outcome, Stage, seats
+from benchmarks.serving.workspace import LONG, SHORT, ScenarioResult, Workspace, capacity_for
 
 OURS = "ours"
 ONE_CHARACTER = "ours, one character"
@@ -34,53 +34,58 @@ BARE = "bare decode"
 Rounds = Mapping[str, Sequence[Round]]
 
 
-async def eight(stage: Stage) -> Outcome:
+async def eight(workspace: Workspace) -> ScenarioResult:
     """Eight players on eight characters and on one, beside every peer."""
-    cast, room = stage.cast("eight", 8, SHORT), seats(8)
-    folders = [stage.adapters.peft(member.index) for member in cast.members]
-    bare = bare_decode(stage.base, stage.adapters.gguf(0), room, stage.log(BARE))
-    mixed = peft(stage.base, stage.cache, folders, room, stage.log(PEFT))
-    same = partial(all_to_one, cast, stage.base.vocab, 8)
-    each = partial(one_each, cast, stage.base.vocab, 8)
-    alone = Troupe(ONE_CHARACTER, stage.base, stage.cast("eight-one", 8, SHORT), room)
-    entries = [Entry(alone, same, 8), Entry(bare, same, 8), Entry(mixed, each, 8)]
-    return await _compare(stage, [*_ours_and_llama_server(stage, cast), *entries], eight_figures)
+    cast, capacity = workspace.cast("eight", 8, SHORT), capacity_for(8)
+    folders = [workspace.adapters.peft(member.index) for member in cast.members]
+    bare = bare_decode(workspace.base, workspace.adapters.gguf(0), capacity, workspace.log(BARE))
+    mixed = peft(workspace.base, workspace.cache, folders, capacity, workspace.log(PEFT))
+    same = partial(all_to_one, cast, workspace.base.vocab, 8)
+    each = partial(one_each, cast, workspace.base.vocab, 8)
+    alone = Troupe(ONE_CHARACTER, workspace.base, workspace.cast("eight-one", 8, SHORT), capacity)
+    others = [Entry(alone, same, 8), Entry(bare, same, 8), Entry(mixed, each, 8)]
+    entries = [*_ours_and_llama_server(workspace, cast), *others]
+    return await _compare(workspace, entries, eight_figures)
 
 
-async def sixteen(stage: Stage) -> Outcome:
+async def sixteen(workspace: Workspace) -> ScenarioResult:
     """Sixteen players on sixteen characters."""
-    entries = _ours_and_llama_server(stage, stage.cast("sixteen", 16, SHORT))
-    return await _compare(stage, entries, partial(_against_llama_server, "vs_llama_server_16"))
+    entries = _ours_and_llama_server(workspace, workspace.cast("sixteen", 16, SHORT))
+    return await _compare(workspace, entries, partial(_against_llama_server, "vs_llama_server_16"))
 
 
-async def long(stage: Stage) -> Outcome:
+async def long(workspace: Workspace) -> ScenarioResult:
     """Eight players on eight characters with long personas."""
-    entries = _ours_and_llama_server(stage, stage.cast("long", 8, LONG))
-    return await _compare(stage, entries, partial(_against_llama_server, "vs_llama_server_8_long"))
+    entries = _ours_and_llama_server(workspace, workspace.cast("long", 8, LONG))
+    return await _compare(
+        workspace, entries, partial(_against_llama_server, "vs_llama_server_8_long")
+    )
 
 
-def _ours_and_llama_server(stage: Stage, cast: Cast) -> list[Entry]:
+def _ours_and_llama_server(workspace: Workspace, cast: Cast) -> list[Entry]:
     users = len(cast.members)
-    turns = partial(one_each, cast, stage.base.vocab, users)
-    adapters = [stage.adapters.gguf(member.index) for member in cast.members]
-    log = stage.log(f"{LLAMA_SERVER}-{users}")
-    theirs = LlamaServer(stage.llama_server, stage.base.path, adapters, seats(users), log)
-    ours = Troupe(OURS, stage.base, cast, seats(users))
+    turns = partial(one_each, cast, workspace.base.vocab, users)
+    adapters = [workspace.adapters.gguf(member.index) for member in cast.members]
+    log = workspace.log(f"{LLAMA_SERVER}-{users}")
+    theirs = LlamaServer(
+        workspace.llama_server, workspace.base.path, adapters, capacity_for(users), log
+    )
+    ours = Troupe(OURS, workspace.base, cast, capacity_for(users))
     return [Entry(ours, turns, users), Entry(theirs, turns, users)]
 
 
 async def _compare(
-    stage: Stage, entries: Sequence[Entry], figures: Callable[[Rounds], dict[str, Measured]]
-) -> Outcome:
-    played = await rotate(entries, stage.size.rounds, stage.tell)
+    workspace: Workspace, entries: Sequence[Entry], figures: Callable[[Rounds], dict[str, Estimate]]
+) -> ScenarioResult:
+    played = await rotate(entries, workspace.extent.rounds, workspace.tell)
     notes = list(played.notes)
     for name, rounds in played.rounds.items():
         if short := short_replies(rounds, REPLY_TOKENS):
             notes.append(f"{name}: {short} replies did not have {REPLY_TOKENS} tokens")
-    return Outcome(figures(played.rounds), played.rounds, notes=notes)
+    return ScenarioResult(figures(played.rounds), played.rounds, notes=notes)
 
 
-def eight_figures(rounds: Rounds) -> dict[str, Measured]:
+def eight_figures(rounds: Rounds) -> dict[str, Estimate]:
     """What eight players tell; peers without rounds are left out."""
     ours, alone = rounds[OURS], rounds[ONE_CHARACTER]
     found = {
@@ -100,7 +105,7 @@ def eight_figures(rounds: Rounds) -> dict[str, Measured]:
     return found
 
 
-def _against_llama_server(key: str, rounds: Rounds) -> dict[str, Measured]:
+def _against_llama_server(key: str, rounds: Rounds) -> dict[str, Estimate]:
     theirs = rounds.get(LLAMA_SERVER)
     return {key: ratio(_rates(rounds[OURS]), _rates(theirs))} if theirs else {}
 

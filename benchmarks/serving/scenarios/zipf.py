@@ -15,32 +15,34 @@ from benchmarks.serving.load import WARM_ROUND, turn, zipf
 from benchmarks.serving.peers import Turn
 from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.serving.scenarios.rotation import Entry, rotate
-from benchmarks.serving.stage import SHORT, Outcome, Stage, seats
+from benchmarks.serving.workspace import SHORT, ScenarioResult, Workspace, capacity_for
 
 USERS = 16
 FEW = 5
 
 
-async def run(stage: Stage) -> Outcome:
+async def run(workspace: Workspace) -> ScenarioResult:
     """The same traffic on a server with many characters and one with few, in turn."""
-    many = stage.size.zipf_characters
-    played = await rotate([_entry(stage, many), _entry(stage, FEW)], stage.size.rounds, stage.tell)
+    many = workspace.extent.zipf_characters
+    played = await rotate(
+        [_entry(workspace, many), _entry(workspace, FEW)], workspace.extent.rounds, workspace.tell
+    )
     rates = {name: [tokens_per_s(r) for r in rounds] for name, rounds in played.rounds.items()}
     figure = ratio(rates[_name(many)], rates[_name(FEW)])
-    return Outcome({"zipf_100_over_5": figure}, played.rounds, notes=played.notes)
+    return ScenarioResult({"zipf_100_over_5": figure}, played.rounds, notes=played.notes)
 
 
-def _entry(stage: Stage, size: int) -> Entry:
-    stage.tell(f"writing {_name(size)}", 0, 1)
-    cast = stage.cast(f"zipf-{size}", size, SHORT)
-    troupe = Troupe(_name(size), stage.base, cast, seats(USERS))
-    return Entry(troupe, partial(_turns, stage, cast), USERS)
+def _entry(workspace: Workspace, size: int) -> Entry:
+    workspace.tell(f"writing {_name(size)}", 0, 1)
+    cast = workspace.cast(f"zipf-{size}", size, SHORT)
+    troupe = Troupe(_name(size), workspace.base, cast, capacity_for(USERS))
+    return Entry(troupe, partial(_turns, workspace, cast), USERS)
 
 
-def _turns(stage: Stage, cast: Cast, number: int) -> list[Turn]:
+def _turns(workspace: Workspace, cast: Cast, number: int) -> list[Turn]:
     size = len(cast.members)
-    drawn = range(size) if number == WARM_ROUND else zipf(size, stage.size.zipf_turns, number)
-    return [turn(cast.members[c], stage.base.vocab, i, number) for i, c in enumerate(drawn)]
+    drawn = range(size) if number == WARM_ROUND else zipf(size, workspace.extent.zipf_turns, number)
+    return [turn(cast.members[c], workspace.base.vocab, i, number) for i, c in enumerate(drawn)]
 
 
 def _name(characters: int) -> str:

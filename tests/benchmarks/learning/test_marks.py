@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.learning.experiment import Kind, TasteName
+from benchmarks.learning.figures import MARKS, figures
 from benchmarks.learning.judgement import judged, spread
-from benchmarks.learning.marks import MARKS, figures
-from benchmarks.measures import Measured
+from benchmarks.measures import Estimate
 from npc_client.tastes import BLUNT
 from tests.support.courses import BAD, GOOD, HALF, MACHINE, MIRA, course, heard, judgement
 
@@ -48,8 +48,8 @@ def test_an_interval_is_of_questions_and_holds_the_mean() -> None:
     ("changes", "learned"),
     [
         pytest.param({}, True, id="all-reached"),
-        pytest.param({"gain": Measured(0.19, 0, 1)}, False, id="too-little-gain"),
-        pytest.param({"preferred": Measured(0.69, 0, 1)}, False, id="too-little-preferred"),
+        pytest.param({"gain": Estimate(0.19, 0, 1)}, False, id="too-little-gain"),
+        pytest.param({"preferred": Estimate(0.69, 0, 1)}, False, id="too-little-preferred"),
         pytest.param({"probes": 0.69}, True, id="probes-within-two-points"),
         pytest.param({"probes": 0.67}, False, id="probes-lost"),
     ],

@@ -79,7 +79,7 @@ def test_zipf_draws_the_first_twice_as_often_as_the_second() -> None:
 async def test_users_take_turns_from_one_queue(vocab: Vocab, member: Member) -> None:
     peer = Echo()
     played = await play(peer, [turn(member, vocab, i, 0) for i in range(7)], users=3)
-    assert sorted(reply.user for reply in played.spoken) == list(range(7))
+    assert sorted(reply.user for reply in played.replies) == list(range(7))
     assert peer.most_speaking == 3
 
 
@@ -87,7 +87,7 @@ async def test_a_correction_changes_the_count_and_is_no_arrival(
     vocab: Vocab, member: Member
 ) -> None:
     played = await play(Echo(), [turn(member, vocab, 0, 0)], users=1)
-    assert [(reply.tokens, len(reply.arrived_s)) for reply in played.spoken] == [(2, 2)]
+    assert [(reply.tokens, len(reply.arrived_s)) for reply in played.replies] == [(2, 2)]
 
 
 async def test_a_peer_that_breaks_breaks_the_round(vocab: Vocab, member: Member) -> None:

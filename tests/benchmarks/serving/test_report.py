@@ -7,22 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measures import Measured, Round, Spoken
+from benchmarks.measures import Estimate, Round, TimedReply
 from benchmarks.serving import report
-from benchmarks.serving.marks import MARKS
-from benchmarks.serving.stage import QUICK, Outcome
+from benchmarks.serving.figures import MARKS
+from benchmarks.serving.workspace import QUICK, ScenarioResult
 
 SETTING = report.Setting("2026-01-01T00:00:00+00:00", "tiny.gguf", "0" * 64, "", 12.0, QUICK, {})
-ROUND = Round((Spoken(0, "c000", 5.0, (5.1, 5.15), 5.2, 2), Spoken(1, "c001", 5.0, (5.2,), 5.3, 1)))
-OUTCOME = Outcome(
-    {"zipf_100_over_5": Measured(0.9, 0.8, 1.0)}, {"ours": [ROUND]}, {"extra_ms": [1.0]}, ["odd"]
+ROUND = Round(
+    (TimedReply(0, "c000", 5.0, (5.1, 5.15), 5.2, 2), TimedReply(1, "c001", 5.0, (5.2,), 5.3, 1))
+)
+OUTCOME = ScenarioResult(
+    {"zipf_100_over_5": Estimate(0.9, 0.8, 1.0)}, {"ours": [ROUND]}, {"extra_ms": [1.0]}, ["odd"]
 )
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> dict[str, object]:
     path = tmp_path / "results" / "serving.json"
-    report.write(path, SETTING, {"zipf": OUTCOME, "publish": Outcome({})})
+    report.write(path, SETTING, {"zipf": OUTCOME, "publish": ScenarioResult({})})
     content: dict[str, object] = json.loads(path.read_text())
     return content
 
@@ -57,5 +59,5 @@ def test_a_plot_shows_what_there_is(tmp_path: Path) -> None:
     plot = pytest.importorskip(
         "benchmarks.serving.plot", reason="needs matplotlib, the bench extra"
     )
-    plot.draw(tmp_path / "serving.png", {"zipf": OUTCOME, "publish": Outcome({})}, "title")
+    plot.draw(tmp_path / "serving.png", {"zipf": OUTCOME, "publish": ScenarioResult({})}, "title")
     assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.training import qlora
-from benchmarks.training.ground import OURS, QUICK, STOCK, Extent, Ground
 from benchmarks.training.one_training import train
 from benchmarks.training.rows import pairs
+from benchmarks.training.workspace import OURS, QUICK, STOCK, Extent, Workspace
 from npc_server.engine.llama import Vocab
 
 FEW = 4
@@ -31,8 +31,8 @@ def test_pairs_are_edits_shorter_than_what_they_edit(tiny_model: Path) -> None:
 
 
 def test_four_bits_learn_on_random_weights(tiny_model: Path, tmp_path: Path) -> None:
-    ground = Ground(tiny_model, tmp_path, tmp_path, Extent(rounds=1, pairs=FEW), quiet)
-    pace = qlora.train(ground, qlora.Width(hidden=64, inner=128, layers=2, heads=4, kv_heads=2))
+    workspace = Workspace(tiny_model, tmp_path, tmp_path, Extent(rounds=1, pairs=FEW), quiet)
+    pace = qlora.train(workspace, qlora.Width(hidden=64, inner=128, layers=2, heads=4, kv_heads=2))
     assert pace.tokens_per_s > 0
     assert len(pace.losses) == 1
 
@@ -42,6 +42,6 @@ async def test_without_a_gpu_that_part_says_so(tiny_model: Path, tmp_path: Path)
 
     if torch.cuda.is_available():
         pytest.skip("a GPU is here, so there is nothing to leave out")
-    found = await qlora.run(Ground(tiny_model, tmp_path, tmp_path, QUICK, quiet))
+    found = await qlora.run(Workspace(tiny_model, tmp_path, tmp_path, QUICK, quiet))
     assert not found.figures
     assert found.notes == ["qlora: left out, there is no CUDA GPU here"]

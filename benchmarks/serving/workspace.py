@@ -8,16 +8,16 @@ from pathlib import Path
 
 from benchmarks.console import Tell
 from benchmarks.machine import CORES
-from benchmarks.measures import Measured, Round
+from benchmarks.measures import Estimate, Round
 from benchmarks.serving.cast import Adapters, Base, Cast, write_cast
-from benchmarks.serving.peers import Seats
+from benchmarks.serving.peers import Capacity
 
 CONTEXT_TOKENS = 1024
 SHORT, LONG = 130, 600  # tokens of a persona
 
 
 @dataclass(frozen=True)
-class Size:
+class Extent:
     """How much is measured."""
 
     rounds: int  # of each peer, alternating
@@ -28,7 +28,7 @@ class Size:
     idle_sessions: int
 
 
-FULL = Size(
+FULL = Extent(
     rounds=5,
     publications=7,
     first_meetings=7,
@@ -36,7 +36,7 @@ FULL = Size(
     zipf_characters=100,
     idle_sessions=100,
 )
-QUICK = Size(
+QUICK = Extent(
     rounds=2,
     publications=2,
     first_meetings=3,
@@ -47,14 +47,14 @@ QUICK = Size(
 
 
 @dataclass(frozen=True)
-class Stage:
+class Workspace:
     """Where and how a scenario runs."""
 
     base: Base
     adapters: Adapters
     scratch: Path
     cache: Path  # for the unpacked base
-    size: Size
+    extent: Extent
     llama_server: Path | None
     tell: Tell
 
@@ -68,15 +68,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScenarioResult:
     """What a scenario found."""
 
-    figures: Mapping[str, Measured]
+    figures: Mapping[str, Estimate]
     rounds: Mapping[str, Sequence[Round]] = field(default_factory=dict)  # by who was measured
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # other raw values
     notes: Sequence[str] = ()
 
 
-def seats(sequences: int) -> Seats:
+def capacity_for(sequences: int) -> Capacity:
     """What a peer for so many users runs on."""
-    return Seats(sequences, CONTEXT_TOKENS, CORES)
+    return Capacity(sequences, CONTEXT_TOKENS, CORES)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from benchmarks.learning.course import Course
 from benchmarks.learning.experiment import TasteName
 from benchmarks.marks import Mark
-from benchmarks.measures import Measured, measured
+from benchmarks.measures import Estimate, estimate
 
 LAST_NIGHT = 3
 MARKS = (
@@ -40,7 +40,7 @@ _TASTES = tuple(
 )
 
 
-def figures(courses: Sequence[Course]) -> Mapping[str, Measured]:
+def figures(courses: Sequence[Course]) -> Mapping[str, Estimate]:
     """What the courses of mixed feedback, taught as the rows decide, say; others are left out."""
     usual = {course.taste: course for course in courses if course.is_usual()}
     tastes = [usual[taste] for taste in _TASTES if taste in usual]
@@ -55,14 +55,14 @@ def figures(courses: Sequence[Course]) -> Mapping[str, Measured]:
     }
 
 
-def _learned(tastes: Sequence[Course]) -> Mapping[str, Measured]:
+def _learned(tastes: Sequence[Course]) -> Mapping[str, Estimate]:
     if not tastes:
         return {}
     count = sum(course.nights[0].judgement.learned for course in tastes)
     return {"tastes_learned": _exactly(count)}
 
 
-def _kept(tastes: Iterable[Course]) -> Mapping[str, Measured]:
+def _kept(tastes: Iterable[Course]) -> Mapping[str, Estimate]:
     changes = [
         course.nights[LAST_NIGHT - 1].judgement.liked.value - course.nights[0].judgement.liked.value
         for course in tastes
@@ -70,17 +70,17 @@ def _kept(tastes: Iterable[Course]) -> Mapping[str, Measured]:
     ]
     if not changes:
         return {}
-    return {"kept_after_night_3": Measured(min(changes), min(changes), max(changes))}
+    return {"kept_after_night_3": Estimate(min(changes), min(changes), max(changes))}
 
 
-def _adversaries(course: Course | None) -> Mapping[str, Measured]:
+def _adversaries(course: Course | None) -> Mapping[str, Estimate]:
     if course is None:
         return {}
     found = course.nights[0].judgement
     return {"adversaries_gain": _exactly(found.out_of_character - found.out_of_character_before)}
 
 
-def _gain(key: str, course: Course | None) -> Mapping[str, Measured]:
+def _gain(key: str, course: Course | None) -> Mapping[str, Estimate]:
     return {key: course.nights[0].judgement.gain} if course else {}
 
 
@@ -92,13 +92,13 @@ def _last_perplexity(course: Course) -> float:
     return course.nights[-1].judgement.perplexity_ratio
 
 
-def _mean(key: str, values: Sequence[float]) -> Mapping[str, Measured]:
+def _mean(key: str, values: Sequence[float]) -> Mapping[str, Estimate]:
     return {key: _exactly(sum(values) / len(values))} if values else {}
 
 
-def _median(key: str, values: Sequence[float]) -> Mapping[str, Measured]:
-    return {key: measured(values)} if values else {}
+def _median(key: str, values: Sequence[float]) -> Mapping[str, Estimate]:
+    return {key: estimate(values)} if values else {}
 
 
-def _exactly(value: float) -> Measured:
-    return Measured(value, value, value)
+def _exactly(value: float) -> Estimate:
+    return Estimate(value, value, value)
