@@ -22,13 +22,13 @@ from transformers import PrinterCallback, Trainer, set_seed
 
 from trainer import checkpoints, trackers
 from trainer.base import file_sha256
+from trainer.distance_log import DistanceLog
 from trainer.errors import TrainerError, TrainingError
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
+from trainer.monitor import Monitor
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, RowT
 from trainer.settings import CommonSettings, TrainingSettings
-from trainer.wandering import Wandering
-from trainer.watch import Watch
 
 EVALUATE_EVERY = 0.1  # of all steps, when a schedule has patience
 LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes")
@@ -64,7 +64,7 @@ def teach(
         with unrounded(policy):
             trainer = build(policy, {**arguments, "learning_rate": rate})
         if speaks:
-            trainer.add_callback(Wandering(trainer, policy, start.tokenizer))
+            trainer.add_callback(DistanceLog(trainer, policy, start.tokenizer))
         return trainer
 
     def save() -> Path:
@@ -86,13 +86,13 @@ def follow(
 
     `inputs` names what the training depends on: only its own checkpoints are resumed.
     """
-    watch = Watch(io, inputs, config.schedule.patience)
+    monitor = Monitor(io, inputs, config.schedule.patience)
     with _checkpoint_folder(io) as folder, trackers.writing_to(io.tracked):
         trainer = built(common_arguments(config, folder, len(lesson.rows), io.trackers))
-        train_s = train(trainer, watch, checkpoints.resumable(folder, inputs))
+        train_s = train(trainer, monitor, checkpoints.resumable(folder, inputs))
         saved = save()
         checkpoints.remove(folder)
-    return _result(saved, lesson, trainer, watch, train_s)
+    return _result(saved, lesson, trainer, monitor, train_s)
 
 
 def common_arguments(
@@ -128,7 +128,7 @@ def common_arguments(
 
 def _evaluation(patience: int) -> Arguments:
     if patience == 0:
-        return {"save_strategy": "no", "eval_strategy": "no"}  # the watch asks for checkpoints
+        return {"save_strategy": "no", "eval_strategy": "no"}  # the monitor asks for checkpoints
     return {
         "eval_strategy": "steps",
         "eval_steps": EVALUATE_EVERY,
@@ -163,41 +163,41 @@ def _checkpoint_folder(io: RunIO) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def train(trainer: Trainer, watch: Watch, checkpoint: Path | None = None) -> float:
+def train(trainer: Trainer, monitor: Monitor, checkpoint: Path | None = None) -> float:
     """Run to the end, from a checkpoint if there is one; the seconds it took.
 
     Raises WrongReferenceError, DivergedError, and TrainingError for what else goes wrong.
     """
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(watch)
+    trainer.add_callback(monitor)
     started_at = time.monotonic()
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except TrainingError as error:
-        error.history = tuple(watch.history)
+        error.history = tuple(monitor.history)
         raise
     except TrainerError:
         raise  # of whoever hears of the progress
     except (RuntimeError, OSError, SafetensorError) as error:  # out of memory, a full disk
         failed = TrainingError(f"training stopped after step {trainer.state.global_step}: {error}")
-        failed.history = tuple(watch.history)
+        failed.history = tuple(monitor.history)
         raise failed from error
     return time.monotonic() - started_at
 
 
 def _result(
-    saved: Path, lesson: Lesson[RowT], trainer: Trainer, watch: Watch, train_s: float
+    saved: Path, lesson: Lesson[RowT], trainer: Trainer, monitor: Monitor, train_s: float
 ) -> RunResult:
-    steps = len(watch.history)
+    steps = len(monitor.history)
     return RunResult(
         adapter=saved,
         rows=lesson.feedback_rows,
         refused_too_long=lesson.refused_too_long,
         steps=steps,
         train_s=train_s,
-        history=tuple(watch.history),
+        history=tuple(monitor.history),
         development_rows=len(lesson.development),
-        evaluations=tuple(watch.evaluations),
+        evaluations=tuple(monitor.evaluations),
         kept_step=trainer.state.best_global_step or steps,
-        resumed_at_step=watch.resumed_at_step,
+        resumed_at_step=monitor.resumed_at_step,
     )

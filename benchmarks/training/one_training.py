@@ -26,12 +26,12 @@ from npc_server.engine.llama import Vocab
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import dpo
+from trainer.monitor import Monitor
 from trainer.priority import yield_to_others
 from trainer.progress import RunIO
 from trainer.rows.datasets import WEIGHT, Lesson, PairIds, pair_dataset
 from trainer.training import Arguments, common_arguments, use_all_cores
 from trainer.training import train as run
-from trainer.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def train(side: str, base: Path, cache: Path, count: int) -> Trained:
     set_seed(config.schedule.seed)
     policy = load_policy(start, config.lora, config.memory)
     learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
-    watch = Watch(RunIO(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
+    monitor = Monitor(RunIO(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
     with tempfile.TemporaryDirectory() as folder:
         arguments = common_arguments(config, Path(folder), len(rows))
         build = dpo.build if side == OURS else build_stock
-        seconds = run(build(config, learned, policy, start.base_dir, arguments), watch)
-    losses = tuple(metrics.loss for metrics in watch.history)
+        seconds = run(build(config, learned, policy, start.base_dir, arguments), monitor)
+    losses = tuple(metrics.loss for metrics in monitor.history)
     return Trained(seconds, peak_bytes(), losses)
 
 

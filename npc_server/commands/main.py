@@ -117,7 +117,7 @@ def demo(
     ] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Watch the whole loop once: talk, react, train, swap, compare."""
+    """Monitor the whole loop once: talk, react, train, swap, compare."""
     from npc_client.demo import run
 
     config_of(config_file)

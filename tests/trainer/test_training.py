@@ -15,11 +15,11 @@ from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.methods.pair_lesson import lesson_of
+from trainer.monitor import Monitor, without_gain
 from trainer.progress import Progress, RunIO
 from trainer.rows.datasets import labelled_ids, pair_ids
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 from trainer.training import name_of, train
-from trainer.watch import Watch, without_gain
 
 LORA = LoraShape(rank=4, alpha=8)
 SMALL = dpo.Config(LORA, Schedule(learning_rate=5e-3, epochs=2, micro_batch_rows=2))
@@ -48,7 +48,7 @@ def test_a_diverged_training_stops_and_keeps_its_log(start: StartingPoint, tmp_p
                 next(w for w in trainer.model.parameters() if w.requires_grad).fill_(math.nan)
 
     with pytest.raises(DivergedError, match="loss became nan at step 3") as failed:
-        train(trainer, Watch(RunIO(spoil)))
+        train(trainer, Monitor(RunIO(spoil)))
     assert [metrics.step for metrics in failed.value.history] == [1, 2, 3]
     assert failed.value.history[0].margin == 0.0
 
@@ -61,7 +61,7 @@ def test_a_gradient_that_is_no_number_stops_before_a_checkpoint(
     weight.register_hook(lambda gradient: gradient * math.inf)
     io = RunIO(ignore, checkpoints=tmp_path, checkpoint_every_s=0)
     with pytest.raises(DivergedError, match=r"gradient became (nan|inf) at step 1"):
-        train(trainer, Watch(io))
+        train(trainer, Monitor(io))
     assert not list(tmp_path.glob("checkpoint-*"))
 
 
@@ -74,7 +74,7 @@ def test_what_torch_raises_is_told_with_the_step_and_the_log(
 
     trainer = trainer_on(start, tmp_path)
     with pytest.raises(TrainingError, match="after step 2: no room for 3 GiB") as failed:
-        train(trainer, Watch(RunIO(run_out_of_memory)))
+        train(trainer, Monitor(RunIO(run_out_of_memory)))
     assert len(failed.value.history) == 2
 
 
@@ -82,7 +82,7 @@ def test_a_full_disk_stops_the_training_with_its_log(start: StartingPoint, tmp_p
     (tmp_path / "checkpoint-1").write_text("in the way of the first checkpoint")
     io = RunIO(ignore, checkpoints=tmp_path, checkpoint_every_s=0)
     with pytest.raises(TrainingError, match="training stopped after step 1"):
-        train(trainer_on(start, tmp_path), Watch(io))
+        train(trainer_on(start, tmp_path), Monitor(io))
 
 
 @pytest.mark.parametrize(

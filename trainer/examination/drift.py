@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from personas.render import Tokenizer
-from trainer.divergence import divergence, next_chances, windows_of
+from trainer.divergence import kl_divergence, next_log_probs, token_windows
 from trainer.gate import Drift
 from trainer.lora import load_voice
 from trainer.progress import Counter, OnProgress
@@ -47,7 +47,7 @@ def measure_drift(
     voices = 2 if incumbent is None else 3
     counter = Counter(voices * len(windows), on_progress)
     base = load_voice(base_dir, None)
-    expected = [_counted(next_chances(base, window), counter) for window in windows]
+    expected = [_counted(next_log_probs(base, window), counter) for window in windows]
     unmoved = Distance(0.0, _perplexity(sum(map(_surprise, expected, windows)), windows))
     del base
     old = (
@@ -61,7 +61,7 @@ def measure_drift(
 def text_perplexity(model: PreTrainedModel, tokenizer: Tokenizer) -> float:
     """Of a model on the frozen text."""
     windows = general_windows(tokenizer)
-    surprise = sum(_surprise(next_chances(model, window), window) for window in windows)
+    surprise = sum(_surprise(next_log_probs(model, window), window) for window in windows)
     return _perplexity(surprise, windows)
 
 
@@ -72,7 +72,7 @@ def general_text() -> str:
 
 def general_windows(tokenizer: Tokenizer) -> list[tuple[int, ...]]:
     """The frozen text as ids, in portions of at least two."""
-    return windows_of(general_text(), tokenizer)
+    return token_windows(general_text(), tokenizer)
 
 
 def _counted(chances: Tensor, counter: Counter) -> Tensor:
@@ -90,8 +90,8 @@ def _distance(
     voice = load_voice(base_dir, adapter)
     nats = surprise = 0.0
     for window, base in zip(windows, expected, strict=True):
-        own = _counted(next_chances(voice, window), counter)
-        nats += divergence(own, base)
+        own = _counted(next_log_probs(voice, window), counter)
+        nats += kl_divergence(own, base)
         surprise += _surprise(own, window)
     return Distance(nats / sum(map(len, windows)), _perplexity(surprise, windows))
 

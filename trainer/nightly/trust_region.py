@@ -1,10 +1,10 @@
-"""Keeps a trained adapter near the base: what went too far is scaled back to the border.
+"""Keeps a trained adapter near the base: one that went too far is scaled back to the limit.
 
 The divergence from the base grows about with the square of an adapter's scale, so a few
-measurements find the scale that is just near enough, as the line search of TRPO does (Schulman
-2015, appendix C). Without it a taste that asks for much, or one night too many, would be refused
-for its distance, and again the night after. It is measured on plain prose (`plain_text.txt`): the
-text that the gate measures by is not looked at here.
+measurements find the largest scale within the limit, as the line search of TRPO does (Schulman
+2015, appendix C). Without it a candidate that feedback moved far, or many nights did, would be
+refused for its distance, and again the night after. The distance is measured on `plain_text.txt`;
+the text that the gate measures drift by is not used here.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from trainer.divergence import divergence, next_chances, plain_text, windows_of
+from trainer.divergence import kl_divergence, next_log_probs, plain_text, token_windows
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_voice
 from trainer.records.runs import Nearness
 from trainer.training import use_all_cores
 
-#: Of the distance that the gate allows; the rest is for its text being another one.
+#: Of the distance that the gate allows: the gate measures on another text, which may differ.
 SHARE = 0.9
-#: Each step aims a little inside, so that rounding and curvature do not ask for one more.
+#: Each step aims a little below the limit, so that rounding does not ask for one more.
 INSIDE = 0.97
 MOST_STEPS = 8  # two or three are usual
 
 
 def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
-    """Scale an adapter back, in place, until it is at most `max_kl` nats a token from the base.
+    """Scale an adapter back, in place, until it is at most `max_kl` nats per token from the base.
 
-    One that is not near after `MOST_STEPS` stays as it is then: the gate judges it like any other.
+    One that is still too far after `MOST_STEPS` stays so: the gate judges it like any other.
     Raises BaseModelError and AdapterError.
     """
     use_all_cores()
-    windows = windows_of(plain_text(), start.tokenizer)
+    windows = token_windows(plain_text(), start.tokenizer)
     base = load_voice(start.base_dir, None)
-    expected = [next_chances(base, window) for window in windows]
+    expected = [next_log_probs(base, window) for window in windows]
     del base
     scale, trained_kl = 1.0, _mean_divergence(adapter, start, windows, expected)
     kl = trained_kl
@@ -58,17 +58,17 @@ def _mean_divergence(
     windows: Sequence[Sequence[int]],
     expected: Sequence[Tensor],
 ) -> float:
-    """Nats a token."""
+    """Nats per token."""
     voice = load_voice(start.base_dir, adapter)
     nats = sum(
-        divergence(next_chances(voice, window), base)
+        kl_divergence(next_log_probs(voice, window), base)
         for window, base in zip(windows, expected, strict=True)
     )
     return nats / sum(map(len, windows))
 
 
 def _scale(adapter: Path, factor: float) -> None:
-    """Multiply the update by a factor: B of every B A, for A has no part in its size."""
+    """Multiply the update B A by a factor: scaling B alone is enough."""
     file = adapter / ADAPTER_WEIGHTS
     with safe_open(file, "pt") as opened:
         metadata = opened.metadata()

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs
-from trainer.divergence import next_chances
+from trainer.divergence import next_log_probs
 from trainer.examination.drift import general_text, general_windows, measure_drift
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
@@ -54,7 +54,7 @@ def test_numbers_are_those_of_the_textbook(base_dir: Path, adapter: Path, tokeni
     base, voice = load_base(base_dir), load_voice(base_dir, adapter)
     divergence = surprise = 0.0
     for window in windows:
-        own, before = next_chances(voice, window), next_chances(base, window)
+        own, before = next_log_probs(voice, window), next_log_probs(base, window)
         divergence += float(functional.kl_div(before, own, log_target=True, reduction="sum"))
         ids = torch.tensor([window])
         with torch.inference_mode():

@@ -14,11 +14,11 @@ from tests.support.rows import pairs
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
+from trainer.monitor import Monitor
 from trainer.progress import Progress, RunIO, RunResult
 from trainer.rows.datasets import PairIds, pair_ids
 from trainer.settings import LoraShape, Schedule
 from trainer.training import train
-from trainer.watch import Watch
 
 SMALL = dpo.Config(
     lora=LoraShape(rank=4, alpha=8),
@@ -129,7 +129,7 @@ def test_a_wrong_reference_stops_the_run(
     trainer = on_pairs(SMALL, _ready(4, tokenizer), start, tmp_path)
     _spoil_reference(trainer)
     with pytest.raises(WrongReferenceError, match="before the first update"):
-        train(trainer, Watch(RunIO(ignore)))
+        train(trainer, Monitor(RunIO(ignore)))
 
 
 def test_trained_batches_hold_exactly_the_rendered_ids(

@@ -8,12 +8,12 @@ import pytest
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import content_hash
 from tests.support.rows import pairs
-from trainer.divergence import divergence, next_chances, plain_text, windows_of
+from trainer.distance_log import MEASUREMENTS, MOST_TOKENS, is_due
+from trainer.divergence import kl_divergence, next_log_probs, plain_text, token_windows
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
 from trainer.progress import Progress, RunIO, RunResult
 from trainer.settings import LoraShape, Schedule
-from trainer.wandering import LOOKS, MOST_TOKENS, is_due
 
 CONFIG = dpo.Config(
     lora=LoraShape(rank=4, alpha=8),
@@ -37,43 +37,43 @@ def trained(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> RunResult
     return dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "a", RunIO(ignore))
 
 
-def seen(result: RunResult) -> list[float]:
+def distances(result: RunResult) -> list[float]:
     return [step.base_kl for step in result.history if step.base_kl is not None]
 
 
 def test_the_distance_begins_at_the_base_and_grows(trained: RunResult) -> None:
-    distances = seen(trained)
-    assert distances[0] == 0.0
-    assert distances == sorted(distances)
-    assert distances[-1] > 0.0
+    found = distances(trained)
+    assert found[0] == 0.0
+    assert found == sorted(found)
+    assert found[-1] > 0.0
 
 
 def test_a_training_that_goes_on_begins_where_the_parent_is(
     trained: RunResult, start: StartingPoint, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    window = windows_of(plain_text(), tokenizer)[0][:MOST_TOKENS]
+    window = token_windows(plain_text(), tokenizer)[0][:MOST_TOKENS]
     base, voice = load_base(start.base_dir), load_voice(start.base_dir, trained.adapter)
-    nats = divergence(next_chances(voice, window), next_chances(base, window)) / len(window)
+    nats = kl_divergence(next_log_probs(voice, window), next_log_probs(base, window)) / len(window)
     onwards = replace(start, adapter=trained.adapter)
     result = dpo.run(CONFIG, pairs(8, tokenizer), (), onwards, tmp_path / "b", RunIO(ignore))
-    assert seen(result)[0] == pytest.approx(nats, rel=1e-3)
+    assert distances(result)[0] == pytest.approx(nats, rel=1e-3)
 
 
-def test_looking_changes_no_byte(
+def test_measuring_changes_no_byte(
     trained: RunResult,
     start: StartingPoint,
     tokenizer: Vocab,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("trainer.wandering.is_due", lambda done, total: False)
+    monkeypatch.setattr("trainer.distance_log.is_due", lambda done, total: False)
     blind = dpo.run(CONFIG, pairs(8, tokenizer), (), start, tmp_path / "b", RunIO(ignore))
-    assert not seen(blind)
+    assert not distances(blind)
     assert content_hash(blind.adapter) == content_hash(trained.adapter)
 
 
 @pytest.mark.parametrize("total", [1, 5, 32, 100])
-def test_looks_are_few_and_include_the_first_and_the_last_step(total: int) -> None:
+def test_measurements_are_few_and_include_the_first_and_the_last_step(total: int) -> None:
     due = [done for done in range(total) if is_due(done, total)]
     assert (due[0], due[-1]) == (0, total - 1)
-    assert len(due) <= 2 * LOOKS
+    assert len(due) <= 2 * MEASUREMENTS

@@ -1,8 +1,8 @@
-"""Follows one run: TRL's log becomes progress and history, and a run that is already wrong stops.
+"""Monitors one training: turns TRL's log into progress and history, and stops one that went wrong.
 
-Before the first update policy and reference are the same weights, so every reward must be exactly
-zero. Anything else means the run measures itself against the wrong voice. A step is checked before
-a checkpoint of it is saved, so no checkpoint holds weights that are not numbers.
+Before the first update policy and reference have the same weights, so every reward must be exactly
+zero. Anything else means that the training compares with the wrong reference. A step is checked
+before a checkpoint of it is saved, so no checkpoint holds weights that are not numbers.
 """
 
 import math
@@ -13,21 +13,21 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from trainer import checkpoints
+from trainer.distance_log import BASE_KL
 from trainer.errors import DivergedError, WrongReferenceError
 from trainer.progress import Evaluation, Progress, RunIO, StepMetrics
-from trainer.wandering import BASE_KL
 
 REWARDS = ("rewards/margins", "rewards/chosen", "rewards/rejected")
 
 
-class Watch(TrainerCallback):
-    """Progress out, history kept, checkpoints when they are due, wrong runs and vain ones stopped.
+class Monitor(TrainerCallback):
+    """Reports progress, keeps history, asks for checkpoints, stops a failed or useless training.
 
-    History is what transformers logged: a checkpoint brings it along.
+    History comes from the log of transformers, which a checkpoint contains.
     """
 
     def __init__(self, io: RunIO, inputs: str = "", patience: int = 0) -> None:
-        """`inputs` names what is trained on, for the seal of a checkpoint."""
+        """`inputs` names what the training depends on, for the seal of a checkpoint."""
         self.history: list[StepMetrics] = []
         self.evaluations: list[Evaluation] = []
         self.resumed_at_step = 0
@@ -38,7 +38,7 @@ class Watch(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Start the clock, and take over what was logged before an interruption."""
+        """Start the clock, and restore what was logged before an interruption."""
         self._started_at = self._saved_at = time.monotonic()
         self.resumed_at_step = state.global_step
         for logs in state.log_history:
@@ -47,7 +47,7 @@ class Watch(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Called once a step, with numbers from before its update, and for other occasions."""
+        """Called once per step with numbers from before its update, and for other reasons too."""
         logs: dict[str, Any] = kwargs["logs"]
         self._record(state.global_step, logs)
         if "loss" not in logs:
@@ -59,7 +59,7 @@ class Watch(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Ask for a checkpoint when one is due."""
+        """Request a checkpoint when one is due."""
         due = time.monotonic() - self._saved_at >= self._io.checkpoint_every_s
         if self._io.checkpoints is not None and due:
             control.should_save = True
@@ -67,7 +67,7 @@ class Watch(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Stop when evaluations no longer gain."""
+        """Stop when the last `patience` evaluations did not improve."""
         losses = [evaluation.loss for evaluation in self.evaluations]
         if 0 < self._patience <= without_gain(losses):
             control.should_training_stop = True
@@ -75,9 +75,9 @@ class Watch(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Called when transformers has written a checkpoint.
+        """Seal the checkpoint that transformers has written.
 
-        One of a training that stops is not sealed: it would be resumed with a step too many.
+        Not when the training stops: it would be resumed with one step too many.
         """
         if control.should_training_stop:
             return
@@ -95,18 +95,18 @@ class Watch(TrainerCallback):
 
     def _progress(self, metrics: StepMetrics, total_steps: int) -> Progress:
         steps = metrics.step - self.resumed_at_step
-        a_step_s = (time.monotonic() - self._started_at) / steps
-        left_s = a_step_s * (total_steps - metrics.step)
+        step_s = (time.monotonic() - self._started_at) / steps
+        left_s = step_s * (total_steps - metrics.step)
         return Progress(metrics.step, total_steps, left_s, metrics.loss)
 
 
 def without_gain(losses: list[float]) -> int:
-    """How many evaluations came after the best one."""
+    """Count the evaluations after the best one."""
     return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
 def check(metrics: StepMetrics, logs: dict[str, Any], compares: bool) -> None:
-    """Raise what is wrong with a step; `compares` with a reference."""
+    """Raise an error if a step is wrong; `compares` tells whether there is a reference."""
     gradient = float(logs.get("grad_norm", 0.0))
     if not math.isfinite(metrics.loss):
         raise DivergedError(f"the loss became {metrics.loss} at step {metrics.step}")
@@ -124,7 +124,7 @@ def _step_metrics(step: int, logs: dict[str, Any], base_kl: float | None) -> Ste
     return StepMetrics(
         step=step,
         loss=float(logs["loss"]),
-        margin=number("rewards/margins", "margin"),  # as a policy is told, or a reward model
+        margin=number("rewards/margins", "margin"),  # of a policy, of a reward model
         accuracy=number("rewards/accuracies", "accuracy"),
         kl=number("kl"),
         grad_norm=number("grad_norm"),
