@@ -9,7 +9,12 @@ import pytest
 
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, cached_path
 from npc_server.config import PathsConfig
+from npc_server.engine.openmp import set_short_spin
 from tests.support import tiny_gguf
+
+# As the engine process does, so that the suite passes beside busy processes. Nothing above loads a
+# model library, and every test module is imported after this one.
+set_short_spin()
 
 
 @pytest.fixture(autouse=True)
