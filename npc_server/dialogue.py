@@ -35,7 +35,7 @@ from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.limits import check_id, check_text
 from npc_server.recorder import Recorder
-from npc_server.reranking import Candidate, candidates_of, drawn, favourite, finalists
+from npc_server.reranking import Candidate, candidate_requests, choose_favourite, draw, finalists
 from npc_server.sessions import Exchange, Session, Sessions, Take
 from npc_server.turns import (
     Finished,
@@ -206,7 +206,7 @@ class Dialogue:
 
     async def _speak_best(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
         begun = time.perf_counter()
-        candidates = await drawn(self._model.engine, candidates_of(turn.request, turn.best_of))
+        candidates = await draw(self._model.engine, candidate_requests(turn.request, turn.best_of))
         turn, chosen = await self._choose(turn, candidates)
         waited_ms = (time.perf_counter() - begun) * 1e3
         reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
@@ -229,7 +229,7 @@ class Dialogue:
         if self._heads is None:
             return "", best[0]
         with self._heads.lease(persona.id) as head:
-            chosen = await favourite(self._model.engine, head, self._model.tokenizer, best)
+            chosen = await choose_favourite(self._model.engine, head, self._model.tokenizer, best)
         return (head.version, chosen) if chosen else ("", best[0])
 
     async def _conclude(self, turn: OpenTurn, reply: Finish, candidates: int = 1) -> Finished:

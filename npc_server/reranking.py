@@ -76,7 +76,7 @@ class FaultScorer:
         return -sum(2.0**-place for place, fault in enumerate(found.values()) if fault)
 
 
-def candidates_of(request: Request, count: int) -> list[Request]:
+def candidate_requests(request: Request, count: int) -> list[Request]:
     """The request under `count` seeds that follow each other; the first is the request itself."""
     seed = request.sampling.seed
     return [request] + [
@@ -89,13 +89,13 @@ def candidates_of(request: Request, count: int) -> list[Request]:
     ]
 
 
-async def drawn(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:
+async def draw(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:
     """The replies to all requests, generated at once; those that failed are left out.
 
     Raises what the first failed with when all fail. Cancelling it, or an error that is not the
     engine's, cancels all, and returns only when the engine is free of them.
     """
-    ended = await _all_finished(engine, requests)
+    ended = await _generate_all(engine, requests)
     replies = [
         Candidate(request, reply)
         for request, reply in zip(requests, ended, strict=True)
@@ -106,8 +106,8 @@ async def drawn(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:
     return replies
 
 
-async def _all_finished(engine: Engine, requests: Sequence[Request]) -> list[Finish | EngineError]:
-    tasks = [asyncio.create_task(_finished(engine, request)) for request in requests]
+async def _generate_all(engine: Engine, requests: Sequence[Request]) -> list[Finish | EngineError]:
+    tasks = [asyncio.create_task(_generate(engine, request)) for request in requests]
     try:
         return await asyncio.gather(*tasks)
     finally:
@@ -116,7 +116,7 @@ async def _all_finished(engine: Engine, requests: Sequence[Request]) -> list[Fin
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _finished(engine: Engine, request: Request) -> Finish | EngineError:
+async def _generate(engine: Engine, request: Request) -> Finish | EngineError:
     try:
         async with aclosing(engine.generate(request)) as events:
             async for event in events:
@@ -142,7 +142,7 @@ def finalists(
     return [one for one, score in zip(candidates, scores, strict=True) if score == max(scores)]
 
 
-async def favourite(
+async def choose_favourite(
     engine: Engine, head: LiveAdapter, tokenizer: Tokenizer, candidates: Sequence[Candidate]
 ) -> Candidate | None:
     """The candidate that the head scores highest, of equals the first.
@@ -151,7 +151,7 @@ async def favourite(
     """
     if head.contrast is None or len(candidates) == 1:
         return None
-    ended = await _all_finished(engine, [_judging(head, tokenizer, one) for one in candidates])
+    ended = await _generate_all(engine, [_judging(head, tokenizer, one) for one in candidates])
     scores = [_score(one) for one in ended]
     if not all(map(math.isfinite, scores)):
         errors = "; ".join(str(one) for one in ended if isinstance(one, EngineError))

@@ -124,8 +124,6 @@ PURE = frozenset(
         "npc_server.engine.sampling.sampler._allowed",
         "npc_server.engine.sampling.sampler._chained",
         "npc_server.engine.sampling.sampler._weighed",
-        "npc_server.reranking._finished",
-        "npc_server.reranking.drawn",
         "personas.adapter_repo._encoded",
         "personas.adapter_repo._locked",
         "personas.adapter_repo._named",

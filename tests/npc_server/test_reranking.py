@@ -14,9 +14,9 @@ from npc_server.engine.protocol import Request, Sampling
 from npc_server.reranking import (
     Candidate,
     FaultScorer,
-    candidates_of,
-    drawn,
-    favourite,
+    candidate_requests,
+    choose_favourite,
+    draw,
     finalists,
 )
 from personas.fake import FakeTokenizer
@@ -39,7 +39,7 @@ def chosen(mira: Persona, *replies: str, history: tuple[Line, ...] = ()) -> str:
 
 
 def test_candidates_differ_in_seed_and_name_alone() -> None:
-    requests = candidates_of(REQUEST, 3)
+    requests = candidate_requests(REQUEST, 3)
     assert [request.request_id for request in requests] == ["r", "r-1", "r-2"]
     assert [request.sampling.seed for request in requests] == [2**32 - 2, 2**32 - 1, 0]
     assert {request.prompt_ids for request in requests} == {REQUEST.prompt_ids}
@@ -76,7 +76,7 @@ def test_of_equals_the_first_is_said(mira: Persona) -> None:
 async def test_candidates_are_drawn_side_by_side() -> None:
     engine = FakeEngine()
     engine.gate.clear()
-    drawing = asyncio.create_task(drawn(engine, candidates_of(REQUEST, 3)))
+    drawing = asyncio.create_task(draw(engine, candidate_requests(REQUEST, 3)))
     while engine.running < 3:
         await asyncio.sleep(0)
     engine.gate.set()
@@ -89,7 +89,7 @@ async def test_one_that_fails_leaves_the_others() -> None:
             raise DecodeError("no luck")
         return CLEAN
 
-    assert len(await drawn(FakeEngine(script), candidates_of(REQUEST, 3))) == 2
+    assert len(await draw(FakeEngine(script), candidate_requests(REQUEST, 3))) == 2
 
 
 async def test_when_all_fail_the_first_failure_is_told() -> None:
@@ -99,13 +99,13 @@ async def test_when_all_fail_the_first_failure_is_told() -> None:
         raise errors[request.request_id]
 
     with pytest.raises(EngineBusyError):
-        await drawn(FakeEngine(script), candidates_of(REQUEST, 2))
+        await draw(FakeEngine(script), candidate_requests(REQUEST, 2))
 
 
 async def test_cancelling_frees_the_engine_of_all_before_it_returns() -> None:
     engine = FakeEngine(lambda _: "a long reply")
     engine.gate.clear()
-    drawing = asyncio.create_task(drawn(engine, candidates_of(REQUEST, 4)))
+    drawing = asyncio.create_task(draw(engine, candidate_requests(REQUEST, 4)))
     while engine.running < 4:
         await asyncio.sleep(0)
     drawing.cancel()
@@ -123,7 +123,7 @@ async def test_a_broken_engine_breaks_the_turn_and_leaves_nothing_running() -> N
     engine = FakeEngine(script)
     engine.gate.clear()
     with pytest.raises(ZeroDivisionError):
-        await drawn(engine, candidates_of(REQUEST, 3))
+        await draw(engine, candidate_requests(REQUEST, 3))
     assert engine.running == 0
 
 
@@ -149,9 +149,9 @@ async def favoured(
     engine.contrasts = contrasts
     candidates = [
         Candidate(request, finish_of(request, reply))
-        for request, reply in zip(candidates_of(REQUEST, len(replies)), replies, strict=True)
+        for request, reply in zip(candidate_requests(REQUEST, len(replies)), replies, strict=True)
     ]
-    chosen = await favourite(engine, head, TOKENIZER, candidates)
+    chosen = await choose_favourite(engine, head, TOKENIZER, candidates)
     return chosen.reply.text if chosen else None, engine
 
 
