@@ -27,6 +27,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from personas.claims import claim_folder
 from personas.durable import sync_folder, write_synced
 from personas.errors import (
     CorruptAdapterError,
@@ -36,6 +37,7 @@ from personas.errors import (
     NothingToRollBackError,
     RepoWriteError,
     UnknownVersionError,
+    brief,
 )
 from personas.persona import ID_PATTERN
 
@@ -296,7 +298,7 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         manifest = _MANIFEST.validate_json(file.read_bytes(), strict=True)
     except (OSError, ValidationError) as error:
-        raise CorruptAdapterError(f"{file}: {_brief(error)}; publish the adapter again") from error
+        raise CorruptAdapterError(f"{file}: {brief(error)}; publish the adapter again") from error
     expected = f"v{manifest.number:04d}-{manifest.content_hash[:8]}"
     if folder.name != manifest.version or manifest.version != expected:
         raise CorruptAdapterError(f"{file} describes {manifest.version}, not this folder")
@@ -315,7 +317,7 @@ def _read_aliases(home: Path) -> Aliases:
         return Aliases()
     except (OSError, ValidationError, InvalidIdError) as error:
         raise CorruptAliasesError(
-            f"{file}: {_brief(error)}; restore it from a backup, or delete it (the character then"
+            f"{file}: {brief(error)}; restore it from a backup, or delete it (the character then"
             " speaks with the bare base) and promote a version again"
         ) from error
     return aliases
@@ -363,7 +365,7 @@ def _staged(home: Path) -> Iterator[Path]:
         _sweep(home)
         staging = home / f".tmp-{uuid.uuid4().hex}"
         staging.mkdir()
-        claim = _claim(staging)
+        claim = claim_folder(staging)
     try:
         yield staging
     finally:
@@ -374,31 +376,13 @@ def _staged(home: Path) -> Iterator[Path]:
 
 def _sweep(home: Path) -> None:
     for leftover in home.glob(".tmp-*"):
-        if leftover.is_dir() and (claim := _claim(leftover)) is not None:
+        if leftover.is_dir() and (claim := claim_folder(leftover)) is not None:
             shutil.rmtree(leftover, ignore_errors=True)
             os.close(claim)
 
 
-def _claim(folder: Path) -> int | None:
-    """A descriptor that holds the folder's lock, or None when somebody else does."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def _encoded(content: Manifest | Aliases) -> bytes:
     return json.dumps(asdict(content), indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
-
-
-def _brief(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return ": ".join((*map(str, first["loc"]), first["msg"]))
-    return str(error)
 
 
 def _feed(digest: "hashlib._Hash", file: Path) -> None:

@@ -8,7 +8,6 @@ at all, and never changes. Every adapter trained on it has learned from the play
 base that cannot tell its players is an error and is never passed over.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from personas.claims import claim_folder
 from personas.durable import sync_folder, write_synced
 from personas.errors import BaseTakenError, CorruptBaseError, InvalidIdError, RepoWriteError
 from personas.persona import ID_PATTERN
@@ -75,9 +75,10 @@ class BaseRepo:
         folder = self._root / f".making-{name}"
         with _writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            claim = claim_folder(folder)
+        if claim is None:
+            raise BaseTakenError(f"{name} is being made by another process")
         try:
-            _lock(claim, name)
             yield folder
         finally:
             os.close(claim)
@@ -123,13 +124,6 @@ def _checked(name: str) -> str:
     if not re.fullmatch(ID_PATTERN, name):
         raise InvalidIdError(f"{name!r} is not a base's name (pattern {ID_PATTERN})")
     return name
-
-
-def _lock(claim: int, name: str) -> None:
-    try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BaseTakenError(f"{name} is being made by another process") from error
 
 
 def _described(draft: BaseDraft, gguf: Path) -> BaseManifest:

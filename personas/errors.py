@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 
 class PersonasError(Exception):
     """Root of the package's errors."""
@@ -91,3 +93,11 @@ class CorruptBaseError(AdapterRepoError, ValueError):
 
 class RepoWriteError(AdapterRepoError, OSError):
     """Writing failed (disk full, permissions); nothing that existed was changed."""
+
+
+def brief(error: Exception) -> str:
+    """An error in one line; of all that a schema found wrong, the first."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return ": ".join((*map(str, first["loc"]), first["msg"]))
+    return str(error)

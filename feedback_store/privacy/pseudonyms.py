@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from feedback_store.errors import KeyFileError
+from feedback_store.publishing import sync_folder
 
 KEY_BYTES = 32
 _PREFIX = "p1-"  # 1 = the scheme below; a change of it needs another number
@@ -119,7 +120,7 @@ def _publish_key(path: Path, key: bytes) -> None:
         _link_first(Path(sibling), path)
     finally:
         Path(sibling).unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _link_first(sibling: Path, path: Path) -> None:
@@ -127,11 +128,3 @@ def _link_first(sibling: Path, path: Path) -> None:
         path.hardlink_to(sibling)  # unlike a rename, fails when another process was first
     except FileExistsError:
         return
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
