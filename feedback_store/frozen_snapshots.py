@@ -5,7 +5,7 @@ told without quoting it, and a snapshot is removed when a player it names is for
 it expires. A training whose snapshot is gone cannot go on.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from feedback_store.errors import StoreCorruptError
 from feedback_store.publishing import publish, workplace
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot
+
+FILE = "snapshot.json"  # in the folder of each run
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 
@@ -44,25 +46,25 @@ def names_player(snapshot: Snapshot, player_id: str) -> bool:
     return player_id in _players(snapshot)
 
 
-def drop_player(files: Iterable[Path], player_id: str) -> list[Path]:
-    """Remove the snapshots that name a player; returns which. Raises OSError.
+def drop_player(runs: Path, player_id: str) -> list[Path]:
+    """Remove the snapshots of trainings that name a player; returns which. Raises OSError.
 
     One that cannot be read may name anybody and is removed too.
     """
-    return _drop(files, lambda snapshot: names_player(snapshot, player_id))
+    return _drop(runs, lambda snapshot: names_player(snapshot, player_id))
 
 
-def drop_expired(files: Iterable[Path], stored: Callable[[str], Set[str]]) -> list[Path]:
+def drop_expired(runs: Path, stored: Callable[[str], Set[str]]) -> list[Path]:
     """Remove the snapshots with a turn that is not stored any more; returns which. Raises OSError.
 
     `stored` gives a character's turns by id. One that cannot be read is removed too.
     """
-    return _drop(files, lambda snapshot: not turns_of(snapshot) <= stored(snapshot.character))
+    return _drop(runs, lambda snapshot: not turns_of(snapshot) <= stored(snapshot.character))
 
 
-def _drop(files: Iterable[Path], unwanted: Callable[[Snapshot], bool]) -> list[Path]:
+def _drop(runs: Path, unwanted: Callable[[Snapshot], bool]) -> list[Path]:
     dropped = []
-    for file in files:
+    for file in sorted(runs.glob(f"*/{FILE}")):
         try:
             goes = unwanted(thaw(file))
         except FileNotFoundError:

@@ -51,7 +51,7 @@ def drop_frozen(store: Store, runs: Path) -> list[str]:
     def turn_ids_of(character: str) -> set[str]:
         return {turn.turn_id for turn in store.turns(character)}
 
-    dropped = drop_expired(sorted(runs.glob("*/snapshot.json")), turn_ids_of)
+    dropped = drop_expired(runs, turn_ids_of)
     return [file.parent.name for file in dropped]
 
 

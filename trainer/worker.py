@@ -34,12 +34,6 @@ from trainer.terminal import (
 if TYPE_CHECKING:
     from trainer.nightly.retrain import NightResult
 
-_SIDES = tuple(  # of a snapshot
-    f"{side}_{rows}"
-    for side in ("train", "held_out")
-    for rows in ("pairs", "labels", "edits", "prompts")
-)
-
 
 @dataclass(frozen=True)
 class Order:
@@ -95,7 +89,7 @@ def _readiness(order: Order) -> dict[str, Any]:
         "state": "ready" if isinstance(decision, readiness.Plan) else "waiting",
         "reason": decision.reason,
         "missing": [asdict(short) for short in _missing(decision)],
-        **{name: len(getattr(snapshot, name)) for name in _SIDES},
+        **snapshot.row_counts,
         "dropped": dict(snapshot.dropped),
         "discounted_players": snapshot.discounted_players,
         "discounted_rows": snapshot.discounted_rows,

@@ -36,6 +36,12 @@ from feedback_store.selection.rules import DEFAULT_RULES, Rules
 from feedback_store.selection.splits import split
 from feedback_store.selection.voters import Weighed, weighed
 
+_ROW_FIELDS = tuple(
+    f"{side}_{kind}"
+    for side in ("train", "held_out")
+    for kind in ("pairs", "labels", "edits", "prompts")
+)
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -57,6 +63,11 @@ class Snapshot:
     hash: str
     # By turn id, how many of a row's messages its persona began every conversation with.
     openings: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """How many rows each field of rows holds, by its name."""
+        return {name: len(getattr(self, name)) for name in _ROW_FIELDS}
 
     @property
     def players(self) -> tuple[str, ...]:

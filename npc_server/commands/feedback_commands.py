@@ -218,7 +218,7 @@ def _drop_frozen(config: Config, pseudonym: str) -> list[str]:
     """Remove the rows that unfinished trainings kept, if any is of the player; which runs."""
     from feedback_store.frozen_snapshots import drop_player
 
-    dropped = drop_player(sorted(config.paths.runs.glob("*/snapshot.json")), pseudonym)
+    dropped = drop_player(config.paths.runs, pseudonym)
     return [file.parent.name for file in dropped]
 
 

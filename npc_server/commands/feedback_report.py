@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 TEXTS = ("character", "version", "training")  # columns; the others are numbers
 KINDS = ("thumb", "choice", "edit", "rating", "outcome", "signal")
 VERSIONS_IN_OVERVIEW = 3  # of a character, the newest
-
-_SIDES = ("train_", "held_out_")
 
 #: What the rules against floods and single voices dropped, as the selection names it.
 ABUSE = {
@@ -66,8 +64,9 @@ def _ask(character: str, flags: Sequence[str]) -> Prospect:
     except ValueError:
         last = done.stderr.strip().splitlines()[-1:] or ["the trainer said nothing"]
         return Prospect("unknown", last[0], {}, (), {}, (), 0)
-    sides = {name: count for name, count in told.items() if name.startswith(_SIDES)}
-    return Prospect(**{name: told[name] for name in told.keys() - sides.keys()}, rows=sides)
+    own = told.keys() & {field.name for field in fields(Prospect)}
+    rows = {name: count for name, count in told.items() if name not in own}  # by side and kind
+    return Prospect(**{name: told[name] for name in own}, rows=rows)
 
 
 def as_json(

@@ -33,12 +33,6 @@ from trainer.rows.rerender import Rerendered, rerender
 from trainer.rows.snapshots import still_stored
 from trainer.settings import recorded
 
-#: What a snapshot holds, by the names of its fields.
-ROWS = tuple(
-    f"{side}_{rows}"
-    for side in ("train", "held_out")
-    for rows in ("pairs", "labels", "edits", "prompts")
-)
 STARTS_OVER = "from the base again: the live version is as far from it as it may be"
 DELETED = "rows it was begun with were deleted since: a player was forgotten, or they expired"
 
@@ -179,5 +173,5 @@ def _read_ended(run: Run) -> EndedRun | None:
 
 
 def _counts(rows: Rerendered) -> dict[str, int]:
-    sides = {name: len(getattr(rows.snapshot, name)) for name in ROWS}
-    return {**sides, "rerendered": rows.rerendered, "players": len(rows.snapshot.players)}
+    snapshot = rows.snapshot
+    return {**snapshot.row_counts, "rerendered": rows.rerendered, "players": len(snapshot.players)}

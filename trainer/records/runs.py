@@ -30,11 +30,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
 
+from feedback_store import frozen_snapshots
 from feedback_store.errors import FeedbackStoreError
 from feedback_store.publishing import publish
-from personas.errors import PersonasError
+from personas.errors import PersonasError, brief
 from trainer.errors import RecordError, TrainerError, UnknownRunError
 from trainer.examination.samples import Sample
 from trainer.gate import Measurements, Verdict
@@ -169,7 +170,7 @@ class Run:
     @property
     def snapshot(self) -> Path:
         """The frozen rows."""
-        return self.folder / "snapshot.json"
+        return self.folder / frozen_snapshots.FILE
 
     @property
     def checkpoints(self) -> Path:
@@ -226,7 +227,7 @@ class Run:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:  # JSON's and the schema's
-            raise RecordError(f"{file} cannot be read: {_brief(error)}") from error
+            raise RecordError(f"{file} cannot be read: {brief(error)}") from error
 
     def read(self, kind: type[_Kind]) -> _Kind:
         """What a stage found. Raises RecordError when it is not finished."""
@@ -329,10 +330,3 @@ def name_disk_errors(what: str) -> Iterator[None]:
 
 def _names(history: Sequence[object]) -> list[str]:
     return list(vars(history[0])) if history else []
-
-
-def _brief(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False)[0]
-        return ": ".join((*map(str, first["loc"]), first["msg"]))
-    return str(error)

@@ -179,7 +179,7 @@ def test_a_run_whose_ground_has_shifted_is_abandoned_with_the_reason(
 
 def test_a_run_whose_rows_were_removed_is_abandoned(job: Job) -> None:
     unfinished = begun(job).run
-    assert drop_player([unfinished.snapshot], "player-3") == [unfinished.snapshot]
+    assert drop_player(job.runs, "player-3") == [unfinished.snapshot]
     assert night(job).resume() is None
     assert unfinished.read(Ending).reasons == (DELETED,)
 
