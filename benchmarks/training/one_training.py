@@ -68,9 +68,9 @@ def build_stock(
     policy: PeftModel,
     base_dir: Path,
     arguments: Arguments,
-) -> dpo.ReadyPairsTrainer:
+) -> dpo.DPOTrainerOnIds:
     """TRL's trainer as its documentation sets it up, on ids that are final."""
-    return dpo.ReadyPairsTrainer(
+    return dpo.DPOTrainerOnIds(
         model=policy,
         args=DPOConfig(
             **arguments,

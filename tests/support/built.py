@@ -11,7 +11,7 @@ from trainer.training import common_arguments
 
 def on_pairs(
     config: dpo.Config, rows: Sequence[PairIds], start: StartingPoint, folder: Path
-) -> dpo.ReadyPairsTrainer:
+) -> dpo.DPOTrainerOnIds:
     policy = load_policy(start, config.lora, config.memory)
     aside = tuple(rows[:1]) if config.schedule.patience else ()
     learned: Lesson[PairIds] = Lesson(tuple(rows), aside, len(rows), 0)
@@ -22,7 +22,7 @@ def on_pairs(
 
 def on_labels(
     config: kto.Config, rows: Sequence[LabelledIds], start: StartingPoint, folder: Path
-) -> kto.ReadyLabelsTrainer:
+) -> kto.KTOTrainerOnIds:
     policy = load_policy(start, config.lora, config.memory)
     learned: Lesson[LabelledIds] = Lesson(tuple(rows), (), len(rows), 0)
     return kto.build(

@@ -44,7 +44,16 @@ from trainer.heads.head_card import Card
 from trainer.heads.head_scores import Words, score, scored
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import OnProgress, RunIO, RunResult, StepMetrics
-from trainer.rows.datasets import WEIGHT, Ids, Lesson, PairIds, lesson, pair_ids, with_weights
+from trainer.rows.datasets import (
+    WEIGHT,
+    FinalIds,
+    Ids,
+    Lesson,
+    PairIds,
+    lesson,
+    pair_ids,
+    with_weights,
+)
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require, require_from_base
 from trainer.training import Arguments, teach, use_all_cores
@@ -87,11 +96,8 @@ class HeadResult:
     history: tuple[StepMetrics, ...]
 
 
-class ReadyPairsTrainer(RewardTrainer):
-    """TRL's trainer on ids that are final: see `trainer.rows.datasets`."""
-
-    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        return dataset
+class RewardTrainerOnIds(FinalIds, RewardTrainer):
+    """TRL's trainer on ids that are final."""
 
 
 def run(
@@ -111,14 +117,14 @@ def run(
     judges = _fitting(held_out_pairs, start.tokenizer, config.schedule.max_tokens)
     _require_enough(train_pairs, [pair for pair, _ in judges])
     words = _words(config, start.tokenizer)
-    told = _lesson(config, train_pairs, start.tokenizer)
+    learned = _lesson(config, train_pairs, start.tokenizer)
     taught = teach(
         config,
-        told,
+        learned,
         start,
         out_dir,
         io,
-        lambda policy, arguments: build(config, told, words, policy, start.base_dir, arguments),
+        lambda policy, arguments: build(config, learned, words, policy, start.base_dir, arguments),
         speaks=False,
     )
     found = _judged(start.base_dir, out_dir, words, judges)
@@ -128,24 +134,24 @@ def run(
 
 def build(
     config: Config,
-    told: Lesson[PairIds],
+    learned: Lesson[PairIds],
     words: Words,
     policy: PeftModel,
     base_dir: Path,
     arguments: Arguments,
-) -> ReadyPairsTrainer:
+) -> RewardTrainerOnIds:
     """The trainer, set up and not started."""
     base = cast(PreTrainedModel, policy.get_base_model())
     base.config.num_labels = 1  # what TRL knows a reward model by
-    trainer = ReadyPairsTrainer(
+    trainer = RewardTrainerOnIds(
         model=policy,
         args=RewardConfig(
             **arguments,
             center_rewards_coefficient=config.centring or None,
             disable_dropout=False,  # the bases have none, and the adapter's is asked for
         ),
-        train_dataset=_dataset(told.rows),
-        eval_dataset=_dataset(told.development) if told.development else None,
+        train_dataset=_dataset(learned.rows),
+        eval_dataset=_dataset(learned.development) if learned.development else None,
         # What stands where the mask says nothing is, is not looked at.
         data_collator=with_weights(DataCollatorForPreference(pad_token_id=0), sides=2),
         processing_class=AutoTokenizer.from_pretrained(base_dir),

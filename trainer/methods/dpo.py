@@ -12,8 +12,8 @@ matter: a few dozen pairs are a night's data, and a taste takes some twenty step
 out of DPO's family: label smoothing (TRL ignores it for this loss) and a reference that moves.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,14 +22,11 @@ from transformers import AutoTokenizer, PreTrainedModel
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from feedback_store.selection import Pair
 from trainer.forward import install
-from trainer.lora import StartingPoint
-from trainer.methods.pair_lesson import lesson_of, require_taught
-from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Lesson, PairIds, Spoken, pair_dataset, with_weights
+from trainer.methods.pair_lesson import require_taught, train_on_pairs
+from trainer.rows.datasets import FinalIds, Lesson, PairIds, pair_dataset, with_weights
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
-from trainer.training import Arguments, teach
+from trainer.training import Arguments
 
 #: After twenty steps a taste has settled; facts in the designer's examples take some thirty.
 MIN_STEPS = 32
@@ -53,34 +50,8 @@ class Config:
         require_taught(self.schedule, self.sft_weight)
 
 
-class ReadyPairsTrainer(DPOTrainer):
-    """TRL's trainer on ids that are final: see `trainer.rows.datasets`."""
-
-    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        return dataset
-
-
-def run(
-    config: Config,
-    rows: Sequence[Pair],
-    examples: Sequence[Spoken],
-    start: StartingPoint,
-    out_dir: Path,
-    io: RunIO,
-) -> RunResult:
-    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
-
-    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
-    """
-    learned = lesson_of(config.schedule, rows, examples, start.tokenizer)
-    return teach(
-        config,
-        learned,
-        start,
-        out_dir,
-        io,
-        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
-    )
+class DPOTrainerOnIds(FinalIds, DPOTrainer):
+    """TRL's trainer on ids that are final."""
 
 
 def build(
@@ -89,9 +60,9 @@ def build(
     policy: PeftModel,
     base_dir: Path,
     arguments: Arguments,
-) -> ReadyPairsTrainer:
+) -> DPOTrainerOnIds:
     """The trainer, set up and not started."""
-    trainer = ReadyPairsTrainer(
+    trainer = DPOTrainerOnIds(
         model=policy,
         args=_arguments(config, arguments),
         train_dataset=pair_dataset(learned.rows),
@@ -112,3 +83,7 @@ def _arguments(config: Config, arguments: Arguments) -> DPOConfig:
         loss_weights=[1.0, config.sft_weight] if with_sft else [1.0],
         beta=config.beta,
     )
+
+
+#: Trains an adapter on preference pairs, rehearsing the designer's examples.
+run = partial(train_on_pairs, build)

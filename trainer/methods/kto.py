@@ -27,6 +27,7 @@ from trainer.lora import StartingPoint
 from trainer.methods.examples import beside
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import (
+    FinalIds,
     LabelledIds,
     Lesson,
     Spoken,
@@ -94,11 +95,8 @@ class Weights:
     undesirable: float
 
 
-class ReadyLabelsTrainer(KTOTrainer):
-    """TRL's trainer on ids that are final: see `trainer.rows.datasets`."""
-
-    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
-        return dataset
+class KTOTrainerOnIds(FinalIds, KTOTrainer):
+    """TRL's trainer on ids that are final."""
 
 
 def run(
@@ -163,10 +161,10 @@ def build(
     policy: PeftModel,
     base_dir: Path,
     arguments: Arguments,
-) -> ReadyLabelsTrainer:
+) -> KTOTrainerOnIds:
     """The trainer, set up and not started. The lesson's rows are in training order."""
     batch = config.schedule.micro_batch_rows
-    trainer = ReadyLabelsTrainer(
+    trainer = KTOTrainerOnIds(
         model=policy,
         args=_arguments(config, balanced(learned.rows), arguments),
         train_dataset=labelled_dataset(learned.rows, batch),

@@ -11,28 +11,24 @@ odds ratio has no gradient, their words have one. Where the paper's code learns 
 heart, here it is the reply alone.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from peft import PeftModel
 from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
-from feedback_store.selection import Pair
-from trainer.lora import StartingPoint
-from trainer.methods.pair_lesson import lesson_of
+from trainer.methods.pair_lesson import train_on_pairs
 from trainer.methods.reference_free import (
+    ScoresIds,
     install_scoring,
     padding_tokenizer,
-    scored,
     side_columns,
     with_limit,
 )
-from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Batch, Lesson, PairIds, Spoken
+from trainer.rows.datasets import Lesson, PairIds
 from trainer.settings import LoraShape, Memory, Schedule, require
-from trainer.training import Arguments, teach
+from trainer.training import Arguments
 
 
 @dataclass(frozen=True)
@@ -49,60 +45,32 @@ class Config:
         require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
 
 
-class ReadyPairsTrainer(ORPOTrainer):
-    """TRL's trainer on ids that are final: see `trainer.methods.reference_free`."""
-
-    @staticmethod
-    def tokenize_row(*_: Any, **__: Any) -> dict[str, Any]:
-        """Nothing to add to the columns that are there."""
-        return {}
-
-    def concatenated_forward(self, model: Any, batch: Batch) -> Any:  # TRL says four, returns five
-        """Mean log-probabilities of replies."""
-        return scored(model, self.concatenated_inputs(batch), batch)
-
-
-def run(
-    config: Config,
-    rows: Sequence[Pair],
-    examples: Sequence[Spoken],
-    start: StartingPoint,
-    out_dir: Path,
-    io: RunIO,
-) -> RunResult:
-    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
-
-    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
-    """
-    told = lesson_of(config.schedule, rows, examples, start.tokenizer)
-    return teach(
-        config,
-        told,
-        start,
-        out_dir,
-        io,
-        lambda policy, arguments: build(config, told, policy, start.base_dir, arguments),
-    )
+class ORPOTrainerOnIds(ScoresIds, ORPOTrainer):
+    """TRL's trainer on ids that are final."""
 
 
 def build(
     config: Config,
-    told: Lesson[PairIds],
+    learned: Lesson[PairIds],
     policy: PeftModel,
     base_dir: Path,
     arguments: Arguments,
-) -> ReadyPairsTrainer:
+) -> ORPOTrainerOnIds:
     """The trainer, set up and not started."""
-    trainer = ReadyPairsTrainer(
+    trainer = ORPOTrainerOnIds(
         model=policy,
         args=ORPOConfig(
             **with_limit(arguments, config.schedule),
             beta=config.beta,
             disable_dropout=False,  # there is no reference that it could tell apart
         ),
-        train_dataset=side_columns(told.rows),
-        eval_dataset=side_columns(told.development) if told.development else None,
+        train_dataset=side_columns(learned.rows),
+        eval_dataset=side_columns(learned.development) if learned.development else None,
         processing_class=padding_tokenizer(base_dir),
     )
     install_scoring(trainer, policy, config.memory)
     return trainer
+
+
+#: Trains an adapter on preference pairs, rehearsing the designer's examples.
+run = partial(train_on_pairs, build)

@@ -1,17 +1,53 @@
-"""What the methods on pairs learn from: the rows, and the designer's examples beside them.
+"""What the methods on pairs share: the rows, and the designer's examples beside them.
 
 An example is rehearsed as a pair of equal sides. Their margin is zero and stays so, whatever the
 loss makes of margins; what is left of it is the supervised term on its words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from peft import PeftModel
+from transformers import Trainer
 
 from feedback_store.selection import Pair
 from personas.render import Tokenizer
+from trainer.lora import StartingPoint
 from trainer.methods.examples import beside
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, PairIds, Spoken, lesson, pair_ids, rehearsed_pair
 from trainer.rows.development import split
-from trainer.settings import Schedule, require
+from trainer.settings import CommonSettings, Schedule, require
+from trainer.training import Arguments, teach
+
+ConfigT = TypeVar("ConfigT", bound=CommonSettings)
+#: Makes TRL's trainer from the base's folder and the common arguments, and does not start it.
+Build = Callable[[ConfigT, Lesson[PairIds], PeftModel, Path, Arguments], Trainer]
+
+
+def train_on_pairs(
+    build: Build[ConfigT],
+    config: ConfigT,
+    rows: Sequence[Pair],
+    examples: Sequence[Spoken],
+    start: StartingPoint,
+    out_dir: Path,
+    io: RunIO,
+) -> RunResult:
+    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
+
+    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
+    """
+    learned = lesson_of(config.schedule, rows, examples, start.tokenizer)
+    return teach(
+        config,
+        learned,
+        start,
+        out_dir,
+        io,
+        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
+    )
 
 
 def lesson_of(

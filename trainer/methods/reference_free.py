@@ -25,6 +25,19 @@ from trainer.training import Arguments
 Scored = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # as TRL's `concatenated_forward` has it
 
 
+class ScoresIds:
+    """Lets TRL's experimental trainers learn from `side_columns`."""
+
+    @staticmethod
+    def tokenize_row(*_: Any, **__: Any) -> dict[str, Any]:
+        """Add nothing to the columns that are there."""
+        return {}
+
+    def concatenated_forward(self: Any, model: Any, batch: Batch) -> Any:  # TRL's type is wrong
+        """Mean log-probabilities of replies."""
+        return scored(model, self.concatenated_inputs(batch), batch)
+
+
 def side_columns(rows: Sequence[PairIds]) -> Dataset:
     """Columns of TRL's padding collator for pairs, in the given order."""
     return Dataset.from_dict(

@@ -11,28 +11,24 @@ players wrote. The designer's examples are rehearsed as pairs of equal sides, wh
 gradient. Left out: AlphaPO's other shape of the reward, and smoothed labels.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from peft import PeftModel
 from trl.experimental.cpo import CPOConfig, CPOTrainer
 
-from feedback_store.selection import Pair
-from trainer.lora import StartingPoint
-from trainer.methods.pair_lesson import lesson_of, require_taught
+from trainer.methods.pair_lesson import require_taught, train_on_pairs
 from trainer.methods.reference_free import (
+    ScoresIds,
     install_scoring,
     padding_tokenizer,
-    scored,
     side_columns,
     with_limit,
 )
-from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Batch, Lesson, PairIds, Spoken
+from trainer.rows.datasets import Lesson, PairIds
 from trainer.settings import LoraShape, Memory, Schedule, require
-from trainer.training import Arguments, teach
+from trainer.training import Arguments
 
 
 @dataclass(frozen=True)
@@ -55,51 +51,19 @@ class Config:
         require_taught(self.schedule, self.sft_weight)
 
 
-class ReadyPairsTrainer(CPOTrainer):
-    """TRL's trainer on ids that are final: see `trainer.methods.reference_free`."""
-
-    @staticmethod
-    def tokenize_row(*_: Any, **__: Any) -> dict[str, Any]:
-        """Nothing to add to the columns that are there."""
-        return {}
-
-    def concatenated_forward(self, model: Any, batch: Batch) -> Any:  # TRL says four, returns five
-        """Mean log-probabilities of replies."""
-        return scored(model, self.concatenated_inputs(batch), batch)
-
-
-def run(
-    config: Config,
-    rows: Sequence[Pair],
-    examples: Sequence[Spoken],
-    start: StartingPoint,
-    out_dir: Path,
-    io: RunIO,
-) -> RunResult:
-    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
-
-    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
-    """
-    told = lesson_of(config.schedule, rows, examples, start.tokenizer)
-    return teach(
-        config,
-        told,
-        start,
-        out_dir,
-        io,
-        lambda policy, arguments: build(config, told, policy, start.base_dir, arguments),
-    )
+class SimPOTrainerOnIds(ScoresIds, CPOTrainer):
+    """TRL's trainer on ids that are final."""
 
 
 def build(
     config: Config,
-    told: Lesson[PairIds],
+    learned: Lesson[PairIds],
     policy: PeftModel,
     base_dir: Path,
     arguments: Arguments,
-) -> ReadyPairsTrainer:
+) -> SimPOTrainerOnIds:
     """The trainer, set up and not started."""
-    trainer = ReadyPairsTrainer(
+    trainer = SimPOTrainerOnIds(
         model=policy,
         args=CPOConfig(
             **with_limit(arguments, config.schedule),
@@ -109,9 +73,13 @@ def build(
             cpo_alpha=config.sft_weight,
             disable_dropout=False,  # there is no reference that it could tell apart
         ),
-        train_dataset=side_columns(told.rows),
-        eval_dataset=side_columns(told.development) if told.development else None,
+        train_dataset=side_columns(learned.rows),
+        eval_dataset=side_columns(learned.development) if learned.development else None,
         processing_class=padding_tokenizer(base_dir),
     )
     install_scoring(trainer, policy, config.memory)
     return trainer
+
+
+#: Trains an adapter on preference pairs, rehearsing the designer's examples.
+run = partial(train_on_pairs, build)

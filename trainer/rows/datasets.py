@@ -4,7 +4,7 @@ TRL would tokenize text itself, with the model's chat template: other ids than t
 a control token typed by a player would become real. Its collators read only the columns
 `prompt_ids`, `chosen_ids`, `rejected_ids` (DPO) or `prompt_ids`, `completion_ids`,
 `KL_completion_ids`, `label` (KTO), so those are handed over ready, and the trainers are told to
-leave them alone by a subclass whose `_prepare_dataset` returns the dataset as it is.
+leave them alone: see `FinalIds`.
 
 A row longer than the limit would be cut by TRL in silence; here it is refused and counted. TRL has
 no weight per row either: how far a row is trusted is a further column, which `with_weights` puts
@@ -147,6 +147,13 @@ def fitting(rows: Iterable[RowT], max_tokens: int) -> Fitting[RowT]:
     if not kept:
         raise RowsError(f"none of the {len(every)} rows fits max_tokens={max_tokens}")
     return Fitting(kept, len(every) - len(kept))
+
+
+class FinalIds:
+    """Keeps one of TRL's trainers, mixed with it, from tokenizing its dataset again."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
 
 
 def pair_dataset(rows: Sequence[PairIds]) -> Dataset:

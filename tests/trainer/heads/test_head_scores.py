@@ -26,7 +26,7 @@ def model(base_dir: Path) -> PreTrainedModel:
 
 
 @pytest.fixture
-def spoken_replies(tokenizer: Vocab) -> list[tuple[Ids, Ids]]:
+def replies(tokenizer: Vocab) -> list[tuple[Ids, Ids]]:
     """More than a batch, of one character, in no order of length."""
     rows = pairs(6, tokenizer)
     short = [(row.prompt_ids, reply_ids(row.chosen, tokenizer)) for row in rows]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from trl.experimental.orpo import ORPOTrainer
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
@@ -70,7 +71,7 @@ def test_trained_ids_are_the_rendered_ones_and_labels_the_replies(
 def test_scores_are_those_of_trls_own_forward(built: Any) -> None:
     batch = next(iter(built.get_train_dataloader()))
     own = built.concatenated_forward(built.model, batch)
-    trls = super(orpo.ReadyPairsTrainer, built).concatenated_forward(built.model, batch)
+    trls = ORPOTrainer.concatenated_forward(built, built.model, batch)
     for scores, expected in zip(own[:2], trls[:2], strict=True):
         torch.testing.assert_close(scores, expected, rtol=1e-5, atol=1e-5)
 
