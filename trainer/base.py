@@ -1,8 +1,8 @@
 """The training base: the served GGUF, unpacked to dense float32 weights.
 
 What is trained is what is served, so an adapter is fitted to the numbers the engine multiplies
-with: the quantised ones, dequantised. Unpacking takes about 15 s for a 135M model, so the result is
-kept under the GGUF's own sha256. A folder is written beside its final name and renamed, so a folder
+with: the quantised ones, dequantised. Unpacking takes about 15 s for a 135M model, so the result
+is kept under the sha256 of the GGUF. A folder is written beside its final name and renamed, so one
 that exists is complete and is never changed.
 """
 
@@ -19,17 +19,23 @@ from trainer.errors import BaseModelError
 GGUF_MAGIC = b"GGUF"
 
 
-def ensure_base(gguf: Path, cache_dir: Path) -> Path:
+def ensure_base(gguf: Path, cache_dir: Path, sha256: str = "") -> Path:
     """The folder with `gguf` as a dense Hugging Face model and tokenizer, made when absent.
 
-    Raises BaseModelError when the file is missing, is not a GGUF, or cannot be unpacked.
+    Pass the file's `sha256` where it is known: computing it reads the whole file. Raises
+    BaseModelError when the file is missing, is not a GGUF, or cannot be unpacked.
     """
     _check_is_gguf(gguf)
-    final = cache_dir / "dequantised" / file_sha256(gguf)[:16]
+    final = dense_folder(cache_dir, sha256 or file_sha256(gguf))
     if not final.exists():
         final.parent.mkdir(parents=True, exist_ok=True)
         _publish(gguf, final)
     return final
+
+
+def dense_folder(cache_dir: Path, sha256: str) -> Path:
+    """Where `ensure_base` keeps the dense copy of the GGUF with this sha256."""
+    return cache_dir / "dequantised" / sha256[:16]
 
 
 def file_sha256(path: Path) -> str:
@@ -65,7 +71,7 @@ def _dequantise(gguf: Path, out: Path) -> None:
             dtype=torch.float32,
         )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    except Exception as error:  # readers of a foreign file raise what they like, even Exception
+    except Exception as error:  # readers of foreign files raise anything, even Exception
         raise BaseModelError(f"{gguf} cannot be unpacked for training: {error}") from error
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
@@ -75,5 +81,5 @@ def _rename_unless_there(beside: Path, final: Path) -> None:
     try:
         beside.rename(final)
     except OSError:
-        if not final.exists():  # another process won the race: its folder is as good as ours
+        if not final.exists():  # another process was faster: its folder has the same content
             raise

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from gguf import GGUFWriter
 
-from trainer.base import ensure_base, file_sha256
+from trainer.base import dense_folder, ensure_base, file_sha256
 from trainer.errors import BaseModelError
 
 
@@ -29,9 +29,20 @@ def test_an_unknown_architecture_is_refused_and_leaves_nothing(tmp_path: Path) -
 
 def test_a_complete_folder_is_reused(tmp_path: Path) -> None:
     gguf = _gguf_of("abacus", tmp_path / "odd.gguf")
-    kept = tmp_path / "cache" / "dequantised" / file_sha256(gguf)[:16]
+    kept = dense_folder(tmp_path / "cache", file_sha256(gguf))
     kept.mkdir(parents=True)
     assert ensure_base(gguf, tmp_path / "cache") == kept
+
+
+def test_a_known_digest_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gguf = _gguf_of("abacus", tmp_path / "odd.gguf")
+    digest = file_sha256(gguf)
+    kept = dense_folder(tmp_path / "cache", digest)
+    kept.mkdir(parents=True)
+    monkeypatch.delattr("trainer.base.file_sha256")
+    assert ensure_base(gguf, tmp_path / "cache", digest) == kept
 
 
 def _gguf_of(architecture: str, path: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 from math import isfinite
+from statistics import fmean
 
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 10, 22  # room for the scales
@@ -96,7 +97,7 @@ def _bar(value: float, low: float, high: float) -> str:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None and isfinite(value)]
-    return sum(known) / len(known) if known else None
+    return fmean(known) if known else None
 
 
 def _unbroken(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
