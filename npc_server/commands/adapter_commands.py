@@ -8,30 +8,31 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from npc_server.commands.command_line import AsJson, ConfigFile, config_of, console
-from npc_server.config import Config
+from npc_server.commands.command_line import AsJson, ConfigFile, config_of, console, say
+from npc_server.commands.completion import AnyCharacter, Character, Version, adapter_repo
 from personas.adapter_repo import AdapterRepo, Aliases
 from personas.persona import load_characters
 
-app = typer.Typer(help="Adapter versions: what exists, what is live.", no_args_is_help=True)
+app = typer.Typer(
+    name="adapters", help="Adapter versions: what exists, what is live.", no_args_is_help=True
+)
 
 OfHeads = Annotated[
-    bool, typer.Option("--heads", help="Of the reward heads, which choose between replies.")
+    bool,
+    typer.Option("--heads", help="Of the reward heads instead, which choose between replies."),
 ]
 
 
 @app.command("list", epilog="Example:  npc adapters list mira --json")
 def list_versions(
-    character: Annotated[
-        str | None, typer.Argument(help="Character id; all when left out.")
-    ] = None,
+    character: AnyCharacter = None,
     heads: OfHeads = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
     """List adapter versions, oldest first, with the live one marked."""
     config = config_of(config_file)
-    repo = _repo(config, heads)
+    repo = adapter_repo(config, heads)
     names = [character] if character else sorted(load_characters(config.paths.characters))
     rows = [row for name in names for row in _version_rows(repo, name)]
     if as_json:
@@ -72,30 +73,26 @@ def _version_rows(repo: AdapterRepo, character: str) -> list[dict[str, Any]]:
 
 @app.command(epilog="Example:  npc adapters promote mira v0003-9c1d2e4f")
 def promote(
-    character: Annotated[str, typer.Argument(help="Character id.")],
-    version: Annotated[str, typer.Argument(help="Version, as `npc adapters list` shows it.")],
+    character: Character,
+    version: Version,
     heads: OfHeads = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Make a version live. A running server follows within a second."""
-    aliases = _repo(config_of(config_file), heads).promote(character, version)
+    aliases = adapter_repo(config_of(config_file), heads).promote(character, version)
     _show_live(character, aliases, heads)
 
 
 @app.command(epilog="Example:  npc adapters rollback mira")
 def rollback(
-    character: Annotated[str, typer.Argument(help="Character id.")],
+    character: Character,
     heads: OfHeads = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Make the version live again that was live before."""
-    _show_live(character, _repo(config_of(config_file), heads).rollback(character), heads)
-
-
-def _repo(config: Config, heads: bool) -> AdapterRepo:
-    return AdapterRepo(config.paths.heads if heads else config.paths.adapters)
+    _show_live(character, adapter_repo(config_of(config_file), heads).rollback(character), heads)
 
 
 def _show_live(character: str, aliases: Aliases, heads: bool) -> None:
     nothing = "no reward head" if heads else "the bare base"
-    console.print(f"{character}: {aliases.live or nothing} is live")
+    say(f"{character}: {aliases.live or nothing} is live")

@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from npc_server.base_models import catalogue
-from npc_server.commands.command_line import AsJson, ConfigFile, Exit, base_trainer_flags, config_of
-from npc_server.commands.trainer_process import attend, command
+from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
+from npc_server.commands.exit_codes import Exit
+from npc_server.commands.trainer_process import (
+    Background,
+    base_trainer_flags,
+    run_in_terminal,
+    trainer_command,
+)
 from personas.base_repo import BaseRepo
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="What the new base is to be called, such as town.")],
+    name: Annotated[str, typer.Argument(help="Name of the new base, such as town.")],
     full: Annotated[
         bool,
-        typer.Option("--full", help="Train all weights; an adapter is merged when left out."),
+        typer.Option("--full", help="Train all weights, not an adapter to be merged."),
     ] = False,
     base: Annotated[
         str | None,
@@ -27,9 +32,7 @@ def train(
             help="Train it from this GGUF or catalogue name; the served one when left out."
         ),
     ] = None,
-    background: Annotated[
-        bool, typer.Option("--background", help="Leave the cores to whoever else wants them.")
-    ] = False,
+    background: Background = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
@@ -47,14 +50,13 @@ def train(
         *(["--background"] if background else []),
         *(["--json"] if as_json else []),
     ]
-    code = attend(command("trainer.own_base.worker", name, *flags), background)
+    code = run_in_terminal(trainer_command("trainer.own_base.worker", name, *flags), background)
     if code == Exit.DONE:
-        _tell_how_to_go_on(BaseRepo(config.paths.bases).path(name))
+        _say_next_steps(BaseRepo(config.paths.bases).path(name))
     raise typer.Exit(code)
 
 
-def _tell_how_to_go_on(gguf: Path) -> None:
-    say = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    say.print(f"{gguf}")
-    say.print("To go on, train every character on it from its own rows:")
-    say.print(f"  npc train --all --base {gguf}")
+def _say_next_steps(gguf: Path) -> None:
+    complain(str(gguf))
+    complain("To go on, train every character on it from its own rows:")
+    complain(f"  npc train --all --base {gguf}")

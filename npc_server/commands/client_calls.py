@@ -1,4 +1,4 @@
-"""What the commands that call a running server share: its address, and how its refusals end."""
+"""What the commands share that call a running server: its address, and what its refusals become."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from npc_server.commands.command_line import Exit, complaints, config_of
+from npc_server.commands.command_line import complain, config_of
+from npc_server.commands.exit_codes import Exit
 
 Server = Annotated[
     str | None, typer.Option("--server", help="host:port; the configured one when left out.")
@@ -23,13 +24,13 @@ def address_of(server: str | None, config_file: Path | None) -> str:
 
 
 def run_client(work: Coroutine[Any, Any, None]) -> None:
-    """Run a client; what the server refuses becomes a message and an exit code."""
+    """Run a client, and turn a refusal of the server into a message and an exit code."""
     import grpc.aio
 
     try:
         asyncio.run(work)
     except grpc.aio.AioRpcError as error:
-        complaints.print(f"{error.code().name}: {error.details()}", markup=False)
+        complain(f"{error.code().name}: {error.details()}")
         if error.code() is grpc.StatusCode.UNAVAILABLE:
-            complaints.print("Is the server running? Start it with: npc serve")
+            complain("Is the server running? Start it with: npc serve")
         raise typer.Exit(Exit.MISSING) from error

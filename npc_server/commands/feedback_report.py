@@ -1,6 +1,6 @@
 """What `npc feedback stats` shows: the store's figures, and what training would make of them.
 
-Selecting rows is the trainer's work, so its process is asked, one a character, side by side.
+Selecting rows is the trainer's work, so its process is asked, one per character, side by side.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Column, Table
 
-from npc_server.commands.command_line import trainer_flags
+from npc_server.commands.trainer_process import trainer_command, trainer_flags
 
 if TYPE_CHECKING:
     from feedback_store.statistics import Statistics, VersionFigures
@@ -57,8 +56,8 @@ def prospects(config: Config, characters: Sequence[str]) -> dict[str, Prospect]:
 
 
 def _ask(character: str, flags: Sequence[str]) -> Prospect:
-    command = [sys.executable, "-m", "trainer.worker", character, "--readiness", "--json", *flags]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = trainer_command("trainer.worker", character, "--readiness", "--json", *flags)
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
     try:
         told = json.loads(done.stdout)
     except ValueError:

@@ -13,10 +13,18 @@ from rich.table import Column, Table
 from npc_server.base_models import catalogue
 from npc_server.base_models.quantization import Quantization, Trial, perplexity_ratio, turn_ms
 from npc_server.commands import base_training
-from npc_server.commands.command_line import AsJson, ConfigFile, config_of, console, work_progress
+from npc_server.commands.command_line import (
+    AsJson,
+    ConfigFile,
+    config_of,
+    console,
+    plural,
+    say,
+    work_progress,
+)
 from npc_server.errors import ConfigError
 
-app = typer.Typer(help="Base models.", no_args_is_help=True)
+app = typer.Typer(name="model", help="Base models.", no_args_is_help=True)
 
 AUTO = "auto"
 Wanted = Literal["auto", "original", "q8_0", "q4_mix", "iq4_nl", "q4_0"]
@@ -55,7 +63,7 @@ def pull(
     choice = catalogue.read_choice(files.model, files.cache_dir)
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))
-    console.print(f"{name} is at {catalogue.resolve(name, files.cache_dir)}", soft_wrap=True)
+    say(f"{name} is at {catalogue.resolve(name, files.cache_dir)}")
 
 
 def _catalogue_model(name: str) -> catalogue.CatalogueModel:
@@ -74,11 +82,11 @@ def _trial_table(trial: Trial, chosen: Quantization) -> Table:
         "quantization",
         "MiB",
         "prefill tok/s",
-        *(f"ms a step of {n}" for n in steps),
-        "ms a turn",
+        *(f"ms per step of {n}" for n in steps),
+        "ms per turn",
         "perplexity",
         "KL, nats",
-        title=f"Best (median) on {trial.cpu}, {trial.threads} threads",
+        title=f"Best (median) on {trial.cpu}, {plural(trial.threads, 'thread')}",
         caption=f"Chosen: the least time of a turn of {rule.prompt_tokens} new prompt tokens and"
         f" {rule.reply_tokens} spoken ones, {rule.sequences} at once, among those of at most"
         f" {rule.perplexity_limit:g} × the original's perplexity; within {rule.tie:.0%}, the least"

@@ -7,15 +7,10 @@ from typing import Annotated
 
 import typer
 
-from npc_server.commands.command_line import ConfigFile, config_of, console
+from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from personas.persona import load_characters
 
-app = typer.Typer(help="Persona files.", no_args_is_help=True)
-
-
-# With `check` alone typer would make it the group itself.
-@app.callback()
-def _group() -> None: ...
+app = typer.Typer(name="persona", help="Persona files.", no_args_is_help=True)
 
 
 @app.command("check", epilog="Example:  npc persona check characters/")
@@ -23,11 +18,15 @@ def check(
     folder: Annotated[Path | None, typer.Argument(help="A folder of characters.")] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Check persona files; every problem of every file, with file and line."""
+    """Check persona files, and show every problem of every file with its line."""
     characters = load_characters(folder or config_of(config_file).paths.characters)
     for persona in characters.values():
         lore = persona.lore
-        console.print(
-            f"{persona.id}: {persona.name}, {len(lore.facts)} facts, {len(lore.secrets)} secrets, "
-            f"{len(persona.probes)} probes, version {persona.version}"
+        counts = ", ".join(
+            (
+                plural(len(lore.facts), "fact"),
+                plural(len(lore.secrets), "secret"),
+                plural(len(persona.probes), "probe"),
+            )
         )
+        say(f"{persona.id}: {persona.name}, {counts}, version {persona.version}")

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from npc_server.commands.figures import Figures
     from npc_server.engine.protocol import Stats
 
+app = typer.Typer()
 
+
+@app.command(epilog="Example:  npc stats --watch")
 def stats(
     watch: Annotated[bool, typer.Option("--watch", help="Once a second, until Ctrl-C.")] = False,
     server: Server = None,

@@ -1,5 +1,5 @@
-"""Starting the trainer: a process a character, because it needs packages and memory that nothing
-else does, and because what kills one leaves the others alone.
+"""Starting the trainer: one process per character, because it needs packages and memory that
+nothing else does, and because what kills one leaves the others alone.
 
 A trainer that is stopped or killed leaves an unfinished run, which the next one continues.
 """
@@ -13,14 +13,25 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+from npc_server.config import Config
 
 WAIT_SLICE_S = 1.0
+TRAINER_TABLES = {"training", "gate", "night"}  # of npc.toml; the trainer reads and checks them
+
+Background = Annotated[
+    bool,
+    typer.Option("--background", help="Run at low priority, so that other programs come first."),
+]
 
 
 @dataclass(frozen=True)
-class Ended:
+class TrainerResult:
     """What one character's training came to."""
 
     character: str
@@ -33,33 +44,56 @@ class Ended:
         return self.report["state"] in ("failed", "abandoned")
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """How a module of the trainer is started."""
+def trainer_command(module: str, *arguments: str) -> list[str]:
+    """The command line that starts a module of the trainer."""
     return [sys.executable, "-m", module, *arguments]
 
 
-def attend(line: Sequence[str], background: bool) -> int:
-    """Run a trainer in this terminal, to which it writes itself; its exit code."""
+def trainer_flags(config: Config, base: Path | str) -> list[str]:
+    """Where the trainer of a character finds everything."""
+    paths = config.paths
+    places = (f"--adapters={paths.adapters}", f"--heads={paths.heads}", f"--runs={paths.runs}")
+    return [*_training_flags(config, base), *places]
+
+
+def base_trainer_flags(config: Config, base: Path) -> list[str]:
+    """Where the trainer of a new base finds everything."""
+    return [*_training_flags(config, base), f"--bases={config.paths.bases}"]
+
+
+def _training_flags(config: Config, base: Path | str) -> list[str]:
+    paths = config.paths
+    return [
+        f"--base={base}",
+        f"--characters={paths.characters}",
+        f"--store={paths.store}",
+        f"--cache={paths.cache}",
+        f"--settings={json.dumps(config.model_dump(mode='json', include=TRAINER_TABLES))}",
+    ]
+
+
+def run_in_terminal(line: Sequence[str], background: bool) -> int:
+    """Run a trainer that writes to this terminal itself, and return its exit code."""
     with subprocess.Popen(line) as process:
         # Ctrl-C reaches the trainer too, which then needs a moment to end in an orderly way. One in
         # the background has left the terminal's session.
-        passed_on = (lambda *_: process.terminate()) if background else signal.SIG_IGN
-        before = signal.signal(signal.SIGINT, passed_on)
+        on_interrupt = (lambda *_: process.terminate()) if background else signal.SIG_IGN
+        before = signal.signal(signal.SIGINT, on_interrupt)
         try:
             return process.wait()
         finally:
             signal.signal(signal.SIGINT, before)
 
 
-class Stopper:
-    """Ends a wait or the running trainer when the process is told to end: SIGTERM or Ctrl-C."""
+class StoppableTrainer:
+    """Trains and waits, until SIGTERM or Ctrl-C ends the wait or the running trainer."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.stop_requested = False
         self._running: subprocess.Popen[str] | None = None
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> Stopper:
+    def __enter__(self) -> StoppableTrainer:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._before[number] = signal.signal(number, self._stop)
         return self
@@ -74,27 +108,27 @@ class Stopper:
             signal.signal(number, handler)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        self.stop_requested = True
         if self._running is not None:
             self._running.terminate()
 
-    def train(self, character: str, flags: Sequence[str]) -> Ended:
+    def train(self, character: str, flags: Sequence[str]) -> TrainerResult:
         """Train one character; its progress goes to standard error."""
         started = time.monotonic()
-        line = command("trainer.worker", character, "--json", *flags)
+        line = trainer_command("trainer.worker", character, "--json", *flags)
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
             self._running = process
-            if self.asked:  # between the characters
+            if self.stop_requested:  # between the characters
                 process.terminate()
             printed, _ = process.communicate()
             self._running = None
         report = _report(printed, process.returncode)
-        return Ended(character, report, round(time.monotonic() - started, 1))
+        return TrainerResult(character, report, round(time.monotonic() - started, 1))
 
     def wait_until(self, moment_s: Callable[[float], float]) -> None:
-        """Sleep until a moment that is asked for anew as clocks are set; or until told to end."""
+        """Sleep until a moment, asked for anew as clocks are set, or until told to stop."""
         target_s = moment_s(time.time())
-        while not self.asked and time.time() < target_s:
+        while not self.stop_requested and time.time() < target_s:
             target_s = min(target_s, moment_s(time.time()))  # sooner, if the clock was set back
             time.sleep(min(WAIT_SLICE_S, max(0.0, target_s - time.time())))
 

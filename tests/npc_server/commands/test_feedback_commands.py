@@ -18,7 +18,7 @@ from feedback_store.privacy.pseudonyms import Pseudonyms, ensure_key
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
 from feedback_store.selection import select
 from feedback_store.store import Store
-from npc_server.commands.adapters_trained_on import trained_on
+from npc_server.commands.learned_from import taught_versions
 from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo
@@ -221,7 +221,7 @@ def test_forgetting_tells_what_is_gone(store: Store, data: Path, ann: str, by_id
 
 
 def test_forgetting_finds_a_player_whose_id_was_stored_as_sent(store: Store, data: Path) -> None:
-    assert "1 sessions, 2 turns, 1 events" in said("forget", "bob", "--yes")
+    assert "1 session, 2 turns, 1 event and 0 save games" in said("forget", "bob", "--yes")
     assert len(_players(data)) == 1
 
 
@@ -288,7 +288,7 @@ def test_forgetting_takes_the_player_out_of_unfinished_trainings(
 
 def test_a_version_trained_on_from_one_that_learned_has_learned_too() -> None:
     versions = [_manifest(1, None, ()), _manifest(2, 1, ("ann",)), _manifest(3, 2, ())]
-    taught = trained_on("ann", versions, live="v3")
+    taught = taught_versions("ann", versions, live="v3")
     assert [(one.version, one.inherited, one.live) for one in taught] == [
         ("v2", False, False),
         ("v3", True, True),

@@ -16,7 +16,7 @@ from personas.persona import ID_PATTERN
 
 
 @dataclass(frozen=True)
-class Taught:
+class TaughtVersion:
     """A version that learned from the player."""
 
     character: str
@@ -27,43 +27,51 @@ class Taught:
     is_head: bool = False  # it chooses between replies and speaks none
 
 
-def found(
+def find_versions(
     adapters: Path, heads: Path, bases: Sequence[BaseManifest], player_id: str
-) -> tuple[Taught, ...]:
-    """Of all characters that have versions. `bases` learned from the player. AdapterRepoError."""
+) -> tuple[TaughtVersion, ...]:
+    """The versions of all characters that learned from the player, as `bases` did.
+
+    Raises AdapterRepoError.
+    """
     tainted = {base.sha256 for base in bases}
     return (
-        *_found(adapters, player_id, tainted, are_heads=False),
-        *_found(heads, player_id, tainted, are_heads=True),
+        *_find_in(adapters, player_id, tainted, are_heads=False),
+        *_find_in(heads, player_id, tainted, are_heads=True),
     )
 
 
-def bases_found(root: Path, player_id: str) -> tuple[BaseManifest, ...]:
+def find_bases(root: Path, player_id: str) -> tuple[BaseManifest, ...]:
     """The bases that learned from the player. Raises CorruptBaseError."""
     return tuple(base for base in BaseRepo(root).bases() if player_id in base.draft.players)
 
 
-def _found(root: Path, player_id: str, bases: Set[str], are_heads: bool) -> Iterator[Taught]:
+def _find_in(
+    root: Path, player_id: str, bases: Set[str], are_heads: bool
+) -> Iterator[TaughtVersion]:
     folders = root.iterdir() if root.is_dir() else ()
     repo = AdapterRepo(root)
     for name in sorted(entry.name for entry in folders if re.fullmatch(ID_PATTERN, entry.name)):
         versions, live = repo.versions(name), repo.aliases(name).live
-        yield from trained_on(player_id, versions, live, are_heads, bases)
+        yield from taught_versions(player_id, versions, live, are_heads, bases)
 
 
-def trained_on(
+def taught_versions(
     player_id: str,
     versions: Iterable[Manifest],
     live: str | None,
     are_heads: bool = False,
     bases: Set[str] = frozenset(),
-) -> tuple[Taught, ...]:
-    """Of one character's versions, given oldest first; `bases`, by sha256, learned from them."""
+) -> tuple[TaughtVersion, ...]:
+    """The versions of one character, oldest first, that learned from the player.
+
+    `bases`, by sha256, are those that did.
+    """
     manifests = tuple(versions)
-    tainted = _tainted(player_id, manifests, bases)
+    tainted = _versions_taught(player_id, manifests, bases)
     clean = [one.version for one in manifests if one.version not in tainted]
     return tuple(
-        Taught(
+        TaughtVersion(
             character=one.character,
             version=one.version,
             live=one.version == live,
@@ -76,8 +84,8 @@ def trained_on(
     )
 
 
-def advice(taught: Sequence[Taught], bases: Sequence[BaseManifest] = ()) -> list[str]:
-    """What to tell the operator, a line each."""
+def advice(taught: Sequence[TaughtVersion], bases: Sequence[BaseManifest] = ()) -> list[str]:
+    """What an operator should know and do, one line each."""
     if not taught and not bases:
         return ["No adapter version learned from this player"]
     lines = [*map(_line, taught), *map(_base_line, bases)]
@@ -91,7 +99,7 @@ def _base_line(base: BaseManifest) -> str:
     )
 
 
-def _tainted(player_id: str, manifests: Iterable[Manifest], bases: Set[str]) -> set[str]:
+def _versions_taught(player_id: str, manifests: Iterable[Manifest], bases: Set[str]) -> set[str]:
     tainted: set[str] = set()
     for one in manifests:  # a parent is older than its children
         if player_id in one.players or one.parent in tainted or one.base_sha256 in bases:
@@ -99,13 +107,13 @@ def _tainted(player_id: str, manifests: Iterable[Manifest], bases: Set[str]) -> 
     return tainted
 
 
-def _line(one: Taught) -> str:
+def _line(one: TaughtVersion) -> str:
     how = "was trained on from one that learned" if one.inherited else "learned"
     name = f"{one.character}{' reward head' if one.is_head else ''} {one.version}"
     return f"{name}{', live now,' if one.live else ''} {how} from this player"
 
 
-def _remedy(one: Taught) -> str:
+def _remedy(one: TaughtVersion) -> str:
     heads, nothing = (" --heads", "no head") if one.is_head else ("", "the bare base")
     back = (
         f"npc adapters promote {one.character} {one.instead}{heads}"

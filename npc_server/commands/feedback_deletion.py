@@ -1,0 +1,164 @@
+"""`npc feedback forget` and `npc feedback purge`: deleting players, and what is too old.
+
+Deleted text also lies in the write-ahead log, and rows in the snapshots of unfinished trainings,
+so both are emptied of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, read_key
+from npc_server.commands import learned_from
+from npc_server.commands.command_line import (
+    AsJson,
+    ConfigFile,
+    Yes,
+    config_of,
+    confirm,
+    plural,
+    say,
+)
+from npc_server.commands.store_access import ensure_pseudonyms, open_store
+from npc_server.config import Config
+
+if TYPE_CHECKING:
+    from feedback_store.records import Forgotten
+    from feedback_store.store import Store
+
+LOG_WAIT_S = 2.0  # writers wait while the log is emptied
+PORTION = 500  # turns deleted at once
+
+
+def forget(
+    player: Annotated[str, typer.Argument(help="The game's id of the player, or a pseudonym.")],
+    yes: Yes = False,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Delete everything a player said and did, and list the versions that learned from it."""
+    config = config_of(config_file)
+    confirm(yes, f"Delete everything of player {player}, for good?")
+    pseudonym, deleted = _forget(config, player)
+    emptied = _empty_log(config)
+    runs = _drop_frozen_of(config, pseudonym)
+    bases = learned_from.find_bases(config.paths.bases, pseudonym)
+    versions = learned_from.find_versions(
+        config.paths.adapters, config.paths.heads, bases, pseudonym
+    )
+    if as_json:
+        answer = {
+            "player": pseudonym,
+            "deleted": asdict(deleted),
+            "log_emptied": emptied,
+            "runs": runs,
+            "versions": [asdict(one) for one in versions],
+            "bases": [base.name for base in bases],
+        }
+        print(json.dumps(answer, indent=2))
+        return
+    say(f"{pseudonym}: {_summary(deleted)}")
+    _say_dropped(runs, "rows of this player; they")
+    for advice in (*_log_advice(emptied), *learned_from.advice(versions, bases)):
+        say(advice)
+    say("Backups and exports made before still hold this player: delete or redo them")
+
+
+def _forget(config: Config, player: str) -> tuple[str, Forgotten]:
+    """Delete a player, by the game's id or by pseudonym; the pseudonym, and what is gone."""
+    by_id = not is_pseudonym(player)
+    pseudonym = Pseudonyms(read_key(config.paths.player_key)).of(player) if by_id else player
+    with open_store(config) as store:
+        if by_id:
+            ensure_pseudonyms(config, store)
+        return pseudonym, store.forget(pseudonym).result()
+
+
+def _drop_frozen_of(config: Config, pseudonym: str) -> list[str]:
+    """Remove the rows that unfinished trainings kept, if any is of the player; which runs."""
+    from feedback_store.frozen_snapshots import drop_player
+
+    dropped = drop_player(config.paths.runs, pseudonym)
+    return [file.parent.name for file in dropped]
+
+
+def _summary(deleted: Forgotten) -> str:
+    if not deleted.sessions:
+        return "nothing of this player is stored"
+    counts = (
+        plural(deleted.sessions, "session"),
+        plural(deleted.turns, "turn"),
+        plural(deleted.events, "event"),
+    )
+    return f"{', '.join(counts)} and {plural(deleted.checkpoints, 'save game')} deleted"
+
+
+def _say_dropped(runs: Sequence[str], rows: str) -> None:
+    for run in runs:
+        say(f"Unfinished training run {run} held {rows} are removed, and it ends")
+
+
+def _empty_log(config: Config) -> bool:
+    from feedback_store.forgetting import empty_log
+
+    return empty_log(config.paths.store, LOG_WAIT_S)
+
+
+def _log_advice(emptied: bool) -> list[str]:
+    if emptied:
+        return []
+    return [
+        "Somebody is reading the store, so the deleted text is still in its write-ahead log: run "
+        "this again later, or let the server go on writing over it"
+    ]
+
+
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Delete now what is older than configured; a running server does so every hour."""
+    from npc_server.retention import drop_frozen
+
+    config = config_of(config_file)
+    now = datetime.now(UTC)
+    limits = {True: config.privacy.retention_days, False: config.privacy.serving_retention_days}
+    with open_store(config) as store:
+        turns = {
+            consent: _purge(store, now - timedelta(days=days), consent, dry_run) if days else 0
+            for consent, days in limits.items()
+        }
+        runs = [] if dry_run else drop_frozen(store, config.paths.runs)
+    emptied = dry_run or _empty_log(config)
+    if as_json:
+        answer = {"with_consent": turns[True], "without_consent": turns[False], "runs": runs}
+        print(json.dumps({**answer, "deleted": not dry_run, "log_emptied": emptied}))
+        return
+    for consent, days in limits.items():
+        say(_purge_line(turns[consent], consent, days, dry_run))
+    _say_dropped(runs, "some of them; its rows")
+    for advice in _log_advice(emptied):
+        say(advice)
+
+
+def _purge(store: Store, moment: datetime, consent: bool, dry_run: bool) -> int:
+    if dry_run:
+        return store.count_older(moment, consent)
+    deleted = 0
+    while portion := store.delete_older(moment, consent, PORTION).result():
+        deleted += portion
+    return deleted
+
+
+def _purge_line(turns: int, consent: bool, days: int, dry_run: bool) -> str:
+    what = f"{plural(turns, 'turn')} {'with' if consent else 'without'} consent"
+    if not days:
+        return f"{what} deleted: kept for good"
+    return f"{what} older than {plural(days, 'day')} {'to delete' if dry_run else 'deleted'}"

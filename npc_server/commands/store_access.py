@@ -1,0 +1,38 @@
+"""The feedback store as commands reach it: opened if it is there, with players by pseudonym."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
+from npc_server.commands.command_line import complain
+from npc_server.commands.exit_codes import Exit
+from npc_server.config import Config
+
+if TYPE_CHECKING:
+    from feedback_store.store import Store
+
+LOCK_WAIT_S = 30.0  # a serving process may hold the store for a while
+
+
+@contextmanager
+def open_store(config: Config) -> Iterator[Store]:
+    """Open the store that is there; a command never makes one."""
+    from feedback_store.store import Store
+
+    file = config.paths.store
+    if not file.is_file():
+        complain(f"no feedback store at {file}; serve first, and let people play")
+        raise typer.Exit(Exit.MISSING)
+    with Store.open(file, LOCK_WAIT_S, search_damage=False) as store:
+        yield store
+
+
+def ensure_pseudonyms(config: Config, store: Store) -> None:
+    """Replace the ids that an old release stored as the game sent them."""
+    of = Pseudonyms(key_for(config.paths.player_key, store.latest_player())).of
+    store.ensure_pseudonyms(is_pseudonym, of).result()
