@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -85,6 +85,50 @@ def new_event_id() -> str:
     return uuid.uuid4().hex
 
 
+class ReplyStream:
+    """A reply while it is generated: iterate over its text, then read `reply`.
+
+    Dropping the stream before its end, or `cancel`, ends the reply on the server.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._begun = time.perf_counter()
+        self._first_text: float | None = None
+        self._reply: Reply | None = None
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply. Raises RuntimeError until the iteration has ended."""
+        if self._reply is None:
+            raise RuntimeError("the reply is not finished: iterate over the stream to its end")
+        return self._reply
+
+    def cancel(self) -> None:
+        """End the reply on the server, if it is still running."""
+        if self._reply is None:
+            self._call.cancel()
+
+    def __del__(self) -> None:
+        self.cancel()  # the call itself lives on until the garbage collector finds it
+
+    def __aiter__(self) -> ReplyStream:
+        return self
+
+    async def __anext__(self) -> str:
+        while self._reply is None:
+            event = await self._call.read()
+            if not isinstance(event, dialogue_pb2.ReplyEvent):  # the end of the stream
+                raise ConnectionError("the reply stream ended without its Finished message")
+            if event.HasField("delta"):
+                self._first_text = self._first_text or time.perf_counter()
+                return str(event.delta.text)
+            if event.HasField("finished"):
+                first_text = self._first_text or time.perf_counter()
+                self._reply = _reply(event.finished, self._begun, first_text)
+        raise StopAsyncIteration
+
+
 class Client:
     """Talks to one server. Use as an async context manager."""
 
@@ -105,6 +149,10 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the channel; calls that are running are cancelled."""
         await self._channel.close(grace=None)
 
     async def wait_until_serving(self, timeout_s: float) -> None:
@@ -163,10 +211,7 @@ class Client:
         sampling: SamplingOverrides | None = None,
     ) -> Reply:
         """Say something and wait for the whole reply; `on_text` sees it grow."""
-        request = dialogue_pb2.SayRequest(
-            session_id=session_id, text=text, seed=seed, sampling=sampling
-        )
-        return await _collect(self._dialogue.Say(request), on_text)
+        return await _collect(self.stream_reply(session_id, text, seed, sampling), on_text)
 
     async def regenerate(
         self,
@@ -177,10 +222,33 @@ class Client:
         sampling: SamplingOverrides | None = None,
     ) -> Reply:
         """Ask for another take on the latest turn."""
+        return await _collect(self.stream_take(session_id, turn_id, seed, sampling), on_text)
+
+    def stream_reply(
+        self,
+        session_id: str,
+        text: str,
+        seed: int | None = None,
+        sampling: SamplingOverrides | None = None,
+    ) -> ReplyStream:
+        """Say something and iterate over the reply's text while it is generated."""
+        request = dialogue_pb2.SayRequest(
+            session_id=session_id, text=text, seed=seed, sampling=sampling
+        )
+        return ReplyStream(self._dialogue.Say(request))
+
+    def stream_take(
+        self,
+        session_id: str,
+        turn_id: str,
+        seed: int | None = None,
+        sampling: SamplingOverrides | None = None,
+    ) -> ReplyStream:
+        """Ask for another take on the latest turn and iterate over its text."""
         request = dialogue_pb2.RegenerateRequest(
             session_id=session_id, turn_id=turn_id, seed=seed, sampling=sampling
         )
-        return await _collect(self._dialogue.Regenerate(request), on_text)
+        return ReplyStream(self._dialogue.Regenerate(request))
 
     async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> str:
         """Like or dislike a reply; reasons are names such as "too_long". Returns the event's id."""
@@ -265,17 +333,11 @@ class Client:
         return answer
 
 
-async def _collect(stream: AsyncIterator[dialogue_pb2.ReplyEvent], on_text: OnText | None) -> Reply:
-    begun = time.perf_counter()
-    first_text: float | None = None
-    async for event in stream:
-        if event.HasField("delta"):
-            first_text = first_text or time.perf_counter()
-            if on_text is not None:
-                on_text(event.delta.text)
-        if event.HasField("finished"):
-            return _reply(event.finished, begun, first_text or time.perf_counter())
-    raise ConnectionError("the reply stream ended without its Finished message")
+async def _collect(stream: ReplyStream, on_text: OnText | None) -> Reply:
+    async for text in stream:
+        if on_text is not None:
+            on_text(text)
+    return stream.reply
 
 
 def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> Reply:
