@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
-OURS = {"personas", "feedback_store", "npc_server", "npc_client", "trainer", "npc"}
+PACKAGES = ("troupe", "personas", "feedback_store", "npc_server", "npc_client", "trainer")
+OURS = {*PACKAGES, "npc"}
 MODEL_LIBRARIES = {"torch", "transformers", "trl", "peft", "datasets", "bitsandbytes"}
 
 #: What each package may import of ours, besides itself. The longest matching name decides.
@@ -23,6 +24,7 @@ ALLOWED = {
     "npc_server": {"personas", "feedback_store", "npc"},
     "npc_server.commands": {"personas", "feedback_store", "npc", "npc_client", "npc_server"},
     "npc_client": {"npc"},
+    "troupe": {"npc_client"},
     "trainer": {"personas", "feedback_store", "npc_server.engine"},
 }
 #: The only modules that see generated protobuf code; everything else sees dataclasses.
@@ -31,7 +33,7 @@ PROTOBUF = {"npc_server.service", "npc_server.convert", "npc_server.server", "np
 
 def modules() -> Iterator[tuple[str, Path]]:
     """Every module of ours with its file."""
-    for package in ("personas", "feedback_store", "npc_server", "npc_client", "trainer"):
+    for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
 

@@ -1,0 +1,48 @@
+"""Troupe for Python: a client that awaits, and one that does not.
+
+    from troupe import SyncClient
+
+    with SyncClient("127.0.0.1:7749") as client:
+        session = client.start_session("mira", player_id="player-17")
+        for text in client.stream_reply(session.session_id, "Good morning!"):
+            print(text, end="", flush=True)
+
+With `Client` the same reads `async with`, `await` and `async for`. A refused call raises
+`RpcError`: its `code()` is one of the contract's statuses, its `details()` say why.
+"""
+
+from grpc.aio import AioRpcError as RpcError
+
+from npc_client.client import (
+    Client,
+    Conversation,
+    EventStatus,
+    LivedExchange,
+    Reply,
+    ReplyStream,
+    Restored,
+    SamplingOverrides,
+    ServerNotReadyError,
+    SubmitRequest,
+    new_event_id,
+)
+from troupe.sync_client import SyncClient, SyncReplyStream
+from troupe.version import __version__
+
+__all__ = [
+    "Client",
+    "Conversation",
+    "EventStatus",
+    "LivedExchange",
+    "Reply",
+    "ReplyStream",
+    "Restored",
+    "RpcError",
+    "SamplingOverrides",
+    "ServerNotReadyError",
+    "SubmitRequest",
+    "SyncClient",
+    "SyncReplyStream",
+    "__version__",
+    "new_event_id",
+]

@@ -1,0 +1,191 @@
+"""The client for code that does not await.
+
+`SyncClient` runs a `Client` on an event loop in a thread of its own and waits for its results. Each
+method is made from the client's, so both have the same parameters, types and documentation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from npc_client.client import Client, Reply, ReplyStream
+
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
+
+
+def blocking(
+    method: Callable[Concatenate[Client, P], Coroutine[Any, Any, ResultT]],
+) -> Callable[Concatenate[SyncClient, P], ResultT]:
+    """The method that waits for the result of `method`."""
+
+    @functools.wraps(method)
+    def call(self: SyncClient, /, *args: P.args, **kwargs: P.kwargs) -> ResultT:
+        return self._run(lambda client: method(client, *args, **kwargs))
+
+    return call
+
+
+def streaming(
+    method: Callable[Concatenate[Client, P], ReplyStream],
+) -> Callable[Concatenate[SyncClient, P], SyncReplyStream]:
+    """The method whose stream is iterated over without awaiting."""
+
+    @functools.wraps(method)
+    def call(self: SyncClient, /, *args: P.args, **kwargs: P.kwargs) -> SyncReplyStream:
+        async def start(client: Client) -> ReplyStream:
+            return method(client, *args, **kwargs)
+
+        return SyncReplyStream(self, self._run(start))
+
+    return call
+
+
+class SyncClient:
+    """Talks to one server; any number of threads may share it.
+
+    Use it as a context manager, or call `close`. Ctrl-C during a call cancels it on the
+    server. A call cut off by another thread's `close` raises `concurrent.futures.CancelledError`.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._lock = threading.Lock()  # nothing is handed to a loop that is about to end
+        self._connection = _connect(address)
+        self._end = weakref.finalize(self, self._connection.end)
+
+    def __enter__(self) -> SyncClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel; calls that are running are cancelled."""
+        with self._lock:
+            self._end()
+
+    def _run(self, start: Callable[[Client], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        if threading.current_thread() is self._connection.thread:
+            raise RuntimeError("`on_text` cannot call the client: it runs in the client's thread")
+        with self._lock:
+            if not self._end.alive:
+                raise RuntimeError("this client is closed")
+            coroutine = start(self._connection.client)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._connection.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C; of no effect on a call that failed
+            raise
+
+    wait_until_serving = blocking(Client.wait_until_serving)
+    start_session = blocking(Client.start_session)
+    checkpoint = blocking(Client.checkpoint)
+    restore = blocking(Client.restore)
+    end_session = blocking(Client.end_session)
+    say = blocking(Client.say)
+    regenerate = blocking(Client.regenerate)
+    stream_reply = streaming(Client.stream_reply)
+    stream_take = streaming(Client.stream_take)
+    thumb = blocking(Client.thumb)
+    choose = blocking(Client.choose)
+    edit = blocking(Client.edit)
+    rate = blocking(Client.rate)
+    outcome = blocking(Client.outcome)
+    signal = blocking(Client.signal)
+    submit = blocking(Client.submit)
+    submit_batch = blocking(Client.submit_batch)
+    undo = blocking(Client.undo)
+    adapters = blocking(Client.adapters)
+    promote = blocking(Client.promote)
+    rollback = blocking(Client.rollback)
+    stats = blocking(Client.stats)
+
+
+class SyncReplyStream:
+    """A reply while it is generated: iterate over its text, then read `reply`.
+
+    Dropping the stream before its end, or `cancel`, ends the reply on the server.
+    """
+
+    def __init__(self, client: SyncClient, stream: ReplyStream) -> None:
+        self._client = client
+        self._stream = stream
+
+    @property
+    def reply(self) -> Reply:
+        """The whole reply. Raises RuntimeError until the iteration has ended."""
+        return self._stream.reply
+
+    def cancel(self) -> None:
+        """End the reply on the server, if it is still running."""
+        self._client._connection.call_soon(self._stream.cancel)
+
+    def __iter__(self) -> SyncReplyStream:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            return self._client._run(lambda _: self._stream.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def __del__(self) -> None:
+        self.cancel()
+
+
+@dataclass(frozen=True)
+class _Connection:
+    """A client on an event loop that runs in a thread until `stop` is set."""
+
+    client: Client
+    loop: asyncio.AbstractEventLoop
+    stop: asyncio.Event
+    thread: threading.Thread
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Let the loop call `function`, unless the loop has ended."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(function)
+
+    def end(self) -> None:
+        """Close the client and wait for its thread."""
+        self.call_soon(self.stop.set)
+        if threading.current_thread() is not self.thread:  # where the garbage collector may run
+            self.thread.join()
+
+
+async def _hold(address: str, connected: Future[_Connection]) -> None:
+    stop = asyncio.Event()
+    async with Client(address) as client:
+        loop, thread = asyncio.get_running_loop(), threading.current_thread()
+        connected.set_result(_Connection(client, loop, stop, thread))
+        await stop.wait()
+
+
+def _connect(address: str) -> _Connection:
+    connected: Future[_Connection] = Future()
+
+    def run() -> None:
+        try:
+            asyncio.run(_hold(address, connected))
+        except Exception as error:  # such as an address that is no text
+            connected.set_exception(error)
+
+    threading.Thread(target=run, name="troupe", daemon=True).start()
+    return connected.result()
