@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -128,7 +128,7 @@ async def _portions(
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     """npc.v1.Adapters."""
 
-    def __init__(self, adapters: Adapters, characters: Sequence[str], engine: Engine) -> None:
+    def __init__(self, adapters: Adapters, characters: Collection[str], engine: Engine) -> None:
         self._adapters = adapters
         self._characters = tuple(sorted(characters))
         self._engine = engine

@@ -14,7 +14,8 @@ from feedback_store.store import NO_LIMIT, Store
 from npc_client.client import Client
 from npc_server.config import Config, FeedbackSection, PrivacySection, ServerSection
 from npc_server.engine.fake import FakeEngine, Script
-from npc_server.server import Parts, running
+from npc_server.parts import Parts
+from npc_server.server import running
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer

@@ -11,7 +11,7 @@ from feedback_store.errors import KeyFileError
 from feedback_store.records import Session
 from npc_server import retention
 from npc_server.config import Config, PathsConfig, PrivacySection
-from npc_server.server import open_store
+from npc_server.parts import open_store
 from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service

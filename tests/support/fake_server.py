@@ -16,7 +16,8 @@ from pathlib import Path
 
 from npc_server.config import Config, FeedbackSection, PathsConfig, ServerSection
 from npc_server.engine.fake import FakeEngine
-from npc_server.server import Parts, open_store, running
+from npc_server.parts import Parts, open_store
+from npc_server.server import running
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer

@@ -1,0 +1,97 @@
+"""What a server is built from, all of it opened before anything listens."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
+from feedback_store.rate_limit import RateLimit
+from feedback_store.store import Store
+from npc_server.base_models import catalogue
+from npc_server.config import Config, EngineSection
+from npc_server.engine.llama import ContextShape, Vocab
+from npc_server.engine.protocol import EngineOptions
+from npc_server.engine.worker import EngineConfig, LlamaEngine
+from npc_server.errors import ConfigError
+from npc_server.turns import Model
+from personas.adapter_repo import AdapterRepo
+from personas.persona import Persona, load_characters
+from personas.render import START
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The cast, the model and the stores of one server; tests pass their own."""
+
+    characters: Mapping[str, Persona]
+    model: Model
+    store: Store
+    repo: AdapterRepo
+    heads: AdapterRepo
+    pseudonyms: Pseudonyms
+
+
+def open_parts(config: Config) -> Parts:
+    """Open everything that `config` names.
+
+    Raises PersonaError, ModelUnavailableError, ModelLoadError, ConfigError and the store's errors.
+    """
+    characters = load_characters(config.paths.characters)
+    path = catalogue.resolve(config.model.base, config.paths.cache)
+    vocab = Vocab(path)
+    _require_chatml(vocab, path)
+    engine = LlamaEngine(_engine_config(path, config.engine))
+    model = Model(engine, vocab, catalogue.file_sha256(path))
+    store, pseudonyms = open_store(config)
+    repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
+    return Parts(characters, model, store, repo, heads, pseudonyms)
+
+
+def open_store(config: Config) -> tuple[Store, Pseudonyms]:
+    """Open the store and the pseudonyms of its players, replacing ids that are none yet.
+
+    Raises the store's errors, KeyFileError among them.
+    """
+    limit = RateLimit(config.feedback.events_per_minute, config.feedback.burst)
+    store = Store.open(config.paths.store, limit=limit)
+    try:
+        pseudonyms = Pseudonyms(key_for(config.paths.player_key, store.latest_player()))
+        if replaced := store.ensure_pseudonyms(is_pseudonym, pseudonyms.of).result():
+            logger.warning("the ids of %d players were replaced by pseudonyms", replaced)
+    except BaseException:
+        store.close()
+        raise
+    return store, pseudonyms
+
+
+def _engine_config(path: Path, section: EngineSection) -> EngineConfig:
+    shape = ContextShape(
+        sequences=section.sequences,
+        context_tokens=section.context_tokens,
+        threads=section.threads or os.cpu_count() or 1,
+    )
+    options = EngineOptions(
+        batching=section.batching,
+        max_rank=section.max_rank,
+        prefill_chunk_tokens=section.prefill_chunk_tokens,
+        cache_mib=section.cache_mib,
+        adapter_cache_mib=section.adapter_cache_mib,
+        max_waiting=section.max_waiting,
+    )
+    return EngineConfig(path, shape, options)
+
+
+def _require_chatml(vocab: Vocab, path: Path) -> None:
+    try:
+        vocab.control(START)
+    except KeyError as error:
+        raise ConfigError(
+            f"{path} has no {START} token: its chat format is not ChatML, the one that is rendered."
+            " Use a ChatML model, such as the SmolLM2 or Qwen families"
+        ) from error
