@@ -26,18 +26,18 @@ from rich.console import Console
 from benchmarks.console import marks_table, progress_line
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import summary
-from benchmarks.learning.campaign import Campaign, Clock
 from benchmarks.learning.experiment import (
     AUTO,
-    Kind,
+    FeedbackKind,
     TasteName,
     UnknownNameError,
-    counts,
-    names,
+    parse_counts,
+    parse_names,
     plan,
 )
 from benchmarks.learning.figures import MARKS, figures
-from benchmarks.learning.world import FULL, LEARNER, QUICK, Ground
+from benchmarks.learning.installation import CHARACTER, FULL, QUICK, Workspace
+from benchmarks.learning.runner import Clock, ExperimentRunner
 from benchmarks.machine import CORES, use_cores
 from benchmarks.options import CACHE, RESULTS, BaseOption, CacheOption, OutOption, QuickOption
 from npc_server.base_models import catalogue
@@ -49,20 +49,23 @@ console = Console()
 
 def main(
     tastes: Annotated[
-        str, typer.Option(help=f"Of {', '.join(TasteName)}; all when left out.")
+        str, typer.Option(help=f"Some of {', '.join(TasteName)}; all when left out.")
     ] = ",".join(TasteName),
-    kinds: Annotated[str, typer.Option(help=f"Of {', '.join(Kind)}.")] = Kind.MIXED,
+    kinds: Annotated[
+        str, typer.Option(help=f"Some of {', '.join(FeedbackKind)}.")
+    ] = FeedbackKind.MIXED,
     methods: Annotated[
-        str, typer.Option(help=f"Of {AUTO}, {', '.join(METHODS)}; {AUTO}: the rows decide.")
+        str, typer.Option(help=f"Some of {AUTO}, {', '.join(METHODS)}; {AUTO} = the rows decide.")
     ] = AUTO,
-    nights: Annotated[int, typer.Option(min=1, help="In a row, for each.")] = 3,
+    nights: Annotated[int, typer.Option(min=1, help="Nights in a row per experiment.")] = 3,
     rows: Annotated[
-        str, typer.Option(help="Pairs to train the first taste on; empty: leave that out.")
+        str,
+        typer.Option(help="Pairs to train the first taste on, as a series; empty = none."),
     ] = "12,24,48,96",
     budget_minutes: Annotated[
-        float, typer.Option(help="Nothing begins that would end later; 0 = no limit.")
+        float, typer.Option(help="Begin nothing that would end later; 0 = no limit.")
     ] = 0.0,
-    again: Annotated[bool, typer.Option("--again", help="Do finished ones again.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Repeat finished experiments.")] = False,
     quick: QuickOption = False,
     base: BaseOption = catalogue.DEFAULT_MODEL,
     out: OutOption = RESULTS,
@@ -70,20 +73,20 @@ def main(
     scratch: Annotated[
         Path | None,
         typer.Option(
-            help="Keeps the data of the runs, so that nights can be added later;"
-            " a temporary folder when left out."
+            help="Folder that keeps the data, so that nights can be added later;"
+            " a temporary one when left out."
         ),
     ] = None,
 ) -> None:
     """Measure what nights of training teach, and what they cost."""
     try:
         wanted = plan(
-            [TasteName(name) for name in names(tastes, TasteName)],
-            [Kind(name) for name in names(kinds, Kind)],
-            names(methods, [AUTO, *METHODS]),
+            [TasteName(name) for name in parse_names(tastes, TasteName)],
+            [FeedbackKind(name) for name in parse_names(kinds, FeedbackKind)],
+            parse_names(methods, [AUTO, *METHODS]),
             nights,
         )
-        parts = counts(rows)
+        parts = parse_counts(rows)
     except UnknownNameError as error:
         raise typer.BadParameter(str(error)) from error
     path = catalogue.resolve(base, cache)
@@ -91,15 +94,15 @@ def main(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     stem = out / ("learning.quick" if quick else "learning")
     with _folder(scratch) as folder, progress_line(console) as tell:
-        persona = load_character(SAMPLE_CHARACTERS / LEARNER)
+        persona = load_character(SAMPLE_CHARACTERS / CHARACTER)
         extent = QUICK if quick else FULL
-        ground = Ground(path, cache, folder, persona, extent, tell)
+        workspace = Workspace(path, cache, folder, persona, extent, tell)
         try:
-            campaign = Campaign(ground, stem, again, Clock(budget_minutes * 60), console)
+            runner = ExperimentRunner(workspace, stem, again, Clock(budget_minutes * 60), console)
         except BenchmarkError as error:
             raise typer.BadParameter(str(error)) from error
-        asyncio.run(campaign.run(wanted, parts))
-    _show(campaign)
+        asyncio.run(runner.run(wanted, parts))
+    _show(runner)
 
 
 @contextmanager
@@ -111,13 +114,13 @@ def _folder(kept: Path | None) -> Iterator[Path]:
             yield Path(folder)
 
 
-def _show(campaign: Campaign) -> None:
-    console.print(summary.table(campaign.found))
-    console.print(marks_table(MARKS, figures(list(campaign.found.courses.values()))))
-    for note in (*summary.rejections(campaign.found), *campaign.notes):
+def _show(runner: ExperimentRunner) -> None:
+    console.print(summary.table(runner.results))
+    console.print(marks_table(MARKS, figures(list(runner.results.courses.values()))))
+    for note in (*summary.rejections(runner.results), *runner.notes):
         console.print(f"note: {note}", markup=False, highlight=False)
-    seconds = campaign.clock.elapsed_s
-    console.print(f"{campaign.file} written after {seconds:.0f} s", highlight=False)
+    seconds = runner.clock.elapsed_s
+    console.print(f"{runner.file} written after {seconds:.0f} s", highlight=False)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class TasteName(StrEnum):
     ASKING = "asking"
     """An answer and a question back."""
     KNOWING = "knowing"
-    """Something of the character's world."""
+    """Something of the character's installation."""
     PLAIN = "plain"
     """Never a certain common word."""
     NOISY = "noisy"
@@ -31,7 +31,7 @@ class TasteName(StrEnum):
     """Blunt, but for a tenth of the players, who want to hear a machine."""
 
 
-class Kind(StrEnum):
+class FeedbackKind(StrEnum):
     """What the players do."""
 
     MIXED = "mixed"
@@ -46,10 +46,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Experiment:
-    """One course of nights."""
+    """A taste, a kind of feedback and a method, for some nights."""
 
     taste: TasteName
-    kind: Kind
+    kind: FeedbackKind
     method: str  # AUTO, or as the trainer names it
     nights: int
 
@@ -68,7 +68,7 @@ class Experiment:
 
 
 def plan(
-    tastes: Sequence[TasteName], kinds: Sequence[Kind], methods: Sequence[str], nights: int
+    tastes: Sequence[TasteName], kinds: Sequence[FeedbackKind], methods: Sequence[str], nights: int
 ) -> list[Experiment]:
     """Every combination, the first taste first."""
     return [Experiment(*chosen, nights) for chosen in product(tastes, kinds, methods)]
@@ -78,7 +78,7 @@ class UnknownNameError(ValueError):
     """A name that is none of the known ones."""
 
 
-def names(text: str, known: Iterable[str]) -> list[str]:
+def parse_names(text: str, known: Iterable[str]) -> list[str]:
     """A comma-separated list, each of it known. Raises UnknownNameError."""
     given, allowed = [part.strip() for part in text.split(",") if part.strip()], list(known)
     if unknown := [name for name in given if name not in allowed]:
@@ -86,7 +86,7 @@ def names(text: str, known: Iterable[str]) -> list[str]:
     return given
 
 
-def counts(text: str) -> list[int]:
+def parse_counts(text: str) -> list[int]:
     """A comma-separated list of numbers above 0, rising. Raises UnknownNameError."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if wrong := [part for part in parts if not part.isdecimal() or int(part) < 1]:

@@ -1,11 +1,11 @@
-"""The figures to reach, and how they come of courses. Pure."""
+"""The figures of the benchmark: their marks, and how they follow from results. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks.learning.course import Course
 from benchmarks.learning.experiment import TasteName
+from benchmarks.learning.nights import ExperimentResult
 from benchmarks.marks import Mark
 from benchmarks.measures import Estimate, estimate
 
@@ -31,7 +31,7 @@ MARKS = (
     Mark("noisy_gain", "gain in night one when a quarter of all judgements is made by a coin"),
     Mark("blunt_gain", "the same players without noise"),
     Mark("published", "share of first nights whose candidate passed the gate"),
-    Mark("perplexity_ratio", "perplexity on a general text: last night / base, median of courses"),
+    Mark("perplexity_ratio", "perplexity on a general text: last night / base, median"),
 )
 
 #: Groups with a taste of their own; the others are variations on blunt ones.
@@ -40,9 +40,9 @@ _TASTES = tuple(
 )
 
 
-def figures(courses: Sequence[Course]) -> Mapping[str, Estimate]:
-    """What the courses of mixed feedback, taught as the rows decide, say; others are left out."""
-    usual = {course.taste: course for course in courses if course.is_usual()}
+def figures(results: Sequence[ExperimentResult]) -> Mapping[str, Estimate]:
+    """Figures of the usual experiments (mixed feedback, the rows decide); others are left out."""
+    usual = {result.taste: result for result in results if result.is_usual()}
     tastes = [usual[taste] for taste in _TASTES if taste in usual]
     return {
         **_learned(tastes),
@@ -50,46 +50,46 @@ def figures(courses: Sequence[Course]) -> Mapping[str, Estimate]:
         **_adversaries(usual.get(TasteName.ADVERSARIES)),
         **_gain("noisy_gain", usual.get(TasteName.NOISY)),
         **_gain("blunt_gain", usual.get(TasteName.BLUNT)),
-        **_mean("published", [_published(course) for course in usual.values()]),
-        **_median("perplexity_ratio", [_last_perplexity(course) for course in usual.values()]),
+        **_mean("published", [_published(result) for result in usual.values()]),
+        **_median("perplexity_ratio", [_last_perplexity(result) for result in usual.values()]),
     }
 
 
-def _learned(tastes: Sequence[Course]) -> Mapping[str, Estimate]:
+def _learned(tastes: Sequence[ExperimentResult]) -> Mapping[str, Estimate]:
     if not tastes:
         return {}
-    count = sum(course.nights[0].judgement.learned for course in tastes)
+    count = sum(result.nights[0].judgement.learned for result in tastes)
     return {"tastes_learned": _exactly(count)}
 
 
-def _kept(tastes: Iterable[Course]) -> Mapping[str, Estimate]:
+def _kept(tastes: Iterable[ExperimentResult]) -> Mapping[str, Estimate]:
     changes = [
-        course.nights[LAST_NIGHT - 1].judgement.liked.value - course.nights[0].judgement.liked.value
-        for course in tastes
-        if course.nights[0].judgement.learned and len(course.nights) >= LAST_NIGHT
+        result.nights[LAST_NIGHT - 1].judgement.liked.value - result.nights[0].judgement.liked.value
+        for result in tastes
+        if result.nights[0].judgement.learned and len(result.nights) >= LAST_NIGHT
     ]
     if not changes:
         return {}
     return {"kept_after_night_3": Estimate(min(changes), min(changes), max(changes))}
 
 
-def _adversaries(course: Course | None) -> Mapping[str, Estimate]:
-    if course is None:
+def _adversaries(result: ExperimentResult | None) -> Mapping[str, Estimate]:
+    if result is None:
         return {}
-    found = course.nights[0].judgement
-    return {"adversaries_gain": _exactly(found.out_of_character - found.out_of_character_before)}
+    first = result.nights[0].judgement
+    return {"adversaries_gain": _exactly(first.out_of_character - first.out_of_character_before)}
 
 
-def _gain(key: str, course: Course | None) -> Mapping[str, Estimate]:
-    return {key: course.nights[0].judgement.gain} if course else {}
+def _gain(key: str, result: ExperimentResult | None) -> Mapping[str, Estimate]:
+    return {key: result.nights[0].judgement.gain} if result else {}
 
 
-def _published(course: Course) -> float:
-    return float(course.nights[0].state == "published")
+def _published(result: ExperimentResult) -> float:
+    return float(result.nights[0].state == "published")
 
 
-def _last_perplexity(course: Course) -> float:
-    return course.nights[-1].judgement.perplexity_ratio
+def _last_perplexity(result: ExperimentResult) -> float:
+    return result.nights[-1].judgement.perplexity_ratio
 
 
 def _mean(key: str, values: Sequence[float]) -> Mapping[str, Estimate]:

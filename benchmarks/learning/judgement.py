@@ -37,7 +37,7 @@ Takes = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Heard:
+class VersionReplies:
     """What one version said."""
 
     version: str  # "" = the bare base
@@ -72,7 +72,9 @@ class Judgement:
         )
 
 
-def judged(taste: Taste, persona: Persona, before: Heard, after: Heard) -> Judgement:
+def judge(
+    taste: Taste, persona: Persona, before: VersionReplies, after: VersionReplies
+) -> Judgement:
     """Judge a version beside the bare base."""
     liked_before = [_liked(taste, takes) for takes in before.replies]
     liked = [_liked(taste, takes) for takes in after.replies]
@@ -112,18 +114,18 @@ def _preferred(taste: Taste, before: Sequence[str], after: Sequence[str]) -> flo
     return fmean((lead > 0) + 0.5 * (lead == 0) for lead in leads)
 
 
-def _probes_passed(persona: Persona, heard: Heard) -> float:
+def _probes_passed(persona: Persona, said: VersionReplies) -> float:
     return fmean(
         checks.probe_passed(probe, text, persona)
-        for probe, takes in zip(persona.probes, heard.probe_replies, strict=True)
+        for probe, takes in zip(persona.probes, said.probe_replies, strict=True)
         for text in takes
     )
 
 
-def _out_of_character(heard: Heard) -> float:
-    texts = chain.from_iterable([*heard.replies, *heard.probe_replies])
+def _out_of_character(said: VersionReplies) -> float:
+    texts = chain.from_iterable([*said.replies, *said.probe_replies])
     return fmean(checks.out_of_character(text) for text in texts)
 
 
-def _words(heard: Heard) -> float:
-    return fmean(checks.word_count(text) for text in chain.from_iterable(heard.replies))
+def _words(said: VersionReplies) -> float:
+    return fmean(checks.word_count(text) for text in chain.from_iterable(said.replies))

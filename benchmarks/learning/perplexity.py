@@ -1,6 +1,6 @@
 """How well a version still reads a general text, in the engine that serves it.
 
-The text is the one that quantizations are judged by; it knows nothing of the characters.
+The text is the one that quantizations are judge by; it knows nothing of the characters.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same findings as pictures: what every night changed, and how many pairs it takes."""
+"""The same results as pictures: what every night changed, and how many pairs it takes."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from benchmarks.learning.course import Course
 from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
-from benchmarks.learning.results import Found
+from benchmarks.learning.nights import ExperimentResult
+from benchmarks.learning.results import Results
 from benchmarks.measures import Estimate
 from trainer.records.runs import State
 
 _LIVE, _REFUSED = "tab:blue", "lightsteelblue"
 
 
-def draw(stem: Path, found: Found, title: str) -> None:
-    """Draw what there is as STEM.png; nothing without a course or a part."""
-    if not found.courses and not found.portions:
+def draw(stem: Path, results: Results, title: str) -> None:
+    """Draw what there is as STEM.png; nothing without a result or a part."""
+    if not results.courses and not results.portions:
         return
     figure = Figure(figsize=(16, 6), layout="constrained")
     liked, preferred, kept, parts = figure.subplots(1, 4)
-    _nights(liked, found.courses, "share of replies that players like", _liked)
-    _bars(preferred, found.courses)
-    _nights(kept, found.courses, "share of the persona's probes passed", _probes)
-    _portions(parts, found)
-    if found.courses:
+    _nights(liked, results.courses, "share of replies that players like", _liked)
+    _bars(preferred, results.courses)
+    _nights(kept, results.courses, "share of the persona's probes passed", _probes)
+    _portions(parts, results)
+    if results.courses:
         liked.legend(fontsize=7)
     figure.suptitle(title, fontsize=10)
     figure.savefig(f"{stem}.png", dpi=120)
@@ -44,28 +44,28 @@ def _probes(judgement: Judgement) -> tuple[float, float]:
 
 def _nights(
     axes: Axes,
-    courses: Mapping[str, Course],
+    by_name: Mapping[str, ExperimentResult],
     title: str,
     of: Callable[[Judgement], tuple[float, float]],
 ) -> None:
-    for course in filter(Course.is_usual, courses.values()):
-        before, _ = of(course.nights[0].judgement)
-        values = [before, *(of(night.judgement)[1] for night in course.nights)]
-        axes.plot(range(len(values)), values, marker="o", markersize=3, label=course.taste)
+    for result in filter(ExperimentResult.is_usual, by_name.values()):
+        before, _ = of(result.nights[0].judgement)
+        values = [before, *(of(night.judgement)[1] for night in result.nights)]
+        axes.plot(range(len(values)), values, marker="o", markersize=3, label=result.taste)
     _finish(axes, title, "night")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _bars(axes: Axes, courses: Mapping[str, Course]) -> None:
-    for place, course in enumerate(courses.values()):
-        first = course.nights[0]
+def _bars(axes: Axes, by_name: Mapping[str, ExperimentResult]) -> None:
+    for place, result in enumerate(by_name.values()):
+        first = result.nights[0]
         if first.state == State.WAITING:
             axes.text(0.02, place, "too little to train on", fontsize=7, va="center")
             continue
         share = (first.refused or first.judgement).preferred
         color = _LIVE if first.state == State.PUBLISHED else _REFUSED
         axes.barh(place, share.value, xerr=_errors([share]), capsize=2, color=color)
-    axes.set_yticks(range(len(courses)), list(courses), fontsize=7)
+    axes.set_yticks(range(len(by_name)), list(by_name), fontsize=7)
     axes.invert_yaxis()
     axes.axvline(0.5, color="black", linewidth=0.8)
     axes.axvline(LEARNED_PREFERRED, color="black", linewidth=0.8, linestyle="dashed")
@@ -73,8 +73,8 @@ def _bars(axes: Axes, courses: Mapping[str, Course]) -> None:
     axes.set_title("preferred over the base after night one (95 %), pale: refused", fontsize=9)
 
 
-def _portions(axes: Axes, found: Found) -> None:
-    for taste, parts in found.portions.items():
+def _portions(axes: Axes, results: Results) -> None:
+    for taste, parts in results.portions.items():
         gains = [part.judgement.gain for part in parts.portions]
         pairs = [part.pairs for part in parts.portions]
         values = [gain.value for gain in gains]

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from benchmarks.learning.experiment import Experiment, Kind, TasteName
+from benchmarks.learning.experiment import Experiment, FeedbackKind, TasteName
 from npc_client.players import Habit, Player, phrases_of
 from npc_client.players import population as mixed
 from npc_client.tastes import BLUNT, PLAIN, Taste, asking, flowery, knowing, out_of_role
@@ -20,7 +20,11 @@ PLAYERS = 20
 NOISE = 0.25
 PLAYER_KEY = hashlib.sha256(b"troupe demo 0").digest()  # five of the twenty are held out
 _ADVERSARIES = range(4, PLAYERS, 10)  # one in ten, none of them held out
-_HABITS = {Kind.EDITS: Habit.EDITS, Kind.CHOICES: Habit.PICKS, Kind.THUMBS: Habit.VOTES}
+_HABITS = {
+    FeedbackKind.EDITS: Habit.EDITS,
+    FeedbackKind.CHOICES: Habit.PICKS,
+    FeedbackKind.THUMBS: Habit.VOTES,
+}
 
 
 def tastes(persona: Persona) -> Mapping[TasteName, Taste]:
@@ -53,7 +57,7 @@ def players(experiment: Experiment, persona: Persona) -> list[Player]:
     return crowd
 
 
-def _of_kind(player: Player, kind: Kind) -> Player:
-    if kind is Kind.MIXED:
+def _of_kind(player: Player, kind: FeedbackKind) -> Player:
+    if kind is FeedbackKind.MIXED:
         return player
-    return replace(player, habit=_HABITS[kind], thumbs=kind is Kind.THUMBS)
+    return replace(player, habit=_HABITS[kind], thumbs=kind is FeedbackKind.THUMBS)

@@ -10,16 +10,16 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
+from benchmarks.console import prefixed
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import population
-from benchmarks.learning.evening import evening
+from benchmarks.learning.checkpoints import make_checkpoint
 from benchmarks.learning.experiment import Experiment
-from benchmarks.learning.hearing import hear
-from benchmarks.learning.judgement import Heard, Judgement, judged
-from benchmarks.learning.stages import stage
-from benchmarks.learning.world import LEARNER, Ground, World, served, world
+from benchmarks.learning.feedback_collection import collect_feedback
+from benchmarks.learning.installation import CHARACTER, Installation, Workspace, install, serve
+from benchmarks.learning.judgement import Judgement, VersionReplies, judge
+from benchmarks.learning.questions import collect_replies
 from npc_client.client import Client
 from npc_server.base_models import own_process
 
@@ -41,42 +41,52 @@ class Portions:
     portions: tuple[Portion, ...]
 
 
-async def run(experiment: Experiment, rows: Sequence[int], ground: Ground, bare: Heard) -> Portions:
+async def run(
+    experiment: Experiment, rows: Sequence[int], workspace: Workspace, bare: VersionReplies
+) -> Portions:
     """Play until there are enough pairs for the largest part, then train on each.
 
     Raises BenchmarkError.
     """
-    players = population.players(experiment, ground.persona)
-    found = []
-    with stage(ground.scratch / experiment.taste / "portions", before=None) as data:
-        here = world(ground, data)
-        async with served(here) as client:
-            played = await evening(here, client, players, 1, ground.extent, ground.tell, max(rows))
+    players = population.players(experiment, workspace.persona)
+    portions = []
+    with make_checkpoint(workspace.scratch / experiment.taste / "portions", before=None) as data:
+        installation = install(workspace, data)
+        async with serve(installation) as client:
+            played = await collect_feedback(
+                installation, client, players, 1, workspace.extent, workspace.tell, max(rows)
+            )
             if (pairs := played.readiness["train_pairs"]) < max(rows):
                 raise BenchmarkError(f"{pairs} of {max(rows)} pairs after the last round of visits")
             for wanted in rows:
-                found.append(await _portion(here, client, experiment, wanted, ground, bare))
-    return Portions(experiment.taste, tuple(found))
+                portions.append(
+                    await _portion(installation, client, experiment, wanted, workspace, bare)
+                )
+    return Portions(experiment.taste, tuple(portions))
 
 
 async def _portion(
-    here: World, client: Client, experiment: Experiment, pairs: int, ground: Ground, bare: Heard
+    installation: Installation,
+    client: Client,
+    experiment: Experiment,
+    pairs: int,
+    workspace: Workspace,
+    bare: VersionReplies,
 ) -> Portion:
     begun = time.monotonic()
-    version = await asyncio.to_thread(_teach, here, ground, pairs)
+    version = await asyncio.to_thread(_train, installation, workspace, pairs)
     seconds = round(time.monotonic() - begun, 1)
-    await client.promote(LEARNER, version)
-    heard = await hear(here, client, ground, version)
-    taste = population.tastes(ground.persona)[experiment.taste]
-    return Portion(pairs, judged(taste, ground.persona, bare, heard), seconds)
+    await client.promote(CHARACTER, version)
+    replies = await collect_replies(installation, client, workspace, version)
+    taste = population.tastes(workspace.persona)[experiment.taste]
+    return Portion(pairs, judge(taste, workspace.persona, bare, replies), seconds)
 
 
-def _teach(here: World, ground: Ground, pairs: int) -> str:
-    from benchmarks.learning import lesson  # needs torch, which nothing else here does
+def _train(installation: Installation, workspace: Workspace, pairs: int) -> str:
+    from benchmarks.learning import pair_training  # needs torch, which nothing else here does
 
-    workplace = lesson.Workplace(ground.base, ground.cache, here.data, ground.persona)
-    return own_process.run(lesson.teach, partial(_told, ground, pairs), workplace, pairs)
-
-
-def _told(ground: Ground, pairs: int, what: str, done: int, total: int) -> None:
-    ground.tell(f"{pairs} pairs: {what}", done, total)
+    inputs = pair_training.TrainingInputs(
+        workspace.base, workspace.cache, installation.data, workspace.persona
+    )
+    report = prefixed(f"{pairs} pairs", workspace.tell)
+    return own_process.run(pair_training.train_and_publish, report, inputs, pairs)

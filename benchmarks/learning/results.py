@@ -1,7 +1,7 @@
-"""`learning.json`: what was found so far, written after every night, read to go on.
+"""`learning.json`: the results so far, written after every night and read to continue.
 
-What was found belongs to its conditions (base, persona, how much was asked): under other ones
-everything is done again.
+Results hold under their conditions (base, persona, how much was asked); under others everything is
+measured again.
 """
 
 from __future__ import annotations
@@ -16,69 +16,69 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.learning.course import Course
 from benchmarks.learning.experiment import Experiment
 from benchmarks.learning.figures import MARKS, figures
-from benchmarks.learning.judgement import Heard
+from benchmarks.learning.judgement import VersionReplies
+from benchmarks.learning.nights import ExperimentResult
 from benchmarks.learning.portions import Portions
 from benchmarks.machine import machine, versions
 from benchmarks.marks import entry
 
 
 @dataclass(frozen=True)
-class Found:
-    """Everything that was found, by name."""
+class Results:
+    """All results so far."""
 
-    conditions: str  # only what was found under equal ones compares
-    bare: Heard | None = None  # what the base says; the same for all courses
-    courses: Mapping[str, Course] = field(default_factory=dict)
+    conditions: str  # results under other ones do not compare
+    bare: VersionReplies | None = None  # what the base says; the same for all experiments
+    courses: Mapping[str, ExperimentResult] = field(default_factory=dict)  # by experiment
     portions: Mapping[str, Portions] = field(default_factory=dict)  # by taste
 
     def has(self, experiment: Experiment) -> bool:
         """Whether an experiment is done, with as many nights or more."""
-        course = self.courses.get(experiment.name)
-        return course is not None and len(course.nights) >= experiment.nights
+        result = self.courses.get(experiment.name)
+        return result is not None and len(result.nights) >= experiment.nights
 
     def has_portions(self, taste: str, rows: Sequence[int]) -> bool:
         """Whether parts of these sizes were tried."""
         known = self.portions.get(taste)
         return known is not None and {part.pairs for part in known.portions} >= set(rows)
 
-    def with_course(self, name: str, course: Course) -> Found:
-        """The same and a course."""
-        return replace(self, courses={**self.courses, name: course})
+    def with_result(self, name: str, result: ExperimentResult) -> Results:
+        """These results and another."""
+        return replace(self, courses={**self.courses, name: result})
 
-    def with_portions(self, portions: Portions) -> Found:
-        """The same and parts of a population's feedback."""
+    def with_portions(self, portions: Portions) -> Results:
+        """These results and parts of a population's feedback."""
         return replace(self, portions={**self.portions, portions.taste: portions})
 
 
-_FOUND = TypeAdapter(Found)
+_RESULTS = TypeAdapter(Results)
 
 
-def read(path: Path, conditions: str) -> Found:
-    """What a file has that holds under these conditions. Raises BenchmarkError."""
+def read(path: Path, conditions: str) -> Results:
+    """Read the results that hold under these conditions. Raises BenchmarkError."""
     if not path.is_file():
-        return Found(conditions)
+        return Results(conditions)
     try:
-        found = _FOUND.validate_python(json.loads(path.read_text())["found"])
+        results = _RESULTS.validate_python(json.loads(path.read_text())["found"])
     except (OSError, ValueError, KeyError, ValidationError) as error:
         raise BenchmarkError(
-            f"{path} cannot be gone on from: {error}; move it away, or use another --out"
+            f"{path} cannot be continued: {error}; move it away, or use another --out"
         ) from error
-    return found if found.conditions == conditions else Found(conditions)
+    return results if results.conditions == conditions else Results(conditions)
 
 
-def write(path: Path, base: str, found: Found) -> None:
+def write(path: Path, base: str, results: Results) -> None:
     """Replace the file, whole or not at all."""
-    values = figures(list(found.courses.values()))
+    values = figures(list(results.courses.values()))
     content: dict[str, Any] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "base": base,
         "machine": machine(),
         "versions": versions(),
         **{mark.key: entry(mark, values.get(mark.key)) for mark in MARKS},
-        "found": asdict(found),
+        "found": asdict(results),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")

@@ -6,32 +6,32 @@ from collections.abc import Sequence
 
 import pytest
 
-from benchmarks.learning.campaign import Clock
 from benchmarks.learning.experiment import (
     AUTO,
     Experiment,
-    Kind,
+    FeedbackKind,
     TasteName,
     UnknownNameError,
-    counts,
-    names,
+    parse_counts,
+    parse_names,
     plan,
 )
-from benchmarks.learning.hearing import questions
+from benchmarks.learning.installation import FULL
 from benchmarks.learning.population import PLAYER_KEY, PLAYERS, players, tastes
-from benchmarks.learning.world import FULL
+from benchmarks.learning.questions import questions
+from benchmarks.learning.runner import Clock
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.selection.rules import DEFAULT_RULES
 from feedback_store.selection.splits import is_held_out
 from npc_client.players import Habit, lines_of
 from npc_client.tastes import BLUNT
 from npc_server import config
-from tests.support.courses import MIRA
+from tests.support.experiments import MIRA
 from trainer.methods.table import METHODS
 from trainer.recipes import recipe
 
 
-def crowd_of(taste: TasteName, kind: Kind = Kind.MIXED) -> Sequence[object]:
+def crowd_of(taste: TasteName, kind: FeedbackKind = FeedbackKind.MIXED) -> Sequence[object]:
     return players(Experiment(taste, kind, AUTO, 1), MIRA)
 
 
@@ -43,18 +43,18 @@ def test_every_taste_has_players_and_judges() -> None:
 @pytest.mark.parametrize(
     ("kind", "habit", "thumbs"),
     [
-        (Kind.EDITS, Habit.EDITS, False),
-        (Kind.CHOICES, Habit.PICKS, False),
-        (Kind.THUMBS, Habit.VOTES, True),
+        (FeedbackKind.EDITS, Habit.EDITS, False),
+        (FeedbackKind.CHOICES, Habit.PICKS, False),
+        (FeedbackKind.THUMBS, Habit.VOTES, True),
     ],
 )
-def test_a_kind_of_feedback_is_all_there_is(kind: Kind, habit: Habit, thumbs: bool) -> None:
+def test_a_kind_of_feedback_is_all_there_is(kind: FeedbackKind, habit: Habit, thumbs: bool) -> None:
     crowd = players(Experiment(TasteName.BLUNT, kind, AUTO, 1), MIRA)
     assert {(player.habit, player.thumbs) for player in crowd} == {(habit, thumbs)}
 
 
 def test_a_tenth_are_adversaries_and_all_of_them_are_trained_on() -> None:
-    crowd = players(Experiment(TasteName.ADVERSARIES, Kind.MIXED, AUTO, 1), MIRA)
+    crowd = players(Experiment(TasteName.ADVERSARIES, FeedbackKind.MIXED, AUTO, 1), MIRA)
     adverse = [player for player in crowd if player.taste is not BLUNT]
     names = Pseudonyms(PLAYER_KEY)
     unseen = {
@@ -68,12 +68,12 @@ def test_a_tenth_are_adversaries_and_all_of_them_are_trained_on() -> None:
 
 
 def test_noisy_players_want_the_same_and_toss_coins() -> None:
-    crowd = players(Experiment(TasteName.NOISY, Kind.MIXED, AUTO, 1), MIRA)
+    crowd = players(Experiment(TasteName.NOISY, FeedbackKind.MIXED, AUTO, 1), MIRA)
     assert {(player.taste, player.noise) for player in crowd} == {(BLUNT, 0.25)}
 
 
 def test_every_combination_is_tried() -> None:
-    planned = plan([TasteName.BLUNT, TasteName.PLAIN], [Kind.MIXED], ["dpo", "kto"], 2)
+    planned = plan([TasteName.BLUNT, TasteName.PLAIN], [FeedbackKind.MIXED], ["dpo", "kto"], 2)
     assert [one.name for one in planned] == [
         "blunt/mixed/dpo",
         "blunt/mixed/kto",
@@ -84,26 +84,26 @@ def test_every_combination_is_tried() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_trainer_understands_how_a_method_is_asked_for(method: str) -> None:
-    experiment = Experiment(TasteName.BLUNT, Kind.MIXED, method, 1)
+    experiment = Experiment(TasteName.BLUNT, FeedbackKind.MIXED, method, 1)
     training = config.load(None, experiment.settings).training
     assert recipe.written_method({"training": training}, "mira") == method
     assert training["experimental"] == ("true" if METHODS[method].experimental else "false")
 
 
 def test_the_rows_decide_when_no_method_is_asked_for() -> None:
-    assert Experiment(TasteName.BLUNT, Kind.MIXED, AUTO, 1).settings == {}
+    assert Experiment(TasteName.BLUNT, FeedbackKind.MIXED, AUTO, 1).settings == {}
 
 
 def test_a_wrong_name_is_told_with_the_right_ones() -> None:
     with pytest.raises(UnknownNameError, match="blant: choose from blunt, "):
-        names("flowery, blant", TasteName)
+        parse_names("flowery, blant", TasteName)
 
 
 def test_numbers_of_rows_come_small_to_large() -> None:
-    assert counts("48, 12,12") == [12, 48]
-    assert counts("") == []
+    assert parse_counts("48, 12,12") == [12, 48]
+    assert parse_counts("") == []
     with pytest.raises(UnknownNameError, match="-1, many"):
-        counts("12,-1,many")
+        parse_counts("12,-1,many")
 
 
 def test_a_budget_counts_what_nights_took() -> None:

@@ -10,25 +10,32 @@ from rich.console import Console
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import plot, results, summary
-from benchmarks.learning.campaign import Campaign, Clock, conditions
-from benchmarks.learning.course import Course
-from benchmarks.learning.experiment import AUTO, Experiment, Kind, TasteName
+from benchmarks.learning.experiment import AUTO, Experiment, FeedbackKind, TasteName
+from benchmarks.learning.installation import QUICK, Workspace
+from benchmarks.learning.nights import ExperimentResult
 from benchmarks.learning.portions import Portion, Portions
-from benchmarks.learning.results import Found
-from benchmarks.learning.world import QUICK, Ground
-from tests.support.courses import BAD, MIRA, course, heard, judgement, night
+from benchmarks.learning.results import Results
+from benchmarks.learning.runner import Clock, ExperimentRunner, conditions
+from tests.support.experiments import (
+    BAD,
+    MIRA,
+    judgement,
+    night_result,
+    replies,
+    result_of,
+)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    found = Found("same", heard(BAD)).with_course("x", course(TasteName.BLUNT, 0.5, 0.4))
+    found = Results("same", replies(BAD)).with_result("x", result_of(TasteName.BLUNT, 0.5, 0.4))
     found = found.with_portions(Portions("blunt", (Portion(12, judgement(), 9.0),)))
     results.write(tmp_path / "learning.json", "base.gguf", found)
     assert results.read(tmp_path / "learning.json", "same") == found
 
 
 def test_under_other_conditions_everything_is_new(tmp_path: Path) -> None:
-    results.write(tmp_path / "learning.json", "base.gguf", Found("those", heard(BAD)))
-    assert results.read(tmp_path / "learning.json", "these") == Found("these")
+    results.write(tmp_path / "learning.json", "base.gguf", Results("those", replies(BAD)))
+    assert results.read(tmp_path / "learning.json", "these") == Results("these")
 
 
 def test_a_damaged_file_is_not_overwritten(tmp_path: Path) -> None:
@@ -38,30 +45,32 @@ def test_a_damaged_file_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_more_nights_than_known_are_still_to_be_done() -> None:
-    one = Experiment(TasteName.BLUNT, Kind.MIXED, AUTO, 2)
-    found = Found("same").with_course(one.name, course(TasteName.BLUNT, 0.5, 0.5))
+    one = Experiment(TasteName.BLUNT, FeedbackKind.MIXED, AUTO, 2)
+    found = Results("same").with_result(one.name, result_of(TasteName.BLUNT, 0.5, 0.5))
     assert found.has(one)
     assert not found.has(replace(one, nights=3))
     assert not found.has(replace(one, taste=TasteName.PLAIN))
 
 
 def test_a_missing_part_is_still_to_be_tried() -> None:
-    found = Found("same").with_portions(Portions("blunt", (Portion(12, judgement(), 9.0),)))
+    found = Results("same").with_portions(Portions("blunt", (Portion(12, judgement(), 9.0),)))
     assert found.has_portions("blunt", [12])
     assert not found.has_portions("blunt", [12, 24])
 
 
 def test_a_rejection_is_told_by_the_rules_that_were_broken() -> None:
-    rejected = Course("blunt", "mixed", AUTO, (night(1, judgement(), "rejected"),), ())
-    found = Found("same").with_course("blunt/mixed/auto", rejected)
+    rejected = ExperimentResult(
+        "blunt", "mixed", AUTO, (night_result(1, judgement(), "rejected"),), ()
+    )
+    found = Results("same").with_result("blunt/mixed/auto", rejected)
     assert list(summary.rejections(found)) == ["blunt/mixed/auto, night 1: rejected: preference"]
     assert summary.table(found).row_count == 1
 
 
 def test_a_refused_candidate_has_a_line_of_its_own(tmp_path: Path) -> None:
-    refused = replace(night(1, judgement(0.0), "rejected"), refused=judgement(0.6))
-    course = Course("blunt", "mixed", AUTO, (refused,), ())
-    found = Found("same", heard(BAD)).with_course("blunt/mixed/auto", course)
+    refused = replace(night_result(1, judgement(0.0), "rejected"), refused=judgement(0.6))
+    result = ExperimentResult("blunt", "mixed", AUTO, (refused,), ())
+    found = Results("same", replies(BAD)).with_result("blunt/mixed/auto", result)
     assert summary.table(found).row_count == 2
     results.write(tmp_path / "learning.json", "base.gguf", found)
     assert results.read(tmp_path / "learning.json", "same") == found
@@ -70,36 +79,36 @@ def test_a_refused_candidate_has_a_line_of_its_own(tmp_path: Path) -> None:
 
 
 def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
-    plot.draw(tmp_path / "none", Found("same"), "title")
-    some = Found("same").with_course("x", course(TasteName.BLUNT, 0.5, 0.4))
+    plot.draw(tmp_path / "none", Results("same"), "title")
+    some = Results("same").with_result("x", result_of(TasteName.BLUNT, 0.5, 0.4))
     some = some.with_portions(Portions("blunt", (Portion(12, judgement(), 9.0),)))
     plot.draw(tmp_path / "some.quick", some, "title")
     assert {path.name for path in tmp_path.iterdir()} == {"some.quick.png"}
 
 
 def test_a_quick_run_keeps_its_results_apart(tiny_model: Path, tmp_path: Path) -> None:
-    ground = Ground(tiny_model, tmp_path, tmp_path, MIRA, QUICK, lambda *_: None)
-    quick = Campaign(ground, tmp_path / "learning.quick", False, Clock(0), Console())
+    workspace = Workspace(tiny_model, tmp_path, tmp_path, MIRA, QUICK, lambda *_: None)
+    quick = ExperimentRunner(workspace, tmp_path / "learning.quick", False, Clock(0), Console())
     assert quick.file.name == "learning.quick.json"
 
 
 async def test_what_is_done_is_not_done_again(tiny_model: Path, tmp_path: Path) -> None:
-    ground = Ground(tiny_model, tmp_path, tmp_path, MIRA, QUICK, lambda *_: None)
-    one = Experiment(TasteName.BLUNT, Kind.MIXED, AUTO, 1)
-    known = Found(conditions(ground), heard(BAD))
-    known = known.with_course(one.name, course(TasteName.BLUNT, 0.5))
+    workspace = Workspace(tiny_model, tmp_path, tmp_path, MIRA, QUICK, lambda *_: None)
+    one = Experiment(TasteName.BLUNT, FeedbackKind.MIXED, AUTO, 1)
+    known = Results(conditions(workspace), replies(BAD))
+    known = known.with_result(one.name, result_of(TasteName.BLUNT, 0.5))
     results.write(tmp_path / "learning.json", "base.gguf", known)
-    campaign = Campaign(ground, tmp_path / "learning", False, Clock(0), Console())
-    await campaign.run([one], [])
-    assert campaign.found == known
+    runner = ExperimentRunner(workspace, tmp_path / "learning", False, Clock(0), Console())
+    await runner.run([one], [])
+    assert runner.results == known
     assert not (tmp_path / "bare").exists()  # no server was started
 
 
 async def test_what_would_end_after_the_budget_is_not_begun(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    ground = Ground(tiny_model, tmp_path, tmp_path, MIRA, QUICK, lambda *_: None)
-    results.write(tmp_path / "learning.json", "x", Found(conditions(ground), heard(BAD)))
-    campaign = Campaign(ground, tmp_path / "learning", False, Clock(budget_s=1), Console())
-    await campaign.run([Experiment(TasteName.BLUNT, Kind.MIXED, AUTO, 3)], [])
-    assert campaign.notes == ["blunt/mixed/auto was not begun: it would not end within the budget"]
+    workspace = Workspace(tiny_model, tmp_path, tmp_path, MIRA, QUICK, lambda *_: None)
+    results.write(tmp_path / "learning.json", "x", Results(conditions(workspace), replies(BAD)))
+    runner = ExperimentRunner(workspace, tmp_path / "learning", False, Clock(budget_s=1), Console())
+    await runner.run([Experiment(TasteName.BLUNT, FeedbackKind.MIXED, AUTO, 3)], [])
+    assert runner.notes == ["blunt/mixed/auto was not begun: it would not end within the budget"]

@@ -1,4 +1,4 @@
-"""One training on so many pairs of a store, from the bare base, in a process of its own."""
+"""One training on some pairs of a store, from the bare base, in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from trainer.rows.snapshots import snapshot_of
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """Where everything lies."""
+class TrainingInputs:
+    """What a training reads, and the data folder it publishes to."""
 
     base: Path
     cache: Path
@@ -28,23 +28,23 @@ class Workplace:
     persona: Persona
 
 
-def teach(report: Report, workplace: Workplace, pairs: int) -> str:
-    """Publish a version trained on the first so many pairs; the gate is not asked.
+def train_and_publish(report: Report, inputs: TrainingInputs, pairs: int) -> str:
+    """Publish a version trained on the first `pairs` pairs; the gate is not asked.
 
     The pairs are in the order of their hashes, so fewer are a random part of more.
     """
-    persona, vocab = workplace.persona, Vocab(workplace.base)
-    snapshot = snapshot_of(workplace.data / "feedback.db", persona.id)
+    persona, vocab = inputs.persona, Vocab(inputs.base)
+    snapshot = snapshot_of(inputs.data / "feedback.db", persona.id)
     config = dpo.Config()
     examples = rehearsals(persona, vocab, config.schedule.max_tokens)
-    start = StartingPoint(ensure_base(workplace.base, workplace.cache), vocab, None)
-    folder = workplace.data / f"portion-{pairs}"
+    start = StartingPoint(ensure_base(inputs.base, inputs.cache), vocab, None)
+    folder = inputs.data / f"portion-{pairs}"
     io = RunIO(lambda progress: report("training", progress.step, progress.total_steps))
     dpo.run(config, snapshot.train_pairs[:pairs], examples, start, folder, io)
     draft = Draft(
         character=persona.id,
         parent=None,
-        base_sha256=catalogue.file_sha256(workplace.base),
+        base_sha256=catalogue.file_sha256(inputs.base),
         method="dpo",
         config=asdict(config),
         snapshot_hash=snapshot.hash,
@@ -52,4 +52,4 @@ def teach(report: Report, workplace: Workplace, pairs: int) -> str:
         gate={},
         persona_version=persona.version,
     )
-    return AdapterRepo(workplace.data / "adapters").publish(draft, folder).version
+    return AdapterRepo(inputs.data / "adapters").publish(draft, folder).version

@@ -1,4 +1,4 @@
-"""A data folder, the commands that work on it, and a server over it: what an experiment has."""
+"""An installation of its own for each experiment: a data folder, `npc` on it, a server over it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.console import Tell
 from benchmarks.errors import NightBrokeError, PeerBrokeError
 from benchmarks.learning.population import PLAYER_KEY
 from npc_client import server_process
@@ -19,21 +20,18 @@ from npc_client.client import Client, ServerNotReadyError
 from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, Persona
 
-LEARNER = "mira"
-
-#: Called with (what is done, steps so far, steps in all).
-Tell = Callable[[str, int, int], None]
+CHARACTER = "mira"
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is asked and played."""
+    """How much is played and asked."""
 
-    questions: int | None  # so many of the held-out ones; None = all
+    questions: int | None  # the first of the held-out ones; None = all
     takes: int  # of each question
     probe_takes: int
-    least_rounds: int  # of visits, on the first evening and on every other
-    most_rounds: int  # on the first evening; more do not come if there is still too little
+    least_rounds: int  # of visits, every evening
+    most_rounds: int  # after these an evening ends even with too little to train on
 
 
 FULL = Extent(None, 2, 16, 3, 12)
@@ -41,8 +39,8 @@ QUICK = Extent(8, 1, 2, 1, 12)
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Where and how experiments run."""
+class Workspace:
+    """Where experiments run, on whom, and how much they measure."""
 
     base: Path
     cache: Path
@@ -53,19 +51,19 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class World:
-    """A data folder of its own, where players and nights leave what they do."""
+class Installation:
+    """A data folder that players and nights write to, and the settings it is used with."""
 
     data: Path
     environment: Mapping[str, str]
 
     @property
     def adapters(self) -> AdapterRepo:
-        """The versions there are."""
+        """The versions published here."""
         return AdapterRepo(self.data / "adapters")
 
     async def npc(self, *arguments: str) -> dict[str, Any]:
-        """What an `npc` command prints as JSON. Raises NightBrokeError if it prints none."""
+        """Run an `npc` command; returns its JSON. Raises NightBrokeError if it prints none."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "npc_server.commands.main", *arguments, "--json"),
             env={**os.environ, **self.environment},
@@ -73,50 +71,54 @@ class World:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            said, complaints = await process.communicate()
+            printed, complaints = await process.communicate()
         finally:
             if process.returncode is None:  # this run is being broken off
                 process.terminate()
                 await process.wait()
         try:
-            answer: dict[str, Any] = json.loads(said)
+            content: dict[str, Any] = json.loads(printed)
         except ValueError as error:
-            end = (complaints or said).decode(errors="replace").strip()[-500:]
+            end = (complaints or printed).decode(errors="replace").strip()[-500:]
             raise NightBrokeError(
                 f"npc {' '.join(arguments)} ended with {process.returncode}: {end}"
             ) from error
-        return answer
+        return content
 
 
-def world(ground: Ground, data: Path, settings: Mapping[str, str] | None = None) -> World:
-    """What lies in a folder, or a fresh world if nothing does, with further `NPC_*` settings."""
+def install(
+    workspace: Workspace, data: Path, settings: Mapping[str, str] | None = None
+) -> Installation:
+    """Use what lies in a data folder, or begin one, under further `NPC_*` settings."""
     data.mkdir(parents=True, exist_ok=True)
-    _settle_who_is_held_out(data)
+    _write_player_key(data)
     environment = {
         "NPC_PATHS_DATA": str(data),
-        "NPC_PATHS_CACHE": str(ground.cache),
+        "NPC_PATHS_CACHE": str(workspace.cache),
         "NPC_PATHS_CHARACTERS": str(SAMPLE_CHARACTERS),
-        "NPC_MODEL_BASE": str(ground.base),
+        "NPC_MODEL_BASE": str(workspace.base),
         "NPC_FEEDBACK_EVENTS_PER_MINUTE": "0",
         **(settings or {}),
     }
-    return World(data, environment)
+    return Installation(data, environment)
 
 
 @asynccontextmanager
-async def served(world: World) -> AsyncIterator[Client]:
-    """A client of a server on a world, for the length of the block. Raises PeerBrokeError."""
+async def serve(installation: Installation) -> AsyncIterator[Client]:
+    """Serve for the length of the block; yields a client. Raises PeerBrokeError."""
     try:
         async with (
-            server_process.server(world.data / "server.log", world.environment) as running,
+            server_process.server(
+                installation.data / "server.log", installation.environment
+            ) as running,
             Client(running.address) as client,
         ):
             yield client
     except ServerNotReadyError as error:
-        raise PeerBrokeError(f"{world.data.name}: {error}") from error
+        raise PeerBrokeError(f"{installation.data.name}: {error}") from error
 
 
-def _settle_who_is_held_out(data: Path) -> None:
+def _write_player_key(data: Path) -> None:
     key = data / "player.key"
     key.touch(mode=0o600)
     key.write_text(PLAYER_KEY.hex())

@@ -1,4 +1,4 @@
-"""Asking a live version what no player asked: held-out questions and the persona's probes."""
+"""Ask a live version what no player asked: held-out questions and the persona's probes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from benchmarks.errors import NightBrokeError
-from benchmarks.learning.judgement import Heard
+from benchmarks.learning.installation import CHARACTER, Extent, Installation, Workspace
+from benchmarks.learning.judgement import VersionReplies
 from benchmarks.learning.perplexity import perplexity
-from benchmarks.learning.world import LEARNER, Extent, Ground, World
 from npc_client.client import Client
 from npc_client.players import lines_of
 from npc_server.base_models import own_process
@@ -17,38 +17,40 @@ STREAMS = 8  # questions at once: as many as the engine answers in one batch
 
 
 def questions(extent: Extent) -> tuple[str, ...]:
-    """Those that judges ask."""
-    asked = (*lines_of(LEARNER, "questions"), *lines_of(LEARNER, "more_questions"))
+    """The questions that judges ask."""
+    asked = (*lines_of(CHARACTER, "questions"), *lines_of(CHARACTER, "more_questions"))
     return asked[: extent.questions]
 
 
-async def hear(world: World, client: Client, ground: Ground, version: str) -> Heard:
-    """What the live version says; "" is the bare base.
+async def collect_replies(
+    installation: Installation, client: Client, workspace: Workspace, version: str
+) -> VersionReplies:
+    """Ask the live version everything; "" is the bare base.
 
     Raises NightBrokeError when another version answers.
     """
-    extent, probes = ground.extent, [probe.ask for probe in ground.persona.probes]
-    ground.tell("asking questions", 0, 3)
+    extent, probes = workspace.extent, [probe.ask for probe in workspace.persona.probes]
+    workspace.tell("asking questions", 0, 3)
     replies = await ask(client, version, questions(extent), extent.takes)
-    ground.tell("asking probes", 1, 3)
+    workspace.tell("asking probes", 1, 3)
     probe_replies = await ask(client, version, probes, extent.probe_takes)
-    ground.tell("reading a general text", 2, 3)
-    folder = world.adapters.path(LEARNER, version) if version else None
+    workspace.tell("reading a general text", 2, 3)
+    folder = installation.adapters.path(CHARACTER, version) if version else None
     nats = await asyncio.to_thread(
-        own_process.run, perplexity, lambda *_: None, ground.base, folder
+        own_process.run, perplexity, lambda *_: None, workspace.base, folder
     )
-    return Heard(version, replies, probe_replies, nats)
+    return VersionReplies(version, replies, probe_replies, nats)
 
 
 async def ask(
     client: Client, version: str, lines: Sequence[str], takes: int
 ) -> tuple[tuple[str, ...], ...]:
-    """Every line under the seeds 0 to takes - 1, each as the first of a session."""
+    """Say every line under the seeds 0 to takes - 1, each as the first of a session."""
     gate = asyncio.Semaphore(STREAMS)
 
     async def reply(line: str, seed: int) -> str:
         async with gate:
-            session = await client.start_session(LEARNER, "judge")
+            session = await client.start_session(CHARACTER, "judge")
             said = await client.say(session.session_id, line, seed=seed)
             await client.end_session(session.session_id)
         if said.adapter_version != version:

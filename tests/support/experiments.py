@@ -1,12 +1,12 @@
-"""Small courses of nights, and what versions said in them."""
+"""Small results of experiments, and what versions said in them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.learning.course import Course, Night
-from benchmarks.learning.experiment import AUTO, Kind, TasteName
-from benchmarks.learning.judgement import Heard, Judgement
+from benchmarks.learning.experiment import AUTO, FeedbackKind, TasteName
+from benchmarks.learning.judgement import Judgement, VersionReplies
+from benchmarks.learning.nights import ExperimentResult, NightResult
 from benchmarks.measures import Estimate
 from personas.persona import SAMPLE_CHARACTERS, load_character
 
@@ -15,9 +15,9 @@ GOOD, HALF, BAD = "Aye, stranger.", "Aye.", "and then I"
 MACHINE = "As an AI, I cannot."
 
 
-def heard(*replies: str, probes: str = HALF, perplexity: float = 20.0) -> Heard:
-    """A version that says one thing to each question, and to every probe the same."""
-    return Heard(
+def replies(*replies: str, probes: str = HALF, perplexity: float = 20.0) -> VersionReplies:
+    """The replies of a version: one per question, and the same to every probe."""
+    return VersionReplies(
         "v0001-00000000",
         tuple((text,) for text in replies),
         tuple((probes,) for _ in MIRA.probes),
@@ -44,15 +44,15 @@ def judgement(liked: float = 0.5, **changes: object) -> Judgement:
     return replace(made, **changes)  # type: ignore[arg-type]  # any field
 
 
-def night(number: int, found: Judgement, state: str = "published") -> Night:
-    """A night, that and no more."""
+def night_result(number: int, found: Judgement, state: str = "published") -> NightResult:
+    """A night with this judgement and state."""
     gate = ({"name": "preference", "passed": state == "published"},)
     rows = {"train_pairs": 60, "held_out_pairs": 20, "train_labels": 90, "held_out_labels": 30}
     version = f"v000{number}-00000000"
-    return Night(number, state, "because", version, "dpo", {}, rows, gate, found, 300.0)
+    return NightResult(number, state, "because", version, "dpo", {}, rows, gate, found, 300.0)
 
 
-def course(taste: TasteName, *liked: float) -> Course:
-    """A course of mixed feedback with these liked shares after its nights."""
-    nights = tuple(night(i, judgement(share)) for i, share in enumerate(liked, start=1))
-    return Course(taste, Kind.MIXED, AUTO, nights, ((GOOD,),))
+def result_of(taste: TasteName, *liked: float) -> ExperimentResult:
+    """An experiment of mixed feedback with these liked shares after its nights."""
+    nights = tuple(night_result(i, judgement(share)) for i, share in enumerate(liked, start=1))
+    return ExperimentResult(taste, FeedbackKind.MIXED, AUTO, nights, ((GOOD,),))

@@ -1,4 +1,4 @@
-"""Players visit until there is enough to train on."""
+"""Players visit until there is enough to train on: an evening of play."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.learning.world import LEARNER, Extent, Tell, World
+from benchmarks.console import Tell
+from benchmarks.learning.installation import CHARACTER, Extent, Installation
 from npc_client.client import Client
 from npc_client.players import Player, Visit, play, visits
 
 VISITS_AT_ONCE = 8
 LINES_PER_VISIT = 2
 SEED = 2
-_SEEDS_AN_EVENING = 100_000
+_SEEDS_PER_EVENING = 100_000
 
 Readiness = Mapping[str, Any]  # what `npc train --readiness` says
 
 
 @dataclass(frozen=True)
-class Evening:
+class CollectedFeedback:
     """What players did, and what there is to train on after it."""
 
     counts: Mapping[str, int]
@@ -30,32 +31,32 @@ class Evening:
     seconds: float
 
 
-async def evening(
-    world: World,
+async def collect_feedback(
+    installation: Installation,
     client: Client,
     players: Sequence[Player],
     number: int,
     extent: Extent,
     tell: Tell,
     pairs: int = 0,
-) -> Evening:
-    """Rounds in which everybody visits once, until the trainer is ready and has so many pairs.
+) -> CollectedFeedback:
+    """Let everybody visit once per round until the trainer is ready and has `pairs` pairs.
 
     Raises NightBrokeError.
     """
     begun = time.monotonic()
     counts: Counter[str] = Counter()
     readiness: Readiness = {}
-    seed = SEED + _SEEDS_AN_EVENING * number
-    rounds = visits(players, LEARNER, LINES_PER_VISIT, extent.most_rounds, seed)
+    seed = SEED + _SEEDS_PER_EVENING * number
+    rounds = visits(players, CHARACTER, LINES_PER_VISIT, extent.most_rounds, seed)
     for done, round_ in enumerate(rounds):
         tell("players play", done, max(extent.least_rounds, done + 1))
         await _play(client, round_, counts)
-        readiness = await world.npc("train", LEARNER, "--readiness")
+        readiness = await installation.npc("train", CHARACTER, "--readiness")
         enough = readiness["state"] == "ready" and readiness["train_pairs"] >= pairs
         if enough and done + 1 >= extent.least_rounds:
             break
-    return Evening(dict(counts), readiness, time.monotonic() - begun)
+    return CollectedFeedback(dict(counts), readiness, time.monotonic() - begun)
 
 
 async def _play(client: Client, round_: Sequence[Visit], counts: Counter[str]) -> None:

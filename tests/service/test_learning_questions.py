@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import NightBrokeError
-from benchmarks.learning.hearing import ask
-from benchmarks.learning.world import LEARNER, World
+from benchmarks.learning.installation import CHARACTER, Installation
+from benchmarks.learning.questions import ask
 from npc_server.engine.protocol import Request
 from tests.support.scripted_server import StageMaker
 
@@ -18,21 +18,21 @@ async def test_replies_come_by_question_and_by_seed(stage: StageMaker) -> None:
         return f"seed {request.sampling.seed}"
 
     made = await stage(say)
-    heard = await ask(made.client, "", ["Who are you?", "Where?"], takes=3)
-    assert heard == (("seed 0", "seed 1", "seed 2"),) * 2
+    replies = await ask(made.client, "", ["Who are you?", "Where?"], takes=3)
+    assert replies == (("seed 0", "seed 1", "seed 2"),) * 2
 
 
 async def test_judges_leave_nothing_to_train_on(stage: StageMaker) -> None:
     made = await stage()
     await ask(made.client, "", ["Who are you?"], takes=2)
     await made.settled()
-    assert [turn.consent for turn in made.store.turns(LEARNER)] == [False, False]
+    assert [turn.consent for turn in made.store.turns(CHARACTER)] == [False, False]
 
 
 async def test_an_answer_of_another_version_breaks_the_experiment(stage: StageMaker) -> None:
     made = await stage()
-    version = made.publish(LEARNER, seed=1)
-    await made.client.promote(LEARNER, version)
+    version = made.publish(CHARACTER, seed=1)
+    await made.client.promote(CHARACTER, version)
     assert len(await ask(made.client, version, ["Who are you?"], takes=1)) == 1
     with pytest.raises(NightBrokeError, match=f"{version} answered in place of the base"):
         await ask(made.client, "", ["Who are you?"], takes=1)
@@ -43,4 +43,4 @@ async def test_a_command_that_answers_nothing_breaks_the_experiment_with_its_wor
 ) -> None:
     environment = {"NPC_PATHS_DATA": str(tmp_path), "NPC_MODEL_BASE": str(tiny_model)}
     with pytest.raises(NightBrokeError, match="feedback store"):
-        await World(tmp_path, environment).npc("train", LEARNER, "--readiness")
+        await Installation(tmp_path, environment).npc("train", CHARACTER, "--readiness")
