@@ -1,6 +1,10 @@
 """Generation on llama.cpp: importable alone, imports nothing else of this project.
 
 `protocol` is what callers see; `worker` offers it from a process of its own; `fake` scripts it.
-Inside that process `core` steps: `scheduler` decides which rows run, `kv` which sequence holds
-them, `mux` under which adapter, and `llama` is the only module that calls the library.
+In that process `engine_process` reads commands and `core` steps: `scheduler` decides which rows
+run, `sequences` and `kv` where their keys and values lie, `lora.mux` under which adapter they run.
+
+Four modules call llama.cpp: `llama` owns the model and its context, `sampling.sampler` draws with
+its samplers, `lora.ggml` reaches the graph that its bindings leave out, and `sampling.json_schema`
+uses the schema converter that comes with them. All others see those alone.
 """

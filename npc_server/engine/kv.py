@@ -61,7 +61,7 @@ class PrefixCache:
         wanted = tuple(prompt[:-1])
         best, shared = None, MIN_SHARED_TOKENS - 1
         for prefix in self._prefixes.get(voice, ()):
-            common = self.shared(prefix.tokens, wanted)
+            common = self.usable_tokens(prefix.tokens, wanted)
             if common > shared:
                 best, shared = prefix, common
         if best is None:
@@ -69,7 +69,7 @@ class PrefixCache:
         self._touch(best)
         return best, shared
 
-    def shared(self, known: Sequence[int], wanted: Sequence[int]) -> int:
+    def usable_tokens(self, known: Sequence[int], wanted: Sequence[int]) -> int:
         """How many tokens of a known state can be used for a prompt that is wanted."""
         common = common_prefix(known, wanted)
         return common if self._can_cut or common == len(known) else 0
@@ -78,7 +78,7 @@ class PrefixCache:
         """Whether a saved prefix serves a prompt that begins with all of `tokens`."""
         wanted = tuple(tokens)
         return any(
-            self.shared(prefix.tokens, wanted) == len(wanted)
+            self.usable_tokens(prefix.tokens, wanted) == len(wanted)
             for prefix in self._prefixes.get(voice, ())
         )
 

@@ -1,8 +1,8 @@
-"""The seam to llama.cpp: the only module that calls its low-level API.
+"""llama.cpp's models and contexts; samplers and graph nodes have seams of their own.
 
-`Llama` owns one model and one context and must be used from one thread. It speaks in rows (a
-token, its position, its sequence, whether logits are wanted) and hides ctypes. `Vocab` opens the
-vocabulary alone, for whoever needs token ids without weights.
+`Llama` owns one model and one context and must be used from one thread. It takes rows (a token, its
+position, its sequence, whether logits are wanted) and hides ctypes. `Vocab` opens the vocabulary
+alone, for token ids without weights.
 """
 
 from __future__ import annotations

@@ -35,10 +35,16 @@ class Bench:
     """A core, and what it emitted by request."""
 
     def __init__(
-        self, model: Path, sequences: int = 3, batching: Batching = Batching.MIXED
+        self,
+        model: Path,
+        sequences: int = 3,
+        batching: Batching = Batching.MIXED,
+        cache_mib: int = 64,
     ) -> None:
         shape = ContextShape(sequences, context_tokens=128, batch_tokens=64, threads=1)
-        options = EngineOptions(batching=batching, max_waiting=4, prefill_chunk_tokens=16)
+        options = EngineOptions(
+            batching, prefill_chunk_tokens=16, cache_mib=cache_mib, max_waiting=4
+        )
         self.events: dict[str, list[Event]] = {}
         self.core = assemble(model, shape, options, self._emit)
 
@@ -102,6 +108,14 @@ def test_a_second_turn_pays_for_its_new_tokens_only(bench: Bench) -> None:
     bench.submit("again", longer)
     bench.run()
     assert bench.finish("again").cached_tokens >= len(PROMPT)
+
+
+def test_what_a_free_sequence_still_holds_is_used_without_a_cache(tiny_model: Path) -> None:
+    bench = Bench(tiny_model, cache_mib=0)
+    bench.ids()
+    bench.submit("again", (*PROMPT, *range(100, 110)))
+    bench.run()
+    assert bench.finish("again").cached_tokens == len(PROMPT)
 
 
 def test_a_reused_prefix_changes_nothing(bench: Bench, tiny_model: Path) -> None:
