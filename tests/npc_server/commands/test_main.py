@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from npc_server.commands.main import LazyCommand, app, main
+from npc_server.commands.main import COMMANDS, LazyCommand, app, main
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import SAMPLE_CHARACTERS
 from tests.support import tiny_gguf
 
 GROUP = typer.main.get_command(app)
+HEAVY = (
+    "asyncio feedback_store grpc llama_cpp numpy pandas personas pydantic rapidfuzz sqlite_utils"
+    " torch trainer yaml"
+)
 
 
 def npc(*arguments: str) -> str:
@@ -62,6 +68,27 @@ def test_a_cast_in_the_home_folder_is_found(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NPC_PATHS_CHARACTERS", "~/cast")
     assert "base" in npc("adapters", "list")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_says_of_a_command_what_it_says_itself(name: str) -> None:
+    command = LazyCommand(name, *COMMANDS[name])
+    assert command.get_short_help_str(200) == command.load().get_short_help_str(200)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """Or it takes a second to tell the commands' names."""
+    ask = "from npc_server.commands.main import app; app(['--help'], standalone_mode=False)"
+    tell = f"import sys; print(*({set(HEAVY.split())} & sys.modules.keys()), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ask}; {tell}"], capture_output=True, text=True, check=True
+    )
+    assert "nightly" in done.stdout
+    assert done.stderr.split() == []
+
+
+def test_the_version_is_the_packages() -> None:
+    assert npc("--version").strip() == f"troupe {metadata.version('troupe')}"
 
 
 def test_versions_are_listed_with_the_live_one(tmp_path: Path) -> None:
