@@ -32,6 +32,8 @@ SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue k
 EventStatus = feedback_pb2.EventStatus  # what became of it
 EVENTS_A_MESSAGE = 256  # the most the contract takes
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
+#: What a thumb may give as its reason.
+REASONS = tuple(name.removeprefix("REASON_").lower() for name in feedback_pb2.Reason.keys()[1:])
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ class Client:
         return ReplyStream(self._dialogue.Regenerate(request))
 
     async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> str:
-        """Like or dislike a reply; reasons are names such as "too_long". Returns the event's id."""
+        """Like or dislike a reply; `reasons` are among REASONS. Returns the event's id."""
         names = [f"REASON_{name.upper()}" for name in reasons]
         return await self._react(turn_id, thumb=feedback_pb2.Thumb(up=up, reasons=names))
 

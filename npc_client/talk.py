@@ -8,19 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from npc_client.client import Client, Conversation, Reply
-
-REASONS = (
-    "irrelevant",
-    "unsafe",
-    "untrue",
-    "wrong_knowledge",
-    "unexpected_action",
-    "repetition",
-    "out_of_character",
-    "too_long",
-    "boring",
-)
+from npc_client.client import REASONS, Client, Conversation, Reply
 
 HELP = f"""\
 /like                 this reply is good
