@@ -1,8 +1,8 @@
 """How well personal data is found: precision and recall on labelled lines, and CPU time a line.
 
-Reads tests/feedback_store/privacy/redaction_texts.yaml, where `<<kind:span>>` marks what must be
-found. A finding counts only with the right kind and the very same span. If the `phonenumbers`
-library is installed, it stands beside our rules, for telephone numbers, alone and together with
+Reads tests/feedback_store/privacy/redaction_texts.yaml, where `<<category:span>>` marks what must
+be found. A finding counts only with the right category and the very same span. If the
+`phonenumbers` library is installed, it stands beside our rules, for telephone numbers, alone and together with
 them; its example numbers of all regions are a second, foreign set. Its `valid` refuses most numbers
 that regulators reserve for drama, which is what the lines hold, so the examples are the fairer
 measure.
@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks.machine import machine, versions
 from benchmarks.options import RESULTS
-from feedback_store.privacy.redaction import Finding, Kind, findings, redact
+from feedback_store.privacy.redaction import Category, Finding, findings, redact
 
 TEXTS = Path(__file__).parents[1] / "tests/feedback_store/privacy/redaction_texts.yaml"
 LINE_SIGNS = 2000  # the longest line a player may say
@@ -137,17 +137,19 @@ def labelled(marked: str) -> Labelled:
     text, wanted, done = "", set(), 0
     for mark in _MARK.finditer(marked):
         text += marked[done : mark.start()]
-        wanted.add(Finding(len(text), len(text) + len(mark[2]), Kind(mark[1])))
+        wanted.add(Finding(len(text), len(text) + len(mark[2]), Category(mark[1])))
         text, done = text + mark[2], mark.end()
     return Labelled(text + marked[done:], frozenset(wanted))
 
 
-def score(lines: Sequence[Labelled], find: Finder, kinds: Iterable[Kind] = Kind) -> Score:
-    """Findings of these kinds against what is wanted."""
+def score(
+    lines: Sequence[Labelled], find: Finder, categories: Iterable[Category] = Category
+) -> Score:
+    """Findings of these categories against what is wanted."""
     right = wrong = missed = 0
     for line in lines:
-        wanted = {one for one in line.wanted if one.kind in kinds}
-        found = {one for one in find(line.text) if one.kind in kinds}
+        wanted = {one for one in line.wanted if one.category in categories}
+        found = {one for one in find(line.text) if one.category in categories}
         right += len(found & wanted)
         wrong += len(found - wanted)
         missed += len(wanted - found)
@@ -166,10 +168,10 @@ def hostile() -> Iterator[str]:
 
 
 def _scores(lines: Sequence[Labelled]) -> dict[str, dict[str, Any]]:
-    rows = {kind.value: score(lines, findings, [kind]) for kind in Kind}
+    rows = {category.value: score(lines, findings, [category]) for category in Category}
     rows["all"] = score(lines, findings)
     for name, find in _phone_finders().items():
-        rows[f"phone, {name}"] = score(lines, find, [Kind.PHONE])
+        rows[f"phone, {name}"] = score(lines, find, [Category.PHONE])
     return {name: _row(one) for name, one in rows.items()}
 
 
@@ -197,7 +199,7 @@ def _library_phones(text: str, regions: Sequence[str], strict: bool) -> set[Find
 
     leniency = Leniency.VALID if strict else Leniency.POSSIBLE
     matches = [one for region in regions for one in PhoneNumberMatcher(text, region, leniency)]
-    return {Finding(one.start, one.end, Kind.PHONE) for one in matches}
+    return {Finding(one.start, one.end, Category.PHONE) for one in matches}
 
 
 def _either(other: Finder, text: str) -> set[Finding]:

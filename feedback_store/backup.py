@@ -43,7 +43,7 @@ def back_up(
         raise BackupError(f"no feedback store at {store}: there is nothing to back up")
     if target.exists() and not replace:
         raise BackupError(f"{target} exists; choose another name, or allow it to be replaced")
-    failed = _explained(f"{target} was not written", "Make room, or choose another folder.")
+    failed = _as_backup_error(f"{target} was not written", "Make room, or choose another folder.")
     with failed, workplace(target) as folder:
         copy = folder / "copy.db"
         with closing(connect(store, _LOCK_WAIT_S)) as db:
@@ -58,7 +58,7 @@ def restore(file: Path, store: Path, on_progress: OnProgress | None = None) -> P
     Returns where the former content was backed up, or None when there was no store.
     """
     ensure_folder(store)
-    refused = _explained(f"{file} was not restored", "The store is as it was.")
+    refused = _as_backup_error(f"{file} was not restored", "The store is as it was.")
     with refused, workplace(store) as folder:
         copy = folder / "copy.db"
         if store.is_file():
@@ -198,7 +198,7 @@ def _free_name(store: Path) -> Path:
 
 
 @contextmanager
-def _explained(what: str, advice: str) -> Iterator[None]:
+def _as_backup_error(what: str, advice: str) -> Iterator[None]:
     """Raises BackupError in place of what the disk and SQLite raise."""
     try:
         yield

@@ -86,19 +86,19 @@ def immediate(db: Database) -> Iterator[None]:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Raises our errors in place of sqlite3's."""
     try:
         yield
     except sqlite3.Error as error:
-        raise explained(error, path) from error
+        raise explain(error, path) from error
 
 
-def explained(error: Exception, path: Path) -> FeedbackStoreError:
+def explain(error: Exception, path: Path) -> FeedbackStoreError:
     """What a failure of the database means for the caller."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary of an extended code
     if code in _DAMAGED:
-        return _damaged(path, str(error))
+        return _damage(path, str(error))
     if code in _NO_ROOM:
         return StoreFullError(
             f"feedback store {path} has no room ({error}); nothing of the call was stored. "
@@ -113,10 +113,10 @@ def explained(error: Exception, path: Path) -> FeedbackStoreError:
 def _refuse_damaged(db: Database, path: Path) -> None:
     findings = [row[0] for row in db.execute("PRAGMA quick_check(1)")]
     if findings != ["ok"]:
-        raise _damaged(path, "; ".join(findings))
+        raise _damage(path, "; ".join(findings))
 
 
-def _damaged(path: Path, finding: str) -> StoreCorruptError:
+def _damage(path: Path, finding: str) -> StoreCorruptError:
     return StoreCorruptError(
         f"feedback store {path} is damaged or no SQLite file ({finding}). Nothing was changed. "
         "Move it away and restore a backup, or rescue its rows with `sqlite3 FILE .recover`."

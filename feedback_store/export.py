@@ -106,7 +106,7 @@ def _sides(
 
 def _lesson(character: str, row: Pair | Labelled | Edited) -> Line:
     return {
-        **_taught(row),
+        **_columns(row),
         "weight": row.weight,
         "origin": "edit" if isinstance(row, Edited) else row.origin.value,
         "split": "held_out" if row.held_out_by else "train",
@@ -118,7 +118,7 @@ def _lesson(character: str, row: Pair | Labelled | Edited) -> Line:
     }
 
 
-def _taught(row: Pair | Labelled | Edited) -> Line:
+def _columns(row: Pair | Labelled | Edited) -> Line:
     prompt = _conversation(row.messages)
     match row:
         case Pair(chosen=chosen, rejected=rejected):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from feedback_store.database import connect, translated
+from feedback_store.database import connect, translate_errors
 from feedback_store.records import Forgotten
 
 _OLDEST = """
@@ -75,7 +75,7 @@ def empty_log(path: Path, timeout_s: float) -> bool:
 
     Raises StoreUnavailableError, StoreCorruptError.
     """
-    with translated(path), closing(connect(path, timeout_s)) as db:
+    with translate_errors(path), closing(connect(path, timeout_s)) as db:
         busy: int = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     return not busy
 

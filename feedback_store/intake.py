@@ -43,7 +43,7 @@ from feedback_store.records import (
     Receipt,
     Source,
 )
-from feedback_store.rows import Row, event_of
+from feedback_store.rows import SqlRow, event_of
 from feedback_store.writer import UNSTORABLE, unstorable
 
 RATE_LIMIT = "rate limit"  # the rule's name among the refusals
@@ -87,11 +87,11 @@ class _About:
 
 
 @dataclass(frozen=True)
-class Submitted:
+class Submission:
     """A reaction on its way in."""
 
     reaction: Reaction
-    row: Row  # the part of its row that it tells itself
+    row: SqlRow  # the part of its row that it tells itself
     received_at: datetime
 
     @property
@@ -101,7 +101,7 @@ class Submitted:
 
 
 #: What becomes of a reaction: its receipt, or why it was not stored.
-Answer = Receipt | FeedbackStoreError
+ReceiptOrError = Receipt | FeedbackStoreError
 
 
 class Intake:
@@ -111,20 +111,20 @@ class Intake:
         self._buckets = Buckets(limit)
 
     def take_all(
-        self, db: sqlite3.Connection, items: Sequence[Submitted | InvalidRecordError]
-    ) -> list[Answer]:
+        self, db: sqlite3.Connection, items: Sequence[Submission | InvalidRecordError]
+    ) -> list[ReceiptOrError]:
         """Store reactions, each on its own; the answers are in order, malformed ones theirs."""
-        answers: dict[int, Answer] = {}
+        answers: dict[int, ReceiptOrError] = {}
         if len(items) >= _FEW:
             answers = self._take_plain(db, _plain(items))
         for index, item in enumerate(items):
             if index not in answers:
-                answers[index] = self._take(db, item) if isinstance(item, Submitted) else item
+                answers[index] = self._take(db, item) if isinstance(item, Submission) else item
         return [answers[index] for index in range(len(items))]
 
     def _take_plain(
-        self, db: sqlite3.Connection, items: Mapping[int, Submitted]
-    ) -> dict[int, Answer]:
+        self, db: sqlite3.Connection, items: Mapping[int, Submission]
+    ) -> dict[int, ReceiptOrError]:
         """Store what is new, about a known turn and within the limit; the others are left out."""
         abouts = _abouts(db, items)
         allowed = {
@@ -136,15 +136,15 @@ class Intake:
         db.execute(_MANY_INSERT, [json.dumps(rows)])
         return {index: items[index].receipt for index in allowed}
 
-    def _take(self, db: sqlite3.Connection, item: Submitted) -> Answer:
+    def _take(self, db: sqlite3.Connection, item: Submission) -> ReceiptOrError:
         try:
-            return self._stored(db, item)
+            return self._store(db, item)
         except FeedbackStoreError as refusal:
             return refusal
         except UNSTORABLE as error:
             return unstorable(error)
 
-    def _stored(self, db: sqlite3.Connection, item: Submitted) -> Answer:
+    def _store(self, db: sqlite3.Connection, item: Submission) -> ReceiptOrError:
         reaction = item.reaction
         stored = db.execute(f"{_STORED} WHERE event_id = ?", [reaction.event_id]).fetchone()
         if stored is not None:
@@ -162,11 +162,11 @@ class Intake:
         return self._buckets.take(about.player_id, time.monotonic())
 
 
-def _plain(items: Iterable[Submitted | InvalidRecordError]) -> dict[int, Submitted]:
+def _plain(items: Iterable[Submission | InvalidRecordError]) -> dict[int, Submission]:
     """Those whose turn is all that has to be looked up, by their place; an id comes once."""
-    found: dict[str, tuple[int, Submitted]] = {}
+    found: dict[str, tuple[int, Submission]] = {}
     for index, item in enumerate(items):
-        if isinstance(item, Submitted) and _is_plain(item.reaction):
+        if isinstance(item, Submission) and _is_plain(item.reaction):
             found.setdefault(item.reaction.event_id, (index, item))
     return dict(found.values())
 
@@ -179,7 +179,7 @@ def _is_plain(reaction: Reaction) -> bool:
     return ids.isascii() and ids.isprintable()
 
 
-def _abouts(db: sqlite3.Connection, items: Mapping[int, Submitted]) -> dict[int, _About]:
+def _abouts(db: sqlite3.Connection, items: Mapping[int, Submission]) -> dict[int, _About]:
     """What the new ones with a known turn are about."""
     asked = [[item.reaction.event_id, item.reaction.turn_id] for item in items.values()]
     (found,) = db.execute(_MANY_ABOUT, [json.dumps(asked)]).fetchone()
@@ -223,12 +223,12 @@ def undo(db: sqlite3.Connection, event_id: str) -> Event:
     return event_of(dict(zip((column[0] for column in cursor.description), stored, strict=True)))
 
 
-def _values(item: Submitted, about: _About) -> list[str | None]:
+def _values(item: Submission, about: _About) -> list[str | None]:
     """A row's, in the order of the columns."""
     return [about.session_id, about.character, about.player_id, *_own(item.row)]
 
 
-def _first_receipt(stored: tuple[Any, ...], item: Submitted) -> Receipt:
+def _first_receipt(stored: tuple[Any, ...], item: Submission) -> Receipt:
     session_id, turn_id, *said, received_at = stored
     reaction, row = item.reaction, item.row
     differing = [name for name, had in zip(_SAME, said, strict=True) if had != row[name]]

@@ -14,7 +14,7 @@ from feedback_store.errors import (
     UnknownCheckpointError,
 )
 from feedback_store.intake import unknown_session
-from feedback_store.rows import Row
+from feedback_store.rows import SqlRow
 
 _OF_SESSION = ("player_id", "character", "consent")  # a turn repeats these of its session
 
@@ -33,7 +33,7 @@ WHERE session_id = :session_id
 """
 
 
-def record_session(db: Database, row: Row) -> None:
+def record_session(db: Database, row: SqlRow) -> None:
     """Raises ForgottenError, RecordConflictError."""
     forgotten = "SELECT 1 FROM forgotten_sessions WHERE session_id = ?"
     if db.execute(forgotten, [row["session_id"]]).fetchone():
@@ -41,7 +41,7 @@ def record_session(db: Database, row: Row) -> None:
     _record(db, "sessions", "session_id", row)
 
 
-def record_turn(db: Database, row: Row) -> None:
+def record_turn(db: Database, row: SqlRow) -> None:
     """Raises UnknownSessionError, ForgottenError, InvalidRecordError, RecordConflictError."""
     session = _session(db, row["session_id"], f"turn {row['turn_id']!r}")
     for field in _OF_SESSION:
@@ -53,7 +53,7 @@ def record_turn(db: Database, row: Row) -> None:
     _record(db, "turns", "turn_id", row, changing=("rolled_back",))
 
 
-def record_checkpoint(db: Database, row: Row) -> None:
+def record_checkpoint(db: Database, row: SqlRow) -> None:
     """Raises UnknownSessionError, ForgottenError, RecordConflictError."""
     _session(db, row["session_id"], "a checkpoint")
     _record(db, "checkpoints", "token", row)
@@ -82,14 +82,16 @@ def ensure_pseudonyms(
     return len(plain)
 
 
-def _session(db: Database, session_id: str, who: str) -> Row:
+def _session(db: Database, session_id: str, who: str) -> SqlRow:
     session = _one(db, "sessions", "session_id", session_id)
     if session is None:
         raise unknown_session(db.conn, session_id, who)
     return session
 
 
-def _record(db: Database, table: str, key: str, row: Row, changing: tuple[str, ...] = ()) -> None:
+def _record(
+    db: Database, table: str, key: str, row: SqlRow, changing: tuple[str, ...] = ()
+) -> None:
     stored = _one(db, table, key, row[key])
     if stored is None:
         _insert(db, table, row)
@@ -101,12 +103,12 @@ def _record(db: Database, table: str, key: str, row: Row, changing: tuple[str, .
         )
 
 
-def _one(db: Database, table: str, key: str, value: str) -> Row | None:
+def _one(db: Database, table: str, key: str, value: str) -> SqlRow | None:
     sql = f"SELECT * FROM {table} WHERE {key} = ?"
     return next(iter(db.query(sql, [value])), None)
 
 
-def _insert(db: Database, table: str, row: Row) -> None:
+def _insert(db: Database, table: str, row: SqlRow) -> None:
     # Not sqlite-utils' insert: it looks the table up again for every row.
     names = ", ".join(row)
     marks = ", ".join("?" * len(row))

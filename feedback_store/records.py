@@ -117,7 +117,7 @@ class Turn:
     finish_reason: str
     sampling: Mapping[str, JSON]
     seed: int
-    arm_probability: float  # that this adapter version was drawn for the session
+    arm_probability: float  # that this adapter version was drawn; 1 while none is on trial
     logprob: float | None  # of the whole reply; None = not measured
     queue_ms: float
     ttft_ms: float

@@ -33,7 +33,7 @@ from feedback_store.records import (
     unpack_ids,
 )
 
-Row: TypeAlias = Mapping[str, Any]
+SqlRow: TypeAlias = Mapping[str, Any]
 
 
 def canonical(value: object) -> str:
@@ -49,7 +49,7 @@ def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def session_row(session: Session) -> Row:
+def session_row(session: Session) -> SqlRow:
     """Raises ValueError or TypeError for a value that cannot be stored."""
     return {
         **_plain(session),
@@ -58,7 +58,7 @@ def session_row(session: Session) -> Row:
     }
 
 
-def session_of(row: Row) -> Session:
+def session_of(row: SqlRow) -> Session:
     """The session that `session_row` wrote."""
     parsed = {
         "consent": bool(row["consent"]),
@@ -67,7 +67,7 @@ def session_of(row: Row) -> Session:
     return Session(**{**row, **parsed})
 
 
-def turn_row(turn: Turn) -> Row:
+def turn_row(turn: Turn) -> SqlRow:
     """Raises ValueError, TypeError or struct.error for a value that cannot be stored."""
     return {
         **_plain(turn),
@@ -81,7 +81,7 @@ def turn_row(turn: Turn) -> Row:
     }
 
 
-def turn_of(row: Row) -> Turn:
+def turn_of(row: SqlRow) -> Turn:
     """The turn that `turn_row` wrote."""
     parsed = {
         "messages": tuple(json.loads(row["messages"])),
@@ -95,7 +95,7 @@ def turn_of(row: Row) -> Turn:
     return Turn(**{**row, **parsed})
 
 
-def reaction_row(reaction: Reaction, received_at: datetime) -> Row:
+def reaction_row(reaction: Reaction, received_at: datetime) -> SqlRow:
     """What the reaction itself tells of its event's row; the rest is known from its turn.
 
     Raises ValueError or TypeError for a value that cannot be stored.
@@ -124,7 +124,7 @@ def _small_text(payload: Payload) -> str:
 _SMALL = (Thumb, Rating, Signal)
 
 
-def event_of(row: Row) -> Event:
+def event_of(row: SqlRow) -> Event:
     """An event as stored, without its time of receipt."""
     return Event(
         event_id=row["event_id"],
@@ -138,7 +138,7 @@ def event_of(row: Row) -> Event:
     )
 
 
-def payload_of(kind: Kind, fields_: Row) -> Payload:
+def payload_of(kind: Kind, fields_: SqlRow) -> Payload:
     """The payload whose fields these are."""
     match kind:
         case Kind.THUMB:
@@ -155,7 +155,7 @@ def payload_of(kind: Kind, fields_: Row) -> Payload:
             return Signal(Sign(fields_["sign"]))
 
 
-def checkpoint_row(checkpoint: Checkpoint) -> Row:
+def checkpoint_row(checkpoint: Checkpoint) -> SqlRow:
     """Raises ValueError or TypeError for a value that cannot be stored."""
     return {
         "token": checkpoint.token,
@@ -165,7 +165,7 @@ def checkpoint_row(checkpoint: Checkpoint) -> Row:
     }
 
 
-def checkpoint_of(row: Row) -> Checkpoint:
+def checkpoint_of(row: SqlRow) -> Checkpoint:
     """The checkpoint that `checkpoint_row` wrote."""
     exchanges = tuple(
         Lived(tuple(lived["take_turn_ids"]), lived["kept_turn_id"], lived["text"])

@@ -21,14 +21,14 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from feedback_store import export, forgetting, recording, rows, statistics
-from feedback_store.database import connect, ensure_folder, ensure_ready, translated
+from feedback_store.database import connect, ensure_folder, ensure_ready, translate_errors
 from feedback_store.errors import (
     FeedbackStoreError,
     InvalidEventError,
     InvalidRecordError,
     StoreClosedError,
 )
-from feedback_store.intake import Answer, Intake, Submitted, undo
+from feedback_store.intake import Intake, ReceiptOrError, Submission, undo
 from feedback_store.rate_limit import RateLimit
 from feedback_store.records import (
     Checkpoint,
@@ -39,13 +39,13 @@ from feedback_store.records import (
     Session,
     Turn,
 )
-from feedback_store.rows import Row
+from feedback_store.rows import SqlRow
 from feedback_store.writer import Writer
 
 NO_LIMIT = RateLimit(events_per_minute=0)
 
-_T = TypeVar("_T")
-_Refusal = TypeVar("_Refusal", bound=InvalidRecordError)
+_ResultT = TypeVar("_ResultT")
+_RefusalT = TypeVar("_RefusalT", bound=InvalidRecordError)
 _UNENCODABLE = (ValueError, TypeError, AttributeError, OverflowError, struct.error)
 
 
@@ -77,7 +77,7 @@ class Store:
         """
         path = Path(path).absolute()
         ensure_folder(path)
-        with translated(path):
+        with translate_errors(path):
             db = connect(path, busy_timeout_s)
             try:
                 ensure_ready(db, path, busy_timeout_s, search_damage)
@@ -148,19 +148,19 @@ class Store:
         self.submit_all([reaction]).add_done_callback(lambda group: _settle(future, group))
         return future
 
-    def submit_all(self, reactions: Sequence[Reaction]) -> Future[list[Answer]]:
+    def submit_all(self, reactions: Sequence[Reaction]) -> Future[list[ReceiptOrError]]:
         """Keep several reactions in one go, each on its own: one answer each, in order.
 
         The errors of `submit` are answers here, but for StoreUnavailableError, which is of all.
         """
         now = datetime.now(UTC)
         return self._writer.enqueue_items(
-            self._take_all, [_submitted(reaction, now) for reaction in reactions]
+            self._take_all, [_submission(reaction, now) for reaction in reactions]
         )
 
     def _take_all(
-        self, db: Database, items: Sequence[Submitted | InvalidRecordError]
-    ) -> list[Answer]:
+        self, db: Database, items: Sequence[Submission | InvalidRecordError]
+    ) -> list[ReceiptOrError]:
         return self._intake.take_all(db.conn, items)
 
     def undo(self, event_id: str) -> Future[Event]:
@@ -194,11 +194,13 @@ class Store:
         before = rows.time_text(moment)
         return self._writer.enqueue(lambda db: forgetting.delete_older(db, before, consent, limit))
 
-    def _write(self, encode: Callable[[], Row], apply: Callable[[Database, Row], _T]) -> Future[_T]:
+    def _write(
+        self, encode: Callable[[], SqlRow], apply: Callable[[Database, SqlRow], _ResultT]
+    ) -> Future[_ResultT]:
         try:
             row = encode()
         except _UNENCODABLE as error:
-            return _failed(_unencodable(InvalidRecordError, error))
+            return _fail_with(_unencodable(InvalidRecordError, error))
         return self._writer.enqueue(lambda db: apply(db, row))
 
     # Reads. They raise StoreClosedError, StoreCorruptError, StoreUnavailableError.
@@ -251,16 +253,16 @@ class Store:
 
     def statistics(self, character: str) -> statistics.Statistics:
         """Figures of a character as of today; all zero for one nobody talked to."""
-        with translated(self._path):
+        with translate_errors(self._path):
             return statistics.read(self._reader(), character, datetime.now(UTC).date())
 
     def reactions(self, character: str) -> Iterator[export.Line]:
         """All events about a character with their turns, flat, for people to analyse."""
-        with translated(self._path):
+        with translate_errors(self._path):
             yield from export.reactions(self._reader(), character)
 
     def _read(self, sql: str, parameters: list[str] | dict[str, str]) -> list[dict[str, Any]]:
-        with translated(self._path):
+        with translate_errors(self._path):
             return list(self._reader().query(sql, parameters))
 
     def _reader(self) -> Database:
@@ -274,7 +276,7 @@ class Store:
         return db
 
 
-def _settle(future: Future[Receipt], group: Future[list[Answer]]) -> None:
+def _settle(future: Future[Receipt], group: Future[list[ReceiptOrError]]) -> None:
     """Answer one reaction's future as its group of one was answered."""
     error = group.exception()
     answer = error if error is not None else group.result()[0]
@@ -284,20 +286,20 @@ def _settle(future: Future[Receipt], group: Future[list[Answer]]) -> None:
         future.set_result(answer)
 
 
-def _submitted(reaction: Reaction, now: datetime) -> Submitted | InvalidEventError:
+def _submission(reaction: Reaction, now: datetime) -> Submission | InvalidEventError:
     try:
-        return Submitted(reaction, rows.reaction_row(reaction, now), now)
+        return Submission(reaction, rows.reaction_row(reaction, now), now)
     except _UNENCODABLE as error:
         return _unencodable(InvalidEventError, error)
 
 
-def _unencodable(kind: type[_Refusal], error: Exception) -> _Refusal:
+def _unencodable(kind: type[_RefusalT], error: Exception) -> _RefusalT:
     refusal = kind(f"the record cannot be stored: {error}")
     refusal.__cause__ = error
     return refusal
 
 
-def _failed(refusal: FeedbackStoreError) -> Future[Any]:
+def _fail_with(refusal: FeedbackStoreError) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_exception(refusal)
     return future

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlite_utils import Database
 
-from feedback_store.database import explained, immediate
+from feedback_store.database import explain, immediate
 from feedback_store.errors import (
     FeedbackStoreError,
     InvalidRecordError,
@@ -46,8 +46,8 @@ UNSTORABLE = (
 )
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
-_Item = TypeVar("_Item")
+_ResultT = TypeVar("_ResultT")
+_ItemT = TypeVar("_ItemT")
 _Resolve: TypeAlias = Callable[[], None]
 
 
@@ -75,27 +75,29 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="feedback-writer", daemon=True)
         self._thread.start()
 
-    def enqueue(self, apply: Callable[[Database], _T]) -> Future[_T]:
+    def enqueue(self, apply: Callable[[Database], _ResultT]) -> Future[_ResultT]:
         """Run `apply` in the next group; the future is resolved after the commit, never before.
 
         A write that was accepted is carried out even when the caller stops waiting for it.
         Through the future: what `apply` raises, StoreUnavailableError, StoreClosedError.
         """
-        only: Future[_T] = Future()
+        only: Future[_ResultT] = Future()
         only.set_running_or_notify_cancel()
         answers = self.enqueue_items(lambda db, _: [apply(db)], [None])
         answers.add_done_callback(partial(_settle_with_first, only))
         return only
 
     def enqueue_items(
-        self, take: Callable[[Database, Sequence[_Item]], Sequence[_T]], items: Sequence[_Item]
-    ) -> Future[list[_T]]:
+        self,
+        take: Callable[[Database, Sequence[_ItemT]], Sequence[_ResultT]],
+        items: Sequence[_ItemT],
+    ) -> Future[list[_ResultT]]:
         """Run `take` on items in the next group, with those of other calls: one answer an item.
 
         It must not raise because of an item: that would fail those of other calls.
         Through the future: StoreUnavailableError, StoreClosedError.
         """
-        future: Future[list[_T]] = Future()
+        future: Future[list[_ResultT]] = Future()
         future.set_running_or_notify_cancel()
         with self._closing:
             if refusal := self._refusal(len(items)):
@@ -157,7 +159,7 @@ class Writer:
                 ]
         except Exception as error:  # the thread's edge: whatever it was, the next group is tried
             _log.exception("feedback store %s lost a group of %d writes", self._path, len(group))
-            return _failing(group, self._explained(error))
+            return _failing(group, self._explain(error))
 
     def _attempt(self, take: _Take, writes: list[_Write]) -> list[_Resolve]:
         items = [item for write in writes for item in write.items]
@@ -173,8 +175,8 @@ class Writer:
             for write in writes
         ]
 
-    def _explained(self, error: Exception) -> FeedbackStoreError:
-        explanation = explained(error, self._path)
+    def _explain(self, error: Exception) -> FeedbackStoreError:
+        explanation = explain(error, self._path)
         explanation.__cause__ = error
         return explanation
 
@@ -186,7 +188,7 @@ def unstorable(error: Exception) -> InvalidRecordError:
     return refusal
 
 
-def _settle_with_first(only: Future[_T], answers: Future[list[_T]]) -> None:
+def _settle_with_first(only: Future[_ResultT], answers: Future[list[_ResultT]]) -> None:
     """Answer a future of one as its group of one was answered."""
     if error := answers.exception():
         only.set_exception(error)

@@ -83,7 +83,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Canary:
-    """A version on trial."""
+    """A version on trial. Read from the file and kept valid; nothing starts a trial today."""
 
     version: str
     share: float  # of sessions, 0..1

@@ -115,7 +115,9 @@ def phones(text: str) -> Iterator[Span]:
     """Telephone numbers."""
     if not _LEAST_DIGITS.search(text):
         return
-    for start, end in chain(_abroad(text), _north_american(text), _trunk(text), _told(text)):
+    for start, end in chain(
+        _abroad(text), _north_american(text), _trunk(text), _by_words_around(text)
+    ):
         date = "+" not in text[start:end] and _DATE.search(text, start, end)
         if not date and not _AMOUNT_AFTER.match(text, end):
             lone_bracket = text[start] == "(" and ")" not in text[start:end]
@@ -167,11 +169,11 @@ def _counts_up(written: str) -> bool:
     return alike and all(one < other for one, other in pairwise(groups))
 
 
-def _told(text: str) -> Iterator[Span]:
+def _by_words_around(text: str) -> Iterator[Span]:
     for match in _ANY.finditer(text):
         before = _CALL_BEFORE.search(text[max(0, match.start() - _REACH) : match.start()])
-        told = before or _CALL_AFTER.match(text, match.end())
-        if told and not _is_other_number(text, match.start()):
+        called = before or _CALL_AFTER.match(text, match.end())
+        if called and not _is_other_number(text, match.start()):
             yield match.span()
 
 

@@ -3,7 +3,7 @@
 What identifies a person outside the game becomes a placeholder such as `[email]`; the rest stays to
 the byte. Placeholders split a text into pieces, and what stands between two findings is read again
 as a piece of its own. So nothing can be found in what `redact` returns, and doing it twice changes
-nothing. Findings never overlap; of two kinds the one that stands first in `_FINDERS` wins.
+nothing. Findings never overlap; of two categories the one that stands first in `_FINDERS` wins.
 
 It keeps no state and never raises. Names, street addresses and numbers written in words stay.
 """
@@ -21,7 +21,7 @@ from feedback_store.privacy.personal_numbers import cards, phones
 from feedback_store.privacy.plain_signs import plain
 
 
-class Kind(StrEnum):
+class Category(StrEnum):
     """What is taken out; its value is the word in the placeholder."""
 
     CREDENTIALS = "credentials"  # user and password in a URL, or the value of a token in its query
@@ -38,22 +38,22 @@ class Finding:
 
     start: int
     end: int
-    kind: Kind
+    category: Category
 
 
 _FINDERS = (
-    (Kind.CREDENTIALS, credentials),
-    (Kind.EMAIL, emails),
-    (Kind.CARD, cards),
-    (Kind.IP, ips),
-    (Kind.PHONE, phones),
-    (Kind.HANDLE, handles),
+    (Category.CREDENTIALS, credentials),
+    (Category.EMAIL, emails),
+    (Category.CARD, cards),
+    (Category.IP, ips),
+    (Category.PHONE, phones),
+    (Category.HANDLE, handles),
 )
 _READINGS = 4  # what hides something to the last is taken out whole; only hostile texts get there
 # Every finding has one of these signs or words in it or beside it; most lines have none.
 _HINT = re.compile(r"[\d@:=]|[(\[{<]at| (?:at|is|arobase|arroba) ", re.IGNORECASE)
 # The @ after a URL's credentials belongs to them, or "@example.org" would read as a handle.
-_SETTLED = re.compile(r"\[credentials\]@?|\[(?:" + "|".join(Kind) + r")\]")
+_SETTLED = re.compile(r"\[credentials\]@?|\[(?:" + "|".join(Category) + r")\]")
 
 
 def redact(text: str) -> str:
@@ -63,7 +63,7 @@ def redact(text: str) -> str:
         return text
     pieces, done = [], 0
     for finding in found:
-        pieces += [text[done : finding.start], f"[{finding.kind}]"]
+        pieces += [text[done : finding.start], f"[{finding.category}]"]
         done = finding.end
     return "".join([*pieces, text[done:]])
 
@@ -79,8 +79,8 @@ def _in_piece(text: str, start: int, end: int, readings: int) -> list[Finding]:
     if not found:
         return []
     if readings == 1:
-        return [Finding(start, end, found[0].kind)]
-    rest = _between([_settled(text, finding) for finding in found], start, end)
+        return [Finding(start, end, found[0].category)]
+    rest = _between([_extent(text, finding) for finding in found], start, end)
     return sorted(chain(found, *(_in_piece(text, *piece, readings - 1) for piece in rest)))
 
 
@@ -91,17 +91,17 @@ def _read(text: str, start: int, end: int) -> list[Finding]:
         return []
     found: list[Finding] = []
     taken = bytearray(end - start)  # 1 = found already
-    for kind, find in _FINDERS:
+    for category, find in _FINDERS:
         for first, last in (piece.original(*span) for span in find(piece.text)):
             if taken.find(1, first, last) < 0:
-                found.append(Finding(start + first, start + last, kind))
-                settled = _settled(text, found[-1])[1] - start
+                found.append(Finding(start + first, start + last, category))
+                settled = _extent(text, found[-1])[1] - start
                 taken[first:settled] = b"\1" * (settled - first)
     return sorted(found)
 
 
-def _settled(text: str, finding: Finding) -> tuple[int, int]:
-    at = finding.kind is Kind.CREDENTIALS and text.startswith("@", finding.end)
+def _extent(text: str, finding: Finding) -> tuple[int, int]:
+    at = finding.category is Category.CREDENTIALS and text.startswith("@", finding.end)
     return finding.start, finding.end + at
 
 

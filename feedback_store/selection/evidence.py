@@ -47,7 +47,7 @@ _Judgement: TypeAlias = Thumb | Rating | Outcome | Signal
 
 
 @dataclass(frozen=True)
-class Stated:
+class Statements:
     """The rows that stand, and all that does not."""
 
     rows: list[Pair | Labelled]
@@ -64,7 +64,7 @@ class _Claim:
     cut_short: bool = False  # what is preferred is a reply that did not end by itself
 
 
-def stated(turns: Mapping[str, Turn], events: Iterable[Event]) -> Stated:
+def statements(turns: Mapping[str, Turn], events: Iterable[Event]) -> Statements:
     """What the events say about the turns, which are by id and of one character."""
     found: list[_Claim | Dropped] = []
     for event in sorted(events, key=_precedence):
@@ -75,7 +75,7 @@ def stated(turns: Mapping[str, Turn], events: Iterable[Event]) -> Stated:
     whole = [claim.row for claim in strongest if claim.row is not None and not claim.cut_short]
     cut = [Dropped(claim.event_id, Drop.CUT_SHORT) for claim in strongest if claim.cut_short]
     unusable = [claim for claim in found if isinstance(claim, Dropped)]
-    return Stated(whole, [*unusable, *superseded, *weaker, *cut])
+    return Statements(whole, [*unusable, *superseded, *weaker, *cut])
 
 
 def _precedence(event: Event) -> tuple[object, ...]:
@@ -161,7 +161,7 @@ def _pair(
 
 
 @dataclass(frozen=True)
-class _Verdict:
+class _Opinion:
     origin: Origin
     desirable: bool | None  # None = neither
     weight: float
@@ -169,16 +169,16 @@ class _Verdict:
 
 
 def _judgement(event: Event, turn: Turn, payload: _Judgement) -> _Claim:
-    verdict = _verdict(payload)
-    about = (event.player_id, event.kind, turn.turn_id, verdict.on)
-    if verdict.desirable is None:
+    opinion = _opinion(payload)
+    about = (event.player_id, event.kind, turn.turn_id, opinion.on)
+    if opinion.desirable is None:
         return _Claim(event.event_id, about, None)
     row = Labelled(
         prompt_ids=turn.prompt_ids,
         completion=turn.reply_text,
-        desirable=verdict.desirable,
-        origin=verdict.origin,
-        weight=verdict.weight,
+        desirable=opinion.desirable,
+        origin=opinion.origin,
+        weight=opinion.weight,
         player_id=event.player_id,
         session_id=turn.session_id,
         turn_id=turn.turn_id,
@@ -186,23 +186,23 @@ def _judgement(event: Event, turn: Turn, payload: _Judgement) -> _Claim:
         messages=turn.messages,
         event_id=event.event_id,
     )
-    cut_short = verdict.desirable and turn.finish_reason != WHOLE
+    cut_short = opinion.desirable and turn.finish_reason != WHOLE
     return _Claim(event.event_id, about, row, cut_short)
 
 
-def _verdict(payload: _Judgement) -> _Verdict:
+def _opinion(payload: _Judgement) -> _Opinion:
     match payload:
         case Thumb(up=False, reasons=reasons) if Reason.OUT_OF_CHARACTER in reasons:
-            return _Verdict(Origin.THUMB, False, OUT_OF_CHARACTER_WEIGHT)
+            return _Opinion(Origin.THUMB, False, OUT_OF_CHARACTER_WEIGHT)
         case Thumb(up=up):
-            return _Verdict(Origin.THUMB, up, THUMB_WEIGHT)
+            return _Opinion(Origin.THUMB, up, THUMB_WEIGHT)
         case Rating(stars=stars):
             good = True if stars >= GOOD_STARS else False if stars <= BAD_STARS else None
-            return _Verdict(Origin.RATING, good, RATING_WEIGHT)
+            return _Opinion(Origin.RATING, good, RATING_WEIGHT)
         case Outcome(success=success, name=name):
-            return _Verdict(Origin.OUTCOME, success, OUTCOME_WEIGHT, on=name)
+            return _Opinion(Origin.OUTCOME, success, OUTCOME_WEIGHT, on=name)
         case Signal(sign=sign):
-            return _Verdict(Origin.SIGNAL, False, SIGNAL_WEIGHTS[sign], on=sign)
+            return _Opinion(Origin.SIGNAL, False, SIGNAL_WEIGHTS[sign], on=sign)
 
 
 def _last(claims: Sequence[_Claim]) -> tuple[list[_Claim], list[Dropped]]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from feedback_store.selection.lessons import Drop, Dropped, Edited, Labelled, Origin, Pair
 from feedback_store.selection.near_text import groups, line_key, normalised
 
-AnyRow = TypeVar("AnyRow", Pair, Labelled, Edited)
+RowT = TypeVar("RowT", Pair, Labelled, Edited)
 Lesson = tuple[object, ...]
 
 
@@ -53,14 +53,14 @@ def texts(row: Pair | Labelled | Edited) -> tuple[str, ...]:
     return (row.chosen, row.rejected) if isinstance(row, Pair) else (row.completion,)
 
 
-def trusted_first(rows: Iterable[AnyRow]) -> list[AnyRow]:
+def trusted_first(rows: Iterable[RowT]) -> list[RowT]:
     """The order in which rows have a claim to be taken."""
     return sorted(rows, key=lambda row: (-row.weight, row.hash))
 
 
-def unique(rows: Iterable[AnyRow], alike: Likeness) -> tuple[list[AnyRow], list[Dropped]]:
+def unique(rows: Iterable[RowT], alike: Likeness) -> tuple[list[RowT], list[Dropped]]:
     """One row a lesson, and the others."""
-    kept: list[AnyRow] = []
+    kept: list[RowT] = []
     dropped: list[Dropped] = []
     taught: set[Lesson] = set()
     exactly: set[Lesson] = set()

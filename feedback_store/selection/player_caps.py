@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from feedback_store.selection.lessons import Drop, Dropped
-from feedback_store.selection.likeness import AnyRow, trusted_first
+from feedback_store.selection.likeness import RowT, trusted_first
 from feedback_store.selection.rules import Rules
 
 
 def capped(
-    rows: Iterable[AnyRow], rules: Rules, most: int | None = None
-) -> tuple[list[AnyRow], list[Dropped]]:
+    rows: Iterable[RowT], rules: Rules, most: int | None = None
+) -> tuple[list[RowT], list[Dropped]]:
     """The rows each player may keep, the most trusted first, and the others.
 
     `most` is how many it may be whatever the share; None = any number.
@@ -24,7 +24,7 @@ def capped(
     counts = Counter(row.player_id for row in in_order)
     limit = cap(counts.values(), player_share(len(counts), rules), most)
     had: Counter[str] = Counter()
-    kept: list[AnyRow] = []
+    kept: list[RowT] = []
     dropped: list[Dropped] = []
     for row in in_order:
         had[row.player_id] += 1

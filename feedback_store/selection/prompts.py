@@ -1,4 +1,5 @@
-"""Prompts to draw new replies for, the most disputed first: there the most is to be learned.
+"""Prompts whose replies were judged, the most disputed first: there the most is to be learned by a
+training that draws new replies. None does today; the prompts are only counted.
 
 A reply's reward is the mean of what its judges gave, each vote as heavy as its row; a prompt's are
 the mean and the variance over its replies.

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from feedback_store.records import Event, Turn
 from feedback_store.rows import canonical
-from feedback_store.selection.evidence import stated
+from feedback_store.selection.evidence import statements
 from feedback_store.selection.filters import fault
 from feedback_store.selection.lessons import (
     Drop,
@@ -27,14 +27,14 @@ from feedback_store.selection.lessons import (
     Pair,
     Prompt,
 )
-from feedback_store.selection.likeness import AnyRow, Likeness, likeness, unique, without_floods
+from feedback_store.selection.likeness import Likeness, RowT, likeness, unique, without_floods
 from feedback_store.selection.openings import openings
 from feedback_store.selection.opposite_thumbs import opposite_thumbs
 from feedback_store.selection.player_caps import capped
 from feedback_store.selection.prompts import prompts
 from feedback_store.selection.rules import DEFAULT_RULES, Rules
 from feedback_store.selection.splits import split
-from feedback_store.selection.voters import Weighed, weighed
+from feedback_store.selection.voters import Trusted, discount_contrarians
 
 _ROW_FIELDS = tuple(
     f"{side}_{kind}"
@@ -54,7 +54,7 @@ class Snapshot:
     held_out_labels: tuple[Labelled, ...]
     train_edits: tuple[Edited, ...]
     held_out_edits: tuple[Edited, ...]
-    train_prompts: tuple[Prompt, ...]
+    train_prompts: tuple[Prompt, ...]  # of both sides only the number is read today
     held_out_prompts: tuple[Prompt, ...]
     dropped: Mapping[str, int]  # rows, by Drop
     left_out: Mapping[str, Drop]  # by id, the events that no row came of
@@ -83,11 +83,11 @@ def select(
     """The training and held-out rows of one character; the events are about its turns."""
     known = {turn.turn_id: turn for turn in turns if turn.character == character}
     said = list(events)
-    evidence = stated(known, said)
+    evidence = statements(known, said)
     able, unable = _able(evidence.rows)
     sides = split(able, known.values(), rules)
-    train = _with_edits(_thinned(_distinct(sides.train, rules), rules))
-    train = _thinned_edits(train, rules)
+    train = _with_edits(_within_shares(_distinct(sides.train, rules), rules))
+    train = _with_edits_within_shares(train, rules)
     held_out = _with_edits(_distinct(sides.held_out, rules))
     dropped = [*evidence.dropped, *unable, *sides.dropped, *train.dropped, *held_out.dropped]
     taken = _snapshot(character, rules, train, held_out, _Fates(said, dropped))
@@ -101,10 +101,10 @@ def _openings_of(taken: Snapshot, turns: Iterable[Turn]) -> Mapping[str, int]:
 
 
 class Change(Protocol):
-    """Makes a row another one, or nothing."""
+    """Maps a row to its replacement, or to None to drop it."""
 
-    def __call__(self, row: AnyRow) -> AnyRow | None:
-        """The row as it is to be; None leaves it out."""
+    def __call__(self, row: RowT) -> RowT | None:
+        """The replacement of `row`; None drops it."""
 
 
 def changed(snapshot: Snapshot, change: Change) -> Snapshot:
@@ -114,22 +114,22 @@ def changed(snapshot: Snapshot, change: Change) -> Snapshot:
     """
     made = replace(
         snapshot,
-        train_pairs=_changed(snapshot.train_pairs, change),
-        held_out_pairs=_changed(snapshot.held_out_pairs, change),
-        train_labels=_changed(snapshot.train_labels, change),
-        held_out_labels=_changed(snapshot.held_out_labels, change),
-        train_edits=_changed(snapshot.train_edits, change),
-        held_out_edits=_changed(snapshot.held_out_edits, change),
+        train_pairs=_changed_rows(snapshot.train_pairs, change),
+        held_out_pairs=_changed_rows(snapshot.held_out_pairs, change),
+        train_labels=_changed_rows(snapshot.train_labels, change),
+        held_out_labels=_changed_rows(snapshot.held_out_labels, change),
+        train_edits=_changed_rows(snapshot.train_edits, change),
+        held_out_edits=_changed_rows(snapshot.held_out_edits, change),
     )
-    return snapshot if made == snapshot else _renamed(made)
+    return snapshot if made == snapshot else _with_new_name(made)
 
 
-def _changed(rows: Iterable[AnyRow], change: Change) -> tuple[AnyRow, ...]:
+def _changed_rows(rows: Iterable[RowT], change: Change) -> tuple[RowT, ...]:
     made = (change(row) for row in rows)
     return tuple(row for row in made if row is not None)
 
 
-def _renamed(made: Snapshot) -> Snapshot:
+def _with_new_name(made: Snapshot) -> Snapshot:
     """With the prompts of its rows, and a name made of its former one and its rows."""
     sides = (
         (made.train_pairs, made.train_labels, made.train_edits),
@@ -157,14 +157,14 @@ class _Side:
     labels: list[Labelled]
     edits: list[Edited]
     alike: Likeness
-    weighed: Weighed
+    trusted: Trusted
     dropped: list[Dropped]
 
 
 def _distinct(rows: list[Pair | Labelled], rules: Rules) -> _Side:
     """Each lesson once, trusted as far as its player is."""
     alike = likeness(rows)
-    trusted = weighed(rows, alike, rules)
+    trusted = discount_contrarians(rows, alike, rules)
     labels = [row for row in trusted.rows if isinstance(row, Labelled)]
     pairs = [row for row in trusted.rows if isinstance(row, Pair)]
     made = opposite_thumbs(row for row in labels if row.player_id not in trusted.players)
@@ -175,7 +175,7 @@ def _distinct(rows: list[Pair | Labelled], rules: Rules) -> _Side:
     return _Side(own_pairs, own_labels, [], alike, trusted, dropped)
 
 
-def _thinned(side: _Side, rules: Rules) -> _Side:
+def _within_shares(side: _Side, rules: Rules) -> _Side:
     """No player with more than a share."""
     pairs, many_pairs = capped(side.pairs, rules, rules.max_pairs)
     labels, many_labels = capped(side.labels, rules)
@@ -185,17 +185,17 @@ def _thinned(side: _Side, rules: Rules) -> _Side:
 
 def _with_edits(side: _Side) -> _Side:
     """What players wrote, of the pairs that are left, as text to be learned by heart."""
-    written = [_edited(pair) for pair in side.pairs if pair.origin is Origin.EDIT]
+    written = [_edit_of(pair) for pair in side.pairs if pair.origin is Origin.EDIT]
     edits, repeated = unique(written, side.alike)
     return replace(side, edits=edits, dropped=[*side.dropped, *repeated])
 
 
-def _thinned_edits(side: _Side, rules: Rules) -> _Side:
+def _with_edits_within_shares(side: _Side, rules: Rules) -> _Side:
     edits, many = capped(side.edits, rules)
     return replace(side, edits=edits, dropped=[*side.dropped, *many])
 
 
-def _edited(pair: Pair) -> Edited:
+def _edit_of(pair: Pair) -> Edited:
     return Edited(
         prompt_ids=pair.prompt_ids,
         completion=pair.chosen,
@@ -247,13 +247,13 @@ def _snapshot(
         held_out_prompts=disputed[1],
         dropped=fates.counts(),
         left_out=fates.left_out(used),
-        discounted_players=tuple(sorted(train.weighed.players | held_out.weighed.players)),
-        discounted_rows=train.weighed.discounted_rows + held_out.weighed.discounted_rows,
+        discounted_players=tuple(sorted(train.trusted.players | held_out.trusted.players)),
+        discounted_rows=train.trusted.discounted_rows + held_out.trusted.discounted_rows,
         hash=_name(character, rules, sides),
     )
 
 
-def _in_order(rows: Iterable[AnyRow]) -> tuple[AnyRow, ...]:
+def _in_order(rows: Iterable[RowT]) -> tuple[RowT, ...]:
     # By content: the same for any input order, and players and labels come well mixed.
     return tuple(sorted(rows, key=lambda row: row.hash))
 

@@ -19,19 +19,19 @@ from feedback_store.selection.lessons import Drop, Dropped, HeldOutBy, Labelled,
 from feedback_store.selection.near_text import line_key, neighbours
 from feedback_store.selection.rules import Rules
 
-Row = Pair | Labelled
+StatedRow = Pair | Labelled
 
 
 @dataclass(frozen=True)
 class Sides:
     """The rows of both sides, and those whose line belongs to the other one."""
 
-    train: list[Row]
-    held_out: list[Row]
+    train: list[StatedRow]
+    held_out: list[StatedRow]
     dropped: list[Dropped]
 
 
-def split(rows: Sequence[Row], turns: Iterable[Turn], rules: Rules) -> Sides:
+def split(rows: Sequence[StatedRow], turns: Iterable[Turn], rules: Rules) -> Sides:
     """Divide the rows, whose turns are among those given."""
     unseen = {row.session_id for row in rows if is_held_out(row.player_id, rules.held_out_share)}
     others = {row.session_id for row in rows} - unseen
@@ -71,7 +71,7 @@ def _newest(sessions: set[str], began_at: Mapping[str, datetime], share: float) 
     return set(in_order[len(in_order) - int(len(in_order) * share) :])
 
 
-def _disjoint(train: list[Row], held_out: list[Row], trained_share: float) -> Sides:
+def _disjoint(train: list[StatedRow], held_out: list[StatedRow], trained_share: float) -> Sides:
     lines = {text: line_key(text) for text in {row.player_text for row in [*train, *held_out]}}
     names = _shared_lines(_prompts(train, lines), _prompts(held_out, lines))
     trained = {line for line, name in names.items() if _fraction(name) < trained_share}
@@ -88,14 +88,14 @@ def _disjoint(train: list[Row], held_out: list[Row], trained_share: float) -> Si
 
 
 def _apart(
-    rows: list[Row], lines: Mapping[str, str], taken: Set[str]
-) -> tuple[list[Row], list[Row]]:
+    rows: list[StatedRow], lines: Mapping[str, str], taken: Set[str]
+) -> tuple[list[StatedRow], list[StatedRow]]:
     """The rows whose line the other side has not taken, and the others."""
     kept = [row for row in rows if lines[row.player_text] not in taken]
     return kept, [row for row in rows if lines[row.player_text] in taken]
 
 
-def _prompts(rows: list[Row], lines: Mapping[str, str]) -> Mapping[str, set[tuple[int, ...]]]:
+def _prompts(rows: list[StatedRow], lines: Mapping[str, str]) -> Mapping[str, set[tuple[int, ...]]]:
     """The prompts that each line led to."""
     prompts: dict[str, set[tuple[int, ...]]] = defaultdict(set)
     for row in rows:
@@ -114,7 +114,7 @@ def _shared_lines(
     names: dict[str, str] = {}
     for line in sorted(links):
         if line not in names:
-            names |= dict.fromkeys(_connected(line, links), line)
+            names |= dict.fromkeys(_connected_lines(line, links), line)
     return names
 
 
@@ -129,7 +129,7 @@ def _same_prompts(
         yield from ((our, line) for prompt in prompts for our in lines_of.get(prompt, ()))
 
 
-def _connected(line: str, links: Mapping[str, set[str]]) -> set[str]:
+def _connected_lines(line: str, links: Mapping[str, set[str]]) -> set[str]:
     reached, waiting = {line}, [line]
     while waiting:
         found = links[waiting.pop()] - reached

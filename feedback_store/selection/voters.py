@@ -23,7 +23,7 @@ Votes = Mapping[Item, Mapping[str, int]]  # by player; above 0 for, below agains
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Trusted:
     """The rows as they are to be trusted."""
 
     rows: list[Pair | Labelled]
@@ -31,14 +31,14 @@ class Weighed:
     discounted_rows: int
 
 
-def weighed(rows: list[Pair | Labelled], alike: Likeness, rules: Rules) -> Weighed:
+def discount_contrarians(rows: list[Pair | Labelled], alike: Likeness, rules: Rules) -> Trusted:
     """Discount the rows of players whose votes contradict all others."""
     players = contrarians(votes(rows, alike), rules)
     lighter = [
         replace(row, weight=row.weight * rules.discount) if row.player_id in players else row
         for row in rows
     ]
-    return Weighed(lighter, players, sum(row.player_id in players for row in rows))
+    return Trusted(lighter, players, sum(row.player_id in players for row in rows))
 
 
 def contrarians(votes: Votes, rules: Rules) -> frozenset[str]:

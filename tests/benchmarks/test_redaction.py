@@ -11,18 +11,18 @@ import pytest
 
 from benchmarks import redaction
 from benchmarks.redaction import LINE_SIGNS, Labelled, Score, hostile, labelled, read, score
-from feedback_store.privacy.redaction import Finding, Kind, findings, redact
+from feedback_store.privacy.redaction import Category, Finding, findings, redact
 
 
 def test_marks_become_spans() -> None:
     line = labelled("<<email:a@b.example>>, <<ip:192.0.2.1>>!")
-    wanted = {Finding(0, 11, Kind.EMAIL), Finding(13, 22, Kind.IP)}
+    wanted = {Finding(0, 11, Category.EMAIL), Finding(13, 22, Category.IP)}
     assert line == Labelled("a@b.example, 192.0.2.1!", frozenset(wanted))
 
 
-def test_a_finding_counts_only_with_its_kind_and_span() -> None:
-    line = Labelled("abc", frozenset({Finding(0, 1, Kind.IP), Finding(1, 2, Kind.IP)}))
-    found = [Finding(0, 1, Kind.IP), Finding(1, 2, Kind.CARD), Finding(1, 3, Kind.IP)]
+def test_a_finding_counts_only_with_its_category_and_span() -> None:
+    line = Labelled("abc", frozenset({Finding(0, 1, Category.IP), Finding(1, 2, Category.IP)}))
+    found = [Finding(0, 1, Category.IP), Finding(1, 2, Category.CARD), Finding(1, 3, Category.IP)]
     assert score([line], lambda _: found) == Score(right=1, wrong=2, missed=1)
 
 
@@ -64,7 +64,7 @@ def test_figures_are_written_for_both_halves(
     monkeypatch.setattr(redaction, "hostile", lambda: ["@" * 50])
     redaction.main(["--out", str(tmp_path)])
     scores = json.loads((tmp_path / "redaction.json").read_text())["scores"]
-    assert {*Kind, "all"} <= scores["test"].keys() & scores["dev"].keys()
+    assert {*Category, "all"} <= scores["test"].keys() & scores["dev"].keys()
 
 
 def _differences(lines: Sequence[Labelled]) -> str:
@@ -79,4 +79,4 @@ def _differences(lines: Sequence[Labelled]) -> str:
 
 
 def _read(line: Labelled, spans: frozenset[Finding]) -> list[str]:
-    return [f"{one.kind} {line.text[one.start : one.end]!r}" for one in sorted(spans)]
+    return [f"{one.category} {line.text[one.start : one.end]!r}" for one in sorted(spans)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from feedback_store.records import Event, Payload, Source, Turn
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot, select
-from feedback_store.selection.evidence import Stated, stated
+from feedback_store.selection.evidence import Statements, statements
 from feedback_store.selection.rules import Rules
 
 REPLY = "Past the mill, dear."
@@ -78,9 +78,9 @@ class Log:
         """What the server made of how the conversation went on."""
         self.did(turn_id, payload, source=Source.DERIVED)
 
-    def stated(self) -> Stated:
+    def statements(self) -> Statements:
         """What the events say, nothing filtered."""
-        return stated(self.turns, self.events)
+        return statements(self.turns, self.events)
 
     def selected(self, rules: Rules = ALL_TRAINED) -> Snapshot:
         """The snapshot of what piled up."""

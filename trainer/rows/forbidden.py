@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from feedback_store.selection import Snapshot, changed
 from feedback_store.selection.lessons import Edited, Labelled, Pair
-from feedback_store.selection.likeness import AnyRow
+from feedback_store.selection.likeness import RowT
 from personas.faults import Exchange, Fault, find_faults, gravest
 from personas.persona import Persona
 
@@ -51,7 +51,7 @@ def without_forbidden(snapshot: Snapshot, persona: Persona) -> Permitted:
     """The rows that may be taught; the snapshot itself when all may."""
     dropped: Counter[str] = Counter()
 
-    def permitted(row: AnyRow) -> AnyRow | None:
+    def permitted(row: RowT) -> RowT | None:
         why = _why_not(_preferred(row), persona)
         if why is None:
             return row

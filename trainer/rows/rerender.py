@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from feedback_store.selection import Snapshot, changed
 from feedback_store.selection.lessons import Edited, Labelled, Messages, Pair
-from feedback_store.selection.likeness import AnyRow, texts
+from feedback_store.selection.likeness import RowT, texts
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
 from personas.render import (
@@ -83,7 +83,7 @@ class _Today:
         self._openings, self._persona = openings, persona
         self._tokenizer, self._max_tokens = tokenizer, max_tokens
 
-    def __call__(self, row: AnyRow) -> AnyRow | None:
+    def __call__(self, row: RowT) -> RowT | None:
         made = self._served(row)
         if isinstance(made, Unfit):
             self.dropped[made] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback_store.privacy.redaction import Kind, findings, redact
+from feedback_store.privacy.redaction import Category, findings, redact
 
 PIECES = (
     "bob@example.org @bob a 1 202-555-0123 - . @ : / :// ?key= token= 4111111111111111 192.0.2.1 "
@@ -18,7 +18,7 @@ LIKE_PERSONAL_DATA = st.lists(
 ).map("".join)
 
 
-def test_each_kind_has_its_placeholder() -> None:
+def test_each_category_has_its_placeholder() -> None:
     line = (
         "I'm @bob_k, bob@example.org, +44 20 7946 0123, 4111 1111 1111 1111, "
         "192.0.2.1, 2001:db8::1, https://bob:pw@example.org/?token=abc&x=1"
@@ -29,9 +29,9 @@ def test_each_kind_has_its_placeholder() -> None:
     )
 
 
-def test_every_kind_is_found() -> None:
+def test_every_category_is_found() -> None:
     line = "a@example.org @ann_b 202-555-0123 4111111111111111 192.0.2.1 ftp://a:b@example.org"
-    assert {finding.kind for finding in findings(line)} == set(Kind)
+    assert {finding.category for finding in findings(line)} == set(Category)
 
 
 @given(ANYTHING)

@@ -29,12 +29,12 @@ def log() -> Log:
 
 def reasons(log: Log) -> list[Drop]:
     """Why things are not taken, in no order of importance."""
-    return [dropped.why for dropped in log.stated().dropped]
+    return [dropped.why for dropped in log.statements().dropped]
 
 
 def test_an_edit_beats_the_reply(log: Log) -> None:
     log.did("t1", Edit("North, dear."))
-    assert log.stated().rows == [
+    assert log.statements().rows == [
         Pair(
             prompt_ids=TURN.prompt_ids,
             chosen="North, dear.",
@@ -54,7 +54,7 @@ def test_an_edit_beats_the_reply(log: Log) -> None:
 def test_a_kept_reply_beats_every_other_shown(log: Log) -> None:
     log.said("t3", "Ask the smith.")
     log.did("t2", Choice(("t1", "t3")))
-    pairs = [row for row in log.stated().rows if isinstance(row, Pair)]
+    pairs = [row for row in log.statements().rows if isinstance(row, Pair)]
     assert [(pair.chosen, pair.rejected) for pair in pairs] == [
         (OTHER, REPLY),
         (OTHER, "Ask the smith."),
@@ -63,15 +63,15 @@ def test_a_kept_reply_beats_every_other_shown(log: Log) -> None:
 
 def test_going_on_with_a_newer_take_weighs_less_than_going_back(log: Log) -> None:
     log.did("t2", Choice(("t1",)))
-    (onward,) = log.stated().rows
+    (onward,) = log.statements().rows
     log.did("t1", Choice(("t2",)))
-    (back,) = log.stated().rows
+    (back,) = log.statements().rows
     assert (onward.weight, back.weight) == (0.7, 1.0)
 
 
 def test_what_the_server_saw_is_weaker_than_a_choice(log: Log) -> None:
     log.guessed("t1", Choice(("t2",)))
-    (row,) = log.stated().rows
+    (row,) = log.statements().rows
     assert (row.origin, row.weight) == (Origin.WENT_ON, 0.7)
 
 
@@ -96,7 +96,7 @@ def test_a_judgement_labels_the_reply(
     log: Log, payload: Payload, desirable: bool, origin: Origin, weight: float
 ) -> None:
     log.did("t1", payload)
-    (row,) = log.stated().rows
+    (row,) = log.statements().rows
     assert isinstance(row, Labelled)
     assert (row.completion, row.desirable, row.origin, row.weight) == (
         REPLY,
@@ -122,22 +122,22 @@ def test_every_sign_but_lingering_is_weighed() -> None:
 def test_the_last_word_on_a_turn_wins(log: Log, first: Payload, last: Payload) -> None:
     log.did("t1", first)
     log.did("t1", last)
-    (row,) = log.stated().rows
+    (row,) = log.statements().rows
     assert row.event_id == "e1"
-    assert log.stated().dropped == [Dropped("e0", Drop.SUPERSEDED)]
+    assert log.statements().dropped == [Dropped("e0", Drop.SUPERSEDED)]
 
 
 def test_what_the_player_said_wins_over_what_the_server_saw_later(log: Log) -> None:
     log.did("t1", Choice(("t2",)))
     log.guessed("t2", Choice(("t1",)))
-    assert [row.event_id for row in log.stated().rows] == ["e0"]
+    assert [row.event_id for row in log.statements().rows] == ["e0"]
     assert reasons(log) == [Drop.SUPERSEDED]
 
 
 def test_what_replaced_a_vote_that_is_undone_gives_way_to_it(log: Log) -> None:
     log.did("t1", Thumb(True))
     log.did("t1", Thumb(False), undone=True)
-    assert [row.event_id for row in log.stated().rows] == ["e0"]
+    assert [row.event_id for row in log.statements().rows] == ["e0"]
     assert reasons(log) == [Drop.UNDONE]
 
 
@@ -145,7 +145,7 @@ def test_one_label_a_reply_by_the_strongest_evidence(log: Log) -> None:
     log.guessed("t1", Signal(Sign.REPHRASED))
     log.did("t1", Outcome(False, "bridge"))
     log.did("t1", Thumb(True))
-    assert [row.origin for row in log.stated().rows] == [Origin.THUMB]
+    assert [row.origin for row in log.statements().rows] == [Origin.THUMB]
     assert reasons(log) == [Drop.OUTWEIGHED, Drop.OUTWEIGHED]
 
 
@@ -153,14 +153,14 @@ def test_equally_strong_contradictions_are_a_tie(log: Log) -> None:
     log.did("t1", Thumb(True))
     log.did("t1", Rating(1))
     log.guessed("t1", Signal(Sign.SILENT))
-    assert log.stated().rows == []
+    assert log.statements().rows == []
     assert sorted(reasons(log)) == [Drop.OUTWEIGHED, Drop.TIE, Drop.TIE]
 
 
 def test_the_middle_of_the_stars_is_a_tie_and_blocks_nothing(log: Log) -> None:
     log.did("t1", Rating(3))
     log.did("t1", Thumb(True))
-    assert [row.origin for row in log.stated().rows] == [Origin.THUMB]
+    assert [row.origin for row in log.statements().rows] == [Origin.THUMB]
     assert reasons(log) == [Drop.TIE]
 
 
@@ -173,7 +173,7 @@ def test_outcomes_of_different_goals_do_not_replace_each_other(log: Log) -> None
 def test_how_a_session_or_a_stay_went_is_for_evaluation_only(log: Log) -> None:
     log.did("", Outcome(True, "bridge"), session_id="session of ann")
     log.did("t1", Signal(Sign.LINGERED))
-    assert log.stated().rows == []
+    assert log.statements().rows == []
     assert reasons(log) == [Drop.EVALUATION_ONLY, Drop.EVALUATION_ONLY]
 
 
@@ -186,7 +186,7 @@ def test_a_turn_kept_apart_teaches_nothing(log: Log, changes: dict[str, bool], w
     log.said("t3", "Ask the smith.", **changes)
     log.did("t3", Thumb(True))
     log.did("t1", Choice(("t3",)))
-    assert log.stated().rows == []
+    assert log.statements().rows == []
     assert reasons(log) == [why, why]
 
 
@@ -208,7 +208,7 @@ def test_an_unknown_turn_is_dropped(log: Log) -> None:
 def test_praise_for_a_reply_that_was_cut_short_is_dropped(log: Log, praise: Payload) -> None:
     log.said("t3", "Follow the", finish_reason="length")
     log.did("t3", praise)
-    assert log.stated().rows == []
+    assert log.statements().rows == []
     assert reasons(log) == [Drop.CUT_SHORT]
 
 
@@ -216,4 +216,4 @@ def test_a_reply_that_was_cut_short_may_be_bettered(log: Log) -> None:
     log.said("t3", "Follow the", finish_reason="length")
     log.did("t3", Thumb(False))
     log.did("t3", Edit("North."))
-    assert len(log.stated().rows) == 2
+    assert len(log.statements().rows) == 2

@@ -16,7 +16,7 @@ def edit() -> Pair:
     log = Log()
     log.said("t1")
     log.did("t1", Edit(OTHER))
-    (row,) = log.stated().rows
+    (row,) = log.statements().rows
     assert isinstance(row, Pair)
     return row
 
@@ -53,7 +53,7 @@ def test_a_label_on_silence_teaches_nothing() -> None:
     log = Log()
     log.said("t1", " ")
     log.did("t1", Thumb(False))
-    (row,) = log.stated().rows
+    (row,) = log.statements().rows
     assert isinstance(row, Labelled)
     assert fault(row) is Drop.EMPTY_CHOSEN
 

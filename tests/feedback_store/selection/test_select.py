@@ -8,7 +8,7 @@ import pytest
 from feedback_store.records import Edit, Thumb
 from feedback_store.selection import Edited, changed
 from feedback_store.selection.lessons import Drop
-from feedback_store.selection.likeness import AnyRow
+from feedback_store.selection.likeness import RowT
 from feedback_store.selection.rules import Rules
 from tests.support.feedback_log import OTHER, REPLY, TURN, Log, trained
 
@@ -119,7 +119,7 @@ def test_a_player_stays_held_out_as_others_come() -> None:
 
 
 def test_changed_rows_are_another_snapshot_with_their_prompts(log: Log) -> None:
-    def longer(row: AnyRow) -> AnyRow:
+    def longer(row: RowT) -> RowT:
         return replace(row, prompt_ids=(*row.prompt_ids, 4))
 
     log.did("t1", Edit(OTHER))
@@ -131,7 +131,7 @@ def test_changed_rows_are_another_snapshot_with_their_prompts(log: Log) -> None:
 
 
 def test_rows_that_stay_as_they_are_keep_the_name(log: Log) -> None:
-    def same(row: AnyRow) -> AnyRow:
+    def same(row: RowT) -> RowT:
         return row
 
     log.did("t1", Edit(OTHER))
@@ -140,7 +140,7 @@ def test_rows_that_stay_as_they_are_keep_the_name(log: Log) -> None:
 
 
 def test_a_row_that_is_left_out_takes_its_prompt_along(log: Log) -> None:
-    def nothing(row: AnyRow) -> None:
+    def nothing(row: RowT) -> None:
         return None
 
     log.did("t1", Edit(OTHER))
