@@ -58,7 +58,7 @@ class StepMetrics:
     kl: float | None = None  # nats of drift from the reference; None where none is measured
     grad_norm: float | None = None  # before it is clipped
     learning_rate: float | None = None
-    base_kl: float | None = None  # nats a token from the bare base; None where nobody looked
+    base_kl: float | None = None  # nats per token from the bare base; None where nobody looked
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Schedule:
 
     learning_rate: float = 1e-3
     # Times the rate where an adapter is trained on from: it knows most rows already, and at the
-    # whole rate two nights led 0.29 nats a token away from the base.
+    # whole rate two nights led 0.29 nats per token away from the base.
     continued_rate: float = 0.1
     epochs: int = 1
     min_steps: int = 0  # few rows are gone through again, in part too, up to so many steps

@@ -13,7 +13,7 @@ from benchmarks.learning.judgement import LEARNED_PREFERRED, Judgement
 from benchmarks.learning.nights import ExperimentResult
 from benchmarks.learning.results import Results
 from benchmarks.measures import Estimate
-from trainer.records.runs import State
+from trainer.records.entries import State
 
 _LIVE, _REFUSED = "tab:blue", "lightsteelblue"
 

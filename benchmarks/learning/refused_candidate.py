@@ -17,7 +17,8 @@ from benchmarks.learning.judgement import VersionReplies
 from benchmarks.learning.questions import collect_replies
 from personas.adapter_repo import Draft
 from trainer.records import runs
-from trainer.records.runs import Run, Terms
+from trainer.records.entries import Terms
+from trainer.records.runs import Run
 
 
 async def collect_refused_replies(

@@ -1,6 +1,6 @@
 """What a run was begun on, and how it ended."""
 
-from trainer.records.runs import Ending, State, Terms
+from trainer.records.entries import Ending, State, Terms
 
 TERMS = Terms(
     character="mira",

@@ -6,8 +6,9 @@ import traceback
 from collections.abc import Sequence
 
 from trainer.errors import DivergedError, GaveUpError, TrainingError
-from trainer.records import report, runs
-from trainer.records.runs import Ending, Headed, Measured, Run, State, Terms, Trained
+from trainer.records import entries, report, runs
+from trainer.records.entries import Ending, Measured, State, Terms, Trained, TrainedHead
+from trainer.records.runs import Run
 
 
 def end(run: Run, state: State, reasons: Sequence[str], version: str = "") -> None:
@@ -51,12 +52,12 @@ def _ending(
     error: str = "",
 ) -> Ending:
     terms = run.legible(Terms)
-    now = runs.now()
+    now = entries.now()
     return Ending(
         state=state,
         reasons=tuple(reasons),
         version=version,
-        curves=runs.curves(history),
+        curves=entries.curves(history),
         seconds=_seconds(run),
         started_at=terms.started_at if terms else now,
         finished_at=now,
@@ -74,7 +75,7 @@ def _record(run: Run, ending: Ending) -> None:
 def _seconds(run: Run) -> dict[str, float]:
     stages = {
         "train": run.legible(Trained),
-        "reward head": run.legible(Headed),
+        "reward head": run.legible(TrainedHead),
         "examine": run.legible(Measured),
     }
     return {name: found.seconds for name, found in stages.items() if found}

@@ -11,7 +11,7 @@ from trainer.base import dense_folder, ensure_base, file_sha256
 from trainer.errors import BaseModelError
 from trainer.nightly import disk
 from trainer.nightly.job import Job
-from trainer.records.runs import Terms
+from trainer.records.entries import Terms
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from trainer.nightly.resuming import CurrentInputs, EndedRun
 from trainer.nightly.stages import RunContext
 from trainer.progress import Tell
 from trainer.recipes.recipe import Recipe
-from trainer.records import runs
-from trainer.records.runs import Ending, Run, Terms, Trained
+from trainer.records import entries, runs
+from trainer.records.entries import Ending, Terms, Trained
+from trainer.records.runs import Run
 from trainer.rows import readiness
 from trainer.rows.rerender import Rerendered, rerender
 from trainer.rows.snapshots import still_stored
@@ -136,7 +137,7 @@ class Night:
             snapshot_hash=rows.snapshot.hash,
             counts=_counts(rows),
             dropped={**rows.snapshot.dropped, **rows.dropped},
-            started_at=runs.now(),
+            started_at=entries.now(),
         )
 
     @cached_property

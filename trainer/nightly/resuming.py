@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from trainer.gate.drift import FROM_THE_BASE
-from trainer.records.runs import Ending, Terms
+from trainer.records.entries import Ending, Terms
 
 
 @dataclass(frozen=True)

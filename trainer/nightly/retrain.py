@@ -25,7 +25,8 @@ from trainer.nightly.stages import RunContext
 from trainer.progress import Progress, RunResult, Tell
 from trainer.recipes.recipe import Recipe
 from trainer.records import report, runs
-from trainer.records.runs import Run, State
+from trainer.records.entries import State
+from trainer.records.runs import Run
 from trainer.rows import readiness
 from trainer.rows.snapshots import still_stored
 

@@ -28,7 +28,8 @@ from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
 from trainer.progress import OnProgress, RunIO, Tell
-from trainer.records.runs import Headed, Measured, Published, Run, Terms, Trained
+from trainer.records.entries import Measured, Published, Terms, Trained, TrainedHead
+from trainer.records.runs import Run
 from trainer.rows.readiness import LABELS
 
 
@@ -71,18 +72,18 @@ def ensure_trained(work: RunContext, lineage: Callable[[], Lineage]) -> Trained:
     return finding
 
 
-def ensure_head(work: RunContext, lineage: Callable[[], Lineage]) -> Headed | None:
+def ensure_head(work: RunContext, lineage: Callable[[], Lineage]) -> TrainedHead | None:
     """Train the reward head that the examination asks, unless that is done. None = switched off."""
     if work.head is None:
         return None
-    found = work.run.find(Headed)
+    found = work.run.find(TrainedHead)
     if found is not None and _still_there(found, work.run.head):
         return found
     started = time.monotonic()
     # From the base, whatever the voice goes on from: it judges both voices.
     bare = replace(_start(lineage()), adapter=None)
     why_not = _train_head(work.head, work, bare)
-    finding = Headed(
+    finding = TrainedHead(
         card=None if why_not else head_card.read(work.run.head),
         why_not=why_not,
         content_hash="" if why_not else content_hash(work.run.head),
@@ -104,7 +105,7 @@ def _train_head(config: reward_head.Config, work: RunContext, start: StartingPoi
 
 
 def ensure_measured(
-    work: RunContext, lineage: Callable[[], Lineage], head: Headed | None = None
+    work: RunContext, lineage: Callable[[], Lineage], head: TrainedHead | None = None
 ) -> Measured:
     """Measure what the gate judges by, unless that is done."""
     found = work.run.find(Measured)
@@ -137,7 +138,7 @@ def judge_and_record(work: RunContext, measurements: gate.Measurements) -> gate.
 
 
 def ensure_published(
-    work: RunContext, candidate: Trained, verdict: gate.Verdict, head: Headed | None = None
+    work: RunContext, candidate: Trained, verdict: gate.Verdict, head: TrainedHead | None = None
 ) -> str:
     """Publish the candidate unless a version has its bytes; return the version."""
     version = find_version(work.job, work.terms, candidate) or _publish(work, verdict, head)
@@ -146,7 +147,7 @@ def ensure_published(
 
 
 def publish_head(
-    work: RunContext, lineage: Callable[[], Lineage], head: Headed | None, live: bool
+    work: RunContext, lineage: Callable[[], Lineage], head: TrainedHead | None, live: bool
 ) -> None:
     """Publish the head, whatever became of the voice; if `live`, the better head is promoted."""
     if head is None or head.card is None:
@@ -180,7 +181,7 @@ def version_of(job: Job, run: Run) -> str:
     return find_version(job, terms, candidate) or "" if terms and candidate else ""
 
 
-def _publish(work: RunContext, verdict: gate.Verdict, head: Headed | None) -> str:
+def _publish(work: RunContext, verdict: gate.Verdict, head: TrainedHead | None) -> str:
     rows: list[JSON] = [asdict(row) for row in verdict.rows]
     accuracy = head.card.held_out_accuracy if head and head.card else None
     draft = Draft(
@@ -201,7 +202,7 @@ def _start(origin: Lineage) -> StartingPoint:
     return StartingPoint(origin.base_dir, origin.vocab, origin.parent_folder)
 
 
-def _still_there(found: Headed, head: Path) -> bool:
+def _still_there(found: TrainedHead, head: Path) -> bool:
     return found.card is None or _bytes_of(head) == found.content_hash
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from trainer.divergence import kl_divergence, next_log_probs, plain_text, token_windows
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_voice
-from trainer.records.runs import Nearness
+from trainer.records.entries import Nearness
 from trainer.training import use_all_cores
 
 #: Of the distance that the gate allows: the gate measures on another text, which may differ.

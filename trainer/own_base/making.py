@@ -31,7 +31,7 @@ from trainer.own_base.fitness import judge
 from trainer.own_base.measuring import measure
 from trainer.own_base.ways import Way
 from trainer.progress import RunIO, RunResult, Tell
-from trainer.records.runs import State
+from trainer.records.entries import State
 from trainer.rows import readiness
 from trainer.rows.datasets import Spoken
 from trainer.rows.rerender import rerender

@@ -1,4 +1,4 @@
-"""Small charts as SVG text: metrics over the steps of a training, and before and after. Pure."""
+"""Small charts as SVG text: curves over the steps of a training, and comparisons. Pure."""
 
 from collections.abc import Sequence
 from html import escape
@@ -12,18 +12,18 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def line_chart(title: str, values: Sequence[float | None]) -> str:
-    """An SVG of the values by step; what is no number leaves a gap."""
+    """An SVG of the values by step; None and infinite values leave a gap."""
     known = [value for value in values if value is not None and isfinite(value)]
     if not known:
         return ""
     low, high = min(known), max(known)
     lines = "".join(_polyline(part, len(values), low, high) for part in _unbroken(values))
-    frame = _frame("1", f"step {len(values)}", f"{high:.3g}", f"{low:.3g}")
-    return _framed(f"{title}: {known[0]:.4g} to {known[-1]:.4g}", f"{frame}{lines}")
+    axes = _axes("1", f"step {len(values)}", f"{high:.3g}", f"{low:.3g}")
+    return _svg(f"{title}: {known[0]:.4g} to {known[-1]:.4g}", f"{axes}{lines}")
 
 
 def histogram(title: str, before: Sequence[float], after: Sequence[float]) -> str:
-    """An SVG of how both are distributed, as shares of each, over bins from 0 to the largest."""
+    """An SVG of two distributions, as shares of each, over bins from 0 to the largest value."""
     if not before or not after:
         return ""
     end = max(*before, *after) or 1.0
@@ -34,7 +34,7 @@ def histogram(title: str, before: Sequence[float], after: Sequence[float]) -> st
         for side, kind in enumerate(("before", "after"))
         for bin_, share in enumerate(shares[side])
     )
-    return _framed(title, f"{_frame('0', f'{end:.3g}', f'{top:.0%}')}{bars}")
+    return _svg(title, f"{_axes('0', f'{end:.3g}', f'{top:.0%}')}{bars}")
 
 
 def two_bars(title: str, before: float, after: float) -> str:
@@ -45,11 +45,11 @@ def two_bars(title: str, before: float, after: float) -> str:
         for side, (kind, value) in enumerate((("before", before), ("after", after)))
     )
     ends = f"before {before:.3g}", f"after {after:.3g}"
-    return _framed(title, f"{_frame(*ends, f'{top:.3g}')}{bars}")
+    return _svg(title, f"{_axes(*ends, f'{top:.3g}')}{bars}")
 
 
 def sparkline(values: Sequence[float | None], width: int = 40) -> str:
-    """The values as a row of bars for a terminal, at most `width` wide; a gap is a space."""
+    """The values as a line of bars for a terminal, at most `width` wide; a gap is a space."""
     step = max(1, -(-len(values) // width))
     means = [_mean(values[first : first + step]) for first in range(0, len(values), step)]
     known = [value for value in means if value is not None]
@@ -71,14 +71,14 @@ def _column(kind: str, place: int, places: int, height: float) -> str:
     )
 
 
-def _framed(title: str, inside: str) -> str:
+def _svg(title: str, inside: str) -> str:
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{inside}</svg>"
     )
 
 
-def _frame(first: str, last: str, top: str, bottom: str = "0") -> str:
+def _axes(first: str, last: str, top: str, bottom: str = "0") -> str:
     floor, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     return (
         f'<line class="axis" x1="{LEFT}" y1="{floor}" x2="{right}" y2="{floor}"/>'

@@ -1,8 +1,8 @@
-"""A run's record as one HTML page for people: nothing is loaded from anywhere else.
+"""A run's record as one HTML page for people, which loads nothing from elsewhere.
 
-It holds counts, curves, the gate's findings and what both voices say to the designer's own probes,
-never what a player said. A part whose record is missing or unreadable is left out, so every run
-has a page, also one that broke off.
+It holds counts, curves, the gate's verdict and both voices' replies to the designer's own probes,
+never the words of a player. A part whose entry is missing or unreadable is left out, so every run
+has a page, even one that failed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from markupsafe import Markup
 
 from trainer.gate import Measurements, Verdict
 from trainer.records.charts import histogram, line_chart, two_bars
-from trainer.records.runs import Ending, Headed, Measured, Run, Terms, Trained
+from trainer.records.entries import Ending, Measured, Terms, Trained, TrainedHead
+from trainer.records.runs import Run
 
-#: What the curves are called; a metric that is not here goes by its own name.
+#: Titles of the curves; a metric that is not here keeps its name.
 TITLES = {
     "loss": "Loss",
     "margin": "Margin of chosen over rejected",
     "accuracy": "Share of pairs ranked right",
     "kl": "KL from where it began, nats",
-    "base_kl": "KL from the base, nats a token",
+    "base_kl": "KL from the base, nats per token",
     "learning_rate": "Learning rate",
     "grad_norm": "Gradient norm",
 }
@@ -32,7 +33,7 @@ _PAGES = Environment(
 
 
 def page(run: Run) -> str:
-    """The whole page."""
+    """Render the page."""
     ending, measured = run.legible(Ending), run.legible(Measured)
     trained = run.legible(Trained)
     return _PAGES.get_template("report.html").render(
@@ -40,10 +41,10 @@ def page(run: Run) -> str:
         terms=run.legible(Terms),
         ending=ending,
         verdict=run.legible(Verdict),
-        head=run.legible(Headed),
+        head=run.legible(TrainedHead),
         nearness=trained.nearness if trained else None,
         samples=measured.samples if measured else (),
-        compared=_compared(measured.measurements) if measured else [],
+        compared=_comparison_charts(measured.measurements) if measured else [],
         charts=_charts(ending) if ending else [],
         number=_number,
     )
@@ -56,12 +57,12 @@ def _charts(ending: Ending) -> list[tuple[str, Markup]]:
     return [(title, Markup(line_chart(title, values))) for title, values in titled.items()]
 
 
-def _compared(found: Measurements) -> list[tuple[str, Markup]]:
+def _comparison_charts(found: Measurements) -> list[tuple[str, Markup]]:
     voices = found.incumbent, found.candidate
     before, after = ([float(reply.words) for reply in voice.heard] for voice in voices)
     charts = [("Words of a reply", histogram("Words of a reply", before, after))]
     if found.drift is not None:
-        title = "KL from the base on the gate's text, nats a token"
+        title = "KL from the base on the gate's text, nats per token"
         drawn = two_bars(title, found.drift.incumbent_kl, found.drift.candidate_kl)
         charts.append((title, drawn))
     return [(title, Markup(chart)) for title, chart in charts if chart]

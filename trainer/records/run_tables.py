@@ -1,9 +1,9 @@
-"""Training runs in the terminal: `npc runs` starts it.
+"""Shows training runs in the terminal: `npc runs` starts it.
 
     python -m trainer.records.run_tables list --runs=runs/
     python -m trainer.records.run_tables show 7 --runs=runs/
 
-A run whose record is unreadable, as of another release, is listed as far as it can be read.
+A run whose record is partly unreadable, e.g. of another release, is listed with what can be read.
 Exit codes: 0 shown, 3 there is no such run.
 """
 
@@ -24,10 +24,11 @@ from trainer.errors import UnknownRunError
 from trainer.gate import Verdict
 from trainer.records import runs
 from trainer.records.charts import sparkline
-from trainer.records.runs import Ending, Headed, Published, Run, Terms, Trained
+from trainer.records.entries import Ending, Published, Terms, Trained, TrainedHead
+from trainer.records.runs import Run
 
 MISSING = 3
-UNFINISHED, UNREADABLE = "unfinished", "unreadable"  # states of runs that have no other
+UNFINISHED, UNREADABLE = "unfinished", "unreadable"  # states of runs without a readable ending
 
 Root = Annotated[Path, typer.Option("--runs", help="Folder of the records.")]
 AsJson = Annotated[bool, typer.Option("--json")]
@@ -46,7 +47,7 @@ def list_runs(root: Root, character: str = "", as_json: AsJson = False) -> None:
     columns = ("run", "character", "state", "method", "rows", "preference", "when", "seconds")
     table = Table(*(Column(name, no_wrap=name == "state") for name in columns), box=box.SIMPLE)
     for row in rows:
-        table.add_row(*(_shown(row[name]) for name in columns))
+        table.add_row(*(_cell(row[name]) for name in columns))
     console.print(table)
 
 
@@ -83,10 +84,10 @@ def summary(run: Run) -> dict[str, Any]:
 
 
 def details(run: Run) -> dict[str, Any]:
-    """Everything a run's folder tells, as JSON says it."""
+    """All entries of a run's folder, as JSON."""
     kinds = {
         "job": Terms,
-        "reward_head": Headed,
+        "reward_head": TrainedHead,
         "verdict": Verdict,
         "published": Published,
         "ending": Ending,
@@ -102,20 +103,20 @@ def details(run: Run) -> dict[str, Any]:
 
 def _print(run: Run) -> None:
     terms, ending, verdict = run.legible(Terms), run.legible(Ending), run.legible(Verdict)
-    told = summary(run)
-    say(f"run {run.number} of {run.character}: {told['state']} {told['version'] or ''}")
-    for reason in told["reasons"]:
+    line = summary(run)
+    say(f"run {run.number} of {run.character}: {line['state']} {line['version'] or ''}")
+    for reason in line["reasons"]:
         say(f"  {reason}")
     if terms is not None:
         _print_terms(terms)
     trained = run.legible(Trained)
     if trained and trained.nearness:
-        say(f"distance: {trained.nearness.told}")
+        say(f"distance: {trained.nearness.text}")
     if ending is not None and ending.curves:
         _print_curves(ending)
-    head = run.legible(Headed)
+    head = run.legible(TrainedHead)
     if head is not None:
-        say(f"reward head: {_told(head)}")
+        say(f"reward head: {_head_text(head)}")
     if verdict is not None:
         console.print(gate_table(verdict))
     if ending is not None and ending.error:
@@ -127,13 +128,13 @@ def _print(run: Run) -> None:
 def _print_terms(terms: Terms) -> None:
     say(f"begun {terms.started_at}: {terms.reason}")
     say(f"{terms.method}, from {terms.parent or 'the bare base'}, persona {terms.persona_version}")
-    say(f"rows: {_counted(terms.counts)}")
+    say(f"rows: {_counts_text(terms.counts)}")
     if terms.dropped:
-        say(f"left out: {_counted(terms.dropped)}")
+        say(f"left out: {_counts_text(terms.dropped)}")
     say(f"settings: {json.dumps(terms.config)}")
 
 
-def _told(head: Headed) -> str:
+def _head_text(head: TrainedHead) -> str:
     card = head.card
     if card is None:
         return f"none: {head.why_not}"
@@ -145,22 +146,22 @@ def _print_curves(ending: Ending) -> None:
     for name, values in ending.curves.items():
         known = [value for value in values if value is not None]
         if name != "step" and known:
-            table.add_row(name, _shown(known[0]), _shown(known[-1]), sparkline(values))
+            table.add_row(name, _cell(known[0]), _cell(known[-1]), sparkline(values))
     console.print(table)
 
 
 def gate_table(verdict: Verdict) -> Table:
-    """What the gate found, for a terminal."""
+    """The verdict as a table for the terminal."""
     table = Table("gate", "incumbent", "candidate", "rule", "", title="Gate")
     for row in verdict.rows:
         mark = "[green]pass[/green]" if row.passed else "[red]FAIL[/red]"
         rule = f"{row.rule} ({row.note})" if row.note else row.rule
-        table.add_row(row.name, _shown(row.incumbent), _shown(row.candidate), rule, mark)
+        table.add_row(row.name, _cell(row.incumbent), _cell(row.candidate), rule, mark)
     return table
 
 
 def say(text: str) -> None:
-    """Plain text, as long as it is."""
+    """Print plain text, unwrapped."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -180,11 +181,11 @@ def _preference(verdict: Verdict | None) -> float | None:
     return next((row.candidate for row in rows if row.name == "preference"), None)
 
 
-def _counted(counts: dict[str, int]) -> str:
+def _counts_text(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 
-def _shown(value: object) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return "-" if value is None else str(value)

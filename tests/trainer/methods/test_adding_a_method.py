@@ -14,7 +14,7 @@ from trainer.methods.table import METHODS, Method, candidates
 from trainer.nightly import retrain
 from trainer.nightly.job import read_readiness
 from trainer.recipes.recipe import written_method
-from trainer.records.runs import Terms
+from trainer.records.entries import Terms
 from trainer.rows.readiness import PAIRS, Plan, Thresholds, Wait, decide
 
 TOY = {**WITHOUT_HEAD, "method": "toy", "toy": {"zest": 0.3}}

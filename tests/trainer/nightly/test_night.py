@@ -35,7 +35,7 @@ from trainer.nightly.night import DELETED, STARTS_OVER, Night
 from trainer.nightly.stages import RunContext
 from trainer.progress import RunIO, RunResult, StepMetrics
 from trainer.records import runs
-from trainer.records.runs import Ending, Nearness, State, Terms, Trained
+from trainer.records.entries import Ending, Nearness, State, Terms, Trained
 from trainer.rows import readiness
 
 #: In the order in which a run makes them, below its data folder.

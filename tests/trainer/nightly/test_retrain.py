@@ -21,7 +21,7 @@ from trainer.heads import head_card
 from trainer.nightly import retrain
 from trainer.nightly.job import Job, read_readiness
 from trainer.nightly.retrain import NightResult
-from trainer.records.runs import Headed, State
+from trainer.records.entries import State, TrainedHead
 from trainer.rows import readiness
 
 
@@ -57,7 +57,7 @@ def test_a_reward_head_is_asked_and_kept_with_what_it_got_right(
     job, outcome = night
     assert outcome.run is not None
     card = head_card.read(outcome.run.head)
-    assert outcome.run.read(Headed).card == card
+    assert outcome.run.read(TrainedHead).card == card
     manifest = AdapterRepo(job.adapters).manifest("bo", outcome.version)
     assert manifest.gate["reward_head_accuracy"] == card.held_out_accuracy
     assert outcome.verdict is not None
@@ -98,7 +98,7 @@ def test_thumbs_alone_are_trained_with_kto_and_judged_without_a_head(job: Job) -
     play(job, 100, thumbed)
     outcome = retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
     assert outcome.run is not None
-    assert "0 of 20 training pairs" in outcome.run.read(Headed).why_not
+    assert "0 of 20 training pairs" in outcome.run.read(TrainedHead).why_not
     assert outcome.trained is not None, outcome.reason
     assert outcome.verdict is not None
     published = AdapterRepo(job.adapters).versions("bo")

@@ -13,7 +13,7 @@ from trainer.lora import StartingPoint
 from trainer.methods import dpo
 from trainer.nightly.trust_region import keep_near
 from trainer.progress import Progress, RunIO
-from trainer.records.runs import Nearness
+from trainer.records.entries import Nearness
 from trainer.settings import LoraShape, Schedule
 
 FAR = dpo.Config(
@@ -77,5 +77,5 @@ def test_the_text_of_the_gate_is_not_looked_at() -> None:
 
 
 def test_a_reader_is_told_whether_anything_was_taken_back() -> None:
-    assert Nearness(0.06, 1).told == "0.060 nats a token from the base; kept"
-    assert Nearness(0.21, 0.84).told.endswith("scaled to 0.84 to stay near")
+    assert Nearness(0.06, 1).text == "0.060 nats per token from the base; kept"
+    assert Nearness(0.21, 0.84).text.endswith("scaled to 0.84 to stay near")

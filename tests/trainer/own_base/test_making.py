@@ -22,7 +22,7 @@ from trainer.nightly.job import Job
 from trainer.own_base import full, making, settings, ways
 from trainer.own_base.making import Order, Outcome, Recipe, run
 from trainer.progress import RunIO
-from trainer.records.runs import State
+from trainer.records.entries import State
 from trainer.rows import readiness
 from trainer.rows.snapshots import snapshot_of
 from trainer.settings import LoraShape, Schedule

@@ -12,8 +12,9 @@ from trainer.examination.samples import Sample
 from trainer.gate import Drift, Heard, Kind, Measurements, Row, Verdict, VoiceReport
 from trainer.records import runs
 from trainer.records.charts import BINS, histogram, line_chart, sparkline
+from trainer.records.entries import Measured
 from trainer.records.report import page
-from trainer.records.runs import Measured, Run
+from trainer.records.runs import Run
 
 VOID = {"meta", "link", "br", "line", "circle", "polyline", "rect"}
 VERDICT = Verdict(

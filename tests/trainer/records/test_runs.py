@@ -13,8 +13,9 @@ from trainer.nightly import disk
 from trainer.progress import RunResult
 from trainer.recipes.recipe import Upkeep
 from trainer.records import runs
+from trainer.records.entries import Ending, Nearness, State, Terms, Trained
 from trainer.records.run_tables import app
-from trainer.records.runs import Ending, Nearness, Run, State, Terms, Trained
+from trainer.records.runs import Run
 
 
 def ended(root: Path) -> Run:
