@@ -5,7 +5,8 @@ be found. A finding counts only with the right category and the very same span. 
 `phonenumbers` library is installed, it stands beside our rules, for telephone numbers, alone and
 together with them; its example numbers of all regions are a second, foreign set. Its `valid`
 refuses most numbers that regulators reserve for drama, which is what the lines hold, so the
-examples are the fairer measure. Run: python -m benchmarks.redaction [--out DIR]
+examples are the fairer measure.
+Run: python -m benchmarks.redaction [--out DIR]
 """
 
 from __future__ import annotations

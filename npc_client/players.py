@@ -53,15 +53,15 @@ class Visit:
 
 def lines_of(character: str, kind: str) -> tuple[str, ...]:
     """Written player lines: kind is "visits", "questions" or "more_questions"."""
-    return tuple(_written(character)[kind])
+    return tuple(_authored_lines(character)[kind])
 
 
 def phrases_of(character: str) -> Phrases:
     """What players put into the character's mouth."""
-    return Phrases(**_written(character)["corrections"])
+    return Phrases(**_authored_lines(character)["corrections"])
 
 
-def _written(character: str) -> Mapping[str, Any]:
+def _authored_lines(character: str) -> Mapping[str, Any]:
     text = (resources.files("npc_client") / "player_lines.yaml").read_text(encoding="utf-8")
     lines: Mapping[str, Mapping[str, Any]] = yaml.safe_load(text)
     return lines[character]
@@ -110,7 +110,7 @@ async def _react(
     client: Client, visit: Visit, session_id: str, reply: Reply, number: int, counts: Counter[str]
 ) -> None:
     player, seed = visit.player, visit.seed + number
-    pleased = verdict(player, player.taste.likes(reply.text), seed)
+    pleased = vote(player, player.taste.likes(reply.text), seed)
     if player.thumbs:
         reasons = [] if pleased else _why(player, reply)
         await client.thumb(reply.turn_id, up=pleased, reasons=reasons)
@@ -124,24 +124,24 @@ async def _react(
         return
     other = await client.regenerate(session_id, reply.turn_id, seed=seed + 500)
     counts["replies"] += 1
-    if kept := _kept(player, reply, other, seed):
+    if kept := _better_take(player, reply, other, seed):
         over = other if kept is reply else reply
         await client.choose(kept.turn_id, [over.turn_id], 1 if kept is reply else 2)
         counts["choices"] += 1
 
 
-def verdict(player: Player, honest: bool, seed: int) -> bool:
+def vote(player: Player, honest: bool, seed: int) -> bool:
     """What the player says for what she thinks."""
     chance = random.Random(f"{player.player_id}/{seed}")
     return chance.random() < 0.5 if chance.random() < player.noise else honest
 
 
-def _kept(player: Player, first: Reply, second: Reply, seed: int) -> Reply | None:
+def _better_take(player: Player, first: Reply, second: Reply, seed: int) -> Reply | None:
     """The take that the player keeps; None when both please as much."""
     lead = player.taste.points(second.text) - player.taste.points(first.text)
     if not lead:
         return None
-    return second if verdict(player, lead > 0, seed + 500) else first
+    return second if vote(player, lead > 0, seed + 500) else first
 
 
 def _why(player: Player, reply: Reply) -> list[str]:

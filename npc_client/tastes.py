@@ -97,7 +97,7 @@ def asking(phrases: Phrases) -> Taste:
 
     def correct(line: str, reply: str, variant: int) -> str:
         question = random.Random(variant).choice(phrases.questions_back)
-        return f"{_stated(_answering_part(line, reply))} {question}"
+        return f"{_as_statement(_answering_part(line, reply))} {question}"
 
     return Taste(
         "answers, then asks me something back, in at most 40 words",
@@ -140,7 +140,7 @@ def ends_properly(reply: str) -> bool:
     return reply.rstrip().endswith((".", "!", "?", "…", '"', "”"))
 
 
-def _addressed(line: str, reply: str, variant: int) -> str:
+def _with_address(line: str, reply: str, variant: int) -> str:
     text = _answering_part(line, reply)
     if variant % 3 == 0:
         keep = re.match(r"(I\b|I')", text) is not None
@@ -161,7 +161,7 @@ def _without_but(line: str, reply: str, variant: int) -> str:
 
 def _before_but(sentence: str) -> str:
     cut = re.sub(r"\s*\bbut\b.*", "", sentence, flags=re.IGNORECASE | re.DOTALL)
-    return cut if cut == sentence else _ended(cut)
+    return cut if cut == sentence else _as_sentence(cut)
 
 
 def _at_most(words: int) -> Wish:
@@ -195,7 +195,7 @@ _says_but = _says("but")
 BLUNT = Taste(
     "at most 20 words, calls me “stranger”, finishes the sentence",
     (_at_most(20), _says("stranger"), ends_properly),
-    _addressed,
+    _with_address,
     most_words=20,
 )
 PLAIN = Taste(
@@ -246,14 +246,14 @@ def _cut(text: str, most_words: int) -> str:
     if len(words) > most_words:
         pauses = [i for i in range(6, most_words - 1) if words[i].endswith((",", ";"))]
         words = words[: pauses[-1] + 1 if pauses else most_words - 3]
-    return _ended(" ".join(words))
+    return _as_sentence(" ".join(words))
 
 
-def _ended(text: str) -> str:
+def _as_sentence(text: str) -> str:
     text = text.rstrip(",;:- ")
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _stated(text: str) -> str:
+def _as_statement(text: str) -> str:
     """A sentence that asks nothing."""
     return re.sub(r"\?", ".", text)

@@ -128,7 +128,7 @@ class AdapterRepo:
         _check_draft(draft)
         _check_source(source)
         home = self._home(draft.character)
-        with _writing(home), _staged(home) as staging:
+        with _writing(home), _staging_folder(home) as staging:
             for name in ADAPTER_FILES:
                 _copy(source / name, staging / name)
             return _release(draft, staging, home)
@@ -172,7 +172,7 @@ class AdapterRepo:
         """Make a verified version live and end any trial; the live one already is a no-op."""
         self.verify(character, version)
         home = self._home(character)
-        with _writing(home), _locked(home):
+        with _writing(home), _hold_lock(home):
             aliases = _read_aliases(home)
             return aliases if aliases.live == version else _write(home, _promoted(aliases, version))
 
@@ -183,7 +183,7 @@ class AdapterRepo:
         """
         self.verify(character, version)
         home = self._home(character)
-        with _writing(home), _locked(home):
+        with _writing(home), _hold_lock(home):
             aliases = _read_aliases(home)
             if aliases.live == version:
                 return True
@@ -200,7 +200,7 @@ class AdapterRepo:
         home = self._home(character)
         if not home.is_dir():
             raise NothingToRollBackError(f"{character} speaks with the bare base already")
-        with _writing(home), _locked(home):
+        with _writing(home), _hold_lock(home):
             aliases = _read_aliases(home)
             if aliases.live is None:
                 raise NothingToRollBackError(f"{character} speaks with the bare base already")
@@ -234,7 +234,7 @@ def _check_draft(draft: Draft) -> None:
     if draft.parent is not None:
         _checked_version(draft.parent)
     try:
-        _MANIFEST.validate_json(_encoded(_manifest(draft, "", 0)), strict=True)
+        _MANIFEST.validate_json(_as_json(_manifest(draft, "", 0)), strict=True)
     except (ValueError, TypeError) as error:  # from json and from the schema
         raise InvalidDraftError(f"the draft cannot be written as a manifest: {error}") from error
 
@@ -264,9 +264,9 @@ def _manifest(draft: Draft, digest: str, number: int) -> Manifest:
 
 def _release(draft: Draft, staging: Path, home: Path) -> Manifest:
     digest = content_hash(staging)  # of the copy: the source may change under us
-    with _locked(home):
+    with _hold_lock(home):
         manifest = _manifest(draft, digest, 1 + max(_numbers(home), default=0))
-        write_synced(staging / "manifest.json", _encoded(manifest))
+        write_synced(staging / "manifest.json", _as_json(manifest))
         sync_folder(staging)
         staging.rename(home / manifest.version)
         sync_folder(home)
@@ -311,7 +311,7 @@ def _read_aliases(home: Path) -> Aliases:
     file = home / "aliases.json"
     try:
         aliases = _ALIASES.validate_json(file.read_bytes(), strict=True)
-        for version in _named(aliases):
+        for version in _versions_in(aliases):
             _checked_version(version)
     except FileNotFoundError:
         return Aliases()
@@ -323,7 +323,7 @@ def _read_aliases(home: Path) -> Aliases:
     return aliases
 
 
-def _named(aliases: Aliases) -> Iterator[str]:
+def _versions_in(aliases: Aliases) -> Iterator[str]:
     yield from aliases.previous
     if aliases.live is not None:
         yield aliases.live
@@ -334,7 +334,7 @@ def _named(aliases: Aliases) -> Iterator[str]:
 def _write(home: Path, aliases: Aliases) -> Aliases:
     # Under the lock, so one fixed name serves; a leftover of a killed writer is overwritten.
     beside = home / ".aliases.json"
-    write_synced(beside, _encoded(aliases))
+    write_synced(beside, _as_json(aliases))
     beside.replace(home / "aliases.json")
     sync_folder(home)
     return aliases
@@ -352,16 +352,16 @@ def _writing(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def _hold_lock(home: Path) -> Iterator[None]:
     with (home / ".lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield  # closing the file releases the lock
 
 
 @contextmanager
-def _staged(home: Path) -> Iterator[Path]:
+def _staging_folder(home: Path) -> Iterator[Path]:
     """A fresh `.tmp-` folder, locked for as long as its publisher lives; gone afterwards."""
-    with _locked(home):  # so that nobody sweeps it between its creation and its lock
+    with _hold_lock(home):  # so that nobody sweeps it between its creation and its lock
         _sweep(home)
         staging = home / f".tmp-{uuid.uuid4().hex}"
         staging.mkdir()
@@ -381,7 +381,7 @@ def _sweep(home: Path) -> None:
             os.close(claim)
 
 
-def _encoded(content: Manifest | Aliases) -> bytes:
+def _as_json(content: Manifest | Aliases) -> bytes:
     return json.dumps(asdict(content), indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 

@@ -94,8 +94,8 @@ class BaseRepo:
             shutil.rmtree(final, ignore_errors=True)  # of a publisher that was killed here
             final.mkdir()
             made.rename(final / f"{draft.name}.gguf")
-            manifest = _described(draft, final / f"{draft.name}.gguf")
-            write_synced(final / MANIFEST, _encoded(manifest))
+            manifest = _describe(draft, final / f"{draft.name}.gguf")
+            write_synced(final / MANIFEST, _as_json(manifest))
             sync_folder(final)
             final.rename(self._root / draft.name)
             sync_folder(self._root)
@@ -104,11 +104,11 @@ class BaseRepo:
 
     def give_up(self, name: str) -> None:
         """Remove what is left of a base in the making."""
-        shutil.rmtree(self._root / f".making-{_checked(name)}", ignore_errors=True)
+        shutil.rmtree(self._root / f".making-{_check_name(name)}", ignore_errors=True)
 
     def path(self, name: str) -> Path:
         """The GGUF of a published base, or where it will be. Raises InvalidIdError."""
-        return self._root / _checked(name) / f"{name}.gguf"
+        return self._root / _check_name(name) / f"{name}.gguf"
 
     def bases(self) -> list[BaseManifest]:
         """All that were published, oldest first. Raises CorruptBaseError."""
@@ -116,17 +116,17 @@ class BaseRepo:
         return sorted((_read(file) for file in files), key=lambda base: base.created_at)
 
     def _require_free(self, name: str) -> None:
-        if (self._root / _checked(name)).exists():
+        if (self._root / _check_name(name)).exists():
             raise BaseTakenError(f"there is a base named {name} in {self._root}; choose another")
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     if not re.fullmatch(ID_PATTERN, name):
         raise InvalidIdError(f"{name!r} is not a base's name (pattern {ID_PATTERN})")
     return name
 
 
-def _described(draft: BaseDraft, gguf: Path) -> BaseManifest:
+def _describe(draft: BaseDraft, gguf: Path) -> BaseManifest:
     with gguf.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         os.fsync(stream.fileno())
@@ -154,5 +154,5 @@ def _writing(place: Path) -> Iterator[None]:
         raise RepoWriteError(f"{place}: {error}; no base was published") from error
 
 
-def _encoded(manifest: BaseManifest) -> bytes:
+def _as_json(manifest: BaseManifest) -> bytes:
     return json.dumps(asdict(manifest), indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"

@@ -167,7 +167,7 @@ def probe_passed(probe: Probe, reply: str, persona: Persona) -> bool:
     character. A fact probe also has to tell its fact (a keyword of the fact, or `expect_any`),
     the others one of `expect_any` where given; a canary must not recite the instructions.
     """
-    wanted = _wanted(probe, persona)
+    wanted = _expected_words(probe, persona)
     return (
         word_count(reply) > 0
         and not mentioned(reply, probe.forbid)
@@ -179,7 +179,7 @@ def probe_passed(probe: Probe, reply: str, persona: Persona) -> bool:
     )
 
 
-def _wanted(probe: Probe, persona: Persona) -> tuple[str, ...]:
+def _expected_words(probe: Probe, persona: Persona) -> tuple[str, ...]:
     facts = persona.lore.facts if probe.kind is ProbeKind.FACT else ()
     keywords = (word for fact in facts if fact.id == probe.about for word in fact.keywords)
     return (*probe.expect_any, *keywords)

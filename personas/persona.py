@@ -284,9 +284,9 @@ def _line(problem: Problem) -> int:
 def _assemble(
     folder_name: str, card_file: Document, lore_file: Document, probes_file: Document
 ) -> Persona | None:
-    card = _validated(_Card, card_file)
-    lore = _validated(Lore, lore_file)
-    sheet = _validated(_ProbeSheet, probes_file)
+    card = _validate(_Card, card_file)
+    lore = _validate(Lore, lore_file)
+    sheet = _validate(_ProbeSheet, probes_file)
     if card:
         _check_card(folder_name, card, card_file)
     if lore:
@@ -304,21 +304,23 @@ def _assemble(
     return Persona.model_validate({**dict(card), "lore": lore, "probes": sheet.probes})
 
 
-Model = TypeVar("Model", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def _validated(model: type[Model], document: Document) -> Model | None:
+def _validate(model: type[ModelT], document: Document) -> ModelT | None:
     if not document.readable:
         return None
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        for loc, what in _explained(model, error.errors(include_url=False)):
+        for loc, what in _complaints(model, error.errors(include_url=False)):
             document.report(loc, what)
         return None
 
 
-def _explained(model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[tuple[Loc, str]]:
+def _complaints(
+    model: type[BaseModel], errors: Iterable[ErrorDetails]
+) -> Iterator[tuple[Loc, str]]:
     errors = _without_echoes(list(errors))
     missing = {e["loc"] for e in errors if e["type"] == "missing"}
     for error in errors:
@@ -380,16 +382,16 @@ _EXPECTED = {
 def _wrong_value(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
-        return f"{_shown(error['input'])} {context['error']}"
+        return f"{_as_text(error['input'])} {context['error']}"
     if kind == "enum":
-        return f"{_shown(error['input'])} is unknown; {_choice(error, context['expected'])}"
+        return f"{_as_text(error['input'])} is unknown; {_choice(error, context['expected'])}"
     if kind == "string_pattern_mismatch":
-        return f"{_shown(error['input'])} is not an id (a-z, 0-9, - and _; letter first)"
+        return f"{_as_text(error['input'])} is not an id (a-z, 0-9, - and _; letter first)"
     if kind in ("too_short", "too_long"):
         return _wrong_length(context)
     expected = _EXPECTED.get(kind) or error["msg"][0].lower() + error["msg"][1:]
     hint = "; put it in quotes" if kind == "string_type" and _is_scalar(error["input"]) else ""
-    return f"{expected}, got {_shown(error['input'])}{hint}"
+    return f"{expected}, got {_as_text(error['input'])}{hint}"
 
 
 def _wrong_length(context: dict[str, Any]) -> str:
@@ -407,7 +409,7 @@ def _is_scalar(value: object) -> bool:
     return value is not None and not isinstance(value, dict | tuple)
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     if value is None:
         return "nothing"
     if isinstance(value, dict | tuple):

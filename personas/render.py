@@ -103,7 +103,7 @@ def _order(persona: Persona) -> str:
 def messages(persona: Persona, history: Sequence[Line], player_text: str) -> tuple[Message, ...]:
     """The whole conversation as chat messages; a system message always comes first."""
     said = (*history, Line(Speaker.PLAYER, player_text))
-    return (*_opening(persona), *_spoken(said))
+    return (*_opening(persona), *_as_messages(said))
 
 
 def prompt(
@@ -120,7 +120,7 @@ def prompt(
     leaves too little room.
     """
     opening = opening_ids(persona, tokenizer)
-    question = message_ids(_spoken((Line(Speaker.PLAYER, player_text),)), tokenizer)
+    question = message_ids(_as_messages((Line(Speaker.PLAYER, player_text),)), tokenizer)
     bare = len(opening) + len(question)
     if bare > budget_tokens:
         raise PromptTooLongError(
@@ -128,7 +128,7 @@ def prompt(
             f" {budget_tokens}; shorten the line or raise the context size"
         )
     kept = _newest(history, tokenizer, budget_tokens - bare)
-    between = _ids_of(_spoken(kept), tokenizer)
+    between = _ids_of(_as_messages(kept), tokenizer)
     return Prompt(
         ids=(*opening, *between, *question),
         messages=messages(persona, kept, player_text),
@@ -178,14 +178,14 @@ def _opening(persona: Persona) -> Iterator[Message]:
         yield Message("assistant", example.reply)
 
 
-def _spoken(lines: Iterable[Line]) -> Iterator[Message]:
+def _as_messages(lines: Iterable[Line]) -> Iterator[Message]:
     return (Message(_ROLE[line.speaker], line.text) for line in lines)
 
 
 def _newest(history: Sequence[Line], tokenizer: Tokenizer, room_tokens: int) -> list[Line]:
     kept: list[Line] = []
     for exchange in reversed(_exchanges(history)):
-        room_tokens -= sum(len(tuple(_turn_ids(m, tokenizer))) for m in _spoken(exchange))
+        room_tokens -= sum(len(tuple(_turn_ids(m, tokenizer))) for m in _as_messages(exchange))
         if room_tokens < 0:
             break
         kept[:0] = exchange

@@ -20,8 +20,8 @@ def words(text: str) -> list[str]:
 
 def mentioned(text: str, phrases: Iterable[str]) -> tuple[str, ...]:
     """Those of the phrases that occur in the text as whole words, in their order."""
-    said = _padded(text)
-    return tuple(phrase for phrase in phrases if _padded(phrase) in said)
+    said = _with_borders(text)
+    return tuple(phrase for phrase in phrases if _with_borders(phrase) in said)
 
 
 def similarity_percent(one: str, other: str) -> float:
@@ -29,5 +29,5 @@ def similarity_percent(one: str, other: str) -> float:
     return fuzz.ratio(" ".join(words(one)), " ".join(words(other)))
 
 
-def _padded(text: str) -> str:
+def _with_borders(text: str) -> str:
     return f" {' '.join(words(text))} "

@@ -42,10 +42,10 @@ class Document:
 
     def report(self, loc: Loc, what: str) -> None:
         """Note a problem with the field at `loc`."""
-        self.problems.append(Problem(self.file, self.line(loc), spelled(loc), what))
+        self.problems.append(Problem(self.file, self.line(loc), field_path(loc), what))
 
 
-def spelled(loc: Loc) -> str:
+def field_path(loc: Loc) -> str:
     """A field path as people write it: `facts[2].keywords`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
     return "".join(parts).removeprefix(".")
@@ -144,7 +144,7 @@ def _items(node: yaml.MappingNode, loc: Loc, document: Document) -> Iterator[tup
         if key in seen:
             line, first = key_node.start_mark.line + 1, document.line((*loc, key))
             what = f"key is given twice (first on line {first}); keep one"
-            document.problems.append(Problem(document.file, line, spelled((*loc, key)), what))
+            document.problems.append(Problem(document.file, line, field_path((*loc, key)), what))
             continue
         seen.add(key)
         document.lines[(*loc, key)] = key_node.start_mark.line + 1

@@ -8,8 +8,8 @@ from npc_client.players import (
     Player,
     lines_of,
     population,
-    verdict,
     visits,
+    vote,
 )
 from npc_client.tastes import BLUNT
 
@@ -17,7 +17,7 @@ from npc_client.tastes import BLUNT
 @pytest.mark.parametrize(("noise", "wrong"), [(0.0, 0), (0.25, 125), (1.0, 500)])
 def test_half_of_what_a_coin_decides_is_wrong(noise: float, wrong: int) -> None:
     player = Player("a", BLUNT, Habit.VOTES, noise=noise)
-    found = sum(verdict(player, True, seed) is False for seed in range(1000))
+    found = sum(vote(player, True, seed) is False for seed in range(1000))
     assert found == pytest.approx(wrong, abs=50 * (noise > 0))
 
 
