@@ -29,6 +29,14 @@ ALLOWED = {
 }
 #: The only modules that see generated protobuf code; everything else sees dataclasses.
 PROTOBUF = {"npc_server.service", "npc_server.convert", "npc_server.server", "npc_client.client"}
+#: The only modules that call llama.cpp.
+LLAMA_CPP = {
+    "npc_server.engine.llama",
+    "npc_server.engine.lora.ggml",
+    "npc_server.engine.sampling.sampler",
+    "npc_server.engine.sampling.json_schema",
+    "npc_server.base_models.requantize",  # its quantizer
+}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -66,6 +74,15 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
         assert {name for name in ours if within(name, "npc_server.commands")} == set()
     if home != "trainer":
         assert {name.split(".")[0] for name in imports(path)} & MODEL_LIBRARIES == set()
+
+
+def test_few_modules_call_llama_cpp() -> None:
+    calling = {
+        module
+        for module, path in modules()
+        if any(within(name, "llama_cpp") for name in imports(path))
+    }
+    assert calling == LLAMA_CPP
 
 
 def child_of(folder: str, name: str) -> str:
