@@ -1,6 +1,9 @@
-"""Drawing a token: penalties, truncation and temperature (`sampler`), and replies that must have a
-form: grammar text (`gbnf`), following it (`grammar`), and a JSON schema as a grammar
-(`json_schema`)."""
+"""Drawing a token, and keeping a reply to a form.
+
+`sampler` applies penalties, truncation and temperature. `gbnf` reads a grammar (`gbnf_tokens`,
+`grammar_rules`) and refuses what cannot be followed (`rule_checks`); `grammar` follows it token by
+token; `json_schema` turns a JSON schema into one.
+"""
 
 from npc_server.engine.sampling.sampler import (
     Logits,

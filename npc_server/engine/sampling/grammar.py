@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_server.engine.errors import RequestRejectedError
-from npc_server.engine.sampling.gbnf import Chars, Grammar, merged, parse
+from npc_server.engine.sampling.gbnf import parse
+from npc_server.engine.sampling.grammar_rules import Chars, Grammar, merged
 
 MAX_PLACES = 8192  # to be in at once
 MAX_WORK = 500_000  # places looked at to find one token of a reply: some tenths of a second

@@ -6,7 +6,8 @@ import pytest
 
 from npc_server.engine.errors import RequestRejectedError
 from npc_server.engine.sampling import gbnf
-from npc_server.engine.sampling.gbnf import Chars, Ref, parse
+from npc_server.engine.sampling.gbnf import parse
+from npc_server.engine.sampling.grammar_rules import Chars, Ref
 
 
 def complaint(text: str) -> str:
