@@ -101,9 +101,6 @@ PURE = frozenset(
         "trainer.examination.preference._padded",
         "trainer.examination.questions._asked",
         "trainer.examination.questions._claimed",
-        "trainer.forward._continued",
-        "trainer.forward._scored",
-        "trainer.forward.trusted",
         "trainer.gate.character._asked",
         "trainer.gate.character._kept",
         "trainer.gate.character._passed",
@@ -121,8 +118,6 @@ PURE = frozenset(
         "trainer.heads.head_publishing._judged",
         "trainer.heads.head_scores.scored",
         "trainer.heads.reward_head._judged",
-        "trainer.lora._continued",
-        "trainer.lora.unrounded",
         "trainer.methods.general_chat.spoken",
         "trainer.methods.kto.balanced",
         "trainer.methods.kto.rehearsed",
@@ -142,12 +137,6 @@ PURE = frozenset(
         "trainer.own_base.making._judged",
         "trainer.own_base.worker._made",
         "trainer.rows.datasets.interleaved",
-        "trainer.rows.forbidden._preferred",
-        "trainer.rows.forbidden.permitted",
-        "trainer.rows.readiness.told",
-        "trainer.rows.rerender._served",
-        "trainer.settings.recorded",
-        "trainer.training.built",
     }
 )
 

@@ -53,17 +53,17 @@ def install(model: PreTrainedModel, memory: Memory) -> None:
         if cheaply:
             wanted = [kwargs[name] for name in ("input_ids", "attention_mask", "labels")]
             log_probs = label_log_probs(model, *wanted, share_beginning=share)
-            scored = _scored(log_probs, wanted[2])
+            scored = _fused_output(log_probs, wanted[2])
         else:
             scored = plain(*args, fused_lm_head=True, **kwargs)
         if weights is not None:
-            scored.log_probs = trusted(scored.log_probs, weights)
+            scored.log_probs = scale_gradients(scored.log_probs, weights)
         return scored
 
     model.forward = forward  # the way TRL puts in its own
 
 
-def trusted(log_probs: Tensor, weights: Tensor) -> Tensor:
+def scale_gradients(log_probs: Tensor, weights: Tensor) -> Tensor:
     """The same numbers, (rows, length), with each row's gradient times its weight."""
     settled = log_probs.detach()
     return settled + weights[:, None] * (log_probs - settled)
@@ -85,7 +85,9 @@ def label_log_probs(
     log_probs = torch.zeros(labels[:, 1:].shape, dtype=torch.float32, device=labels.device)
     for rows in attention_mask.sum(1).argsort(stable=True).chunk(LENGTH_GROUPS):
         length = int(attention_mask[rows].sum(1).max())
-        hidden = _continued(model, head, input_ids[rows, :length], attention_mask[rows, :length])
+        hidden = _hidden_states(
+            model, head, input_ids[rows, :length], attention_mask[rows, :length]
+        )
         found = _at_labels(model, hidden[:, :-1], labels[rows, 1:length])
         log_probs = log_probs.index_put((rows[:, None], _columns(found)), found)
     return log_probs
@@ -109,12 +111,14 @@ def last_hidden(
     found = []
     for rows in groups:
         length = int(lengths[rows].max())
-        hidden = _continued(model, head, input_ids[rows, :length], attention_mask[rows, :length])
+        hidden = _hidden_states(
+            model, head, input_ids[rows, :length], attention_mask[rows, :length]
+        )
         found.append(hidden[torch.arange(len(rows), device=rows.device), lengths[rows] - 1])
     return torch.cat(found)[torch.cat(groups).argsort()]
 
 
-def _scored(log_probs: Tensor, labels: Tensor) -> FusedCausalLMOutput:
+def _fused_output(log_probs: Tensor, labels: Tensor) -> FusedCausalLMOutput:
     nothing = torch.zeros_like(log_probs)
     return FusedCausalLMOutput(
         log_probs=log_probs,
@@ -137,7 +141,7 @@ def _shared_tokens(input_ids: Tensor, attention_mask: Tensor) -> int:
     return min(shared, int(attention_mask.sum(1).min()) - 1)
 
 
-def _continued(
+def _hidden_states(
     model: PreTrainedModel, head: Any, input_ids: Tensor, attention_mask: Tensor
 ) -> Tensor:
     """Last hidden states of whole rows, the beginning taken from `head` unless it is None."""

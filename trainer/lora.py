@@ -65,7 +65,7 @@ def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftM
         base = prepare(base, use_gradient_checkpointing=False)
     if start.adapter is None:
         return cast(PeftModel, get_peft_model(base, _lora_config(shape)))
-    return _continued(base, start.adapter, shape, layers)
+    return _load_parent(base, start.adapter, shape, layers)
 
 
 def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
@@ -78,7 +78,7 @@ def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
 
 
 @contextmanager
-def unrounded(policy: PeftModel) -> Iterator[None]:
+def keep_precision(policy: PeftModel) -> Iterator[None]:
     """Give the adapter its numbers back: TRL rounds one on a quantized base to bfloat16.
 
     Its reference copy is made before, so a parent's policy and reference would differ.
@@ -157,7 +157,7 @@ def _lora_config(shape: LoraShape) -> LoraConfig:
     )
 
 
-def _continued(
+def _load_parent(
     base: PreTrainedModel, parent: Path, shape: LoraShape, layers: frozenset[str]
 ) -> PeftModel:
     policy = _with_adapter(base, parent, trainable=True, dropout=shape.dropout)

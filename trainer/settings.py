@@ -132,8 +132,8 @@ class CommonSettings(TrainingSettings, Protocol):
         """The adapter's shape."""
 
 
-def recorded(settings: Any) -> dict[str, Any]:
-    """Settings as JSON would give them back, so that what was recorded can be compared."""
+def as_json(settings: Any) -> dict[str, Any]:
+    """Settings as JSON reads them back, so that they compare equal to recorded ones."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     return plain
 

@@ -1,8 +1,8 @@
-"""One training, the same for every method: set up, resumed or begun, watched, saved.
+"""One training, the same for every method: set up, begun or resumed, monitored, saved.
 
-A method decides what is learned and with which of TRL's trainers; everything else is here. A
-training that was interrupted goes on from its last checkpoint when it is asked for again with the
-same rows, settings, parent, base and libraries, and ends in the same bytes.
+A method decides what is learned and with which of TRL's trainers; everything else is here. An
+interrupted training that is started again with the same rows, settings, parent, base and libraries
+continues from its last checkpoint and ends in the same bytes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from trainer import checkpoints, trackers
 from trainer.base import file_sha256
 from trainer.distance_log import DistanceLog
 from trainer.errors import TrainerError, TrainingError
-from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_policy, save_adapter, unrounded
+from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, keep_precision, load_policy, save_adapter
 from trainer.monitor import Monitor
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, RowT
@@ -37,7 +37,7 @@ Arguments = dict[str, Any]
 Build = Callable[[PeftModel, Arguments], Trainer]
 
 
-def teach(
+def train_adapter(
     config: CommonSettings,
     lesson: Lesson[RowT],
     start: StartingPoint,
@@ -50,7 +50,7 @@ def teach(
     """Train an adapter from `start` and write its two files into `out_dir`.
 
     `build` makes TRL's trainer from the policy and the common arguments, and does not start it.
-    What `speaks` is a voice, and is asked now and then how far from the base it is.
+    `speaks`: the adapter is a voice, so its distance from the base is logged.
     Checkpoints are removed when the adapter is saved. Raises ConfigError, MissingLibraryError,
     AdapterError and BaseModelError before training, TrainingError with its history during it.
     """
@@ -60,8 +60,8 @@ def teach(
     policy = load_policy(start, config.lora, config.memory)
     rate = config.schedule.rate(continued=start.adapter is not None)
 
-    def built(arguments: Arguments) -> Trainer:
-        with unrounded(policy):
+    def make_trainer(arguments: Arguments) -> Trainer:
+        with keep_precision(policy):
             trainer = build(policy, {**arguments, "learning_rate": rate})
         if speaks:
             trainer.add_callback(DistanceLog(trainer, policy, start.tokenizer))
@@ -71,24 +71,26 @@ def teach(
         save_adapter(policy, start.base_dir, out_dir)
         return out_dir
 
-    return follow(config, lesson, name_of(config, lesson, start), io, built, save)
+    return train_and_save(
+        config, lesson, fingerprint(config, lesson, start), io, make_trainer, save
+    )
 
 
-def follow(
+def train_and_save(
     config: TrainingSettings,
     lesson: Lesson[RowT],
     inputs: str,
     io: RunIO,
-    built: Callable[[Arguments], Trainer],
+    make_trainer: Callable[[Arguments], Trainer],
     save: Callable[[], Path],
 ) -> RunResult:
-    """Run what `built` makes to its end, and `save` what came of it.
+    """Run the trainer that `make_trainer` makes to its end, then `save`.
 
     `inputs` names what the training depends on: only its own checkpoints are resumed.
     """
     monitor = Monitor(io, inputs, config.schedule.patience)
     with _checkpoint_folder(io) as folder, trackers.writing_to(io.tracked):
-        trainer = built(common_arguments(config, folder, len(lesson.rows), io.trackers))
+        trainer = make_trainer(common_arguments(config, folder, len(lesson.rows), io.trackers))
         train_s = train(trainer, monitor, checkpoints.resumable(folder, inputs))
         saved = save()
         checkpoints.remove(folder)
@@ -98,7 +100,7 @@ def follow(
 def common_arguments(
     config: TrainingSettings, folder: Path, rows: int, report_to: tuple[str, ...] = ()
 ) -> Arguments:
-    """TRL arguments that do not depend on the method. Checkpoints go to `folder`."""
+    """TRL arguments that do not depend on the method; checkpoints go to `folder`."""
     schedule, memory = config.schedule, config.memory
     on_cpu = not torch.cuda.is_available()
     return {
@@ -110,7 +112,7 @@ def common_arguments(
         "gradient_accumulation_steps": schedule.batch_rows // schedule.micro_batch_rows,
         "warmup_steps": schedule.warmup_share,  # below 1 it is a share
         "weight_decay": schedule.weight_decay,
-        "max_length": None,  # rows are within bounds already, and cutting would be silent
+        "max_length": None,  # rows are within the limit already, and TRL cuts in silence
         "remove_unused_columns": False,  # a row's weight is not among TRL's columns
         "seed": schedule.seed,
         "use_cpu": on_cpu,
@@ -118,7 +120,7 @@ def common_arguments(
         "optim": memory.optimizer.value,
         "gradient_checkpointing": memory.gradient_checkpointing,
         "logging_steps": 1,
-        "logging_nan_inf_filter": False,  # it would log a loss that is no number as the one before
+        "logging_nan_inf_filter": False,  # it would log a loss of NaN as the one before
         "report_to": [*report_to] or "none",
         "disable_tqdm": True,
         "save_total_limit": checkpoints.KEPT,
@@ -139,12 +141,12 @@ def _evaluation(patience: int) -> Arguments:
 
 
 def use_all_cores() -> None:
-    """Let torch compute on every core this process may use."""
+    """Let torch compute on every core that this process may use."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
-def name_of(config: TrainingSettings, lesson: Lesson[RowT], start: StartingPoint) -> str:
-    """sha256 hex of everything that a training depends on, but for the machine."""
+def fingerprint(config: TrainingSettings, lesson: Lesson[RowT], start: StartingPoint) -> str:
+    """The sha256 of everything that a training depends on, except the machine."""
     parent = file_sha256(start.adapter / ADAPTER_WEIGHTS) if start.adapter else ""
     method, base = type(config).__module__, start.base_dir.name
     versions = [version(library) for library in LIBRARIES]
@@ -164,9 +166,9 @@ def _checkpoint_folder(io: RunIO) -> Iterator[Path]:
 
 
 def train(trainer: Trainer, monitor: Monitor, checkpoint: Path | None = None) -> float:
-    """Run to the end, from a checkpoint if there is one; the seconds it took.
+    """Run to the end, from `checkpoint` if there is one; return the seconds it took.
 
-    Raises WrongReferenceError, DivergedError, and TrainingError for what else goes wrong.
+    Raises WrongReferenceError, DivergedError, and TrainingError for other failures.
     """
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(monitor)
@@ -177,7 +179,7 @@ def train(trainer: Trainer, monitor: Monitor, checkpoint: Path | None = None) ->
         error.history = tuple(monitor.history)
         raise
     except TrainerError:
-        raise  # of whoever hears of the progress
+        raise  # by the callback that reports progress
     except (RuntimeError, OSError, SafetensorError) as error:  # out of memory, a full disk
         failed = TrainingError(f"training stopped after step {trainer.state.global_step}: {error}")
         failed.history = tuple(monitor.history)

@@ -66,7 +66,7 @@ def train(workspace: Workspace, width: Width) -> Pace:
     from trainer.progress import RunIO
     from trainer.rows.datasets import Lesson, PairIds
     from trainer.settings import Memory, Optimizer, Weights
-    from trainer.training import teach
+    from trainer.training import train_adapter
 
     vocab = Vocab(workspace.base)
     rows = pairs(CHARACTER, vocab, workspace.extent.pairs)
@@ -76,7 +76,7 @@ def train(workspace: Workspace, width: Width) -> Pace:
     config = dpo.Config(schedule=once, memory=memory)
     learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
     start = StartingPoint(base_dir, vocab, None)
-    result = teach(
+    result = train_adapter(
         config,
         learned,
         start,

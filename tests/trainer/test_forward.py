@@ -12,7 +12,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs
-from trainer.forward import IGNORED, install, trusted
+from trainer.forward import IGNORED, install, scale_gradients
 from trainer.lora import load_base
 from trainer.rows.datasets import pair_ids
 from trainer.settings import Memory
@@ -102,6 +102,6 @@ def test_a_rows_weight_scales_its_gradient_and_no_number(
 
 def test_each_row_has_its_own_weight() -> None:
     log_probs = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]], requires_grad=True)
-    torch.autograd.backward(trusted(log_probs, torch.tensor([0.25, 1.0])).sum())
+    torch.autograd.backward(scale_gradients(log_probs, torch.tensor([0.25, 1.0])).sum())
     assert log_probs.grad is not None
     assert log_probs.grad.tolist() == [[0.25, 0.25], [1.0, 1.0]]

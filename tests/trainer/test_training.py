@@ -19,7 +19,7 @@ from trainer.monitor import Monitor, without_gain
 from trainer.progress import Progress, RunIO
 from trainer.rows.datasets import labelled_ids, pair_ids
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
-from trainer.training import name_of, train
+from trainer.training import fingerprint, train
 
 LORA = LoraShape(rank=4, alpha=8)
 SMALL = dpo.Config(LORA, Schedule(learning_rate=5e-3, epochs=2, micro_batch_rows=2))
@@ -167,7 +167,7 @@ def test_a_training_takes_the_least_steps_that_are_asked_for(
 def test_a_training_is_named_by_everything_it_depends_on(start: StartingPoint) -> None:
     rows = pairs(4, start.tokenizer)
     names = {
-        name_of(config, lesson_of(config.schedule, those, (), start.tokenizer), start)
+        fingerprint(config, lesson_of(config.schedule, those, (), start.tokenizer), start)
         for config in (SMALL, replace(SMALL, beta=0.2))
         for those in (rows, rows[:3], [replace(rows[0], weight=0.5), *rows[1:]])
     }

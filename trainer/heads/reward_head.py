@@ -37,7 +37,7 @@ from feedback_store.statistics import Interval
 from personas.render import Tokenizer
 from personas.reward_heads import Word
 from trainer.errors import AdapterError, RowsError
-from trainer.forward import last_hidden, trusted
+from trainer.forward import last_hidden, scale_gradients
 from trainer.heads import head_card
 from trainer.heads.agreement import Agreement, Judged, agreement
 from trainer.heads.head_card import Card
@@ -56,7 +56,7 @@ from trainer.rows.datasets import (
 )
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Memory, Schedule, require, require_from_base
-from trainer.training import Arguments, teach, use_all_cores
+from trainer.training import Arguments, train_adapter, use_all_cores
 
 FEWEST_PAIRS, FEWEST_HELD_OUT, FEWEST_HELD_OUT_PLAYERS = 20, 8, 2
 
@@ -118,7 +118,7 @@ def run(
     _require_enough(train_pairs, [pair for pair, _ in judges])
     words = _words(config, start.tokenizer)
     learned = _lesson(config, train_pairs, start.tokenizer)
-    taught = teach(
+    taught = train_adapter(
         config,
         learned,
         start,
@@ -188,7 +188,7 @@ def _score_instead(model: PreTrainedModel, words: Words, memory: Memory) -> None
     ) -> SequenceClassifierOutput:
         hidden = last_hidden(model, input_ids, attention_mask, share_beginning=share)
         made = score(model, words, hidden)[:, None]
-        return SequenceClassifierOutput(logits=trusted(made, weights))
+        return SequenceClassifierOutput(logits=scale_gradients(made, weights))
 
     model.forward = forward  # the way TRL puts in its own
 

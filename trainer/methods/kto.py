@@ -47,7 +47,7 @@ from trainer.settings import (
     refuse_dropout,
     require,
 )
-from trainer.training import Arguments, teach
+from trainer.training import Arguments, train_adapter
 
 SMALLEST_DRIFT_BATCH = 4
 
@@ -112,7 +112,7 @@ def run(
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
     learned = lesson_of(config, rows, examples, start.tokenizer)
-    return teach(
+    return train_adapter(
         config,
         learned,
         start,

@@ -19,7 +19,7 @@ from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, PairIds, Spoken, lesson, pair_ids, rehearsed_pair
 from trainer.rows.development import split
 from trainer.settings import CommonSettings, Schedule, require
-from trainer.training import Arguments, teach
+from trainer.training import Arguments, train_adapter
 
 ConfigT = TypeVar("ConfigT", bound=CommonSettings)
 #: Makes TRL's trainer from the base's folder and the common arguments, and does not start it.
@@ -40,7 +40,7 @@ def train_on_pairs(
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
     learned = lesson_of(config.schedule, rows, examples, start.tokenizer)
-    return teach(
+    return train_adapter(
         config,
         learned,
         start,

@@ -39,7 +39,7 @@ from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, with_weig
 from trainer.rows.development import split
 from trainer.rows.replay import Liked, Rows, counts
 from trainer.settings import LoraShape, Memory, Schedule, require
-from trainer.training import Arguments, teach
+from trainer.training import Arguments, train_adapter
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def run(
         install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
         return trainer
 
-    return teach(config, mixed, start, out_dir, io, built)
+    return train_adapter(config, mixed, start, out_dir, io, built)
 
 
 def require_shares(config: Mixture) -> None:

@@ -32,7 +32,7 @@ from trainer.records.runs import Run
 from trainer.rows import readiness
 from trainer.rows.rerender import Rerendered, rerender
 from trainer.rows.snapshots import still_stored
-from trainer.settings import recorded
+from trainer.settings import as_json
 
 STARTS_OVER = "from the base again: the live version is as far from it as it may be"
 DELETED = "rows it was begun with were deleted since: a player was forgotten, or they expired"
@@ -147,9 +147,9 @@ class Night:
             self.base_sha256,
             self.persona.version,
             recipe.method,
-            {method: recorded(config) for method, config in recipe.configs.items()},
-            recorded(recipe.gate),
-            recorded(recipe.reward_head) if recipe.reward_head else None,
+            {method: as_json(config) for method, config in recipe.configs.items()},
+            as_json(recipe.gate),
+            as_json(recipe.reward_head) if recipe.reward_head else None,
         )
 
     def _ended_runs(self) -> Iterator[EndedRun]:

@@ -27,7 +27,7 @@ from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.rows.replay import Rows
 from trainer.settings import Memory, Schedule, Weights, require, require_from_base
-from trainer.training import Arguments, follow, name_of, use_all_cores
+from trainer.training import Arguments, fingerprint, train_and_save, use_all_cores
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ def run(
         write_base(model, served, out, config.precision)
         return out
 
-    return follow(config, mixed, name_of(config, mixed, start), io, built, save)
+    return train_and_save(config, mixed, fingerprint(config, mixed, start), io, built, save)

@@ -36,7 +36,7 @@ from trainer.rows import readiness
 from trainer.rows.datasets import Spoken
 from trainer.rows.rerender import rerender
 from trainer.rows.snapshots import snapshot_of, still_stored
-from trainer.settings import recorded
+from trainer.settings import as_json
 
 FORGOTTEN = "rows it was trained on were deleted meanwhile: a player was forgotten, or they expired"
 
@@ -101,7 +101,7 @@ def run(order: Order, recipe: Recipe, tell: Tell) -> Outcome:
     cast = load_characters(order.characters)
     company = _company(order, recipe, cast)
     if missing := readiness.lacking_together(list(company.values()), recipe.needs):
-        return Outcome(State.WAITING, readiness.told(missing))
+        return Outcome(State.WAITING, readiness.describe(missing))
     with repo.making(order.name) as folder:
         _require_room(order, recipe)
         start = StartingPoint(ensure_base(order.base, order.cache), Vocab(order.base), None)
@@ -166,7 +166,7 @@ def _draft(ground: _Ground, repo: BaseRepo, verdict: Verdict) -> BaseDraft:
         name=ground.order.name,
         parent_sha256=parent,
         method=recipe.way.name,
-        config=recorded(recipe.config),
+        config=as_json(recipe.config),
         snapshots={name: snapshot.hash for name, snapshot in ground.company.items()},
         players=_players(ground, repo, parent),
         gate={"passed": verdict.passed, "rows": rows},

@@ -51,14 +51,14 @@ def without_forbidden(snapshot: Snapshot, persona: Persona) -> Permitted:
     """The rows that may be taught; the snapshot itself when all may."""
     dropped: Counter[str] = Counter()
 
-    def permitted(row: RowT) -> RowT | None:
-        why = _why_not(_preferred(row), persona)
+    def keep_or_count(row: RowT) -> RowT | None:
+        why = _why_not(_preferred_text(row), persona)
         if why is None:
             return row
         dropped[why] += 1
         return None
 
-    return Permitted(changed(snapshot, permitted), dict(dropped))
+    return Permitted(changed(snapshot, keep_or_count), dict(dropped))
 
 
 def _why_not(preferred: str, persona: Persona) -> Forbidden | None:
@@ -66,7 +66,7 @@ def _why_not(preferred: str, persona: Persona) -> Forbidden | None:
     return None if fault is None else _FORBIDDEN[fault]
 
 
-def _preferred(row: Pair | Labelled | Edited) -> str:
+def _preferred_text(row: Pair | Labelled | Edited) -> str:
     """The text that the row teaches to say; "" when it teaches none."""
     match row:
         case Pair(chosen=chosen):

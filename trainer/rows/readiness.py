@@ -79,7 +79,7 @@ def decide(
     method = next((name for name, shortages in missing.items() if not shortages), None)
     if method is None:
         nearest = min(missing.values(), key=len)
-        return Wait(told(nearest), tuple(nearest))
+        return Wait(describe(nearest), tuple(nearest))
     return Plan(method, _reason(method, snapshot, candidates))
 
 
@@ -96,7 +96,7 @@ def lacking_together(snapshots: Sequence[Snapshot], thresholds: Thresholds) -> t
     )
 
 
-def told(missing: Sequence[Shortage]) -> str:
+def describe(missing: Sequence[Shortage]) -> str:
     """What there is too little of, with counts."""
     listed = ", ".join(f"{short.have:g} of {short.need:g} {short.what}" for short in missing)
     return f"too little to train on: {listed}"

@@ -62,13 +62,13 @@ def rerender(
     first. A snapshot that needs no change is returned itself.
     """
     permitted = without_forbidden(snapshot, persona)
-    today = _Today(snapshot.openings, persona, tokenizer, max_tokens)
-    made = changed(permitted.snapshot, today)
-    dropped = {**permitted.dropped, **today.dropped}
-    return Rerendered(made, today.rerendered, dict(sorted(dropped.items())))
+    rerenderer = _Rerenderer(snapshot.openings, persona, tokenizer, max_tokens)
+    made = changed(permitted.snapshot, rerenderer)
+    dropped = {**permitted.dropped, **rerenderer.dropped}
+    return Rerendered(made, rerenderer.rerendered, dict(sorted(dropped.items())))
 
 
-class _Today:
+class _Rerenderer:
     """Makes rows into today's, and counts."""
 
     def __init__(
@@ -84,7 +84,7 @@ class _Today:
         self._tokenizer, self._max_tokens = tokenizer, max_tokens
 
     def __call__(self, row: RowT) -> RowT | None:
-        made = self._served(row)
+        made = self._prompt_today(row)
         if isinstance(made, Unfit):
             self.dropped[made] += 1
             return None
@@ -93,7 +93,7 @@ class _Today:
         self.rerendered += 1
         return replace(row, prompt_ids=made.ids, messages=_plain(made.messages))
 
-    def _served(self, row: Pair | Labelled | Edited) -> Prompt | Unfit | None:
+    def _prompt_today(self, row: Pair | Labelled | Edited) -> Prompt | Unfit | None:
         """The row's prompt today; None = the one it has."""
         if self._is_todays(row):
             return None
