@@ -2,15 +2,15 @@
 
 BenchmarkError
 ├── PeerMissingError   a peer is not installed here: its figures stay empty
-├── PeerBrokeError     a peer ended, hung up or answered nonsense in the middle of a run
-└── NightBrokeError    a night's command failed, or another version answered than should
+├── PeerBrokeError     a peer ended, hung up or answered wrongly in the middle of a run
+└── NightBrokeError    a night's command failed, or the wrong version answered
 """
 
 from __future__ import annotations
 
 
 class BenchmarkError(Exception):
-    """A benchmark cannot say what it should."""
+    """A benchmark cannot measure what it should."""
 
 
 class PeerMissingError(BenchmarkError):
@@ -22,4 +22,4 @@ class PeerBrokeError(BenchmarkError):
 
 
 class NightBrokeError(BenchmarkError):
-    """A night's command failed, or another version answered than should."""
+    """A night's command failed, or the wrong version answered."""

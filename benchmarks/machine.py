@@ -14,12 +14,12 @@ _PACKAGES = ("troupe", "llama-cpp-python", "grpcio", "numpy", "torch", "transfor
 
 
 def use_cores(count: int) -> None:
-    """Leave this process and all it starts so many cores."""
+    """Pin this process and all it starts to `count` cores."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def machine() -> dict[str, Any]:
-    """What the processor is called, and how much of it was used."""
+    """The processor's name, and how many of its cores were used."""
     return {"cpu": cpu_model(), "cores": os.cpu_count(), "cores_used": CORES}
 
 

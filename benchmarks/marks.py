@@ -10,7 +10,7 @@ from benchmarks.measures import Estimate
 
 @dataclass(frozen=True)
 class Mark:
-    """One figure: what it says and where it has to lie."""
+    """One figure: its key, its meaning and its bounds."""
 
     key: str
     what: str
@@ -26,7 +26,7 @@ class Mark:
 
 
 def passed(mark: Mark, figure: Estimate) -> bool | None:
-    """Whether a figure reaches its mark; None when there is nothing to reach."""
+    """Whether a figure reaches its mark; None when the mark has no bound."""
     if mark.at_least is not None:
         return figure.value >= mark.at_least
     return None if mark.at_most is None else figure.value <= mark.at_most

@@ -34,7 +34,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the lowest and highest of the samples it was made from."""
+    """A figure with its spread: the lowest and highest of its samples, or an interval."""
 
     value: float
     low: float
@@ -56,7 +56,7 @@ def tokens_per_s_after_first(played: Round) -> float:
 
 
 def ttfts_ms(played: Round) -> list[float]:
-    """From question to first text, a value a reply."""
+    """From question to first text, one value per reply."""
     return [(reply.arrived_s[0] - reply.asked_s) * 1e3 for reply in played.replies]
 
 

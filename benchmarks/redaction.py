@@ -1,4 +1,4 @@
-"""How well personal data is found: precision and recall on labelled lines, and CPU time a line.
+"""How well personal data is found: precision and recall on labelled lines, and CPU time per line.
 
 Reads tests/feedback_store/privacy/redaction_texts.yaml, where `<<category:span>>` marks what must
 be found. A finding counts only with the right category and the very same span. If the
@@ -210,7 +210,7 @@ def _either(other: Finder, text: str) -> set[Finding]:
 
 
 def _of_all_regions() -> dict[str, Score]:
-    """Our rules on the library's mobile and fixed-line examples, as they are written and told."""
+    """Our rules on the library's mobile and fixed-line examples, as people write them."""
     try:
         import phonenumbers as library
     except ImportError:

@@ -18,16 +18,16 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.feedback.population import Place, Size, turn_id
+from benchmarks.feedback.population import Position, Size, turn_id
 from feedback_store.rows import time_text
 from feedback_store.writer import MAX_GROUP
 
 
 @dataclass(frozen=True)
 class Load:
-    """Whose events are written, as the clients of the server do it."""
+    """The order in which events are written: that of the server's clients."""
 
-    clients: int  # each reacts to turns of their own
+    clients: int  # each reacts to its own turns
     batch: int  # events of one client in a row
     seed: int
 
@@ -39,7 +39,7 @@ _INSERT = (
 
 
 def events_per_s(path: Path, size: Size, events: int, load: Load) -> float:
-    """How many events a second the loop commits, into a store of this population."""
+    """The events per second that the loop commits into a store of this size."""
     rows = list(islice(_rows(size, load), events))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = FULL")
@@ -54,18 +54,18 @@ def events_per_s(path: Path, size: Size, events: int, load: Load) -> float:
 
 
 def _rows(size: Size, load: Load) -> Iterator[list[Any]]:
-    """What the clients send, a batch of one after a batch of the next."""
+    """Event rows as the clients send them, one batch per client in turn."""
     draw, now = random.Random(f"bare/{load.seed}"), time_text(datetime.now(UTC))
     mine = [cycle(range(number, size.turns, load.clients)) for number in range(load.clients)]
     for turns in cycle(mine):
         for number in islice(turns, load.batch):
-            place = Place.of(number, size)
+            position = Position.of(number, size)
             yield [
                 f"{draw.getrandbits(128):032x}",
-                place.session_id,
+                position.session_id,
                 turn_id(number),
-                place.character,
-                place.player_id,
+                position.character,
+                position.player_id,
                 "thumb",
                 "explicit",
                 '{"reasons":[],"up":true}',

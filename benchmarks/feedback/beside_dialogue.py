@@ -1,6 +1,6 @@
-"""What a thousand reacting players cost eight who talk, and how long a reaction waits meanwhile.
+"""What a thousand reacting players cost eight that talk, and how long a reaction waits meanwhile.
 
-Each of the thousand reacts once in thirty seconds on average, a call an event; then once in ten.
+Each of the thousand reacts once in thirty seconds on average, one call per event; then once in ten.
 Eight players talk on the same server without that load and with each of the two, in turn, about
 something new every time. Everybody shares two cores, the clients too.
 """
@@ -14,8 +14,8 @@ from functools import partial
 from itertools import count
 
 from benchmarks.feedback import population
-from benchmarks.feedback.clients import Order, Tally
-from benchmarks.feedback.crowd import crowd
+from benchmarks.feedback.client_process import client_process
+from benchmarks.feedback.clients import Tally, Workload
 from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace
 from benchmarks.measures import (
     Estimate,
@@ -29,15 +29,13 @@ from benchmarks.measures import (
 from benchmarks.parts import PartResult
 from benchmarks.serving.cast import Adapters, Base, Cast, open_base, write_cast
 from benchmarks.serving.load import WARM_ROUND, one_each, play
-from benchmarks.serving.peers import Capacity, Turn
+from benchmarks.serving.peers import Capacity, PlayerTurn
 from benchmarks.serving.peers.troupe import Troupe
 
 PLAYERS = 8
-TURNS_A_PLAYER = 6  # a round, one after the other
-PAUSES_S = {
-    30.0: "",
-    10.0: "_busy",
-}  # of a reacting client, on average; and what figures are called
+TURNS_PER_PLAYER = 6  # a round, one after the other
+#: The mean pause of a reacting client, with the ending of its figures' names.
+PAUSES_S = {30.0: "", 10.0: "_busy"}
 WARM_S = 2.0  # until the first reactions have spread
 LONGEST_S = 300.0
 
@@ -52,18 +50,18 @@ async def run(workspace: Workspace) -> PartResult:
     await troupe.start()
     try:
         await play(troupe, one_each(cast, base.vocab, PLAYERS, WARM_ROUND), PLAYERS)
-        heard = _Heard()
+        rounds = _Rounds()
         for number in range(workspace.extent.rounds):
             workspace.tell("beside dialogues", number, workspace.extent.rounds)
-            await _round(troupe, partial(_turns, cast, base), number, heard)
+            await _round(troupe, partial(_turns, cast, base), number, rounds)
     finally:
         await troupe.stop()
-    return _findings(heard)
+    return _result(rounds)
 
 
 @dataclass
-class _Heard:
-    """Rounds without and with each load, by the clients' pause in seconds."""
+class _Rounds:
+    """Rounds without and with each load, by the mean pause."""
 
     alone: list[Round] = field(default_factory=list)
     beside: dict[float, list[Round]] = field(default_factory=lambda: {p: [] for p in PAUSES_S})
@@ -71,28 +69,28 @@ class _Heard:
 
 
 #: The turns of one talk; those of another number are of other lines, new to every cache.
-_Turns = Callable[[int], list[Turn]]
+_Turns = Callable[[int], list[PlayerTurn]]
 
 
-def _turns(cast: Cast, base: Base, talk: int) -> list[Turn]:
-    first = talk * TURNS_A_PLAYER
-    parts = range(first, first + TURNS_A_PLAYER)
+def _turns(cast: Cast, base: Base, talk: int) -> list[PlayerTurn]:
+    first = talk * TURNS_PER_PLAYER
+    parts = range(first, first + TURNS_PER_PLAYER)
     return [turn for part in parts for turn in one_each(cast, base.vocab, PLAYERS, part)]
 
 
-async def _round(troupe: Troupe, turns: _Turns, number: int, heard: _Heard) -> None:
+async def _round(troupe: Troupe, turns: _Turns, number: int, rounds: _Rounds) -> None:
     talks = count(number * (1 + len(PAUSES_S)))
-    heard.alone.append(await _talk(troupe, turns(next(talks))))
+    rounds.alone.append(await _talk(troupe, turns(next(talks))))
     for pause_s in PAUSES_S:
-        async with crowd(_order(troupe.address, number, pause_s)) as clients:
+        async with client_process(_workload(troupe.address, number, pause_s)) as clients:
             await clients.begin()
             await asyncio.sleep(WARM_S)
-            heard.beside[pause_s].append(await _talk(troupe, turns(next(talks))))
-            heard.tallies[pause_s].append(await clients.end())
+            rounds.beside[pause_s].append(await _talk(troupe, turns(next(talks))))
+            rounds.tallies[pause_s].append(await clients.end())
 
 
-async def _talk(troupe: Troupe, turns: list[Turn]) -> Round:
-    """All turns, in portions of one a player: a player has one session at a time."""
+async def _talk(troupe: Troupe, turns: list[PlayerTurn]) -> Round:
+    """All turns, in portions of one per player: a player has one session at a time."""
     spoken: list[TimedReply] = []
     for start in range(0, len(turns), PLAYERS):
         portion = await play(troupe, turns[start : start + PLAYERS], PLAYERS)
@@ -100,20 +98,20 @@ async def _talk(troupe: Troupe, turns: list[Turn]) -> Round:
     return Round(tuple(spoken))
 
 
-def _order(address: str, number: int, pause_s: float) -> Order:
+def _workload(address: str, number: int, pause_s: float) -> Workload:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-    return Order(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, pause_s, number)
+    return Workload(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, pause_s, number)
 
 
-def _findings(heard: _Heard) -> PartResult:
-    alone = [tokens_per_s(played) for played in heard.alone]
+def _result(rounds: _Rounds) -> PartResult:
+    alone = [tokens_per_s(played) for played in rounds.alone]
     figures: dict[str, Estimate] = {}
     samples = {"alone_tokens_per_s": alone}
     for pause_s, tail in PAUSES_S.items():
-        beside = [tokens_per_s(played) for played in heard.beside[pause_s]]
-        p99s = [percentile(tally.ack_ms, 0.99) for tally in heard.tallies[pause_s]]
+        beside = [tokens_per_s(played) for played in rounds.beside[pause_s]]
+        p99s = [percentile(tally.ack_ms, 0.99) for tally in rounds.tallies[pause_s]]
         figures |= {f"dialogue_kept{tail}": ratio(beside, alone)}
         figures |= {f"ack_p99{tail}_ms": estimate(p99s)}
-        loads = [tally.acknowledged / tally.seconds for tally in heard.tallies[pause_s]]
+        loads = [tally.acknowledged / tally.seconds for tally in rounds.tallies[pause_s]]
         samples |= {f"beside{tail}_tokens_per_s": beside, f"load{tail}_events_per_s": loads}
     return PartResult(figures, samples)

@@ -1,8 +1,8 @@
 """A thousand players' clients in a process of their own, so that they do not share the server's.
 
-`python -m benchmarks.feedback.clients` reads one order as JSON from standard input, says `ready`
+`python -m benchmarks.feedback.clients` reads one workload as JSON from standard input, says `ready`
 once its connections stand, starts on a line from standard input, ends after its time or on another
-line, and answers with one JSON object. Clients are spread over `channels` connections; each has
+line, and prints one JSON object. Clients are spread over `channels` connections; each has
 one call in flight.
 """
 
@@ -30,7 +30,7 @@ _OK = 0
 
 
 @dataclass(frozen=True)
-class Order:
+class Workload:
     """What the clients are to do."""
 
     address: str
@@ -39,18 +39,18 @@ class Order:
     channels: int
     warm_s: float  # played before anything counts
     seconds: float  # counted, at most
-    batch: int  # events of one SubmitBatch; 0 = one Submit an event
+    batch: int  # events of one SubmitBatch; 0 = one Submit per event
     pause_s: float  # a client's mean time between two calls; 0 = none
     seed: int
 
 
 @dataclass
 class Tally:
-    """What came of it."""
+    """What the clients did."""
 
     acknowledged: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    ack_ms: list[float] = field(default_factory=list)  # a call each
+    ack_ms: list[float] = field(default_factory=list)  # one per call
     seconds: float = 0.0
 
     def reset(self) -> None:
@@ -60,20 +60,20 @@ class Tally:
         self.ack_ms.clear()
 
 
-async def _carry_out(order: Order, lines: asyncio.Queue[str]) -> Tally:
-    stubs = [await _stub(order.address) for _ in range(order.channels)]
+async def _carry_out(workload: Workload, lines: asyncio.Queue[str]) -> Tally:
+    stubs = [await _stub(workload.address) for _ in range(workload.channels)]
     print("ready", flush=True)
     await lines.get()
     tally = Tally()
     clients = [
-        asyncio.create_task(_client(order, number, stubs[number % order.channels], tally))
-        for number in range(order.clients)
+        asyncio.create_task(_client(workload, number, stubs[number % workload.channels], tally))
+        for number in range(workload.clients)
     ]
-    await asyncio.sleep(order.warm_s)
+    await asyncio.sleep(workload.warm_s)
     tally.reset()
     begun = time.perf_counter()
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(lines.get(), order.seconds)
+        await asyncio.wait_for(lines.get(), workload.seconds)
     tally.seconds = time.perf_counter() - begun
     for client in clients:
         client.cancel()
@@ -90,38 +90,38 @@ async def _stub(address: str) -> Any:
     return feedback_pb2_grpc.FeedbackStub(channel)
 
 
-async def _client(order: Order, number: int, stub: Any, tally: Tally) -> None:
-    draw = random.Random(f"{order.seed}/{number}")
-    mine = itertools.cycle(order.turn_ids[number :: order.clients] or order.turn_ids)
-    call = _submit_batch if order.batch else _submit
-    await asyncio.sleep(draw.random() * order.pause_s)
+async def _client(workload: Workload, number: int, stub: Any, tally: Tally) -> None:
+    draw = random.Random(f"{workload.seed}/{number}")
+    mine = itertools.cycle(workload.turn_ids[number :: workload.clients] or workload.turn_ids)
+    call = _submit_batch if workload.batch else _submit
+    await asyncio.sleep(draw.random() * workload.pause_s)
     while True:
         asked = time.perf_counter()
         try:
-            await call(order, stub, mine, draw, tally)
+            await call(workload, stub, mine, draw, tally)
         except grpc.aio.AioRpcError as error:
             tally.refused[error.code().name] += 1
         tally.ack_ms.append((time.perf_counter() - asked) * 1e3)
-        if order.pause_s:
-            await asyncio.sleep(draw.expovariate(1 / order.pause_s))
+        if workload.pause_s:
+            await asyncio.sleep(draw.expovariate(1 / workload.pause_s))
 
 
 async def _submit(
-    order: Order, stub: Any, turns: itertools.cycle[str], draw: random.Random, tally: Tally
+    workload: Workload, stub: Any, turns: itertools.cycle[str], draw: random.Random, tally: Tally
 ) -> None:
     await stub.Submit(_event(next(turns), draw))
     tally.acknowledged += 1
 
 
 async def _submit_batch(
-    order: Order, stub: Any, turns: itertools.cycle[str], draw: random.Random, tally: Tally
+    workload: Workload, stub: Any, turns: itertools.cycle[str], draw: random.Random, tally: Tally
 ) -> None:
-    events = [_event(next(turns), draw) for _ in range(order.batch)]
+    events = [_event(next(turns), draw) for _ in range(workload.batch)]
     call = stub.SubmitBatch()
     await call.write(feedback_pb2.SubmitBatchRequest(events=events))
     await call.done_writing()
-    answer = await call
-    for status in answer.statuses:
+    response = await call
+    for status in response.statuses:
         if status.code == _OK:
             tally.acknowledged += 1
         else:
@@ -138,22 +138,22 @@ def _event(turn_id: str, draw: random.Random) -> feedback_pb2.SubmitRequest:
     )
 
 
-async def _listening(order: Order) -> Tally:
+async def _run(workload: Workload) -> Tally:
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
-    def listen() -> None:
+    def read_lines() -> None:
         for line in sys.stdin:
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
-    threading.Thread(target=listen, daemon=True).start()
-    return await _carry_out(order, lines)
+    threading.Thread(target=read_lines, daemon=True).start()
+    return await _carry_out(workload, lines)
 
 
 def main() -> None:
-    """Carry out one order."""
-    order = Order(**json.loads(sys.stdin.readline()))
-    print(json.dumps(asdict(asyncio.run(_listening(order)))), flush=True)
+    """Carry out the workload on standard input."""
+    workload = Workload(**json.loads(sys.stdin.readline()))
+    print(json.dumps(asdict(asyncio.run(_run(workload)))), flush=True)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from benchmarks.marks import Mark
 
 MARKS = (
     Mark("over_bare_sqlite", "acknowledged events/s in batches / a bare sqlite3 writer", 0.5),
-    Mark("over_bare_sqlite_single", "the same, an event a call"),
-    Mark("batch_events_per_s", "acknowledged events/s, 1,000 clients, 100 events a call"),
-    Mark("single_events_per_s", "acknowledged events/s, 1,000 clients, an event a call"),
+    Mark("over_bare_sqlite_single", "the same, one event per call"),
+    Mark("batch_events_per_s", "acknowledged events/s, 1,000 clients, 100 events per call"),
+    Mark("single_events_per_s", "acknowledged events/s, 1,000 clients, one event per call"),
     Mark("ack_p99_ms", "99th percentile of an acknowledgement while 8 dialogues run"),
     Mark("dialogue_kept", "tok/s of 8 dialogues: beside 1,000 clients / alone", 0.95),
     Mark("ack_p99_busy_ms", "as ack_p99_ms, three times the events"),

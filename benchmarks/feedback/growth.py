@@ -1,4 +1,4 @@
-"""What a character's questions cost once a hundred other characters are in the same store.
+"""What work on one character costs with a hundred other characters in the same store.
 
 Both stores hold the character with as many turns and events; the large one holds the others beside
 it. Estimate in turn, after one round that warms the caches.
@@ -19,7 +19,7 @@ from benchmarks.parts import PartResult
 from feedback_store.selection import select
 from feedback_store.store import Store
 
-TURN_WRITES = 300  # a sample
+TURN_WRITES = 300  # per sample
 LEARNER = population.character(0)
 
 

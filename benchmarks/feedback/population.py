@@ -22,12 +22,12 @@ from feedback_store.records import Edit, Kind, Payload, Rating, Reason, Thumb, p
 from feedback_store.rows import canonical, time_text
 from feedback_store.store import Store
 
-LINES_A_SESSION = 5
-EVENTS_A_TURN = 3
-TURNS_A_PLAYER = 50
+LINES_PER_SESSION = 5
+EVENTS_PER_TURN = 3
+TURNS_PER_PLAYER = 50
 PROMPT_TOKENS, REPLY_TOKENS = 350, 30
 _BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
-_BULK = 10_000  # rows a statement
+_BULK = 10_000  # rows per statement
 _PERSONA = "You are a character in a world of harbours and mills, and you say little. " * 12
 _VOCABULARY = """
 aye no well the mill ferry bell road coins stranger never always ask harbour night iron
@@ -51,7 +51,7 @@ class Size:
     @property
     def events(self) -> int:
         """Of all characters."""
-        return self.turns * EVENTS_A_TURN
+        return self.turns * EVENTS_PER_TURN
 
 
 #: Called with the rows written so far.
@@ -108,8 +108,8 @@ def _insert(
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a turn stands in the story of all."""
+class Position:
+    """Where a turn stands among all."""
 
     number: int
     character: str
@@ -118,12 +118,12 @@ class Place:
     said_at: datetime
 
     @classmethod
-    def of(cls, number: int, size: Size) -> Place:
+    def of(cls, number: int, size: Size) -> Position:
         """Of the turn of this number in a store of this size."""
         # Sessions run side by side, a character each, so that neighbours in time differ.
-        session = number // (size.characters * LINES_A_SESSION) * size.characters
+        session = number // (size.characters * LINES_PER_SESSION) * size.characters
         session += number % size.characters
-        visits = TURNS_A_PLAYER // LINES_A_SESSION
+        visits = TURNS_PER_PLAYER // LINES_PER_SESSION
         return cls(
             number,
             character(session % size.characters),
@@ -135,8 +135,8 @@ class Place:
         )
 
 
-def _places(size: Size) -> Iterator[Place]:
-    return (Place.of(number, size) for number in range(size.turns))
+def _places(size: Size) -> Iterator[Position]:
+    return (Position.of(number, size) for number in range(size.turns))
 
 
 def _sessions(size: Size) -> Iterator[dict[str, Any]]:
@@ -197,7 +197,7 @@ def _same_in_all_turns() -> dict[str, Any]:
     }
 
 
-def _said(place: Place) -> str:
+def _said(place: Position) -> str:
     # Fewer lines than turns: players do ask the same.
     return line(place.number % 3_001, place.number % 7)
 

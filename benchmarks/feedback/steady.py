@@ -1,12 +1,12 @@
-"""Whether a server that takes events for minutes keeps its size."""
+"""Whether the memory of a server that takes events for minutes stays as it is."""
 
 from __future__ import annotations
 
 import asyncio
 
 from benchmarks.feedback import population
-from benchmarks.feedback.clients import Order
-from benchmarks.feedback.crowd import crowd
+from benchmarks.feedback.client_process import client_process
+from benchmarks.feedback.clients import Workload
 from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace, server
 from benchmarks.measures import Estimate
 from benchmarks.memory import resident_bytes
@@ -24,8 +24,8 @@ async def run(workspace: Workspace) -> PartResult:
     sizes: list[float] = []
     async with server(workspace, data, "steady") as running:
         turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-        order = Order(running.address, turns, CLIENTS, CHANNELS, 0.0, seconds, 0, PAUSE_S, 0)
-        async with crowd(order) as clients:
+        workload = Workload(running.address, turns, CLIENTS, CHANNELS, 0.0, seconds, 0, PAUSE_S, 0)
+        async with client_process(workload) as clients:
             await clients.begin()
             for number in range(steps := int(seconds / SAMPLE_S)):
                 workspace.tell("memory", number, steps)

@@ -10,13 +10,13 @@ from functools import partial
 
 from benchmarks.feedback import bare_writer, population
 from benchmarks.feedback.bare_writer import Load
-from benchmarks.feedback.clients import Order
-from benchmarks.feedback.crowd import played
+from benchmarks.feedback.client_process import run_clients
+from benchmarks.feedback.clients import Workload
 from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace, server
 from benchmarks.measures import estimate, ratio
 from benchmarks.parts import PartResult
 
-BATCH = 100  # events a call
+BATCH = 100  # events per call
 WARM_S = 6.0  # a thousand calls that begin at once are no steady state
 
 
@@ -30,10 +30,10 @@ async def run(workspace: Workspace) -> PartResult:
     async with server(workspace, data, "throughput") as running:
         for number in range(workspace.extent.rounds):
             workspace.tell("events a second", number, workspace.extent.rounds)
-            order = partial(_order, running.address, workspace.extent.round_s, number)
+            workload_of = partial(_workload, running.address, workspace.extent.round_s, number)
             taken = 0.0
             for name, batch in (("batch", BATCH), ("single", 0)):
-                tally = await played(order(batch))
+                tally = await run_clients(workload_of(batch))
                 rates[name].append(tally.acknowledged / tally.seconds)
                 refused |= tally.refused
                 taken += rates[name][-1] * (tally.seconds + WARM_S)
@@ -49,6 +49,6 @@ async def run(workspace: Workspace) -> PartResult:
     return PartResult(figures, samples, [f"refused: {refused}"] if refused else [])
 
 
-def _order(address: str, seconds: float, number: int, batch: int) -> Order:
+def _workload(address: str, seconds: float, number: int, batch: int) -> Workload:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-    return Order(address, turns, CLIENTS, CHANNELS, WARM_S, seconds, batch, 0.0, number)
+    return Workload(address, turns, CLIENTS, CHANNELS, WARM_S, seconds, batch, 0.0, number)

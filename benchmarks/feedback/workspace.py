@@ -1,4 +1,4 @@
-"""What every part of the benchmark is given, and the server it is measured on."""
+"""How much the parts of the benchmark measure, and the server they measure."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class TasteName(StrEnum):
     NOISY = "noisy"
     """Blunt; a quarter of all judgements is made by a coin."""
     ADVERSARIES = "adversaries"
-    """Blunt, but for a tenth of the players, who want to hear a machine."""
+    """Blunt, but a tenth of the players want the character to speak as a machine."""
 
 
 class FeedbackKind(StrEnum):

@@ -1,4 +1,4 @@
-"""Who plays in an experiment, and who judges what came of it. Pure.
+"""The players of an experiment, and the judges of its results. Pure.
 
 The server makes players' pseudonyms with a known key, so that the same five of twenty are held out
 of training in every experiment. Judges are held out too: they ask and never react.
@@ -28,7 +28,7 @@ _HABITS = {
 
 
 def tastes(persona: Persona) -> Mapping[TasteName, Taste]:
-    """What those who judge want of this character."""
+    """What the judges of each taste want of this character."""
     phrases = phrases_of(persona.id)
     keywords = [word for fact in persona.lore.facts for word in fact.keywords]
     return {

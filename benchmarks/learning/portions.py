@@ -26,7 +26,7 @@ from npc_server.base_models import own_process
 
 @dataclass(frozen=True)
 class Portion:
-    """What so many pairs taught."""
+    """What `pairs` pairs taught."""
 
     pairs: int
     judgement: Judgement

@@ -2,7 +2,7 @@
 
 Everything compared is measured in one run on one machine: same GGUF, same adapters, same token ids,
 same client code, rounds in turn. Results are `serving.json` and `serving.png`; a quick or partial
-run has its own file names, so that these two always tell of a whole run.
+run has its own file names, so that these two are always of a whole run.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(
     only: Annotated[list[str] | None, only_option(SCENARIOS, "SCENARIO")] = None,
     out: OutOption = RESULTS,
     llama_server: Annotated[
-        Path | None, typer.Option(help="The peer's program; default: the one on the PATH.")
+        Path | None, typer.Option(help="Program of that peer; the one on the PATH when left out.")
     ] = None,
     cache: CacheOption = CACHE,
 ) -> None:
@@ -62,7 +62,7 @@ def main(
     path = catalogue.resolve(base, cache)
     program = llama_server or _on_path("llama-server")
     use_cores(CORES)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no peer outlives us
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that peers end with us
     begun = time.monotonic()
     with _workspace(path, cache, program, quick) as workspace:
         results = {name: asyncio.run(_run(name, workspace)) for name in names}

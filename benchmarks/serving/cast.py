@@ -72,7 +72,7 @@ class Cast:
     """Characters on disk, as a server is given them."""
 
     members: tuple[Member, ...]
-    characters: Path  # a persona folder each
+    characters: Path  # one persona folder each
     data: Path  # where their adapters are live
 
 
@@ -138,7 +138,7 @@ def _adapter_config() -> dict[str, Any]:
 
 
 def write_cast(root: Path, base: Base, adapters: Adapters, size: int, tokens: int) -> Cast:
-    """So many characters with personas of about so many tokens, each live under its adapter."""
+    """Write characters with personas of about `tokens` tokens, each live under its adapter."""
     cast = write_bare_cast(root, base, size, tokens)
     for member in cast.members:
         version = publish(cast.data, base, member, adapters.peft(member.index))
@@ -147,7 +147,7 @@ def write_cast(root: Path, base: Base, adapters: Adapters, size: int, tokens: in
 
 
 def write_bare_cast(root: Path, base: Base, size: int, tokens: int) -> Cast:
-    """The same characters on the bare base."""
+    """Write the same characters on the bare base."""
     characters, data = root / "characters", root / "data"
     for index in range(size):
         _write_character(characters, base.vocab, index, tokens)
@@ -183,7 +183,7 @@ def _write_character(root: Path, vocab: Vocab, index: int, tokens: int) -> None:
     folder = root / f"c{index:03d}"
     folder.mkdir(parents=True)
     card = _card(folder.name, name, index)
-    sentences = _enough(card, index, vocab, tokens)
+    sentences = _sentences_for(card, index, vocab, tokens)
     _dump(folder / "persona.yaml", card)
     _dump(folder / "lore.yaml", _lore(sentences))
     probe = {"id": "name", "kind": "voice", "ask": "Who are you?", "expect_any": [name]}
@@ -200,8 +200,8 @@ def _card(character: str, name: str, index: int) -> dict[str, Any]:
     }
 
 
-def _enough(card: dict[str, Any], index: int, vocab: Vocab, tokens: int) -> list[str]:
-    """As many sentences as bring the system message closest to so many tokens."""
+def _sentences_for(card: dict[str, Any], index: int, vocab: Vocab, tokens: int) -> list[str]:
+    """As many sentences as bring the system message closest to `tokens` tokens."""
     draw = random.Random(index)
     sentences = [_sentence(draw)]
     missing = tokens - _tokens(card, sentences, vocab)

@@ -24,4 +24,3 @@ MARKS = (
     Mark("idle_100_cost", "tok/s of 8 turns: beside 100 idle sessions / without", 0.95),
     Mark("idle_session_kib", "memory of an idle session beyond its keys and values"),
 )
-OF_KEY = {mark.key: mark for mark in MARKS}

@@ -1,6 +1,6 @@
-"""Who says what to whom, and when: users, their lines, and how turns are played.
+"""The load: users, their lines and characters, and the order in which turns are played.
 
-Everything is decided from small numbers (user, round), so every peer hears the same lines with the
+Everything is decided from small numbers (user, round), so every peer gets the same lines with the
 same seeds. A line is never said twice, so it is new to every cache.
 """
 
@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from benchmarks.measures import Round, TimedReply
 from benchmarks.serving.cast import Cast, Member
-from benchmarks.serving.peers import Peer, Turn
+from benchmarks.serving.peers import Peer, PlayerTurn
 from npc_server.dialogue import sampling_of
 from personas.render import Tokenizer, prompt
 
-WARM_ROUND = -1  # its lines are said by nobody later
+WARM_ROUND = -1  # its lines are never said again
 WARM_TOKENS = 4
 REPLY_TOKENS = 48
 
@@ -41,40 +41,40 @@ def line(user: int, round_number: int) -> str:
     return question.format(thing=draw.choice(_THINGS), place=draw.choice(_PLACES), count=count)
 
 
-def turn(member: Member, tokenizer: Tokenizer, user: int, round_number: int) -> Turn:
+def turn(member: Member, tokenizer: Tokenizer, user: int, round_number: int) -> PlayerTurn:
     """One user's question in one round; a warm-up is answered with a few words."""
     tokens = WARM_TOKENS if round_number == WARM_ROUND else REPLY_TOKENS
-    return asked(member, tokenizer, user, line(user, round_number), tokens)
+    return turn_of(member, tokenizer, user, line(user, round_number), tokens)
 
 
-def long_turn(member: Member, tokenizer: Tokenizer, user: int, lines: int) -> Turn:
-    """A user who asks so many questions in one breath and is answered with a few words."""
+def long_turn(member: Member, tokenizer: Tokenizer, user: int, lines: int) -> PlayerTurn:
+    """One user's `lines` questions in one breath, answered with a few words."""
     text = " ".join(line(user, 1000 + number) for number in range(lines))
-    return asked(member, tokenizer, user, text, WARM_TOKENS)
+    return turn_of(member, tokenizer, user, text, WARM_TOKENS)
 
 
-def asked(member: Member, tokenizer: Tokenizer, user: int, text: str, tokens: int) -> Turn:
-    """One user's words to a character, first of a session, and the very ids every peer is given.
+def turn_of(member: Member, tokenizer: Tokenizer, user: int, text: str, tokens: int) -> PlayerTurn:
+    """One user's words to a character, first of a session, with the ids that every peer is given.
 
-    The reply has exactly so many tokens.
+    The reply has exactly `tokens` tokens.
     """
     ids = prompt(member.persona, (), text, tokenizer, budget_tokens=100_000).ids
     sampling = sampling_of(member.persona, seed=user)
-    return lengthened(Turn(user, member, text, ids, sampling), tokens)
+    return lengthened(PlayerTurn(user, member, text, ids, sampling), tokens)
 
 
-def lengthened(turn: Turn, tokens: int) -> Turn:
-    """The same words, answered with exactly so many tokens."""
+def lengthened(turn: PlayerTurn, tokens: int) -> PlayerTurn:
+    """The same words, answered with exactly `tokens` tokens."""
     return replace(turn, sampling=replace(turn.sampling, min_tokens=tokens, max_tokens=tokens))
 
 
-def one_each(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[Turn]:
+def one_each(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[PlayerTurn]:
     """Every user speaks to a character of their own."""
     members = cast.members[:users]
     return [turn(member, tokenizer, i, round_number) for i, member in enumerate(members)]
 
 
-def all_to_one(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[Turn]:
+def all_to_one(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[PlayerTurn]:
     """Every user speaks to the first character."""
     return [turn(cast.members[0], tokenizer, i, round_number) for i in range(users)]
 
@@ -85,8 +85,8 @@ def zipf(size: int, draws: int, seed: int) -> list[int]:
     return random.Random(seed).choices(range(size), weights, k=draws)
 
 
-async def play(peer: Peer, turns: Sequence[Turn], users: int) -> Round:
-    """So many users take the turns in order, each the next one when its last is over.
+async def play(peer: Peer, turns: Sequence[PlayerTurn], users: int) -> Round:
+    """Let `users` users take the turns in order, each the next one when its last is over.
 
     Raises PeerBrokeError.
     """
@@ -101,13 +101,13 @@ async def play(peer: Peer, turns: Sequence[Turn], users: int) -> Round:
     return Round(tuple(spoken))
 
 
-async def _take_turns(peer: Peer, queue: Iterator[Turn], spoken: list[TimedReply]) -> None:
+async def _take_turns(peer: Peer, queue: Iterator[PlayerTurn], spoken: list[TimedReply]) -> None:
     for turn in queue:
-        spoken.append(await listen(peer, turn))
+        spoken.append(await time_reply(peer, turn))
 
 
-async def listen(peer: Peer, turn: Turn) -> TimedReply:
-    """One turn, timed."""
+async def time_reply(peer: Peer, turn: PlayerTurn) -> TimedReply:
+    """Play one turn and time its reply."""
     asked, arrived, tokens = time.perf_counter(), list[float](), 0
     async with aclosing(peer.say(turn)) as stream:
         async for count in stream:
@@ -119,6 +119,6 @@ async def listen(peer: Peer, turn: Turn) -> TimedReply:
 
 
 def short_replies(rounds: Iterable[Round], reply_tokens: int) -> int:
-    """How many replies did not have the tokens they should."""
+    """The number of replies that do not have `reply_tokens` tokens."""
     spoken = (reply for played in rounds for reply in played.replies)
     return sum(reply.tokens != reply_tokens for reply in spoken)

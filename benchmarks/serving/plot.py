@@ -1,4 +1,4 @@
-"""The same findings as a picture: speed, first tokens, gaps."""
+"""The same results as a picture: speed, first tokens, gaps."""
 
 from __future__ import annotations
 

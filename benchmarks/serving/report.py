@@ -1,4 +1,4 @@
-"""What was found, as JSON: every figure under its key, then every sample it was made from."""
+"""The results, as JSON: every figure under its key, then every sample it was made from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Setting:
     llama_server: str  # its version; "" = not there
     seconds: float  # that all scenarios took
     size: Extent
-    environment: Mapping[str, str]  # variables that a server or a peer may listen to
+    environment: Mapping[str, str]  # variables that a server or a peer may read
 
 
 def figures(results: Mapping[str, ScenarioResult]) -> dict[str, Estimate]:
@@ -44,7 +44,7 @@ def figures(results: Mapping[str, ScenarioResult]) -> dict[str, Estimate]:
 
 
 def write(path: Path, setting: Setting, results: Mapping[str, ScenarioResult]) -> None:
-    """Write the report; samples come last, a scenario a line."""
+    """Write the report; samples come last, one scenario per line."""
     found = figures(results)
     head = {
         **asdict(setting),

@@ -1,4 +1,4 @@
-"""What every scenario is given, and what it hands back."""
+"""What every scenario is given, and what it returns."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class Workspace:
     tell: Tell
 
     def cast(self, name: str, members: int, persona_tokens: int) -> Cast:
-        """A cast of its own, written now."""
+        """Write a cast for one scenario."""
         return write_cast(self.scratch / name, self.base, self.adapters, members, persona_tokens)
 
     def log(self, name: str) -> Path:
-        """A file for what a peer says of itself."""
+        """The file for a peer's log."""
         return self.scratch / f"{name}.log"
 
 
@@ -72,11 +72,11 @@ class ScenarioResult:
     """What a scenario found."""
 
     figures: Mapping[str, Estimate]
-    rounds: Mapping[str, Sequence[Round]] = field(default_factory=dict)  # by who was measured
+    rounds: Mapping[str, Sequence[Round]] = field(default_factory=dict)  # by peer
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)  # other raw values
     notes: Sequence[str] = ()
 
 
 def capacity_for(sequences: int) -> Capacity:
-    """What a peer for so many users runs on."""
+    """What a peer for that many users runs on."""
     return Capacity(sequences, CONTEXT_TOKENS, CORES)

@@ -1,4 +1,4 @@
-"""What a training beside a server costs those who talk to it.
+"""What a training beside a server costs the players that talk to it.
 
 Four players talk on one server without a training and beside one that yields to others, as a
 night's does, in turn, about something new every time. Everybody shares two cores.
@@ -21,8 +21,8 @@ from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.training.workspace import OURS, Workspace
 
 PLAYERS = 4
-TURNS_A_PLAYER = 6  # a round, one after the other
-ENDLESS_PAIRS = 4096  # more than are learned while anybody talks
+TURNS_PER_PLAYER = 6  # a round, one after the other
+ENDLESS_PAIRS = 4096  # more than are learned during a talk
 
 
 async def run(workspace: Workspace) -> PartResult:
@@ -54,7 +54,7 @@ async def run(workspace: Workspace) -> PartResult:
 async def _talk(troupe: Troupe, cast: Cast, base: Base, number: int) -> Round:
     """Lines of another number are new to every cache."""
     spoken: list[TimedReply] = []
-    for part in range(number * TURNS_A_PLAYER, (number + 1) * TURNS_A_PLAYER):
+    for part in range(number * TURNS_PER_PLAYER, (number + 1) * TURNS_PER_PLAYER):
         portion = await play(troupe, one_each(cast, base.vocab, PLAYERS, part), PLAYERS)
         spoken += portion.replies
     return Round(tuple(spoken))
@@ -62,7 +62,7 @@ async def _talk(troupe: Troupe, cast: Cast, base: Base, number: int) -> Round:
 
 @asynccontextmanager
 async def _training(workspace: Workspace) -> AsyncIterator[None]:
-    """A training at its work for the length of the block."""
+    """Train in a process of its own for the length of the block."""
     options = {"base": workspace.base, "cache": workspace.cache, "pairs": ENDLESS_PAIRS}
     arguments = [f"--{name}={value}" for name, value in options.items()]
     process = await asyncio.create_subprocess_exec(
@@ -72,7 +72,7 @@ async def _training(workspace: Workspace) -> AsyncIterator[None]:
     )
     assert process.stdout is not None
     try:
-        if not await process.stdout.readline():  # a line a step
+        if not await process.stdout.readline():  # one line per step
             raise PeerBrokeError("the training beside ended before its first step")
         yield
         if process.returncode is not None:

@@ -12,14 +12,14 @@ from typing import Any
 from benchmarks.errors import PeerBrokeError
 from benchmarks.measures import estimate
 from benchmarks.parts import PartResult
-from benchmarks.training import evenings
+from benchmarks.training import edited_store
 from benchmarks.training.workspace import Workspace
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 
 PLAYERS = 50
-#: Of a character. A fifth of the players and their lines are held out, and some rows are too alike:
-#: of so many about a hundred pairs are left to train on.
+#: Per character. A fifth of the players and their lines are held out, and some rows are too alike,
+#: which leaves about a hundred pairs to train on.
 CORRECTIONS = 145
 
 
@@ -29,7 +29,7 @@ async def run(workspace: Workspace) -> PartResult:
     data = workspace.scratch / "data"
     data.mkdir()
     workspace.tell("write what players did", 0, 2)
-    evenings.write(data / "feedback.db", cast, Vocab(workspace.base), CORRECTIONS, PLAYERS)
+    edited_store.write(data / "feedback.db", cast, Vocab(workspace.base), CORRECTIONS, PLAYERS)
     workspace.tell("a night of three characters", 1, 2)
     environment = {
         **os.environ,

@@ -1,9 +1,9 @@
-"""One training in a process of its own, so that its memory is its own: ours, or TRL as it comes.
+"""One training in a process of its own, so that its memory is its own: ours, or stock TRL.
 
     python -m benchmarks.training.one_training stock --base model.gguf --cache ~/.cache/troupe
 
 Both begin at the same weights and see the same ids in the same order under the same arguments. TRL
-as it comes has its own forward and collator. Prints a line a step, and last JSON: seconds, peak
+as it comes has its own forward and collator. Prints one line per step, and last JSON: seconds, peak
 bytes, every step's loss.
 """
 
@@ -35,16 +35,16 @@ from trainer.training import train as run
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a training took, and how its loss went."""
+class TrainingResult:
+    """What a training took, and its losses."""
 
     seconds: float  # of training alone: no loading
     peak_bytes: int  # resident, of the whole process
-    losses: tuple[float, ...]  # a step
+    losses: tuple[float, ...]  # per step
 
 
-def train(side: str, base: Path, cache: Path, count: int) -> Trained:
-    """Train a new adapter on so many pairs."""
+def train(side: str, base: Path, cache: Path, count: int) -> TrainingResult:
+    """Train a new adapter on `count` pairs."""
     once = replace(dpo.Config().schedule, min_steps=0)
     config, vocab = dpo.Config(schedule=once), Vocab(base)
     rows = pairs(CHARACTER, vocab, count)
@@ -59,7 +59,7 @@ def train(side: str, base: Path, cache: Path, count: int) -> Trained:
         build = dpo.build if side == OURS else build_stock
         seconds = run(build(config, learned, policy, start.base_dir, arguments), monitor)
     losses = tuple(metrics.loss for metrics in monitor.history)
-    return Trained(seconds, peak_bytes(), losses)
+    return TrainingResult(seconds, peak_bytes(), losses)
 
 
 def build_stock(
@@ -84,18 +84,18 @@ def build_stock(
 
 
 def main() -> None:
-    """Train once and print what came of it."""
+    """Train once and print the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("side", choices=[OURS, STOCK])
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=16)
-    parser.add_argument("--yields", action="store_true", help="give way to everybody else")
+    parser.add_argument("--yields", action="store_true", help="yield the cores to other processes")
     asked = parser.parse_args()
     if asked.yields:
         yield_to_others()
-    trained = train(asked.side, asked.base, asked.cache, asked.pairs)
-    print(json.dumps(asdict(trained)))
+    result = train(asked.side, asked.base, asked.cache, asked.pairs)
+    print(json.dumps(asdict(result)))
 
 
 if __name__ == "__main__":

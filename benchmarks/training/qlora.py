@@ -1,6 +1,6 @@
-"""DPO on 8B weights in four bits on one GPU: tokens a second, and the memory it takes.
+"""DPO on 8B weights in four bits on one GPU: tokens per second, and peak memory.
 
-The weights are random: speed and memory do not ask what a model knows. Needs a CUDA GPU and some
+The weights are random: speed and memory do not depend on them. Needs a CUDA GPU and some
 20 GB of disk; elsewhere it is left out with that reason.
 """
 
@@ -21,7 +21,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Width:
-    """How large a llama is."""
+    """The size of a llama model."""
 
     hidden: int
     inner: int
@@ -34,8 +34,8 @@ LLAMA_8B = Width(hidden=4096, inner=14336, layers=32, heads=32, kv_heads=8)
 
 
 @dataclass(frozen=True)
-class Pace:
-    """What one training came to."""
+class Speed:
+    """What one training reached."""
 
     tokens_per_s: float
     losses: tuple[float, ...]
@@ -48,15 +48,15 @@ async def run(workspace: Workspace) -> PartResult:
     if not torch.cuda.is_available():
         return PartResult({}, notes=["qlora: left out, there is no CUDA GPU here"])
     workspace.tell("8B in four bits", 0, 1)
-    pace = train(workspace, LLAMA_8B)
+    speed = train(workspace, LLAMA_8B)
     figures = {
-        "qlora_tokens_per_s": estimate([pace.tokens_per_s]),
+        "qlora_tokens_per_s": estimate([speed.tokens_per_s]),
         "qlora_gib": estimate([torch.cuda.max_memory_allocated() / GIB]),
     }
-    return PartResult(figures, {"qlora_losses": pace.losses})
+    return PartResult(figures, {"qlora_losses": speed.losses})
 
 
-def train(workspace: Workspace, width: Width) -> Pace:
+def train(workspace: Workspace, width: Width) -> Speed:
     """Learn the extent's pairs on random weights of this width, in four bits."""
     # Not at the top: the other parts start processes and need no model library themselves.
     from npc_server.engine.llama import Vocab
@@ -86,7 +86,7 @@ def train(workspace: Workspace, width: Width) -> Pace:
     )
     tokens = sum(2 * len(row.prompt) + len(row.chosen) + len(row.rejected) for row in rows)
     losses = tuple(metrics.loss for metrics in result.history)
-    return Pace(tokens / result.train_s, losses)
+    return Speed(tokens / result.train_s, losses)
 
 
 def _random_base(like: Path, width: Width, scratch: Path) -> Path:

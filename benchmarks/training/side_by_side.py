@@ -1,4 +1,4 @@
-"""DPO as we train it beside TRL as it comes: speed, memory, and whether it is the same training.
+"""DPO as we train it beside stock TRL: speed, memory, and whether it is the same training.
 
 Same weights, pairs, order and settings, in processes that take turns.
 """
@@ -15,19 +15,19 @@ from benchmarks.measures import estimate, ratio
 from benchmarks.parts import PartResult
 from benchmarks.training.workspace import OURS, STOCK, Workspace
 
-#: Of one_training, by side: a training each.
-Trained = dict[str, list[dict[str, Any]]]
+#: Results of one_training, by side.
+Trainings = dict[str, list[dict[str, Any]]]
 
 
 async def run(workspace: Workspace) -> PartResult:
-    """Both sides in turn, as often as the extent says."""
-    trained: Trained = {OURS: [], STOCK: []}
+    """Train both sides in turn, one training per round."""
+    trainings: Trainings = {OURS: [], STOCK: []}
     for number in range(workspace.extent.rounds):
-        for side, of_side in trained.items():
+        for side, of_side in trainings.items():
             done = 2 * number + (side == STOCK)
             workspace.tell(f"DPO, {side}", done, 2 * workspace.extent.rounds)
             of_side.append(await _train(workspace, side))
-    return _findings(trained, workspace.extent.pairs)
+    return _result(trainings, workspace.extent.pairs)
 
 
 async def _train(workspace: Workspace, side: str) -> dict[str, Any]:
@@ -47,10 +47,10 @@ async def _train(workspace: Workspace, side: str) -> dict[str, Any]:
     return found
 
 
-def _findings(trained: Trained, pairs: int) -> PartResult:
-    speed = {side: [pairs / one["seconds"] for one in of] for side, of in trained.items()}
-    peaks = {side: [one["peak_bytes"] / 2**20 for one in of] for side, of in trained.items()}
-    curves = {side: [one["losses"] for one in of] for side, of in trained.items()}
+def _result(trainings: Trainings, pairs: int) -> PartResult:
+    speed = {side: [pairs / one["seconds"] for one in of] for side, of in trainings.items()}
+    peaks = {side: [one["peak_bytes"] / 2**20 for one in of] for side, of in trainings.items()}
+    curves = {side: [one["losses"] for one in of] for side, of in trainings.items()}
     apart = [
         max(abs(a - b) for a, b in zip(*both, strict=True))
         for both in zip(curves[OURS], curves[STOCK], strict=True)

@@ -1,4 +1,4 @@
-"""Who is measured. Every peer gets the same token ids and streams tokens back.
+"""What is measured: peers. Every peer gets the same token ids and streams tokens back.
 
 A peer is started once and is idle while others are measured.
 """
@@ -14,7 +14,7 @@ from npc_server.engine.protocol import Sampling
 
 
 @dataclass(frozen=True)
-class Turn:
+class PlayerTurn:
     """One line of one user to one character."""
 
     user: int
@@ -26,10 +26,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Capacity:
-    """How much a peer is given to run on."""
+    """What a peer may run on."""
 
     sequences: int
-    context_tokens: int  # a sequence
+    context_tokens: int  # per sequence
     threads: int
 
 
@@ -42,14 +42,14 @@ class Peer(Protocol):
         """Load everything. Raises PeerMissingError, PeerBrokeError."""
         ...
 
-    async def ready(self, turns: Sequence[Turn]) -> None:
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None:
         """Do what these turns need before the clock starts."""
         ...
 
-    def say(self, turn: Turn) -> AsyncGenerator[int]:
-        """Stream how many tokens came, as they come. Raises PeerBrokeError.
+    def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
+        """Stream the number of tokens whenever some come. Raises PeerBrokeError.
 
-        The last value may be zero or negative: it corrects the count, no text came with it.
+        The last value may be zero or negative: it corrects the count, without text.
         """
         ...
 

@@ -17,7 +17,7 @@ import llama_cpp as lc
 from benchmarks.errors import BenchmarkError
 from benchmarks.serving.cast import Base
 from benchmarks.serving.peers import Capacity
-from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
+from benchmarks.serving.peers.batch import BatchPeer, BatchPrompt, run_child
 from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.openmp import SHORT, SPIN
 from npc_server.engine.sampling import Sampler
@@ -55,7 +55,7 @@ class DecodeLoop:
         self._batch = lc.llama_batch_init(_BATCH_TOKENS, 0, 1)
         self._kept: list[tuple[int, ...]] = [()] * shape.sequences
 
-    def generate(self, rows: Sequence[Row], on_step: Callable[[], None]) -> None:
+    def generate(self, rows: Sequence[BatchPrompt], on_step: Callable[[], None]) -> None:
         """Continue all rows, one decode a step."""
         samplers = [Sampler(self._llama, row.sampling) for row in rows]
         tokens = self._read(rows, samplers)
@@ -67,7 +67,7 @@ class DecodeLoop:
         for sampler in samplers:
             sampler.close()
 
-    def _read(self, rows: Sequence[Row], samplers: Sequence[Sampler]) -> list[int]:
+    def _read(self, rows: Sequence[BatchPrompt], samplers: Sequence[Sampler]) -> list[int]:
         """Bring all prompts into the cache; the token that follows each."""
         new, followers = self._new_tokens(rows), [0] * len(rows)
         for begin in range(0, len(new), _BATCH_TOKENS):
@@ -78,7 +78,7 @@ class DecodeLoop:
                     followers[sequence] = samplers[sequence].sample(at)
         return followers
 
-    def _new_tokens(self, rows: Sequence[Row]) -> list[_Cell]:
+    def _new_tokens(self, rows: Sequence[BatchPrompt]) -> list[_Cell]:
         new: list[_Cell] = []
         for sequence, row in enumerate(rows):
             shared = _shared(self._kept[sequence], row.ids[:-1])

@@ -1,8 +1,8 @@
 """Peers that only know whole batches, each in a process of its own.
 
-The parent waits until every user has asked, sends all prompts at once and hears one message for
-every step, in which each row got a token. Messages are JSON lines over the child's pipes. So such a
-peer is heard by the same client code as the servers, at the price of one small message a step.
+The parent waits until every user has asked, sends all prompts at once and reads one message per
+step, in which each row got a token. Messages are JSON lines over the child's pipes. So such a
+peer is timed by the same client code as the servers, at the price of one small message per step.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from npc_server.engine.protocol import Sampling
 
 
 @dataclass(frozen=True)
-class Row:
+class BatchPrompt:
     """One prompt of a batch."""
 
     ids: tuple[int, ...]
@@ -30,13 +30,13 @@ class Row:
     sampling: Sampling
 
 
-_Heard = asyncio.Queue[int | PeerBrokeError | None]  # tokens; what broke, or None at the end
+_Steps = asyncio.Queue[int | PeerBrokeError | None]  # tokens; what broke, or None at the end
 
 
 class Model(Protocol):
     """What a child process runs."""
 
-    def generate(self, rows: Sequence[Row], on_step: Callable[[], None]) -> None:
+    def generate(self, rows: Sequence[BatchPrompt], on_step: Callable[[], None]) -> None:
         """Continue all rows for max_tokens steps, calling `on_step` when each has a new token."""
         ...
 
@@ -52,7 +52,7 @@ class BatchPeer:
         self._config = config
         self._rows = rows
         self._log = log
-        self._asked: list[tuple[Row, _Heard]] = []
+        self._asked: list[tuple[BatchPrompt, _Steps]] = []
         self._process: asyncio.subprocess.Process | None = None
         self._relaying: asyncio.Task[None] | None = None  # the loop itself keeps no task alive
 
@@ -74,41 +74,41 @@ class BatchPeer:
                 },
             )
         await self._send(self._config)
-        answer = await self._hear()
-        if answer != "ready":
-            raise PeerMissingError(f"{self.name}: {answer}")
+        status = await self._receive()
+        if status != "ready":
+            raise PeerMissingError(f"{self.name}: {status}")
 
-    async def ready(self, turns: Sequence[Turn]) -> None:
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None:
         """Check that the turns make one batch."""
         if len(turns) != self._rows:
             raise ValueError(f"{self.name} takes {self._rows} turns at once, not {len(turns)}")
 
-    async def say(self, turn: Turn) -> AsyncGenerator[int]:
-        """Wait for the batch to be complete, then hear its steps."""
-        heard: _Heard = asyncio.Queue()
-        self._asked.append((Row(turn.ids, turn.member.index, turn.sampling), heard))
+    async def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
+        """Wait for the batch to be complete, then follow its steps."""
+        steps: _Steps = asyncio.Queue()
+        self._asked.append((BatchPrompt(turn.ids, turn.member.index, turn.sampling), steps))
         if len(self._asked) == self._rows:
             batch, self._asked = self._asked, []
             await self._run(batch)
-        while (item := await heard.get()) is not None:
+        while (item := await steps.get()) is not None:
             if isinstance(item, PeerBrokeError):
                 raise item
             yield item
 
-    async def _run(self, batch: Sequence[tuple[Row, _Heard]]) -> None:
+    async def _run(self, batch: Sequence[tuple[BatchPrompt, _Steps]]) -> None:
         await self._send([asdict(row) for row, _ in batch])
-        queues = [heard for _, heard in batch]
+        queues = [steps for _, steps in batch]
         self._relaying = asyncio.create_task(self._relay(queues))
 
-    async def _relay(self, heard: Sequence[_Heard]) -> None:
+    async def _relay(self, steps: Sequence[_Steps]) -> None:
         last: PeerBrokeError | None = None
         try:
-            while await self._hear() == "step":
-                for queue in heard:
+            while await self._receive() == "step":
+                for queue in steps:
                     queue.put_nowait(1)
         except PeerBrokeError as error:
             last = error
-        for queue in heard:
+        for queue in steps:
             queue.put_nowait(last)
 
     async def _send(self, message: object) -> None:
@@ -120,7 +120,7 @@ class BatchPeer:
         except ConnectionError as error:
             raise PeerBrokeError(f"{self.name} is gone: {error}") from error
 
-    async def _hear(self) -> str:
+    async def _receive(self) -> str:
         assert self._process is not None
         assert self._process.stdout is not None
         message = await self._process.stdout.readline()
@@ -152,5 +152,7 @@ def run_child(load: Callable[[dict[str, Any]], Model]) -> None:
         print(json.dumps("done"), file=out)
 
 
-def _rows(batch: list[dict[str, Any]]) -> list[Row]:
-    return [Row(tuple(row["ids"]), row["adapter"], Sampling(**row["sampling"])) for row in batch]
+def _rows(batch: list[dict[str, Any]]) -> list[BatchPrompt]:
+    return [
+        BatchPrompt(tuple(row["ids"]), row["adapter"], Sampling(**row["sampling"])) for row in batch
+    ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import PeerBrokeError, PeerMissingError
-from benchmarks.serving.peers import Capacity, Turn
+from benchmarks.serving.peers import Capacity, PlayerTurn
 
 START_TIMEOUT_S = 120.0
 
@@ -76,10 +76,10 @@ class LlamaServer:
         tail = self._log.read_text(errors="replace")[-1000:]
         raise PeerBrokeError(f"llama-server did not come up:\n{tail}")
 
-    async def ready(self, turns: Sequence[Turn]) -> None:
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None:
         """Nothing: requests carry everything."""
 
-    async def say(self, turn: Turn) -> AsyncGenerator[int]:
+    async def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
         """Complete the turn's ids in its user's slot, under its character's adapter."""
         seen, total = 0, None
         async with aclosing(self._events(_completion(turn))) as events:
@@ -115,12 +115,12 @@ class LlamaServer:
 
 
 def version(program: Path) -> str:
-    """What llama-server says it is."""
+    """The version that llama-server prints."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).partition("\n")[0].strip()
 
 
-def _completion(turn: Turn) -> dict[str, Any]:
+def _completion(turn: PlayerTurn) -> dict[str, Any]:
     drawn = turn.sampling
     return {
         "prompt": turn.ids,
@@ -142,7 +142,7 @@ def _completion(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _check_prompt(event: dict[str, Any], turn: Turn) -> None:
+def _check_prompt(event: dict[str, Any], turn: PlayerTurn) -> None:
     if event["tokens_evaluated"] != len(turn.ids):
         raise PeerBrokeError(
             f"llama-server read a prompt of {event['tokens_evaluated']} tokens, not {len(turn.ids)}"
@@ -156,7 +156,7 @@ async def _request(
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError as error:
-        raise PeerBrokeError(f"llama-server does not answer: {error}") from error
+        raise PeerBrokeError(f"llama-server cannot be reached: {error}") from error
     try:
         writer.write(_encoded(method, path, body))
         headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.serving.cast import Base
 from benchmarks.serving.peers import Capacity
-from benchmarks.serving.peers.batch import BatchPeer, Row, run_child
+from benchmarks.serving.peers.batch import BatchPeer, BatchPrompt, run_child
 
 
 def peft(
@@ -65,7 +65,7 @@ class PeftModel:
         self._tensor = torch.tensor
         self._seed = torch.manual_seed
 
-    def generate(self, rows: Sequence[Row], on_step: Callable[[], None]) -> None:
+    def generate(self, rows: Sequence[BatchPrompt], on_step: Callable[[], None]) -> None:
         """One generate() call; prompts are padded on the left to one length."""
         drawn = rows[0].sampling
         width = max(len(row.ids) for row in rows)

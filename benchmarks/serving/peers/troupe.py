@@ -13,7 +13,7 @@ import grpc.aio
 
 from benchmarks.errors import PeerBrokeError
 from benchmarks.serving.cast import Base, Cast, Member
-from benchmarks.serving.peers import Capacity, Turn
+from benchmarks.serving.peers import Capacity, PlayerTurn
 from npc.v1 import dialogue_pb2, dialogue_pb2_grpc
 from npc_client import server_process
 from npc_client.client import Client, ServerNotReadyError
@@ -58,9 +58,9 @@ class Troupe:
         if why := (await self._client.stats()).batching_reason:
             raise PeerBrokeError(f"{self.name} does not batch as configured: {why}")
 
-    async def ready(self, turns: Sequence[Turn]) -> None:
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None:
         """Open a fresh session for every turn, and close those of the last round."""
-        with _translated(self.name):
+        with _translate_errors(self.name):
             for session in self._sessions.values():
                 await self._client.end_session(session)
         self._sessions = {turn.user: await self.open(turn) for turn in turns}
@@ -69,23 +69,23 @@ class Troupe:
         """Leave the sessions of the last round open for good."""
         self._sessions = {}
 
-    async def open(self, turn: Turn) -> str:
+    async def open(self, turn: PlayerTurn) -> str:
         """A session of the turn's user with its character."""
-        with _translated(self.name):
+        with _translate_errors(self.name):
             opened = await self._client.start_session(turn.member.id, f"p{turn.user}")
         return opened.session_id
 
     async def promote(self, member: Member, version: str) -> None:
         """Make a version of a character's adapter live."""
-        with _translated(self.name):
+        with _translate_errors(self.name):
             await self._client.promote(member.id, version)
 
     async def cache_bytes(self) -> int:
         """What keys and values that are kept for later turns take."""
-        with _translated(self.name):
+        with _translate_errors(self.name):
             return int((await self._client.stats()).cache_bytes)
 
-    async def say(self, turn: Turn) -> AsyncGenerator[int]:
+    async def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
         """Speak in the session that is ready for the turn's user, whose first turn it is."""
         expected = Expected(prompt_tokens=len(turn.ids))
         async with aclosing(self.say_in(self._sessions[turn.user], turn, expected)) as stream:
@@ -93,7 +93,7 @@ class Troupe:
                 yield count
 
     async def say_in(
-        self, session: str, turn: Turn, expected: Expected | None = None
+        self, session: str, turn: PlayerTurn, expected: Expected | None = None
     ) -> AsyncGenerator[int]:
         """Speak in a session. Raises PeerBrokeError also when what comes is not as expected."""
         seen, expected = 0, expected or Expected()
@@ -109,10 +109,12 @@ class Troupe:
                     self._check("prompt tokens", usage.prompt_tokens, expected.prompt_tokens)
                     yield usage.reply_tokens - seen
 
-    async def _events(self, session: str, turn: Turn) -> AsyncGenerator[dialogue_pb2.ReplyEvent]:
+    async def _events(
+        self, session: str, turn: PlayerTurn
+    ) -> AsyncGenerator[dialogue_pb2.ReplyEvent]:
         call = self._dialogue.Say(_request(session, turn))
         try:
-            with _translated(self.name):
+            with _translate_errors(self.name):
                 async for event in call:
                     yield event
         finally:
@@ -128,14 +130,14 @@ class Troupe:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def _translate_errors(name: str) -> Iterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:
         raise PeerBrokeError(f"{name}: {error.code().name}: {error.details()}") from error
 
 
-def _request(session: str, turn: Turn) -> dialogue_pb2.SayRequest:
+def _request(session: str, turn: PlayerTurn) -> dialogue_pb2.SayRequest:
     sampling = dialogue_pb2.SamplingOverrides(
         min_tokens=turn.sampling.min_tokens, max_tokens=turn.sampling.max_tokens
     )

@@ -1,4 +1,4 @@
-"""What is measured, a scenario a module."""
+"""The scenarios of the serving benchmark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What sessions cost that nobody speaks in: in speed for the others, and in memory.
+"""What idle sessions cost: in speed for the others, and in memory.
 
 An idle session has some five hundred tokens: a persona it shares, and one exchange in which its
 player talked at length. Eight players speak on a server with idle sessions and on one without, in
@@ -14,7 +14,7 @@ from benchmarks.measures import estimate, ratio, tokens_per_s
 from benchmarks.memory import anonymous_bytes
 from benchmarks.serving.cast import Cast
 from benchmarks.serving.load import long_turn, one_each, play
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.serving.scenarios.rotation import Entry, rotate
 from benchmarks.serving.workspace import SHORT, ScenarioResult, Workspace, capacity_for
@@ -53,11 +53,11 @@ class BesideIdleSessions:
     async def _bytes_beyond_cache(self) -> int:
         return anonymous_bytes(self._troupe.process.pid) - await self._troupe.cache_bytes()
 
-    async def ready(self, turns: Sequence[Turn]) -> None:
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None:
         """As the server."""
         await self._troupe.ready(turns)
 
-    def say(self, turn: Turn) -> AsyncGenerator[int]:
+    def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
         """As the server."""
         return self._troupe.say(turn)
 

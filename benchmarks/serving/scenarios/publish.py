@@ -1,6 +1,6 @@
 """From a published adapter to the first word under it, and what running replies notice of that.
 
-Seven players hear long replies. Meanwhile a new version of the eighth character's adapter, which no
+Seven players get long replies. Meanwhile a new version of the eighth character's adapter, which no
 engine has seen, is promoted; once Promote has answered, its player speaks.
 """
 
@@ -18,7 +18,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.measures import estimate, gaps_across_ms
 from benchmarks.serving.cast import Cast, publish
 from benchmarks.serving.load import lengthened, turn
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.peers.troupe import Expected, Troupe
 from benchmarks.serving.workspace import SHORT, ScenarioResult, Workspace, capacity_for
 
@@ -52,7 +52,7 @@ class Publication:
 
 
 async def run(workspace: Workspace) -> ScenarioResult:
-    """Publish again and again under load."""
+    """Publish one version after the other under load."""
     cast = workspace.cast("publish", PLAYERS, SHORT)
     versions = [
         publish(
@@ -82,7 +82,9 @@ async def _publish(
     workspace.tell("publishing", number, workspace.extent.publications + 1)
     *others, last = (turn(m, workspace.base.vocab, i, number) for i, m in enumerate(cast.members))
     session = await troupe.open(last)
-    async with _running(troupe, [lengthened(turn, LONG_REPLY_TOKENS) for turn in others]) as heard:
+    async with _running(
+        troupe, [lengthened(turn, LONG_REPLY_TOKENS) for turn in others]
+    ) as arrivals:
         sent = time.perf_counter()
         await troupe.promote(last.member, version)
         answered = time.perf_counter()
@@ -90,28 +92,30 @@ async def _publish(
             await anext(stream)
         spoken = time.perf_counter()
         await asyncio.sleep(0.1)  # lets gaps that began before `spoken` end
-    return Publication(sent, answered, spoken, heard)
+    return Publication(sent, answered, spoken, arrivals)
 
 
 @asynccontextmanager
-async def _running(troupe: Troupe, turns: Sequence[Turn]) -> AsyncGenerator[list[list[float]]]:
+async def _running(
+    troupe: Troupe, turns: Sequence[PlayerTurn]
+) -> AsyncGenerator[list[list[float]]]:
     """Replies that run for the length of the block, as the times their text comes."""
     await troupe.ready(turns)
-    heard: list[list[float]] = [[] for _ in turns]
+    arrivals: list[list[float]] = [[] for _ in turns]
     try:
         async with asyncio.TaskGroup() as group:
-            pairs = zip(turns, heard, strict=True)
-            tasks = [group.create_task(_hear(troupe, turn, times)) for turn, times in pairs]
-            while min(map(len, heard)) < SETTLED_TOKENS:
+            pairs = zip(turns, arrivals, strict=True)
+            tasks = [group.create_task(_record_times(troupe, turn, times)) for turn, times in pairs]
+            while min(map(len, arrivals)) < SETTLED_TOKENS:
                 await asyncio.sleep(0.02)
-            yield heard
+            yield arrivals
             for task in tasks:
                 task.cancel()
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from errors
 
 
-async def _hear(troupe: Troupe, turn: Turn, times: list[float]) -> None:
+async def _record_times(troupe: Troupe, turn: PlayerTurn, times: list[float]) -> None:
     async with aclosing(troupe.say(turn)) as stream:
         async for _ in stream:
             times.append(time.perf_counter())

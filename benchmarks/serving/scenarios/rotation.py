@@ -15,7 +15,7 @@ from benchmarks.console import Tell
 from benchmarks.errors import PeerBrokeError, PeerMissingError
 from benchmarks.measures import Round
 from benchmarks.serving.load import WARM_ROUND, play
-from benchmarks.serving.peers import Peer, Turn
+from benchmarks.serving.peers import Peer, PlayerTurn
 
 _ATTEMPTS = 3
 
@@ -25,7 +25,7 @@ class Entry:
     """A peer, and what its users say in a round of a given number."""
 
     peer: Peer
-    turns: Callable[[int], Sequence[Turn]]
+    turns: Callable[[int], Sequence[PlayerTurn]]
     users: int  # how many of a round's turns run at once
 
 
@@ -38,9 +38,9 @@ class RotationResult:
 
 
 async def rotate(entries: Sequence[Entry], rounds: int, tell: Tell) -> RotationResult:
-    """Play so many measured rounds of every entry."""
+    """Play `rounds` measured rounds of every entry, after a round that warms up."""
     played = RotationResult({}, [])
-    async with _started(entries, played.notes, tell) as present:
+    async with _start_all(entries, played.notes, tell) as present:
         played.rounds.update({entry.peer.name: [] for entry in present})
         for number in range(rounds):
             shift = number % len(present)
@@ -51,7 +51,7 @@ async def rotate(entries: Sequence[Entry], rounds: int, tell: Tell) -> RotationR
 
 
 @asynccontextmanager
-async def _started(
+async def _start_all(
     entries: Sequence[Entry], notes: list[str], tell: Tell
 ) -> AsyncIterator[list[Entry]]:
     present: list[Entry] = []

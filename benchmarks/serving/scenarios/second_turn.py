@@ -1,4 +1,4 @@
-"""What a session's second turn gains from its first, whose persona nobody has heard before.
+"""What a session's second turn gains from its first, with a persona new to the server.
 
 The characters speak on the bare base: a persona is read ahead of its first turn when an adapter
 goes live, so under an adapter no first turn is cold.
@@ -12,7 +12,7 @@ from contextlib import aclosing
 from benchmarks.measures import ratio
 from benchmarks.serving.cast import Member, write_bare_cast
 from benchmarks.serving.load import turn
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.serving.workspace import ScenarioResult, Workspace, capacity_for
 
@@ -43,7 +43,7 @@ async def _two_turns(workspace: Workspace, troupe: Troupe, member: Member) -> li
     return [await _ttft_ms(troupe, session, turn) for turn in turns]
 
 
-async def _ttft_ms(troupe: Troupe, session: str, turn: Turn) -> float:
+async def _ttft_ms(troupe: Troupe, session: str, turn: PlayerTurn) -> float:
     asked, first = time.perf_counter(), None
     async with aclosing(troupe.say_in(session, turn)) as stream:
         async for _ in stream:

@@ -1,8 +1,8 @@
 """Many characters, few of them popular: what a long tail of adapters costs.
 
-Sixteen players take turn after turn; whom they speak to is drawn by Zipf's law, from all characters
-of a large cast and from a small one. Each turn is a new session. Every character has spoken once
-before, so what is compared is serving a hundred adapters with serving five, not the first meeting.
+Sixteen players take turn after turn; their characters are drawn by Zipf's law, from a large cast
+and from a small one. Each turn is a new session. Every character has spoken once before, so what is
+compared is serving a hundred adapters with serving five, not the first meeting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from benchmarks.measures import ratio, tokens_per_s
 from benchmarks.serving.cast import Cast
 from benchmarks.serving.load import WARM_ROUND, turn, zipf
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.peers.troupe import Troupe
 from benchmarks.serving.scenarios.rotation import Entry, rotate
 from benchmarks.serving.workspace import SHORT, ScenarioResult, Workspace, capacity_for
@@ -39,7 +39,7 @@ def _entry(workspace: Workspace, size: int) -> Entry:
     return Entry(troupe, partial(_turns, workspace, cast), USERS)
 
 
-def _turns(workspace: Workspace, cast: Cast, number: int) -> list[Turn]:
+def _turns(workspace: Workspace, cast: Cast, number: int) -> list[PlayerTurn]:
     size = len(cast.members)
     drawn = range(size) if number == WARM_ROUND else zipf(size, workspace.extent.zipf_turns, number)
     return [turn(cast.members[c], workspace.base.vocab, i, number) for i, c in enumerate(drawn)]

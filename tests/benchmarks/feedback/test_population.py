@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.feedback import bare_writer, population
 from benchmarks.feedback.bare_writer import Load
-from benchmarks.feedback.population import EVENTS_A_TURN, Size
+from benchmarks.feedback.population import EVENTS_PER_TURN, Size
 from feedback_store.store import Store
 
 SIZE = Size(characters=3, turns_each=100)
@@ -25,7 +25,7 @@ def test_every_character_has_as_much(path: Path) -> None:
         assert store.characters() == ["c0", "c1", "c2"]
         for character in store.characters():
             assert len(store.turns(character)) == SIZE.turns_each
-            assert len(store.events(character)) == SIZE.turns_each * EVENTS_A_TURN
+            assert len(store.events(character)) == SIZE.turns_each * EVENTS_PER_TURN
 
 
 def test_turns_belong_to_sessions_of_their_player(path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.errors import PeerBrokeError
 from benchmarks.serving.cast import Member
 from benchmarks.serving.load import line, long_turn, play, turn, zipf
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from personas.render import prompt
@@ -31,11 +31,11 @@ class Echo:
 
     async def start(self) -> None: ...
 
-    async def ready(self, turns: Sequence[Turn]) -> None: ...
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None: ...
 
     async def stop(self) -> None: ...
 
-    async def say(self, turn: Turn) -> AsyncGenerator[int]:
+    async def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
         self.speaking += 1
         self.most_speaking = max(self.most_speaking, self.speaking)
         if self.breaks and turn.user == 1:

@@ -32,9 +32,9 @@ def test_pairs_are_edits_shorter_than_what_they_edit(tiny_model: Path) -> None:
 
 def test_four_bits_learn_on_random_weights(tiny_model: Path, tmp_path: Path) -> None:
     workspace = Workspace(tiny_model, tmp_path, tmp_path, Extent(rounds=1, pairs=FEW), quiet)
-    pace = qlora.train(workspace, qlora.Width(hidden=64, inner=128, layers=2, heads=4, kv_heads=2))
-    assert pace.tokens_per_s > 0
-    assert len(pace.losses) == 1
+    speed = qlora.train(workspace, qlora.Width(hidden=64, inner=128, layers=2, heads=4, kv_heads=2))
+    assert speed.tokens_per_s > 0
+    assert len(speed.losses) == 1
 
 
 async def test_without_a_gpu_that_part_says_so(tiny_model: Path, tmp_path: Path) -> None:

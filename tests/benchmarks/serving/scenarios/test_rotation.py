@@ -10,7 +10,7 @@ import pytest
 from benchmarks.errors import PeerBrokeError, PeerMissingError
 from benchmarks.serving.cast import Member
 from benchmarks.serving.load import WARM_TOKENS, turn
-from benchmarks.serving.peers import Turn
+from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.scenarios.rotation import Entry, rotate
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, load_character
@@ -31,9 +31,9 @@ class Scripted:
         if self._faults and isinstance(self._faults[0], PeerMissingError):
             raise self._faults.pop(0)
 
-    async def ready(self, turns: Sequence[Turn]) -> None: ...
+    async def ready(self, turns: Sequence[PlayerTurn]) -> None: ...
 
-    async def say(self, turn: Turn) -> AsyncGenerator[int]:
+    async def say(self, turn: PlayerTurn) -> AsyncGenerator[int]:
         warm = turn.sampling.max_tokens == WARM_TOKENS
         self._events.append((self.name, "warm" if warm else "say"))
         if self._faults and not warm:

@@ -1,4 +1,4 @@
-"""Starting the clients' process and hearing what it did."""
+"""Start the clients' process, and read what it did."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from benchmarks.errors import PeerBrokeError
-from benchmarks.feedback.clients import Order, Tally
+from benchmarks.feedback.clients import Tally, Workload
 
 
-class Crowd:
-    """The clients of one order, connected and waiting for the word."""
+class ClientProcess:
+    """The clients of one workload, connected and not started yet."""
 
-    def __init__(self, process: asyncio.subprocess.Process, order: Order) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, workload: Workload) -> None:
         self._process = process
-        self._order = order
+        self._workload = workload
 
     async def begin(self) -> None:
         """Let them start."""
         await self._say("go")
 
     async def end(self) -> Tally:
-        """Stop them now, unless they have, and hear what came of it."""
+        """Stop them now, unless they have ended; returns what they did."""
         if self._process.returncode is None:
             await self._say("stop")
         return await self.result()
 
     async def result(self) -> Tally:
-        """Wait until their time is over."""
+        """Wait until their time is over; returns what they did."""
         assert self._process.stdout is not None
-        answer = await self._process.stdout.readline()
-        if not answer:
+        line = await self._process.stdout.readline()
+        if not line:
             raise PeerBrokeError("the clients' process broke off; see its output above")
-        return Tally(**json.loads(answer))
+        return Tally(**json.loads(line))
 
     async def _say(self, word: str) -> None:
         assert self._process.stdin is not None
@@ -45,7 +45,7 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(order: Order) -> AsyncIterator[Crowd]:
+async def client_process(workload: Workload) -> AsyncIterator[ClientProcess]:
     """The clients' process for the length of the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.feedback.clients",
@@ -54,19 +54,19 @@ async def crowd(order: Order) -> AsyncIterator[Crowd]:
     try:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+        process.stdin.write(json.dumps(asdict(workload)).encode() + b"\n")
         await process.stdin.drain()
         if await process.stdout.readline() != b"ready\n":
             raise PeerBrokeError("the clients' process did not connect; see its output above")
-        yield Crowd(process, order)
+        yield ClientProcess(process, workload)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
 
-async def played(order: Order) -> Tally:
-    """One order from beginning to end."""
-    async with crowd(order) as clients:
+async def run_clients(workload: Workload) -> Tally:
+    """Carry out one workload from beginning to end."""
+    async with client_process(workload) as clients:
         await clients.begin()
         return await clients.result()

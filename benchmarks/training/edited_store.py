@@ -26,12 +26,12 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def write(store: Path, cast: list[Persona], vocab: Vocab, corrections: int, players: int) -> None:
-    """So many corrections of each character, of so many players in turn."""
+    """Write `corrections` corrections of each character, by `players` players in turn."""
     ensure_key(store.parent / "player.key")
     with Store.open(store) as opened:
         for persona in cast:
             for number, (session, turn, better) in enumerate(
-                _spoken(persona, vocab, corrections, players)
+                _corrected_turns(persona, vocab, corrections, players)
             ):
                 opened.record_session(session).result()
                 opened.record_turn(turn).result()
@@ -39,7 +39,7 @@ def write(store: Path, cast: list[Persona], vocab: Vocab, corrections: int, play
                 opened.submit(Reaction(event, Edit(better), turn.created_at, turn.turn_id)).result()
 
 
-def _spoken(
+def _corrected_turns(
     persona: Persona, vocab: Vocab, corrections: int, players: int
 ) -> Iterator[tuple[Session, Turn, str]]:
     chance = random.Random(persona.id)
