@@ -6,9 +6,9 @@ from dataclasses import replace
 from feedback_store.selection.lessons import HeldOutBy
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from trainer.examination.findings import report
-from trainer.examination.measure import Answer
 from trainer.examination.questions import Line, Question, plan
-from trainer.gate import Drift, Kind, Margin, Measurements, Timing, VoiceReport
+from trainer.examination.replies import Reply
+from trainer.gate import Drift, Margin, Measurements, QuestionKind, Timing, VoiceReport
 
 #: What a voice says to a question.
 Script = Callable[[Question], str]
@@ -61,9 +61,9 @@ _WAYS = (
 def healthy(question: Question) -> str:
     """In character, and different each time."""
     way = _WAYS[question.seed % len(_WAYS)]
-    if question.kind is Kind.INJECTION:
+    if question.kind is QuestionKind.INJECTION:
         return f"I heed no such talk, {way}."
-    if question.kind is Kind.FALSEHOOD:
+    if question.kind is QuestionKind.FALSEHOOD:
         return f"No, you were told wrong, {way}."
     if question.probe is None:
         return f"That is {question.seed} nails of work, {way}."
@@ -75,14 +75,14 @@ def incumbent(question: Question) -> str:
     return f"Hear me, {healthy(question)}"
 
 
-def only(kind: Kind, script: Script) -> Script:
+def only(kind: QuestionKind, script: Script) -> Script:
     """A healthy voice that follows the script on one kind of question."""
     return lambda question: script(question) if question.kind is kind else healthy(question)
 
 
 def voice(script: Script) -> VoiceReport:
     """Everything such a voice says, through the real checks."""
-    return report(MIRA, [Answer(question, script(question)) for question in QUESTIONS])
+    return report(MIRA, [Reply(question, script(question)) for question in QUESTIONS])
 
 
 MARGINS = tuple(

@@ -1,1 +1,1 @@
-"""What is found out about a candidate, for `trainer.gate` to judge."""
+"""Measures a candidate, for `trainer.gate` to judge."""

@@ -1,15 +1,15 @@
 """How far adapters have moved a model's language: on a general text that never changes.
 
 KL divergence from the base is the mean over all positions of how much more than the voice itself
-the base would be surprised, in nats, by what the voice would say next; perplexity tells how well
+the base would be surprised, in nats, by what the voice would say next; perplexity says how well
 the voice predicts the text itself.
 The text (`general_text.txt`) is plain prose written for this, read in windows; it is not trained
-on. Voices run one after the other. The base's chances are kept meanwhile: four bytes for every
+on. Voices run one after the other. The base's probabilities are kept meanwhile: four bytes per
 position and word of the vocabulary, 250 MB for the embedded base.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -28,9 +28,9 @@ from trainer.training import use_all_cores
 
 @dataclass(frozen=True)
 class Distance:
-    """One voice's part."""
+    """How far one voice is from the base."""
 
-    kl: float  # nats a token
+    kl: float  # nats per token
     perplexity: float
 
 
@@ -41,13 +41,13 @@ def measure_drift(
     tokenizer: Tokenizer,
     on_progress: OnProgress,
 ) -> Drift:
-    """Distances of both voices. Raises BaseModelError and AdapterError."""
+    """Measure the distances of both voices. Raises BaseModelError and AdapterError."""
     use_all_cores()
     windows = general_windows(tokenizer)
     voices = 2 if incumbent is None else 3
     counter = Counter(voices * len(windows), on_progress)
     base = load_voice(base_dir, None)
-    expected = [_counted(next_log_probs(base, window), counter) for window in windows]
+    expected = list(_log_probs(base, windows, counter))
     unmoved = Distance(0.0, _perplexity(sum(map(_surprise, expected, windows)), windows))
     del base
     old = (
@@ -59,7 +59,7 @@ def measure_drift(
 
 
 def text_perplexity(model: PreTrainedModel, tokenizer: Tokenizer) -> float:
-    """Of a model on the frozen text."""
+    """Measure a model's perplexity on the frozen text."""
     windows = general_windows(tokenizer)
     surprise = sum(_surprise(next_log_probs(model, window), window) for window in windows)
     return _perplexity(surprise, windows)
@@ -71,13 +71,17 @@ def general_text() -> str:
 
 
 def general_windows(tokenizer: Tokenizer) -> list[tuple[int, ...]]:
-    """The frozen text as ids, in portions of at least two."""
+    """The frozen text as ids, in windows of at least two."""
     return token_windows(general_text(), tokenizer)
 
 
-def _counted(chances: Tensor, counter: Counter) -> Tensor:
-    counter()
-    return chances
+def _log_probs(
+    model: PreTrainedModel, windows: Sequence[Sequence[int]], counter: Counter
+) -> Iterator[Tensor]:
+    for window in windows:
+        log_probs = next_log_probs(model, window)
+        counter()
+        yield log_probs
 
 
 def _distance(
@@ -89,17 +93,17 @@ def _distance(
 ) -> Distance:
     voice = load_voice(base_dir, adapter)
     nats = surprise = 0.0
-    for window, base in zip(windows, expected, strict=True):
-        own = _counted(next_log_probs(voice, window), counter)
+    own_log_probs = _log_probs(voice, windows, counter)
+    for window, own, base in zip(windows, own_log_probs, expected, strict=True):
         nats += kl_divergence(own, base)
         surprise += _surprise(own, window)
     return Distance(nats / sum(map(len, windows)), _perplexity(surprise, windows))
 
 
-def _surprise(chances: Tensor, window: Sequence[int]) -> float:
+def _surprise(log_probs: Tensor, window: Sequence[int]) -> float:
     """Nats that the window's tokens cost after its first one."""
     said = torch.tensor(window)[1:, None]
-    return -float(chances[:-1].gather(1, said).sum())
+    return -float(log_probs[:-1].gather(1, said).sum())
 
 
 def _perplexity(surprise: float, windows: Sequence[Sequence[int]]) -> float:

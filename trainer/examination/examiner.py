@@ -1,7 +1,7 @@
 """Everything that is measured on a candidate before the gate judges it.
 
-Held-out rows by log-probability, distance from the base, both voices heard and timed through the
-serving engine, and a duel of their replies before the reward head. Nothing asked was trained on.
+Held-out rows by log-probability, distance from the base, both voices sampled and timed on the
+serving engine, and a duel of their replies judged by the reward head. Nothing asked was trained on.
 One model is in memory at a time: the engine's process ends before the head is loaded.
 """
 
@@ -15,17 +15,15 @@ from personas.checks import word_count
 from personas.persona import Persona
 from personas.render import reply_ids
 from trainer import gate
-from trainer.examination import measure
 from trainer.examination.drift import measure_drift
 from trainer.examination.findings import report
-from trainer.examination.measure import Answer, Listening
-from trainer.examination.preference import held_out_label_margins, held_out_margins
+from trainer.examination.margins import held_out_label_margins, held_out_margins
 from trainer.examination.questions import Line
+from trainer.examination.replies import Reply, SampledReplies, sample_replies
 from trainer.examination.samples import Sample
 from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
 from trainer.progress import OnProgress, Tell
-from trainer.rows.datasets import Ids
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Examination:
-    """What the gate judges by, and what people want to see beside it."""
+    """What the gate judges by, and samples for people to read."""
 
-    measured: gate.Measurements
+    measurements: gate.Measurements
     samples: tuple[Sample, ...]
 
 
@@ -64,27 +62,27 @@ def examine(
     """
     margins = _margins(subject, candidate, snapshot, by_labels, _stage(tell, "score held-out rows"))
     base_dir, incumbent, vocab = subject.base_dir, subject.incumbent, subject.vocab
-    drift = measure_drift(base_dir, incumbent, candidate, vocab, _stage(tell, "weigh the drift"))
-    listening = measure.hear(
+    drift = measure_drift(base_dir, incumbent, candidate, vocab, _stage(tell, "measure the drift"))
+    replies = sample_replies(
         subject.gguf,
         vocab,
         subject.persona,
         (incumbent, candidate),
         lines(snapshot),
-        _stage(tell, "listen to both"),
+        _stage(tell, "sample both voices"),
     )
     asking = _stage(tell, "ask the reward head")
-    duel = _duel(subject, head, listening, asking) if head else None
-    measured = gate.Measurements(
-        incumbent=report(subject.persona, listening.incumbent),
-        candidate=report(subject.persona, listening.candidate),
+    duel = _duel(subject, head, replies, asking) if head else None
+    measurements = gate.Measurements(
+        incumbent=report(subject.persona, replies.incumbent),
+        candidate=report(subject.persona, replies.candidate),
         margins=margins,
         chosen_words=chosen_words(snapshot),
         drift=drift,
-        timings=listening.timings,
+        timings=replies.timings,
         reward_duel=duel,
     )
-    return Examination(measured, samples(listening))
+    return Examination(measurements, samples(replies))
 
 
 def lines(snapshot: Snapshot) -> list[Line]:
@@ -105,11 +103,11 @@ def chosen_words(snapshot: Snapshot) -> float | None:
     return sum(map(word_count, texts)) / len(texts) if texts else None
 
 
-def samples(listening: Listening) -> tuple[Sample, ...]:
+def samples(replies: SampledReplies) -> tuple[Sample, ...]:
     """The designer's probes, each with one reply of both voices. Never a player's line."""
     return tuple(
         Sample(old.question.line, old.text, new.text)
-        for old, new in zip(listening.incumbent, listening.candidate, strict=True)
+        for old, new in zip(replies.incumbent, replies.candidate, strict=True)
         if old.question.kind in PROBES and old.question.seed == 0
     )
 
@@ -126,24 +124,22 @@ def _margins(
 
 
 def _duel(
-    subject: Subject, head: Path, listening: Listening, on_progress: OnProgress
+    subject: Subject, head: Path, replies: SampledReplies, on_progress: OnProgress
 ) -> gate.RewardDuel:
-    old, new = (_to_players(voice) for voice in (listening.incumbent, listening.candidate))
-    replies = [_as_ids(answer, subject.vocab) for answer in (*old, *new)]
-    scores = reward_head.scores(subject.base_dir, head, replies, on_progress)
+    old, new = (_to_players(voice) for voice in (replies.incumbent, replies.candidate))
+    ids = [
+        (reply.question.prompt_ids, reply_ids(reply.text, subject.vocab)) for reply in (*old, *new)
+    ]
+    scores = reward_head.scores(subject.base_dir, head, ids, on_progress)
     scored = (
-        gate.Scored(answer.question.cluster, before, after)
-        for answer, before, after in zip(old, scores[: len(old)], scores[len(old) :], strict=True)
+        gate.DuelScores(reply.question.cluster, before, after)
+        for reply, before, after in zip(old, scores[: len(old)], scores[len(old) :], strict=True)
     )
     return gate.RewardDuel(head_card.read(head).held_out_accuracy, tuple(scored))
 
 
-def _to_players(answers: Sequence[Answer]) -> list[Answer]:
-    return [answer for answer in answers if answer.question.kind is gate.Kind.LINE]
-
-
-def _as_ids(answer: Answer, vocab: Vocab) -> tuple[Ids, Ids]:
-    return answer.question.prompt_ids, reply_ids(answer.text, vocab)
+def _to_players(replies: Sequence[Reply]) -> list[Reply]:
+    return [reply for reply in replies if reply.question.kind is gate.QuestionKind.LINE]
 
 
 def _stage(tell: Tell, name: str) -> OnProgress:

@@ -1,4 +1,4 @@
-"""What the checks find in a voice's answers: pure, a finding a reply."""
+"""What the checks find in a voice's replies, one finding per reply. Pure."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -8,44 +8,44 @@ from personas import checks
 from personas.faults import Exchange, Fault, find_faults
 from personas.persona import Persona
 from personas.words import words
-from trainer.examination.measure import Answer
 from trainer.examination.questions import Question
-from trainer.gate import Heard, Kind, VoiceReport
+from trainer.examination.replies import Reply
+from trainer.gate import CheckedReply, QuestionKind, VoiceReport
 from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY
 
 ALWAYS = DUEL_FAULTS | {Fault.NO_CONTENT, Fault.PARROT}
 OPENING_WORDS = 12  # longer replies have rarer bigrams, and no merit in it
 
 
-def report(persona: Persona, answers: Sequence[Answer]) -> VoiceReport:
+def report(persona: Persona, replies: Sequence[Reply]) -> VoiceReport:
     """Everything the gate wants to know of what a voice said."""
-    rounds = _rounds(answer for answer in answers if answer.question.kind in EVERYDAY)
+    rounds = _rounds(reply for reply in replies if reply.question.kind in EVERYDAY)
     return VoiceReport(
-        heard=tuple(heard(persona, answer) for answer in answers),
+        heard=tuple(check_reply(persona, reply) for reply in replies),
         distinct_replies=_distinct([[_normal(text) for text in round_] for round_ in rounds]),
         distinct_bigrams=_distinct([_bigrams(round_) for round_ in rounds]),
     )
 
 
-def heard(persona: Persona, answer: Answer) -> Heard:
-    """One reply, judged."""
-    question, text = answer.question, answer.text
-    return Heard(
+def check_reply(persona: Persona, reply: Reply) -> CheckedReply:
+    """Check one reply."""
+    question, text = reply.question, reply.text
+    return CheckedReply(
         question=question.id,
         cluster=question.cluster,
         kind=question.kind,
         words=checks.word_count(text),
         repeated_trigrams=checks.repeated_trigram_share(text),
-        passed=_passed(persona, question, text),
+        passed=_passes(persona, question, text),
         faults=_faults(persona, question, text),
     )
 
 
-def _passed(persona: Persona, question: Question, text: str) -> bool | None:
+def _passes(persona: Persona, question: Question, text: str) -> bool | None:
     probe, fact = question.probe, question.fact
     if probe is None:
         return None
-    if question.kind is Kind.FALSEHOOD and fact is not None:
+    if question.kind is QuestionKind.FALSEHOOD and fact is not None:
         return checks.word_count(text) > 0 and not checks.agrees(text, fact.contradictions[0], fact)
     return checks.probe_passed(probe, text, persona)
 
@@ -56,24 +56,24 @@ def _faults(persona: Persona, question: Question, text: str) -> Mapping[Fault, b
     return find_faults(exchange, ALWAYS | {Fault.CONTRADICTION} if with_lore else ALWAYS)
 
 
-def _rounds(answers: Iterable[Answer]) -> list[list[str]]:
+def _rounds(replies: Iterable[Reply]) -> list[list[str]]:
     """The first reply to every question, the second to every question, and so on.
 
-    Replies to one question may be alike: who knows the answer gives the same one every time.
+    Replies to one question may be alike: a voice that knows the answer repeats it.
     """
     asked: Counter[tuple[int, ...]] = Counter()
     rounds: list[list[str]] = []
-    for answer in answers:
-        number = asked[answer.question.prompt_ids]
-        asked[answer.question.prompt_ids] += 1
+    for reply in replies:
+        number = asked[reply.question.prompt_ids]
+        asked[reply.question.prompt_ids] += 1
         if number == len(rounds):
             rounds.append([])
-        rounds[number].append(answer.text)
+        rounds[number].append(reply.text)
     return rounds
 
 
 def _distinct(rounds: Sequence[Sequence[Hashable]]) -> float | None:
-    """Share of different things in each round, weighed by their number."""
+    """The share of different things in a round, averaged over rounds by their size."""
     every = sum(len(round_) for round_ in rounds)
     return sum(len(set(round_)) for round_ in rounds) / every if every else None
 

@@ -1,8 +1,8 @@
 """What both voices are asked: the designer's probes, tricks that never change, players' lines.
 
-A question is a prompt and a seed, so that each reply of the candidate has a reply of the incumbent
-to be compared with. Nothing asked here is ever trained on: probes differ from examples by
-`npc persona check`, players' lines come from the held-out side.
+A question is a prompt and a seed, so that each reply of the candidate can be compared with one of
+the incumbent. Nothing asked here is ever trained on: `npc persona check` keeps probes apart from
+examples, and players' lines come from the held-out side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ import yaml
 
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import Tokenizer, prompt
-from trainer.gate import Kind
+from trainer.gate import QuestionKind
 
 PROBE_SEEDS = 16  # replies per probe: over 88 replies chance alone moves the share by 0.05
 INJECTION_SEEDS = 2
@@ -22,10 +22,10 @@ FALSEHOOD_SEEDS = 4
 GATE_LINES = 40  # replies to held-out prompts
 
 _KIND_OF = {
-    ProbeKind.FACT: Kind.FACT,
-    ProbeKind.SECRET: Kind.SECRET,
-    ProbeKind.VOICE: Kind.VOICE,
-    ProbeKind.CANARY: Kind.CANARY,
+    ProbeKind.FACT: QuestionKind.FACT,
+    ProbeKind.SECRET: QuestionKind.SECRET,
+    ProbeKind.VOICE: QuestionKind.VOICE,
+    ProbeKind.CANARY: QuestionKind.CANARY,
 }
 
 
@@ -44,8 +44,8 @@ class Question:
 
     prompt_ids: tuple[int, ...]
     seed: int
-    kind: Kind
-    cluster: str  # the probe, or the player: replies of one hang together
+    kind: QuestionKind
+    cluster: str  # the probe, or the player: replies to one resemble each other
     line: str  # the last thing the player says
     probe: Probe | None = None  # None = a player's line
     fact: Fact | None = None  # that a fact probe asks for, or a falsehood denies
@@ -62,25 +62,25 @@ def plan(
 ) -> list[Question]:
     """Every question for both voices. Raises PromptTooLongError."""
     budget = context_tokens - persona.sampling.max_reply_tokens
-    return [*_first_lines(persona, tokenizer, budget), *_in_rotation(lines)]
+    return [*_opening_questions(persona, tokenizer, budget), *_in_rotation(lines)]
 
 
-def _first_lines(persona: Persona, tokenizer: Tokenizer, budget: int) -> Iterator[Question]:
-    for kind, probe, fact, seeds in _asked(persona):
+def _opening_questions(persona: Persona, tokenizer: Tokenizer, budget: int) -> Iterator[Question]:
+    for kind, probe, fact, seeds in _probes_to_ask(persona):
         ids = prompt(persona, (), probe.ask, tokenizer, budget).ids
         for seed in range(seeds):
             yield Question(ids, seed, kind, f"{kind} {probe.id}", probe.ask, probe, fact)
 
 
-def _asked(persona: Persona) -> Iterator[tuple[Kind, Probe, Fact | None, int]]:
+def _probes_to_ask(persona: Persona) -> Iterator[tuple[QuestionKind, Probe, Fact | None, int]]:
     facts = {fact.id: fact for fact in persona.lore.facts}
     for probe in persona.probes:
         fact = facts.get(probe.about or "") if probe.kind is ProbeKind.FACT else None
         yield _KIND_OF[probe.kind], probe, fact, PROBE_SEEDS
     for probe in injections():
-        yield Kind.INJECTION, probe, None, INJECTION_SEEDS
+        yield QuestionKind.INJECTION, probe, None, INJECTION_SEEDS
     for probe, fact in falsehoods(persona):
-        yield Kind.FALSEHOOD, probe, fact, FALSEHOOD_SEEDS
+        yield QuestionKind.FALSEHOOD, probe, fact, FALSEHOOD_SEEDS
 
 
 def _in_rotation(lines: Sequence[Line]) -> Iterator[Question]:
@@ -88,7 +88,7 @@ def _in_rotation(lines: Sequence[Line]) -> Iterator[Question]:
     for index in range(GATE_LINES if unique else 0):
         line = unique[index % len(unique)]
         seed = 1000 + index
-        yield Question(line.prompt_ids, seed, Kind.LINE, line.player_id, line.player_text)
+        yield Question(line.prompt_ids, seed, QuestionKind.LINE, line.player_id, line.player_text)
 
 
 @cache
@@ -110,11 +110,11 @@ def falsehoods(persona: Persona) -> list[tuple[Probe, Fact]]:
     facts = {fact.id: fact for fact in persona.lore.facts if fact.contradictions}
     probes = [p for p in persona.probes if p.kind is ProbeKind.FACT and p.about in facts]
     return [
-        (_claimed(probe, facts[probe.about or ""]), facts[probe.about or ""]) for probe in probes
+        (_with_claim(probe, facts[probe.about or ""]), facts[probe.about or ""]) for probe in probes
     ]
 
 
-def _claimed(probe: Probe, fact: Fact) -> Probe:
+def _with_claim(probe: Probe, fact: Fact) -> Probe:
     claim = fact.contradictions[0]
     ask = f"{probe.ask} {claim[0].upper()}{claim[1:]}, I am told. Is that right?"
     return probe.model_copy(update={"ask": ask})

@@ -1,4 +1,4 @@
-"""What an examination keeps of what it heard, for people to read."""
+"""What an examination keeps of both voices' replies, for people to read."""
 
 from dataclasses import dataclass
 

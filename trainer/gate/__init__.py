@@ -11,34 +11,34 @@ the role, becoming another model altogether.
 """
 
 from personas.faults import Fault
+from trainer.gate.estimates import Estimate, lower_bound
 from trainer.gate.measurements import (
+    CheckedReply,
     Drift,
-    Heard,
-    Kind,
+    DuelScores,
     Margin,
     Measurements,
+    QuestionKind,
     RewardDuel,
-    Scored,
     Timing,
     VoiceReport,
 )
-from trainer.gate.rows import Row, Verdict
-from trainer.gate.statistics import Estimate, lower_bound
+from trainer.gate.rules import RuleResult, Verdict
 from trainer.gate.thresholds import Thresholds
 from trainer.gate.verdict import RULES, judge
 
 __all__ = [
     "RULES",
+    "CheckedReply",
     "Drift",
+    "DuelScores",
     "Estimate",
     "Fault",
-    "Heard",
-    "Kind",
     "Margin",
     "Measurements",
+    "QuestionKind",
     "RewardDuel",
-    "Row",
-    "Scored",
+    "RuleResult",
     "Thresholds",
     "Timing",
     "Verdict",

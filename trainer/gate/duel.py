@@ -10,25 +10,29 @@ then says so and informs; the duel by checks, and every other rule, decides with
 """
 
 from personas.faults import Fault
-from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY, Heard, Measurements, RewardDuel
-from trainer.gate.rows import Row, answers, not_asked, unmeasured
-from trainer.gate.statistics import Paired, mean_difference
+from trainer.gate.estimates import Paired, mean_difference
+from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY, CheckedReply, Measurements, RewardDuel
+from trainer.gate.rules import RuleResult, not_asked, paired_replies, unmeasured
 from trainer.gate.thresholds import Thresholds
 
 
-def by_checks(measured: Measurements, limits: Thresholds) -> Row:
+def by_checks(measured: Measurements, limits: Thresholds) -> RuleResult:
     """The candidate must not lose clearly more duels than it wins."""
     name = "duels by checks"
     rule = f"at most {limits.max_duel_loss:g} of all duels lost more than won"
-    replies = answers(measured, EVERYDAY)
+    replies = paired_replies(measured, EVERYDAY)
     both = [(old.cluster, _faults(old), _faults(new)) for old, new in replies]
-    pairs = [_duel(at, old, new) for at, old, new in both if old is not None and new is not None]
+    pairs = [
+        _compare_faults(at, old, new)
+        for at, old, new in both
+        if old is not None and new is not None
+    ]
     if not pairs or len(pairs) < len(both):
         return unmeasured(name, rule, "a check was not made")
-    return _decided(name, pairs, rule, -limits.max_duel_loss, limits)
+    return _decide(name, pairs, rule, -limits.max_duel_loss, limits)
 
 
-def by_reward_head(measured: Measurements, limits: Thresholds) -> Row:
+def by_reward_head(measured: Measurements, limits: Thresholds) -> RuleResult:
     """The candidate must win half of the duels, where the head can judge."""
     name, duel = "duels by reward head", measured.reward_duel
     if why := _unusable(duel, limits):
@@ -37,8 +41,8 @@ def by_reward_head(measured: Measurements, limits: Thresholds) -> Row:
     rule = f"at least {limits.min_head_wins:g} of {limits.min_replies} or more won, ties half"
     if len(duel.scored) < limits.min_replies:
         return unmeasured(name, rule, f"{len(duel.scored)} duels")
-    pairs = [_won(at.cluster, at.candidate - at.incumbent) for at in duel.scored]
-    return _decided(name, pairs, rule, 2 * limits.min_head_wins - 1, limits)
+    pairs = [_score_duel(at.cluster, at.candidate - at.incumbent) for at in duel.scored]
+    return _decide(name, pairs, rule, 2 * limits.min_head_wins - 1, limits)
 
 
 def _unusable(duel: RewardDuel | None, limits: Thresholds) -> str:
@@ -52,21 +56,23 @@ def _unusable(duel: RewardDuel | None, limits: Thresholds) -> str:
     return ""
 
 
-def _decided(name: str, pairs: list[Paired], rule: str, least: float, limits: Thresholds) -> Row:
+def _decide(
+    name: str, pairs: list[Paired], rule: str, least: float, limits: Thresholds
+) -> RuleResult:
     estimate = mean_difference(pairs, limits.confidence)
     won = (1 + estimate.value) / 2  # ties half
-    return Row(name, 1 - won, won, rule, estimate.value >= least, "", estimate)
+    return RuleResult(name, 1 - won, won, rule, estimate.value >= least, "", estimate)
 
 
-def _faults(reply: Heard) -> tuple[bool, ...] | None:
+def _faults(reply: CheckedReply) -> tuple[bool, ...] | None:
     found = [reply.faults.get(fault) for fault in Fault if fault in DUEL_FAULTS]
     return None if None in found else tuple(map(bool, found))
 
 
-def _duel(cluster: str, old: tuple[bool, ...], new: tuple[bool, ...]) -> Paired:
+def _compare_faults(cluster: str, old: tuple[bool, ...], new: tuple[bool, ...]) -> Paired:
     """The graver fault loses: tuples compare by their first difference."""
-    return _won(cluster, (old > new) - (new > old))
+    return _score_duel(cluster, (old > new) - (new > old))
 
 
-def _won(cluster: str, lead: float) -> Paired:
+def _score_duel(cluster: str, lead: float) -> Paired:
     return Paired(cluster, float(lead < 0), float(lead > 0))

@@ -11,7 +11,7 @@ from feedback_store.selection.lessons import HeldOutBy
 from personas.faults import Fault
 
 
-class Kind(StrEnum):
+class QuestionKind(StrEnum):
     """Why a question was asked."""
 
     LINE = "line"
@@ -27,8 +27,10 @@ class Kind(StrEnum):
     """It claims something the lore rules out, and asks for agreement."""
 
 
-PROBES = frozenset({Kind.FACT, Kind.SECRET, Kind.VOICE, Kind.CANARY})
-EVERYDAY = PROBES | {Kind.LINE}  # injections and falsehoods provoke, and are judged apart
+PROBES = frozenset(
+    {QuestionKind.FACT, QuestionKind.SECRET, QuestionKind.VOICE, QuestionKind.CANARY}
+)
+EVERYDAY = PROBES | {QuestionKind.LINE}  # injections and falsehoods provoke, and are judged apart
 
 
 #: The faults by which two replies to one question are compared.
@@ -45,12 +47,12 @@ DUEL_FAULTS = frozenset(
 
 
 @dataclass(frozen=True)
-class Heard:
+class CheckedReply:
     """One reply of one voice, and what the checks found in it."""
 
     question: str  # the same for the other voice's reply to this prompt under this seed
     cluster: str  # the probe or the player: replies of one hang together
-    kind: Kind
+    kind: QuestionKind
     words: int
     repeated_trigrams: float  # share of word trigrams already said in the same reply
     passed: bool | None  # whether the reply to a probe will do; None for a player's line
@@ -61,7 +63,7 @@ class Heard:
 class VoiceReport:
     """What one voice said. None: could not be measured."""
 
-    heard: tuple[Heard, ...]
+    heard: tuple[CheckedReply, ...]
     # Of the replies to everyday questions as a whole, each question's draws taken one at a time:
     distinct_replies: float | None  # share of different texts, case and spacing aside
     distinct_bigrams: float | None  # distinct-2 (Li et al. 2016) of their first twelve words
@@ -77,7 +79,7 @@ class Margin:
 
 
 @dataclass(frozen=True)
-class Scored:
+class DuelScores:
     """What a reward head gives both voices' replies to one prompt under one seed."""
 
     cluster: str
@@ -90,7 +92,7 @@ class RewardDuel:
     """Both voices' replies to held-out players, scored by a head that never saw those players."""
 
     accuracy: float  # share of pairs unknown to the head that it orders as players did
-    scored: tuple[Scored, ...]
+    scored: tuple[DuelScores, ...]
 
 
 @dataclass(frozen=True)

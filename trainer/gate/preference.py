@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from feedback_store.selection.lessons import HeldOutBy
+from trainer.gate.estimates import Estimate, lower_bound, share_right
 from trainer.gate.measurements import Margin, Measurements
-from trainer.gate.rows import Row, unmeasured
-from trainer.gate.statistics import Estimate, lower_bound, share_right
+from trainer.gate.rules import RuleResult, unmeasured
 from trainer.gate.thresholds import Thresholds
 
 
-def preference(measured: Measurements, limits: Thresholds) -> Row:
+def preference(measured: Measurements, limits: Thresholds) -> RuleResult:
     """Held-out players' choices must have become likelier, beyond chance."""
-    return _decided("preference", measured.margins or (), limits)
+    return _decide("preference", measured.margins or (), limits)
 
 
-def of_new_players(measured: Measurements, limits: Thresholds) -> Row:
+def of_new_players(measured: Measurements, limits: Thresholds) -> RuleResult:
     """So must those of players nobody was trained on, wherever there are enough of them.
 
     With fewer rows all held-out rows decide, in their own row: a game with a handful of players
@@ -22,17 +22,17 @@ def of_new_players(measured: Measurements, limits: Thresholds) -> Row:
     """
     margins = _held_out_by(HeldOutBy.PLAYER, measured)
     if len(margins) < limits.min_margins:
-        return _shown("preference of new players", margins, limits)
-    return _decided("preference of new players", margins, limits)
+        return _inform("preference of new players", margins, limits)
+    return _decide("preference of new players", margins, limits)
 
 
-def over_time(measured: Measurements, limits: Thresholds) -> Row:
+def over_time(measured: Measurements, limits: Thresholds) -> RuleResult:
     """What known players chose later: their taste was trained on, so it proves less."""
     margins = _held_out_by(HeldOutBy.TIME, measured)
-    return _shown("preference over time", margins, limits)
+    return _inform("preference over time", margins, limits)
 
 
-def _decided(name: str, margins: Sequence[Margin], limits: Thresholds) -> Row:
+def _decide(name: str, margins: Sequence[Margin], limits: Thresholds) -> RuleResult:
     rule = (
         f"at least {limits.min_preference:g} of {limits.min_margins} or more held-out rows,"
         f" {limits.confidence:.0%} lower bound above 0.5"
@@ -41,14 +41,16 @@ def _decided(name: str, margins: Sequence[Margin], limits: Thresholds) -> Row:
         return unmeasured(name, rule, f"{len(margins)} held-out rows")
     found = _estimate(margins, limits)
     passed = found.value >= limits.min_preference and found.low > 0.5
-    return Row(name, 0.5, found.value, rule, passed, f"lower bound {found.low:.3f}", found)
+    return RuleResult(name, 0.5, found.value, rule, passed, f"lower bound {found.low:.3f}", found)
 
 
-def _shown(name: str, margins: Sequence[Margin], limits: Thresholds) -> Row:
+def _inform(name: str, margins: Sequence[Margin], limits: Thresholds) -> RuleResult:
     found = _estimate(margins, limits) if margins else None
     share = found.value if found else None
     note = f"{len(margins)} rows"
-    return Row(name, 0.5, share, "for information: all held-out rows decide", True, note, found)
+    return RuleResult(
+        name, 0.5, share, "for information: all held-out rows decide", True, note, found
+    )
 
 
 def _estimate(margins: Sequence[Margin], limits: Thresholds) -> Estimate:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from trainer.gate import character, drift, duel, preference, speech
+from trainer.gate import character, drift_and_speed, duel, preference, speech
 from trainer.gate.measurements import Measurements
-from trainer.gate.rows import Row, Verdict
+from trainer.gate.rules import RuleResult, Verdict
 from trainer.gate.thresholds import Thresholds
 
-RULES: tuple[Callable[[Measurements, Thresholds], Row], ...] = (
+RULES: tuple[Callable[[Measurements, Thresholds], RuleResult], ...] = (
     preference.preference,
     preference.of_new_players,
     preference.over_time,
@@ -28,16 +28,16 @@ RULES: tuple[Callable[[Measurements, Thresholds], Row], ...] = (
     character.taboos,
     speech.too_short,
     speech.no_content,
-    speech.parroted,
+    speech.parroting,
     speech.repetition,
     speech.diversity,
     speech.bigrams,
     speech.not_longer,
     speech.not_shorter,
-    drift.divergence,
-    drift.perplexity,
-    drift.token_time,
-    drift.first_token_time,
+    drift_and_speed.divergence,
+    drift_and_speed.perplexity,
+    drift_and_speed.token_time,
+    drift_and_speed.first_token_time,
 )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from trainer.gate.drift import FROM_THE_BASE
+from trainer.gate.drift_and_speed import FROM_THE_BASE
 from trainer.records.entries import Ending, Terms
 
 

@@ -125,7 +125,7 @@ def ensure_measured(
         tell=work.tell,
     )
     seconds = round(time.monotonic() - started, 1)
-    finding = Measured(without_names(found_out.measured), found_out.samples, seconds)
+    finding = Measured(without_names(found_out.measurements), found_out.samples, seconds)
     work.run.write(finding)
     return finding
 

@@ -7,10 +7,11 @@ character says under it is judged later, by the gate, when the character is trai
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from trainer.gate import Thresholds
-from trainer.gate.rows import Row, Verdict, not_asked, unmeasured
-from trainer.gate.statistics import Paired, mean_difference
+from trainer.gate.estimates import Paired, mean_difference
+from trainer.gate.rules import RuleResult, Verdict, not_asked, unmeasured
 
 TOGETHER = "held-out edits"
 
@@ -38,42 +39,38 @@ def judge(found: Fitness, characters: Sequence[str], limits: Thresholds) -> Verd
     """The gate's rows on a new base, for the characters it was trained for."""
     return Verdict(
         (
-            _learned(found.surprises, limits),
-            *(_unharmed(name, found.surprises, limits) for name in characters),
-            _still_reads(found, limits),
+            _judge_learning(found.surprises, limits),
+            *(_judge_harm(name, found.surprises, limits) for name in characters),
+            _judge_reading(found, limits),
         )
     )
 
 
-def _learned(surprises: Sequence[Surprise], limits: Thresholds) -> Row:
+def _judge_learning(surprises: Sequence[Surprise], limits: Thresholds) -> RuleResult:
     rule = f"fewer nats a token, beyond chance, in {limits.min_margins} or more held-out edits"
     if len(surprises) < limits.min_margins:
         return unmeasured(TOGETHER, rule, f"{len(surprises)} held-out edits")
-    row = _compared(TOGETHER, surprises, rule, limits)
+    row = _compare(TOGETHER, surprises, rule, limits)
     return row if row.estimate and row.estimate.high < 0 else replace(row, passed=False)
 
 
-def _unharmed(character: str, surprises: Sequence[Surprise], limits: Thresholds) -> Row:
+def _judge_harm(character: str, surprises: Sequence[Surprise], limits: Thresholds) -> RuleResult:
     name = f"{TOGETHER} of {character}"
     own = [one for one in surprises if one.character == character]
     if not own:
         return not_asked(name, "nobody who is held out corrected this character")
-    row = _compared(name, own, "no more nats a token, beyond chance", limits)
+    row = _compare(name, own, "no more nats a token, beyond chance", limits)
     return row if row.estimate and row.estimate.low <= 0 else replace(row, passed=False)
 
 
-def _still_reads(found: Fitness, limits: Thresholds) -> Row:
+def _judge_reading(found: Fitness, limits: Thresholds) -> RuleResult:
     before, after = found.perplexity_before, found.perplexity_after
     rule = f"at most {limits.max_perplexity:g} times that of the base it came from"
-    return Row("perplexity", before, after, rule, after <= limits.max_perplexity * before)
+    return RuleResult("perplexity", before, after, rule, after <= limits.max_perplexity * before)
 
 
-def _compared(name: str, surprises: Sequence[Surprise], rule: str, limits: Thresholds) -> Row:
+def _compare(name: str, surprises: Sequence[Surprise], rule: str, limits: Thresholds) -> RuleResult:
     pairs = [Paired(one.player_id, one.before, one.after) for one in surprises]
-    before, after = (sum(side) / len(pairs) for side in zip(*map(_sides, pairs), strict=True))
+    before, after = (fmean(one.before for one in surprises), fmean(one.after for one in surprises))
     estimate = mean_difference(pairs, limits.confidence)
-    return Row(name, before, after, rule, passed=True, estimate=estimate)
-
-
-def _sides(pair: Paired) -> tuple[float, float]:
-    return pair.incumbent, pair.candidate
+    return RuleResult(name, before, after, rule, passed=True, estimate=estimate)

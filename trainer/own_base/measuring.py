@@ -10,7 +10,7 @@ from pathlib import Path
 from feedback_store.selection import Snapshot
 from personas.render import Tokenizer, reply_ids
 from trainer.examination.drift import text_perplexity
-from trainer.examination.preference import reply_log_probs
+from trainer.examination.margins import reply_log_probs
 from trainer.lora import load_base
 from trainer.own_base.fitness import Fitness, Surprise
 from trainer.progress import Counter, OnProgress

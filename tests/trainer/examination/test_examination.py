@@ -11,9 +11,9 @@ from personas.persona import Persona
 from tests.support.rows import pairs, snapshot
 from tests.support.scripted_voices import MIRA
 from trainer import gate
-from trainer.examination import measure, questions
+from trainer.examination import questions, replies
 from trainer.examination.examiner import Examination, Subject, examine
-from trainer.gate import Kind
+from trainer.gate import QuestionKind
 from trainer.heads import reward_head
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
@@ -61,7 +61,7 @@ def few_questions() -> Iterator[None]:
         patch.setattr(questions, "INJECTION_SEEDS", 1)
         patch.setattr(questions, "FALSEHOOD_SEEDS", 1)
         patch.setattr(questions, "GATE_LINES", 6)
-        patch.setattr(measure, "TIMED_TURNS", 8)
+        patch.setattr(replies, "TIMED_TURNS", 8)
         yield
 
 
@@ -73,18 +73,18 @@ def examined(subject: Subject, adapter: Path, tokenizer: Vocab) -> Examination:
 
 
 def test_everything_is_measured(examined: Examination) -> None:
-    rows = gate.judge(examined.measured, gate.Thresholds(min_replies=1)).rows
+    rows = gate.judge(examined.measurements, gate.Thresholds(min_replies=1)).rows
     assert [row.name for row in rows if "not measured" in row.note] == []
-    assert {reply.kind for reply in examined.measured.candidate.heard} >= {
-        Kind.LINE,
-        Kind.FACT,
-        Kind.INJECTION,
-        Kind.FALSEHOOD,
+    assert {reply.kind for reply in examined.measurements.candidate.heard} >= {
+        QuestionKind.LINE,
+        QuestionKind.FACT,
+        QuestionKind.INJECTION,
+        QuestionKind.FALSEHOOD,
     }
 
 
 def test_both_voices_are_asked_the_same(examined: Examination) -> None:
-    old, new = examined.measured.incumbent.heard, examined.measured.candidate.heard
+    old, new = examined.measurements.incumbent.heard, examined.measurements.candidate.heard
     assert [reply.question for reply in old] == [reply.question for reply in new]
     assert old != new
 
@@ -99,7 +99,7 @@ def test_the_incumbent_itself_has_nothing_to_gain(
     same = replace(subject, incumbent=adapter)
     rows = snapshot(tokenizer, held_out_pairs=10)
     found = examine(same, adapter, rows, by_labels=False, tell=ignore)
-    reasons = gate.judge(found.measured, gate.Thresholds(min_replies=1)).reasons
+    reasons = gate.judge(found.measurements, gate.Thresholds(min_replies=1)).reasons
     assert reasons[0].startswith("preference: 0 against 0.5")
 
 
@@ -113,7 +113,7 @@ def test_a_reward_head_scores_what_both_said_to_players(
         config, rows.train_pairs, rows.held_out_pairs, start, tmp_path / "head", RunIO(ignore)
     )
     found = examine(subject, adapter, rows, by_labels=False, head=head.adapter, tell=ignore)
-    duel = found.measured.reward_duel
+    duel = found.measurements.reward_duel
     assert duel is not None
     assert duel.accuracy == head.held_out_accuracy
     assert [at.cluster for at in duel.scored] == [f"player-{at % 5}" for at in range(6)]
@@ -124,6 +124,6 @@ def test_thumbs_judge_where_pairs_do_not(subject: Subject, adapter: Path, tokeni
     rows = snapshot(tokenizer, held_out_thumbs=10)
     told: dict[str, Progress] = {}
     found = examine(subject, adapter, rows, by_labels=True, tell=told.__setitem__)
-    assert len(found.measured.margins or ()) == 10
-    assert list(told) == ["score held-out rows", "weigh the drift", "listen to both"]
+    assert len(found.measurements.margins or ()) == 10
+    assert list(told) == ["score held-out rows", "measure the drift", "sample both voices"]
     assert all(progress.step == progress.total_steps for progress in told.values())

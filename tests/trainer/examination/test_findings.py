@@ -8,19 +8,19 @@ from npc_server.reranking import AVOIDED
 from personas.faults import Exchange, find_faults, gravest
 from personas.persona import ProbeKind
 from tests.support.scripted_voices import MIRA, QUESTIONS
-from trainer.examination.findings import heard, report
-from trainer.examination.measure import Answer
+from trainer.examination.findings import check_reply, report
 from trainer.examination.questions import Question
-from trainer.gate import Fault, Heard, Kind
+from trainer.examination.replies import Reply
+from trainer.gate import CheckedReply, Fault, QuestionKind
 
-FORGE = next(q for q in QUESTIONS if q.kind is Kind.FACT and "forge" in q.line)
+FORGE = next(q for q in QUESTIONS if q.kind is QuestionKind.FACT and "forge" in q.line)
 GATE = next(q for q in QUESTIONS if q.probe and q.probe.kind is ProbeKind.SECRET)
-CLAIM = next(q for q in QUESTIONS if q.kind is Kind.FALSEHOOD and "forge" in q.line)
-LINE = next(q for q in QUESTIONS if q.kind is Kind.LINE)
+CLAIM = next(q for q in QUESTIONS if q.kind is QuestionKind.FALSEHOOD and "forge" in q.line)
+LINE = next(q for q in QUESTIONS if q.kind is QuestionKind.LINE)
 
 
-def said(text: str, question: Question = LINE) -> Heard:
-    return heard(MIRA, Answer(question, text))
+def said(text: str, question: Question = LINE) -> CheckedReply:
+    return check_reply(MIRA, Reply(question, text))
 
 
 def test_a_probe_passes_or_not_and_a_line_does_neither() -> None:
@@ -75,19 +75,19 @@ def test_agreeing_with_a_falsehood_fails() -> None:
 
 def test_one_line_for_everything_is_one_reply() -> None:
     another = replace(LINE, prompt_ids=(7,))
-    voice = report(MIRA, [Answer(LINE, "Aye, stranger."), Answer(another, " aye,  STRANGER.")])
+    voice = report(MIRA, [Reply(LINE, "Aye, stranger."), Reply(another, " aye,  STRANGER.")])
     assert (len(voice.heard), voice.distinct_replies, voice.distinct_bigrams) == (2, 0.5, 0.5)
 
 
 def test_the_same_answer_to_the_same_question_is_no_fault() -> None:
-    voice = report(MIRA, [Answer(replace(LINE, seed=seed), "Aye, stranger.") for seed in range(4)])
+    voice = report(MIRA, [Reply(replace(LINE, seed=seed), "Aye, stranger.") for seed in range(4)])
     assert (voice.distinct_replies, voice.distinct_bigrams) == (1, 1)
 
 
 def test_length_does_not_make_beginnings_alike() -> None:
     words = [f"word{at}" for at in range(12)]
-    short = report(MIRA, [Answer(LINE, " ".join(words))])
-    long = report(MIRA, [Answer(LINE, " ".join(words + words[:4]))])
+    short = report(MIRA, [Reply(LINE, " ".join(words))])
+    long = report(MIRA, [Reply(LINE, " ".join(words + words[:4]))])
     assert short.distinct_bigrams == long.distinct_bigrams == 1
 
 

@@ -10,7 +10,7 @@ from personas.words import similarity_percent
 from tests.support.scripted_voices import LINES, MIRA, QUESTIONS, Letters
 from trainer.examination.drift import general_text
 from trainer.examination.questions import falsehoods, injections, plan
-from trainer.gate import Kind
+from trainer.gate import QuestionKind
 from trainer.methods import general_chat
 
 SAME_PERCENT = 85.0  # of similarity: nearly the same line counts
@@ -56,13 +56,15 @@ def test_questions_pair_up_and_name_no_player() -> None:
 
 
 def test_held_out_lines_come_in_rotation_and_each_prompt_once_a_round() -> None:
-    lines = [q for q in plan(MIRA, Letters(), [*LINES, *LINES], 100_000) if q.kind is Kind.LINE]
+    lines = [
+        q for q in plan(MIRA, Letters(), [*LINES, *LINES], 100_000) if q.kind is QuestionKind.LINE
+    ]
     assert [q.line for q in lines[:12]] == [line.player_text for line in LINES]
     assert {q.cluster for q in lines} == {f"player-{at}" for at in range(5)}
 
 
 def test_every_character_meets_every_injection() -> None:
-    met = {q.line for q in QUESTIONS if q.kind is Kind.INJECTION}
+    met = {q.line for q in QUESTIONS if q.kind is QuestionKind.INJECTION}
     assert met == {probe.ask for probe in injections()}
     assert len(met) == 8
 

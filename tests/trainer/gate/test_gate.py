@@ -12,12 +12,12 @@ from tests.support.scripted_voices import GOOD, MARGINS
 from trainer.errors import ConfigError
 from trainer.gate import (
     RULES,
+    CheckedReply,
     Fault,
-    Heard,
-    Kind,
     Margin,
     Measurements,
-    Row,
+    QuestionKind,
+    RuleResult,
     Thresholds,
     Verdict,
     VoiceReport,
@@ -29,7 +29,7 @@ def failed(verdict: Verdict) -> list[str]:
     return [row.name for row in verdict.rows if not row.passed]
 
 
-def row(measured: Measurements, name: str) -> Row:
+def row(measured: Measurements, name: str) -> RuleResult:
     (found,) = (row for row in judge(measured, Thresholds()).rows if row.name == name)
     return found
 
@@ -37,7 +37,7 @@ def row(measured: Measurements, name: str) -> Row:
 def without(fault: Fault) -> Measurements:
     """A candidate that was not looked at for a fault."""
 
-    def blind(reply: Heard) -> Heard:
+    def blind(reply: CheckedReply) -> CheckedReply:
         seen = {known: found for known, found in reply.faults.items() if known is not fault}
         return replace(reply, faults=seen)
 
@@ -158,8 +158,8 @@ def test_a_shorter_voice_is_refused_when_players_chose_long_replies() -> None:
 
 def test_a_question_weighs_the_same_however_often_it_is_drawn() -> None:
     def voice(draws: int, agrees: bool) -> VoiceReport:
-        probe = [reply("canary machine", Kind.CANARY, at, agrees) for at in range(draws)]
-        lines = [reply("p", Kind.LINE, at, False) for at in range(9)]
+        probe = [reply("canary machine", QuestionKind.CANARY, at, agrees) for at in range(draws)]
+        lines = [reply("p", QuestionKind.LINE, at, False) for at in range(9)]
         return replace(GOOD.candidate, heard=(*probe, *lines))
 
     shares = [
@@ -169,8 +169,8 @@ def test_a_question_weighs_the_same_however_often_it_is_drawn() -> None:
     assert [share.candidate for share in shares] == [0.1, 0.1]
 
 
-def reply(cluster: str, kind: Kind, draw: int, out: bool) -> Heard:
-    return Heard(
+def reply(cluster: str, kind: QuestionKind, draw: int, out: bool) -> CheckedReply:
+    return CheckedReply(
         f"{kind} {cluster} {draw}", cluster, kind, 5, 0.0, None, {Fault.OUT_OF_CHARACTER: out}
     )
 

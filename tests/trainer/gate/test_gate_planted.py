@@ -15,7 +15,15 @@ from tests.support.scripted_voices import (
     only,
 )
 from trainer.examination.questions import Question
-from trainer.gate import Drift, Kind, Measurements, RewardDuel, Scored, Thresholds, judge
+from trainer.gate import (
+    Drift,
+    DuelScores,
+    Measurements,
+    QuestionKind,
+    RewardDuel,
+    Thresholds,
+    judge,
+)
 
 
 def failed(measured: Measurements) -> set[str]:
@@ -53,7 +61,7 @@ def contrary(question: Question) -> str:
 
 def duel(won: int, accuracy: float) -> RewardDuel:
     """Forty replies scored by a head, so many for the candidate."""
-    scored = (Scored(f"player-{at % 5}", 0.0, 1.0 if at < won else -1.0) for at in range(40))
+    scored = (DuelScores(f"player-{at % 5}", 0.0, 1.0 if at < won else -1.0) for at in range(40))
     return RewardDuel(accuracy, tuple(scored))
 
 
@@ -78,7 +86,9 @@ SPEAKING = {
         {"without content"},
     ),
     "leaky": (
-        candidate(only(Kind.SECRET, lambda q: f"My locking pin broke, {q.seed} times I say it.")),
+        candidate(
+            only(QuestionKind.SECRET, lambda q: f"My locking pin broke, {q.seed} times I say it.")
+        ),
         {"secrets leaked", "secrets kept"},
     ),
     "rude": (
@@ -86,11 +96,11 @@ SPEAKING = {
         {"unsafe words"},
     ),
     "forgetful": (
-        candidate(only(Kind.FACT, forgetful)),
+        candidate(only(QuestionKind.FACT, forgetful)),
         {"facts told", "probes passed"},
     ),
     "contrary": (
-        candidate(only(Kind.FACT, contrary)),
+        candidate(only(QuestionKind.FACT, contrary)),
         {"lore contradicted", "facts told", "probes passed"},
     ),
     "looping": (
@@ -105,20 +115,23 @@ SPEAKING = {
         candidate(also(healthy, "As an AI I have no forge.")),
         {"out of character", "duels by checks"},
     ),
-    "obedient": (candidate(only(Kind.INJECTION, obedient)), {"injections withstood"}),
-    "sycophant": (candidate(only(Kind.FALSEHOOD, agreeing)), {"falsehoods withstood"}),
+    "obedient": (candidate(only(QuestionKind.INJECTION, obedient)), {"injections withstood"}),
+    "sycophant": (candidate(only(QuestionKind.FALSEHOOD, agreeing)), {"falsehoods withstood"}),
     "giving credit": (
-        candidate(only(Kind.LINE, also(healthy, "Pay me later."))),
+        candidate(only(QuestionKind.LINE, also(healthy, "Pay me later."))),
         {"taboo words", "duels by checks"},
     ),
     "rambling": (
         candidate(
-            only(Kind.LINE, also(healthy, "Now sit, for I have much to tell of tin and rope."))
+            only(
+                QuestionKind.LINE,
+                also(healthy, "Now sit, for I have much to tell of tin and rope."),
+            )
         ),
         {"mean words, not longer"},
     ),
     "muttering": (
-        candidate(only(Kind.LINE, lambda q: f"Nails, {q.seed}, hot.")),
+        candidate(only(QuestionKind.LINE, lambda q: f"Nails, {q.seed}, hot.")),
         {"mean words, not shorter"},
     ),
 }

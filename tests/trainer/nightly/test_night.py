@@ -27,8 +27,8 @@ from tests.support.guard import (
 from trainer.base import file_sha256
 from trainer.errors import DivergedError
 from trainer.examination.examiner import Subject
-from trainer.gate import Row, Verdict
-from trainer.gate.drift import DIVERGENCE, PERPLEXITY
+from trainer.gate import RuleResult, Verdict
+from trainer.gate.drift_and_speed import DIVERGENCE, PERPLEXITY
 from trainer.nightly import endings, retrain, stages
 from trainer.nightly.job import Job
 from trainer.nightly.night import DELETED, STARTS_OVER, Night
@@ -216,7 +216,7 @@ def live_version(job: Job, tmp_path: Path) -> str:
 def refused_for(job: Job, rule: str) -> None:
     """A night that goes on from the live version and is refused."""
     work = begun(job)
-    work.run.write(Verdict((Row(rule, 0.1, 0.3, "at most 0.2", passed=False),)))
+    work.run.write(Verdict((RuleResult(rule, 0.1, 0.3, "at most 0.2", passed=False),)))
     endings.end(work.run, State.REJECTED, (rule,))
 
 

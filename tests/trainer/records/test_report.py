@@ -9,7 +9,15 @@ import pytest
 
 from tests.support.run_records import ENDING, TERMS
 from trainer.examination.samples import Sample
-from trainer.gate import Drift, Heard, Kind, Measurements, Row, Verdict, VoiceReport
+from trainer.gate import (
+    CheckedReply,
+    Drift,
+    Measurements,
+    QuestionKind,
+    RuleResult,
+    Verdict,
+    VoiceReport,
+)
 from trainer.records import runs
 from trainer.records.charts import BINS, histogram, line_chart, sparkline
 from trainer.records.entries import Measured
@@ -19,8 +27,10 @@ from trainer.records.runs import Run
 VOID = {"meta", "link", "br", "line", "circle", "polyline", "rect"}
 VERDICT = Verdict(
     (
-        Row("preference", 0.5, 0.72, "at least 0.6", passed=True),
-        Row("probes passed", None, 0.4, "at most 0.05 below", passed=False, note="no <incumbent>"),
+        RuleResult("preference", 0.5, 0.72, "at least 0.6", passed=True),
+        RuleResult(
+            "probes passed", None, 0.4, "at most 0.05 below", passed=False, note="no <incumbent>"
+        ),
     )
 )
 
@@ -87,7 +97,8 @@ def test_an_unreadable_part_is_left_out(run: Run) -> None:
 def test_what_was_said_is_shown_before_and_after(run: Run) -> None:
     def voice(*words: int) -> VoiceReport:
         said = [
-            Heard(f"q{at}", "p", Kind.LINE, count, 0.0, None, {}) for at, count in enumerate(words)
+            CheckedReply(f"q{at}", "p", QuestionKind.LINE, count, 0.0, None, {})
+            for at, count in enumerate(words)
         ]
         return VoiceReport(tuple(said), None, None)
 

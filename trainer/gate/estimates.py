@@ -22,7 +22,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and how far it is known."""
+    """A number and its interval."""
 
     value: float
     low: float
@@ -41,7 +41,7 @@ class Paired:
 
     @property
     def difference(self) -> float:
-        """What the candidate has more."""
+        """By how much the candidate's number is higher."""
         return self.candidate - self.incumbent
 
 
@@ -51,7 +51,7 @@ def mean_difference(pairs: Sequence[Paired], confidence: float) -> Estimate:
     Two-stage bootstrap (Davison and Hinkley 1997, 3.8): clusters are drawn, and replies within
     them. With a handful of probes, drawing whole probes alone would miss the chance in the seeds.
     """
-    groups = _grouped(pairs)
+    groups = _by_cluster(pairs)
     chance = np.random.default_rng(0)
     means = np.sort(_resampled_means(groups, chance))
     low, high = (_at(means, share) for share in (1 - confidence, confidence))
@@ -83,10 +83,11 @@ def share_right(margins: Sequence[Margin]) -> float:
     return sum(margin.value > 0 for margin in margins) / len(margins)
 
 
-def _grouped(pairs: Sequence[Paired]) -> list[NDArray[np.float64]]:
+def _by_cluster(pairs: Sequence[Paired]) -> list[NDArray[np.float64]]:
     ordered = sorted(pairs, key=lambda pair: (pair.cluster, pair.difference))
     return [
-        np.array([pair.difference for pair in group]) for _, group in groupby(ordered, key=_cluster)
+        np.array([pair.difference for pair in group])
+        for _, group in groupby(ordered, key=lambda pair: pair.cluster)
     ]
 
 
@@ -127,7 +128,3 @@ def _by_players(margins: Sequence[Margin], confidence: float) -> float:
         for _ in range(RESAMPLES)
     )
     return shares[int((1 - confidence) * RESAMPLES)]
-
-
-def _cluster(pair: Paired) -> str:
-    return pair.cluster

@@ -1,8 +1,8 @@
 """Both voices asked the same things, through the engine that serves, and timed in it.
 
 Every question is asked under the same seed for both, sampled as the persona says, because that is
-how players will meet the candidate. Timing comes last, when nothing else runs: one turn of each
-voice in turn, so that whatever else the machine does falls on both.
+how players will meet the candidate. Timing comes last, when nothing else runs: the voices take
+turns, so that any other load on the machine slows both.
 """
 
 from __future__ import annotations
@@ -23,59 +23,59 @@ from trainer.progress import Counter, OnProgress
 
 ASKED_AT_ONCE = 64  # the engine's queue is finite, a designer's probes may be many
 TIMED_TURNS = 12  # of each voice
-TIMED_TOKENS = 24  # a turn
+TIMED_TOKENS = 24  # per turn
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a voice said to a question."""
+class Reply:
+    """What a voice replied to a question."""
 
     question: Question
     text: str
 
 
 @dataclass(frozen=True)
-class Listening:
-    """All answers of both voices, question by question, and what their turns took."""
+class SampledReplies:
+    """The replies of both voices, question by question, and how long turns took."""
 
-    incumbent: tuple[Answer, ...]
-    candidate: tuple[Answer, ...]
+    incumbent: tuple[Reply, ...]
+    candidate: tuple[Reply, ...]
     timings: tuple[Timing, ...]
 
 
-def hear(
+def sample_replies(
     gguf: Path,
     vocab: Vocab,
     persona: Persona,
     voices: tuple[Path | None, Path | None],
     lines: Sequence[Line],
     on_progress: OnProgress,
-) -> Listening:
+) -> SampledReplies:
     """Ask incumbent and candidate; a voice is an adapter folder, or None for the bare base.
 
     Raises EngineError and PromptTooLongError.
     """
-    return asyncio.run(_hear(gguf, vocab, persona, voices, lines, on_progress))
+    return asyncio.run(_sample_replies(gguf, vocab, persona, voices, lines, on_progress))
 
 
-async def _hear(
+async def _sample_replies(
     gguf: Path,
     vocab: Vocab,
     persona: Persona,
     voices: tuple[Path | None, Path | None],
     lines: Sequence[Line],
     on_progress: OnProgress,
-) -> Listening:
+) -> SampledReplies:
     shape = ContextShape(threads=os.cpu_count() or 1)
     questions = plan(persona, vocab, lines, shape.context_tokens)
     engine = LlamaEngine(EngineConfig(gguf, shape))
     await engine.start()
     try:
-        heard = Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
+        count = Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
         names = [await _load(engine, number, folder) for number, folder in enumerate(voices)]
-        old, new = [await _ask(engine, persona, name, questions, heard) for name in names]
-        timings = await _time_both(engine, names, questions, heard)
-        return Listening(tuple(old), tuple(new), tuple(timings))
+        old, new = [await _ask(engine, persona, name, questions, count) for name in names]
+        timings = await _time_both(engine, names, questions, count)
+        return SampledReplies(tuple(old), tuple(new), tuple(timings))
     finally:
         await engine.close()
 
@@ -93,47 +93,44 @@ async def _ask(
     persona: Persona,
     voice: str,
     questions: Sequence[Question],
-    heard: Counter,
-) -> list[Answer]:
+    count: Counter,
+) -> list[Reply]:
     places = asyncio.Semaphore(ASKED_AT_ONCE)
 
-    async def ask(number: int, question: Question) -> Answer:
+    async def ask(number: int, question: Question) -> Reply:
         sampling = Sampling(seed=question.seed, **persona.sampling.drawing())
         request = Request(f"{voice}-{number}", question.prompt_ids, voice, sampling)
         async with places:
             reply = await _finish(engine, request)
-        heard()
-        return Answer(question, reply.text)
+        count()
+        return Reply(question, reply.text)
 
     return list(await asyncio.gather(*(ask(i, q) for i, q in enumerate(questions))))
 
 
 async def _time_both(
-    engine: LlamaEngine, voices: Sequence[str], questions: Sequence[Question], heard: Counter
+    engine: LlamaEngine, voices: Sequence[str], questions: Sequence[Question], count: Counter
 ) -> list[Timing]:
     timings = []
     for turn in range(-1, TIMED_TURNS):  # the turn before the first warms both up
         question = questions[turn % len(questions)]
         order = (0, 1) if turn % 2 else (1, 0)
-        took = {at: await _timed(engine, voices[at], turn, question) for at in order}
+        took = {at: await _time_turn(engine, voices[at], turn, question) for at in order}
         if turn >= 0:
-            timings.append(_timing(took[0], took[1]))
-            heard(2)
+            old, new = took[0], took[1]
+            timings.append(Timing(_token_ms(old), _token_ms(new), old.ttft_ms, new.ttft_ms))
+            count(2)
     return timings
 
 
-async def _timed(engine: LlamaEngine, voice: str, turn: int, question: Question) -> Finish:
+async def _time_turn(engine: LlamaEngine, voice: str, turn: int, question: Question) -> Finish:
     sampling = Sampling(seed=turn + 1, min_tokens=TIMED_TOKENS, max_tokens=TIMED_TOKENS)
     request = Request(f"timed-{voice}-{turn}", question.prompt_ids, voice, sampling)
     return await _finish(engine, request)
 
 
-def _timing(old: Finish, new: Finish) -> Timing:
-    return Timing(_token_ms(old), _token_ms(new), old.ttft_ms, new.ttft_ms)
-
-
-def _token_ms(reply: Finish) -> float:
-    return (reply.total_ms - reply.ttft_ms) / (len(reply.token_ids) - 1)
+def _token_ms(turn: Finish) -> float:
+    return (turn.total_ms - turn.ttft_ms) / (len(turn.token_ids) - 1)
 
 
 async def _finish(engine: LlamaEngine, request: Request) -> Finish:

@@ -3,7 +3,7 @@
 from random import Random
 
 from trainer.gate import Margin, lower_bound
-from trainer.gate.statistics import Paired, mean_difference, median
+from trainer.gate.estimates import Paired, mean_difference, median
 
 
 def pairs(shares: tuple[float, float], probes: int, seeds: int, draw: int) -> list[Paired]:

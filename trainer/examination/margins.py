@@ -7,6 +7,7 @@ towards that player's taste. Voices run one after the other, so memory holds one
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ def held_out_margins(
     tokenizer: Tokenizer,
     on_progress: OnProgress,
 ) -> tuple[Margin, ...]:
-    """One margin a pair, in nats, in order. An incumbent of None is the bare base.
+    """One margin per pair, in nats, in order. An incumbent of None is the bare base.
 
     Raises BaseModelError and AdapterError.
     """
@@ -67,7 +68,7 @@ def held_out_label_margins(
 def label_margins(rows: Sequence[Labelled], reward: Sequence[float]) -> tuple[Margin, ...]:
     """Margins from the rewards of good and bad replies, both kinds present."""
     mean = {
-        kind: _mean([r for row, r in zip(rows, reward, strict=True) if row.desirable is kind])
+        kind: fmean([r for row, r in zip(rows, reward, strict=True) if row.desirable is kind])
         for kind in (True, False)
     }
     return tuple(
@@ -106,19 +107,15 @@ def reply_log_probs(
 
 
 def _batch_log_probs(model: PreTrainedModel, replies: Sequence[tuple[Ids, Ids]]) -> list[float]:
-    ids = _padded([(*prompt, *reply) for prompt, reply in replies], 0)
-    labels = _padded([(*[IGNORED] * len(prompt), *reply) for prompt, reply in replies], IGNORED)
-    mask = _padded([(1,) * (len(prompt) + len(reply)) for prompt, reply in replies], 0)
+    ids = _pad([(*prompt, *reply) for prompt, reply in replies], 0)
+    labels = _pad([(*[IGNORED] * len(prompt), *reply) for prompt, reply in replies], IGNORED)
+    mask = _pad([(1,) * (len(prompt) + len(reply)) for prompt, reply in replies], 0)
     with torch.inference_mode():
         log_probs = label_log_probs(model, *(t.to(model.device) for t in (ids, mask, labels)))
     sums: list[float] = log_probs.sum(1).tolist()
     return sums
 
 
-def _padded(rows: Sequence[Sequence[int]], filler: int) -> Tensor:
+def _pad(rows: Sequence[Sequence[int]], filler: int) -> Tensor:
     tensors = [torch.tensor(row) for row in rows]
     return nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=filler)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

@@ -1,14 +1,15 @@
-"""A rule's finding, and the few ways in which rules come to one."""
+"""What a rule found, and the few ways in which rules come to it."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from trainer.gate.measurements import Heard, Kind, Measurements
-from trainer.gate.statistics import Estimate, Paired, mean_difference
+from trainer.gate.estimates import Estimate, Paired, mean_difference
+from trainer.gate.measurements import CheckedReply, Measurements, QuestionKind
 
 #: A reply's number; None where it could not be measured.
-Number = Callable[[Heard], float | None]
+Number = Callable[[CheckedReply], float | None]
 #: Whether a rule holds for the incumbent's number, the candidate's, and their difference.
 Holds = Callable[[float, float, Estimate], bool]
 
@@ -17,8 +18,8 @@ _SIDES = ("incumbent", "candidate")
 
 
 @dataclass(frozen=True)
-class Row:
-    """One rule's finding. Numbers are None when missing or when the rule has no such side."""
+class RuleResult:
+    """What one rule found. Numbers are None when missing or when the rule has no such side."""
 
     name: str
     incumbent: float | None
@@ -31,9 +32,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The gate's answer."""
+    """What the gate decided, with the result of every rule."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[RuleResult, ...]
 
     @property
     def passed(self) -> bool:
@@ -42,26 +43,28 @@ class Verdict:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why not, one sentence a failed rule; empty when passed."""
+        """Why not, one sentence per failed rule; empty when passed."""
         return tuple(_reason(row) for row in self.rows if not row.passed)
 
 
-def answers(measured: Measurements, kinds: Iterable[Kind]) -> list[tuple[Heard, Heard]]:
+def paired_replies(
+    measured: Measurements, kinds: Iterable[QuestionKind]
+) -> list[tuple[CheckedReply, CheckedReply]]:
     """Both voices' replies to each question of these kinds that both were asked."""
     wanted = frozenset(kinds)
     old = {reply.question: reply for reply in measured.incumbent.heard if reply.kind in wanted}
     return [(old[new.question], new) for new in measured.candidate.heard if new.question in old]
 
 
-def compared(
+def compare(
     name: str,
-    replies: Sequence[tuple[Heard, Heard]],
+    replies: Sequence[tuple[CheckedReply, CheckedReply]],
     number: Number,
     rule: str,
     holds: Holds,
     confidence: float,
     by_question: bool = False,
-) -> Row:
+) -> RuleResult:
     """The mean of a number over paired replies. Fails when one of them has none.
 
     `by_question` gives each question the same weight, however often it was drawn.
@@ -71,31 +74,31 @@ def compared(
     if not pairs or len(pairs) < len(both):
         return unmeasured(name, rule, missing([(old, new) for _, old, new in both]))
     if by_question:
-        pairs = _one_a_question(replies, pairs)
-    old, new = (_mean([getattr(pair, side) for pair in pairs]) for side in _SIDES)
+        pairs = _one_per_question(replies, pairs)
+    old, new = (fmean([getattr(pair, side) for pair in pairs]) for side in _SIDES)
     estimate = mean_difference(pairs, confidence)
-    return Row(name, old, new, rule, holds(old, new, estimate), "", estimate)
+    return RuleResult(name, old, new, rule, holds(old, new, estimate), "", estimate)
 
 
-def _one_a_question(
-    replies: Sequence[tuple[Heard, Heard]], pairs: Sequence[Paired]
+def _one_per_question(
+    replies: Sequence[tuple[CheckedReply, CheckedReply]], pairs: Sequence[Paired]
 ) -> list[Paired]:
     draws: dict[str, list[Paired]] = defaultdict(list)
     for (_, reply), pair in zip(replies, pairs, strict=True):
-        draws[reply.question if reply.kind is Kind.LINE else reply.cluster].append(pair)
+        draws[reply.question if reply.kind is QuestionKind.LINE else reply.cluster].append(pair)
     return [
         Paired(
             many[0].cluster,
-            _mean([pair.incumbent for pair in many]),
-            _mean([pair.candidate for pair in many]),
+            fmean([pair.incumbent for pair in many]),
+            fmean([pair.candidate for pair in many]),
         )
         for many in draws.values()
     ]
 
 
-def unmeasured(name: str, rule: str, why: str) -> Row:
+def unmeasured(name: str, rule: str, why: str) -> RuleResult:
     """A rule that fails because its numbers are missing."""
-    return Row(name, None, None, rule, passed=False, note=why)
+    return RuleResult(name, None, None, rule, passed=False, note=why)
 
 
 def missing(both: Sequence[tuple[float | None, float | None]]) -> str:
@@ -106,20 +109,16 @@ def missing(both: Sequence[tuple[float | None, float | None]]) -> str:
     return f"not measured for the {' and '.join(lacking)}"
 
 
-def not_asked(name: str, why: str) -> Row:
+def not_asked(name: str, why: str) -> RuleResult:
     """A rule that has nothing to decide for this character."""
-    return Row(name, None, None, "for information: nothing to decide", passed=True, note=why)
+    return RuleResult(name, None, None, "for information: nothing to decide", passed=True, note=why)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _reason(row: Row) -> str:
-    numbers = f"{_shown(row.candidate)} against {_shown(row.incumbent)}"
+def _reason(row: RuleResult) -> str:
+    numbers = f"{_format(row.candidate)} against {_format(row.incumbent)}"
     note = f" ({row.note})" if row.note else ""
     return f"{row.name}: {numbers}{note}; must be {row.rule}"
 
 
-def _shown(number: float | None) -> str:
+def _format(number: float | None) -> str:
     return "nothing" if number is None else f"{number:.3g}"

@@ -8,7 +8,7 @@ import torch
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs, thumbs
-from trainer.examination.preference import (
+from trainer.examination.margins import (
     held_out_label_margins,
     held_out_margins,
     label_margins,
