@@ -69,8 +69,6 @@ PURE = frozenset(
         "feedback_store.selection.near_text.normalised",
         "feedback_store.selection.player_caps.capped",
         "feedback_store.selection.select.changed",
-        "npc_server.commands.feedback_report._listed",
-        "npc_server.commands.figures._kept",
         "npc_server.engine.assembly._grouped",
         "npc_server.engine.assembly._mixed",
         "npc_server.engine.lora.lora_gguf.refused",

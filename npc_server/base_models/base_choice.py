@@ -62,7 +62,7 @@ def ensure_chosen(files: ModelFiles, report: Report) -> Path:
 
 
 def choose(files: ModelFiles, quantization: Quantization, report: Report) -> Path:
-    """Let a quantization serve, made first unless it is there intact.
+    """Let a quantization serve, and make it first unless it is there intact.
 
     Returns its file. Raises ModelUnavailableError, RequantizeError, ProcessDiedError and the
     engine's errors; what served before then still does.

@@ -28,7 +28,7 @@ def run(
     *arguments: _P.args,
     **options: _P.kwargs,
 ) -> _ResultT:
-    """What `work(report, *arguments)` returns or raises, computed in a process of its own.
+    """Run `work(report, *arguments)` in a process of its own; return or raise what it does.
 
     `work` is a module's function; everything passed can be pickled. Raises ProcessDiedError.
     """

@@ -1,7 +1,7 @@
 """Quantizations of one base, measured side by side: quality on a text, speed of prefill and steps.
 
 All are loaded at once and take turns, round by round, so that whatever else the machine does falls
-on all of them. Models run as in the engine: one sequence a stream, the same threads. Run it in a
+on all of them. Models run as in the engine: one sequence per stream, the same threads. Run it in a
 process of its own (`own_process`), for the memory and for the engine's OpenMP setting.
 """
 
@@ -28,8 +28,8 @@ _DEPTH_TOKENS = 200  # in each sequence when a step is timed
 _PREFILL_TOKENS = 128
 _WINDOW_TOKENS = 256  # read together; all but the first are predicted
 _ROUNDS = 8
-_STEPS = 4  # timed of each kind a round
-_SPARE = max(SEQUENCES)  # the sequence that is filled anew again and again
+_STEPS = 4  # timed of each kind per round
+_SPARE = max(SEQUENCES)  # the sequence that every prefill starts over
 
 Logprobs = npt.NDArray[np.float32]  # [tokens, vocabulary]
 Models = Mapping[Quantization, Llama]
@@ -56,8 +56,8 @@ def measure(report: Report, files: Mapping[Quantization, Path], threads: int) ->
         models = {
             name: stack.enter_context(closing(Llama(path, shape))) for name, path in files.items()
         }
-        quality = _quality(report, models, tokens)
-        times = _times(report, models, tokens)
+        quality = _measure_quality(report, models, tokens)
+        times = _measure_times(report, models, tokens)
     return tuple(
         _costs(name, path.stat().st_size, quality[name], times[name])
         for name, path in files.items()
@@ -79,16 +79,16 @@ def _spread(values: Sequence[float], best: Callable[[Sequence[float]], float]) -
     return Spread(best(values), median(values))
 
 
-def _quality(
+def _measure_quality(
     report: Report, models: Models, tokens: Sequence[int]
 ) -> Mapping[Quantization, _Quality]:
     found = {name: _Quality() for name in models}
     for start, window in _windows(tokens):
         report("measuring quality", start, len(tokens))
         # One window of one model beside the original's: whole texts would take gigabytes.
-        expected = _read(models[Quantization.ORIGINAL], window)
+        expected = _read_logprobs(models[Quantization.ORIGINAL], window)
         for name, llama in models.items():
-            logprobs = expected if name is Quantization.ORIGINAL else _read(llama, window)
+            logprobs = expected if name is Quantization.ORIGINAL else _read_logprobs(llama, window)
             found[name].surprise_nats.extend(surprise(logprobs, window[1:]))
             found[name].kl_nats.extend(divergence(expected, logprobs))
     return found
@@ -99,7 +99,7 @@ def _windows(tokens: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
         yield start, tokens[start : start + _WINDOW_TOKENS]
 
 
-def _read(llama: Llama, window: Sequence[int]) -> Logprobs:
+def _read_logprobs(llama: Llama, window: Sequence[int]) -> Logprobs:
     llama.clear(_SPARE)
     llama.decode([BatchRow(token, i, _SPARE, True) for i, token in enumerate(window)])
     return log_softmax(np.stack([llama.logits(i) for i in range(len(window) - 1)]))
@@ -123,7 +123,9 @@ def divergence(expected: Logprobs, found: Logprobs) -> list[float]:
     return [float(nats) for nats in by_row]
 
 
-def _times(report: Report, models: Models, tokens: Sequence[int]) -> Mapping[Quantization, _Times]:
+def _measure_times(
+    report: Report, models: Models, tokens: Sequence[int]
+) -> Mapping[Quantization, _Times]:
     found = {name: _Times() for name in models}
     for llama in models.values():
         _fill(llama, tokens)

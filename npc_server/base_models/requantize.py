@@ -5,7 +5,8 @@ model is read with a text first, the mean square of each weight's inputs says wh
 and 4-bit scales are fitted with those weights. And the tensors that suffer most keep 8 bits; the
 down projection takes a K-quant, whose blocks of 256 fit its width.
 
-Runs in a process of its own: it takes over llama.cpp's log, which is the quantizer's only voice.
+Runs in a process of its own: it takes over llama.cpp's log, the only place where the quantizer
+says what it does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ctypes
 import re
 from collections import deque
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -91,39 +93,33 @@ def requantize(
 
 def importance_of(report: Report, original: Path, threads: int) -> Importance:
     """Mean square of the inputs of every layer's linears while the model reads a text."""
-    gathering = _Gathering()
-    callback = node_callback(gathering.look)
+    squares = _InputSquares()
+    callback = node_callback(squares.on_node)
     shape = ContextShape(1, _WINDOW_TOKENS, _WINDOW_TOKENS, threads)
     tokens = _tokens(original)
-    llama = Llama(original, shape, callback)
-    try:
+    with closing(Llama(original, shape, callback)) as llama:
         for start in range(0, len(tokens), _WINDOW_TOKENS):
             report("reading a text", start, len(tokens))
             window = tokens[start : start + _WINDOW_TOKENS]
             llama.clear(0)
             llama.decode([BatchRow(token, i, 0, True) for i, token in enumerate(window)])
-    finally:
-        llama.close()
-    return {name: (s / len(tokens)).astype(np.float32) for name, s in gathering.sums.items()}
+    return {name: (s / len(tokens)).astype(np.float32) for name, s in squares.sums.items()}
 
 
 def _tokens(original: Path) -> list[int]:
-    vocab = Vocab(original)
-    try:
+    with closing(Vocab(original)) as vocab:
         return vocab.encode(TEXT.read_text())
-    finally:
-        vocab.close()
 
 
-class _Gathering:
+class _InputSquares:
     """Sums the squares of what enters each weight; called by llama.cpp for every graph node."""
 
     def __init__(self) -> None:
         self._product = Graph().operation["MUL_MAT"]
         self.sums: dict[str, npt.NDArray[np.float64]] = {}
 
-    def look(self, node: Address, ask: bool) -> bool:
-        """Asked first whether the node is of interest, then called with it computed."""
+    def on_node(self, node: Address, ask: bool) -> bool:
+        """Answer first whether the node is of interest, then take what it computed."""
         tensor = Tensor.from_address(node)
         name = self._weight(tensor)
         if name and not ask:
@@ -186,7 +182,7 @@ def _importance_data(importance: Importance) -> Any:
 
 @dataclass
 class _Log:
-    """Reads progress out of what the quantizer logs, a line a tensor, and keeps the last lines."""
+    """Reads progress out of the quantizer's log, one line per tensor, and keeps the last lines."""
 
     report: Report
     making: str = ""

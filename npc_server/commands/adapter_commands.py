@@ -19,7 +19,7 @@ app = typer.Typer(
 
 OfHeads = Annotated[
     bool,
-    typer.Option("--heads", help="Of the reward heads instead, which choose between replies."),
+    typer.Option("--heads", help="Of reward heads, which choose between replies, not of adapters."),
 ]
 
 

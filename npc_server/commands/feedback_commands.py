@@ -41,7 +41,7 @@ def stats(
     with open_store(config) as store:
         names = [character] if character else store.characters()
         figures = [store.statistics(name) for name in names]
-    prospects = feedback_report.prospects(config, names)
+    prospects = feedback_report.ask_trainer(config, names)
     if as_json:
         print(json.dumps(feedback_report.as_json(figures, prospects), indent=2))
         return
@@ -76,7 +76,7 @@ def restore(
     yes: Yes = False,
     config_file: ConfigFile = None,
 ) -> None:
-    """Put a backup in the place of what is stored now, which is backed up first."""
+    """Replace what is stored now by a backup, after backing it up."""
     from feedback_store import backup
 
     config = config_of(config_file)

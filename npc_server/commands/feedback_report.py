@@ -47,8 +47,8 @@ class Prospect:
     discounted_rows: int  # of theirs
 
 
-def prospects(config: Config, characters: Sequence[str]) -> dict[str, Prospect]:
-    """What the trainer says about each character; it loads no model for that."""
+def ask_trainer(config: Config, characters: Sequence[str]) -> dict[str, Prospect]:
+    """Ask the trainer about each character; it loads no model for that."""
     flags = trainer_flags(config, config.model.base)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = pool.map(lambda name: _ask(name, flags), characters)
@@ -59,47 +59,48 @@ def _ask(character: str, flags: Sequence[str]) -> Prospect:
     line = trainer_command("trainer.worker", character, "--readiness", "--json", *flags)
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     try:
-        told = json.loads(done.stdout)
+        answer = json.loads(done.stdout)
     except ValueError:
         last = done.stderr.strip().splitlines()[-1:] or ["the trainer said nothing"]
         return Prospect("unknown", last[0], {}, (), {}, (), 0)
-    own = told.keys() & {field.name for field in fields(Prospect)}
-    rows = {name: count for name, count in told.items() if name not in own}  # by side and kind
-    return Prospect(**{name: told[name] for name in own}, rows=rows)
+    own = answer.keys() & {field.name for field in fields(Prospect)}
+    rows = {name: count for name, count in answer.items() if name not in own}  # by side and kind
+    return Prospect(**{name: answer[name] for name in own}, rows=rows)
 
 
 def as_json(
-    figures: Sequence[Statistics], told: Mapping[str, Prospect]
+    figures: Sequence[Statistics], prospects: Mapping[str, Prospect]
 ) -> dict[str, dict[str, Any]]:
     """Everything, by character."""
     return {
-        one.character: {**asdict(one), "training": asdict(told[one.character])} for one in figures
+        one.character: {**asdict(one), "training": asdict(prospects[one.character])}
+        for one in figures
     }
 
 
 def tables(
-    figures: Sequence[Statistics], told: Mapping[str, Prospect], in_detail: bool
+    figures: Sequence[Statistics], prospects: Mapping[str, Prospect], in_detail: bool
 ) -> list[Table]:
-    """An overview of any cast in four tables; in detail, also what lies behind each member's."""
+    """An overview of the cast in four tables; in detail, one more per character."""
     overview = [
-        _characters(figures, told),
+        _characters(figures, prospects),
         _events(figures),
         _versions(figures, in_detail),
-        _abuse(figures, told),
+        _abuse(figures, prospects),
     ]
     if not in_detail:
         return overview
-    return [*overview, *(_details(one, told[one.character]) for one in figures)]
+    return [*overview, *(_details(one, prospects[one.character]) for one in figures)]
 
 
-def _characters(figures: Sequence[Statistics], told: Mapping[str, Prospect]) -> Table:
+def _characters(figures: Sequence[Statistics], prospects: Mapping[str, Prospect]) -> Table:
     special = ("with\nconsent", "rolled\nback", "unfinished")
     table = _table("character", "sessions", "players", "turns", *special, "training")
     for one in figures:
         turns = one.turns
         counts = (turns.all, turns.with_consent, turns.rolled_back, turns.unfinished)
         numbers = map(str, (one.sessions, one.players, *counts))
-        table.add_row(one.character, *numbers, told[one.character].state)
+        table.add_row(one.character, *numbers, prospects[one.character].state)
     return table
 
 
@@ -142,11 +143,11 @@ def _share(one: VersionFigures) -> str:
     return f"{one.liked:.0%} ({low:.0%}-{high:.0%})"
 
 
-def _abuse(figures: Sequence[Statistics], told: Mapping[str, Prospect]) -> Table:
+def _abuse(figures: Sequence[Statistics], prospects: Mapping[str, Prospect]) -> Table:
     refused = ("refused in\n7 days", "refused in\n30 days")
     table = _table("character", *refused, *ABUSE.values(), "discounted\nvoters (rows)")
     for one in figures:
-        training = told[one.character]
+        training = prospects[one.character]
         table.add_row(
             one.character,
             str(sum(one.refused_7_days.values())),
@@ -162,10 +163,10 @@ def _details(one: Statistics, training: Prospect) -> Table:
     for events in one.events:
         if events.details:
             reasons = one.reasons if events.kind == "thumb" else {}
-            table.add_row(f"{events.kind}s", _listed({**events.details, **reasons}))
+            table.add_row(f"{events.kind}s", _list_counts({**events.details, **reasons}))
     rows = {name: count for name, count in training.rows.items() if count}
-    table.add_row("training rows", _listed(rows) or "none")
-    table.add_row("dropped rows", _listed(training.dropped) or "none")
+    table.add_row("training rows", _list_counts(rows) or "none")
+    table.add_row("dropped rows", _list_counts(training.dropped) or "none")
     if training.discounted_players:
         table.add_row("discounted voters", ", ".join(training.discounted_players))
     table.add_row("training", f"{training.state}: {training.reason}")
@@ -177,5 +178,5 @@ def _table(*headers: str) -> Table:
     return Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
 
 
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+def _list_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counts.items())

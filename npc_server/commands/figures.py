@@ -1,4 +1,4 @@
-"""What `npc stats` tells of an engine: a few readable figures from two snapshots of its counters.
+"""What `npc stats` shows of an engine: a few readable figures from two snapshots of its counters.
 
 Rates come from the difference of the two; percentiles and shares count from the engine's start.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from npc_server.commands.command_line import plural
 from npc_server.engine.protocol import Histogram, Stats
 
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures people ask for; None = nothing was measured yet."""
+    """The figures that people ask for; None = nothing was measured yet."""
 
     tokens_per_s: float  # of all turns together, between the two snapshots
     reply_tokens_per_s_p50: float | None  # of one reply, after its first token
@@ -28,7 +29,7 @@ class Figures:
 
 
 def figures(before: Stats, now: Stats, elapsed_s: float) -> Figures:
-    """What two snapshots, `elapsed_s` apart, tell."""
+    """The figures of two snapshots, `elapsed_s` apart."""
     # An engine that restarted in between counts from 0 again.
     earlier = before.generated_tokens if before.generated_tokens <= now.generated_tokens else 0
     return Figures(
@@ -70,18 +71,18 @@ def lines(now: Stats, shown: Figures) -> list[tuple[str, str]]:
     return [
         ("batching", now.batching + (f": {now.batching_reason}" if now.batching_reason else "")),
         ("turns", f"{now.running} of {now.sequences} running, {now.waiting} waiting"),
-        ("since start", f"{now.turns} turns, {now.rejected} refused as busy"),
+        ("since start", f"{plural(now.turns, 'turn')}, {now.rejected} refused as busy"),
         ("speed", f"{shown.tokens_per_s:.0f} tok/s now"),
         ("one reply", f"{_number(shown.reply_tokens_per_s_p50)} tok/s (p50)"),
         ("first token", _p50_p95(shown.ttft_ms_p50, shown.ttft_ms_p95)),
         ("wait for a place", f"{_number(shown.queue_ms_p95)} ms (p95)"),
         ("step", _p50_p95(shown.step_ms_p50, shown.step_ms_p95)),
-        ("adapters a step", f"{_number(shown.adapters_per_step, 1)} (mean)"),
-        ("adapters kept", _kept(len(now.adapters), now.adapter_bytes)),
+        ("adapters per step", f"{_number(shown.adapters_per_step, 1)} (mean)"),
+        ("adapters kept", _count_and_size(len(now.adapters), now.adapter_bytes)),
         ("adapter in place", f"{_percent(shown.slot_hit_share)} of turns"),
         ("adapter load", f"{_number(shown.adapter_load_ms_p50)} ms (p50)"),
         ("prompt cached", f"{_percent(shown.cached_share)} of tokens"),
-        ("prefixes kept", _kept(now.cache_entries, now.cache_bytes)),
+        ("prefixes kept", _count_and_size(now.cache_entries, now.cache_bytes)),
     ]
 
 
@@ -89,7 +90,7 @@ def _p50_p95(p50: float | None, p95: float | None) -> str:
     return f"{_number(p50)} ms (p50), {_number(p95)} ms (p95)"
 
 
-def _kept(count: int, size_bytes: int) -> str:
+def _count_and_size(count: int, size_bytes: int) -> str:
     return f"{count}, {size_bytes / 2**20:.1f} MiB"
 
 

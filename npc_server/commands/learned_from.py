@@ -1,6 +1,7 @@
-"""Which versions, voices and reward heads, learned from one player, and what can be done about it.
+"""Which versions, of voices and reward heads, learned from one player, and what to do about it.
 
-So did a base that was trained from players, and a version that goes on from one that learned.
+A base that was trained from players may have learned too, and so has every version that was trained
+on from one that did.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def taught_versions(
     `bases`, by sha256, are those that did.
     """
     manifests = tuple(versions)
-    tainted = _versions_taught(player_id, manifests, bases)
+    tainted = _taught_names(player_id, manifests, bases)
     clean = [one.version for one in manifests if one.version not in tainted]
     return tuple(
         TaughtVersion(
@@ -99,7 +100,7 @@ def _base_line(base: BaseManifest) -> str:
     )
 
 
-def _versions_taught(player_id: str, manifests: Iterable[Manifest], bases: Set[str]) -> set[str]:
+def _taught_names(player_id: str, manifests: Iterable[Manifest], bases: Set[str]) -> set[str]:
     tainted: set[str] = set()
     for one in manifests:  # a parent is older than its children
         if player_id in one.players or one.parent in tainted or one.base_sha256 in bases:

@@ -38,8 +38,8 @@ def pull(
         typer.Option(
             help="Serve another quantization: auto measures all on this machine, for a minute or"
             " two, and takes the fastest good one; original goes back to the file as fetched."
-            " What was chosen before when left out. Adapters fit one exact file: after a change,"
-            " characters speak with the bare base until they are trained again."
+            " When left out, what was chosen before stays. Adapters fit one exact file: after a"
+            " change, characters speak with the bare base until they are trained again."
         ),
     ] = None,
     config_file: ConfigFile = None,

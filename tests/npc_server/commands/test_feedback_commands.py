@@ -146,8 +146,8 @@ def test_stats_of_a_cast_fit_on_a_screen(store: Store) -> None:
 def test_stats_of_one_character_tell_what_is_missing(store: Store) -> None:
     shown = said("stats", "mira")
     assert "of 3 players" in shown
-    assert "1 no consent" in shown
-    assert "1 down, 1 up" in shown
+    assert "no consent: 1" in shown
+    assert "down: 1, up: 1" in shown
 
 
 def test_an_export_of_events_has_all_but_the_words_of_those_who_did_not_consent(
