@@ -1,13 +1,14 @@
-"""Which adapter version is live for each character, and who still speaks under an older one.
+"""Which adapter version is live for each character, and which older ones are still in use.
 
-Voices and reward heads are looked after alike, each kind by an `Adapters` of its own; a version of
-the other kind is refused.
+Voices and reward heads are served alike, each by an `Adapters` of its own; a version made for the
+other purpose is refused.
 
 Every turn leases the live version for its whole length, so a promotion never changes a running
 reply. A version goes live only after its files were verified, its base compared and the engine has
 loaded it; until then, and if any of that fails, the old version stays. A version that is neither
-live nor leased is unloaded. An engine that comes back empty from a death gets all of them again
-before anyone speaks. State changes on the event loop only, one change a character at a time.
+live nor leased is unloaded. An engine that was restarted gets all of them
+again before its first turn. State changes on the event loop only, one change per character at a
+time.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ logger = logging.getLogger(__name__)
 class Purpose(StrEnum):
     """What an adapter is for."""
 
-    VOICE = "voice"  # speaks
-    HEAD = "reward head"  # judges what was spoken
+    VOICE = "voice"  # generates replies
+    HEAD = "reward head"  # scores them
 
 
 @dataclass(frozen=True)
 class LiveAdapter:
-    """What a turn speaks under, or what judges its candidates."""
+    """The version that a turn is generated under, or its candidates are scored by."""
 
     version: str = ""  # "" = the bare base
     content_hash: str = ""
@@ -48,13 +49,13 @@ class LiveAdapter:
 
 @dataclass(frozen=True)
 class CharacterListing:
-    """One character's versions, as an operator sees them."""
+    """One character's versions, for an operator."""
 
     character: str
     live_version: str
     versions: tuple[Manifest, ...]
     running_turns: dict[str, int]  # by version
-    problem: str  # why the version named live on disk is not served; "" = all is well
+    problem: str  # why the version that is live on disk is not served; "" = it is
 
 
 #: Called with a version that is loaded and about to go live for a character.
@@ -62,7 +63,7 @@ Prefill = Callable[[str, LiveAdapter], Awaitable[None]]
 
 
 class Adapters:
-    """Live adapter versions, of one purpose, of a cast."""
+    """The live adapter versions of a cast, all of one purpose."""
 
     def __init__(
         self,
@@ -80,13 +81,13 @@ class Adapters:
         self._base_sha256 = base_sha256
         self._live = {character: LiveAdapter() for character in characters}
         self._problems: dict[str, str] = {}
-        self._refused: dict[str, str] = {}  # version named on disk that could not be loaded
+        self._refused: dict[str, str] = {}  # version live on disk that could not be loaded
         self._leases: Counter[tuple[str, LiveAdapter]] = Counter()  # by character
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def live(self, character: str) -> LiveAdapter:
-        """What new turns speak under. Raises UnknownCharacterError."""
+        """The version that new turns are generated under. Raises UnknownCharacterError."""
         self._require(character)
         return self._live[character]
 
@@ -97,13 +98,13 @@ class Adapters:
             yield adapter
 
     async def refresh(self, character: str) -> None:
-        """Serve what the aliases on disk name live; on any fault the old version stays."""
+        """Serve the version that is live on disk; on any fault the old one stays."""
         async with self._locks[character]:
             try:
                 aliases = await asyncio.to_thread(self._repo.aliases, character)
                 await self._follow(character, aliases.live or "")
             except EngineDiedError:
-                self._refused.pop(character, None)  # which says nothing of the version: look again
+                self._refused.pop(character, None)  # says nothing of the version: try again
             except (AdapterRepoError, AdapterMisfitError, EngineError) as error:
                 self._report(character, error)
 
@@ -112,7 +113,7 @@ class Adapters:
             self._problems.pop(character, None)
             self._refused.pop(character, None)
             return
-        # A version is immutable: one that was refused is not read again at every look.
+        # A version is immutable: one that was refused is not read again at every poll.
         if self._refused.get(character) == version:
             return
         self._refused[character] = version
@@ -120,7 +121,7 @@ class Adapters:
             self._switch(character, new)
 
     async def restore(self) -> None:
-        """Load into a fresh engine what is live or leased. Raises EngineDiedError.
+        """Load every live or leased version into a fresh engine. Raises EngineDiedError.
 
         Where a live version cannot be loaded again, the bare base takes over and the listing says
         why: one damaged version must not keep the other characters silent.
@@ -150,21 +151,21 @@ class Adapters:
             return error
 
     async def watch(self, interval_s: float) -> None:
-        """Follow the aliases on disk, which other processes promote in, until cancelled."""
+        """Poll the aliases on disk, which other processes change, until cancelled."""
         while True:
             await self.refresh_all()
             await asyncio.sleep(interval_s)
 
     async def refresh_all(self) -> None:
-        """Look at the aliases of every character."""
+        """Refresh every character."""
         for character in self._live:
             await self.refresh(character)
 
     async def promote(self, character: str, version: str) -> tuple[LiveAdapter, LiveAdapter]:
-        """Make a version live; returns the old and the new one.
+        """Make `version` live; returns the old and the new one.
 
-        Raises UnknownCharacterError, AdapterMisfitError, AdapterRejectedError and what the adapter
-        repo raises; whatever fails, the old version stays live.
+        Raises UnknownCharacterError, AdapterMisfitError, AdapterRejectedError and the adapter
+        repo's errors; whatever fails, the old version stays live.
         """
         self._require(character)
         async with self._locks[character], self._make_ready(character, version) as new:
@@ -172,7 +173,7 @@ class Adapters:
             return self._switch(character, new), new
 
     async def rollback(self, character: str) -> tuple[LiveAdapter, LiveAdapter]:
-        """Make the version live that was live before; returns the old and the new one."""
+        """Make the previously live version live again; returns the old and the new one."""
         self._require(character)
         async with self._locks[character]:
             aliases = await asyncio.to_thread(self._repo.rollback, character)
@@ -180,7 +181,7 @@ class Adapters:
                 return self._switch(character, new), new
 
     def listing(self, character: str) -> CharacterListing:
-        """One character's versions. Reads the disk: call it off the event loop."""
+        """List a character's versions. Reads the disk: call it off the event loop."""
         self._require(character)
         versions = tuple(self._repo.versions(character))
         running = {
@@ -203,7 +204,7 @@ class Adapters:
 
     @asynccontextmanager
     async def _make_ready(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
-        """A version that can go live now: loaded, leased, and its part read."""
+        """Load and lease a version, and prefill the persona's prompt prefix: it can go live."""
         async with self._load(character, version) as adapter:
             if self._prefill is not None:
                 await self._prefill(character, adapter)
@@ -211,7 +212,7 @@ class Adapters:
 
     @asynccontextmanager
     async def _load(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:
-        """A verified version in the engine, leased so that nothing unloads it before it is live."""
+        """Verify, lease and load a version; the lease keeps it loaded until it is live."""
         if not version:
             yield LiveAdapter()
             return

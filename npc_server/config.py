@@ -1,8 +1,8 @@
 """The one configuration: `npc.toml`, overridden by `NPC_*` variables, closed and frozen.
 
-Keys are sections and names; `NPC_SERVER_PORT` overrides `port` of `[server]`. Unknown keys and
-impossible values are all reported at once. Settings come from nowhere else. The trainer's tables
-are only handed on: it knows their keys, and checks them when it starts.
+`NPC_SERVER_PORT` overrides `port` of `[server]`, and so on. Unknown keys and impossible values are
+all reported at once. Settings come from nowhere else. The trainer's tables are passed on unread:
+the trainer knows their keys, and checks them when it starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PathsConfig(_Section):
 
     model_config = ConfigDict(validate_default=True)
 
-    characters: Path = SAMPLE_CHARACTERS  # a folder per character
+    characters: Path = SAMPLE_CHARACTERS  # one folder per character
     data: Path = Path("~/.local/share/troupe")  # feedback store and adapter versions
     cache: Path = Path("~/.cache/troupe")  # base models; safe to delete
 
@@ -70,7 +70,7 @@ class PathsConfig(_Section):
 
     @property
     def player_key(self) -> Path:
-        """The key that players' pseudonyms are made with; kept beside the store, never in it."""
+        """The key of the players' pseudonyms; kept beside the store, never in it."""
         return self.data / "player.key"
 
 
@@ -79,8 +79,8 @@ class ServerSection(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 7749  # 0 = any free one
-    grace_s: Annotated[float, Field(ge=0)] = 10.0  # how long running replies may take at the end
-    adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # how often aliases on disk are looked at
+    grace_s: Annotated[float, Field(ge=0)] = 10.0  # for running replies when the server stops
+    adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # between two looks at the aliases on disk
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Prometheus over HTTP; 0 = off
 
 
@@ -94,27 +94,27 @@ class EngineSection(_Section):
     """Batching, memory and threads of the engine process."""
 
     sequences: Annotated[int, Field(ge=1, le=64)] = 8  # turns that run at once
-    context_tokens: Annotated[int, Field(ge=256)] = 1024  # prompt and reply of a turn
-    threads: Annotated[int, Field(ge=0)] = 0  # 0 = one a core
-    batching: Batching = Batching.MIXED  # "mixed": all characters a step; "grouped": one at a time
+    context_tokens: Annotated[int, Field(ge=256)] = 1024  # prompt and reply of one turn
+    threads: Annotated[int, Field(ge=0)] = 0  # 0 = one per core
+    batching: Batching = Batching.MIXED  # "grouped": one adapter per step
     max_rank: Annotated[int, Field(ge=1, le=256)] = 16  # adapters of a higher rank are refused
-    prefill_chunk_tokens: Annotated[int, Field(ge=1)] = 128  # prompt tokens beside running replies
+    prefill_chunk_tokens: Annotated[int, Field(ge=1)] = 128  # prompt tokens per step beside replies
     cache_mib: Annotated[int, Field(ge=0)] = 1024  # memory for kept prefixes
     adapter_cache_mib: Annotated[int, Field(ge=0)] = 1024  # memory for parsed adapters
     max_waiting: Annotated[int, Field(ge=1)] = 256  # turns in the queue; more are refused as busy
 
 
 class FeedbackSection(_Section):
-    """Taking in what players do."""
+    """Accepting players' reactions."""
 
-    events_per_minute: Annotated[float, Field(ge=0)] = 60.0  # of one player; 0 = no limit
-    burst: Annotated[int, Field(ge=1)] = 240  # events a player may send at once, as after a while
+    events_per_minute: Annotated[float, Field(ge=0)] = 60.0  # per player; 0 = no limit
+    burst: Annotated[int, Field(ge=1)] = 240  # events at once, e.g. after being offline
     turn_wait_s: Annotated[float, Field(ge=0)] = 5.0  # for an event whose turn is not recorded yet
     silence_s: Annotated[float, Field(gt=0)] = 120.0  # after a reply; longer is a derived signal
 
 
 class PrivacySection(_Section):
-    """How long what players said is kept."""
+    """How long turns are kept."""
 
     retention_days: Annotated[int, Field(ge=0)] = 0  # with training consent; 0 = until forgotten
     serving_retention_days: Annotated[int, Field(ge=0)] = 30  # without; 0 = until forgotten
@@ -123,21 +123,21 @@ class PrivacySection(_Section):
 class Config(_Section):
     """Everything that can be set."""
 
-    paths: PathsConfig = Field(default_factory=PathsConfig)  # once a home folder is needed
+    paths: PathsConfig = Field(default_factory=PathsConfig)  # late: needs a home
     server: ServerSection = ServerSection()
     model: ModelSection = ModelSection()
     engine: EngineSection = EngineSection()
     feedback: FeedbackSection = FeedbackSection()
     privacy: PrivacySection = PrivacySection()
-    training: Mapping[str, Any] = {}  # as written, for the trainer
+    training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Config:
-    """Read the configuration. Raises ConfigError naming every wrong key and value.
+    """Read `file`, or `npc.toml` in the working directory, if there is one, and `environment`.
 
-    `file` None means `npc.toml` in the working directory, if there is one.
+    Raises ConfigError, which names every wrong key and value.
     """
     source = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     values = _read(source) if source else {}

@@ -1,4 +1,4 @@
-"""Between protobuf messages and our dataclasses; nothing is decided here but what is malformed."""
+"""Conversions between protobuf messages and our dataclasses; refuses malformed requests."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.Res
 
 
 def changes(request: dialogue_pb2.SayRequest | dialogue_pb2.RegenerateRequest) -> dict[str, Any]:
-    """What the call wants drawn differently: the contract names it as the engine does."""
+    """The call's changes to the persona's sampling; contract and engine name them alike."""
     wanted = {field.name: value for field, value in request.sampling.ListFields()}
     return wanted | ({"stop": tuple(wanted["stop"])} if "stop" in wanted else {})
 
@@ -125,7 +125,7 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
 
 
 def parse_batch(message: feedback_pb2.SubmitBatchRequest, now: datetime) -> list[ParsedEvent]:
-    """The events of a message, in the order of their times, which are of arrival."""
+    """The events of a message, each a microsecond later than the one before it."""
     return [
         _parse_or_error(request, now + timedelta(microseconds=i))
         for i, request in enumerate(message.events)
@@ -140,11 +140,11 @@ def _parse_or_error(request: feedback_pb2.SubmitRequest, now: datetime) -> Parse
 
 
 def parse_reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reaction:
-    """The event of a request that arrived now. Raises InvalidRequestError."""
+    """The event of a request that arrived at `now`. Raises InvalidRequestError."""
     event_id = check_id("event_id", request.event_id)
     if event_id.startswith(DERIVED_PREFIX):
         raise InvalidRequestError(
-            f"event_id {event_id!r} starts with {DERIVED_PREFIX!r}, as only the server's own do"
+            f"event_id {event_id!r} starts with {DERIVED_PREFIX!r}, which only the server may use"
         )
     kind = request.WhichOneof("reaction")
     if kind is None:
@@ -159,7 +159,7 @@ def parse_reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reacti
 
 def _thumb(thumb: feedback_pb2.Thumb) -> Thumb:
     if thumb.up and thumb.reasons:
-        raise InvalidRequestError("thumb.reasons say why not; leave them out with up = true")
+        raise InvalidRequestError("thumb.reasons go with a thumb down; leave them out with up")
     if len(thumb.reasons) > len(_REASONS):
         raise InvalidRequestError(f"thumb.reasons holds {len(thumb.reasons)}; name each once")
     return Thumb(thumb.up, tuple(_reason(number) for number in thumb.reasons))
@@ -175,7 +175,7 @@ def _reason(number: int) -> Reason:
 def _choice(choice: feedback_pb2.Choice) -> Choice:
     if len(choice.over_turn_ids) > MAX_TAKES:
         raise InvalidRequestError(
-            f"choice.over_turn_ids holds {len(choice.over_turn_ids)}; at most {MAX_TAKES} are taken"
+            f"choice.over_turn_ids holds {len(choice.over_turn_ids)}; name at most {MAX_TAKES}"
         )
     over = tuple(check_id("choice.over_turn_ids", i) for i in choice.over_turn_ids)
     return Choice(over, choice.kept_position)
@@ -217,7 +217,7 @@ _REASONS = {
     for name, number in feedback_pb2.Reason.items()
     if number != feedback_pb2.REASON_UNSPECIFIED
 }
-#: Those that a game may send; the others are noticed by the server alone.
+#: Those that a game may send; the server derives the others.
 _SIGNS = {
     number: Sign[name.removeprefix("SIGN_")]
     for name, number in feedback_pb2.Sign.items()
@@ -238,7 +238,7 @@ def submit_batch_response(
     ids: Sequence[str], results: Sequence[SubmitResult]
 ) -> feedback_pb2.SubmitBatchResponse:
     """The response to SubmitBatch."""
-    stamps: dict[datetime, Timestamp] = {}  # events that were stored together share their time
+    stamps: dict[datetime, Timestamp] = {}  # events that were stored together share one
     statuses = [
         _stored_status(result, stamps)
         if isinstance(result, Receipt)
@@ -269,7 +269,7 @@ def _refused_status(event_id: str, error: Exception) -> feedback_pb2.EventStatus
 
 
 def character_adapters(listing: CharacterListing) -> adapters_pb2.CharacterAdapters:
-    """One character's versions."""
+    """The versions of one character."""
     return adapters_pb2.CharacterAdapters(
         character=listing.character,
         live_version=listing.live_version,
@@ -289,13 +289,13 @@ def _version(manifest: Manifest, listing: CharacterListing) -> adapters_pb2.Adap
 
 
 def stats_response(stats: Stats) -> adapters_pb2.StatsResponse:
-    """The response to Stats; its fields are named as ours."""
+    """The response to Stats; its fields are named like those of `Stats`."""
     values: dict[str, Any] = {**asdict(stats), "batching": _BATCHINGS[stats.batching]}
     return adapters_pb2.StatsResponse(**values)
 
 
 def engine_stats(response: adapters_pb2.StatsResponse) -> Stats:
-    """What a server answered to Stats; the inverse of `stats_response`."""
+    """The stats in a response to Stats; the inverse of `stats_response`."""
     values: dict[str, Any] = {field.name: getattr(response, field.name) for field in fields(Stats)}
     histograms = {
         name: Histogram(tuple(value.bounds), tuple(value.counts), value.sum)

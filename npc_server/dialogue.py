@@ -1,15 +1,15 @@
-"""One turn: from what the player said to a recorded reply.
+"""One turn: from the player's line to a recorded reply.
 
 A turn claims its session, leases the live adapter version, renders the prompt, streams the
-engine's deltas and is recorded with all that made it before its end is announced, or soon after
-when the disk is slow. Where the persona wants the best of several replies, all are drawn, and
-judged by the character's reward head if it has one, before the first word is said. A turn cut
-short is recorded as cancelled, or failed when the engine broke off, with what was said, and leaves
-no trace in the conversation.
+engine's deltas and is recorded with everything that made it before its end is announced, or soon
+after when the disk is slow. Where the persona asks for the best of several replies, all are drawn,
+and scored by the character's reward head if it has one, before the first word is sent. A turn cut
+short is recorded as cancelled, or as failed when the engine broke off, with the text sent so far,
+and the conversation goes on as if it had not been.
 
-This is the door for personal data. A player's id becomes a pseudonym here, and their line loses
-what identifies people outside the game before anything else sees it: prompt, history and record
-hold the same text. Replies are the model's own words and are kept as they are.
+Personal data enters here. A player's id becomes a pseudonym, and their line loses what identifies
+people outside the game, before anything else sees it: prompt, history and record hold the same
+text. Replies are the model's own words and are kept as they are.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ from npc_server.turns import (
 from personas.persona import Persona
 from personas.render import Line, Speaker, prompt
 
-#: What a call wants drawn differently from its persona's way, by field of `Sampling`.
+#: A call's changes to its persona's sampling, by field of `Sampling`.
 Changes = Mapping[str, Any]
 NO_CHANGES: Changes = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Where a conversation leaves its traces."""
+    """Where conversations are kept, in memory and on disk."""
 
     sessions: Sessions
     recorder: Recorder
     pseudonyms: Pseudonyms
-    silence: timedelta  # after a reply; longer is noticed
+    silence: timedelta  # after a reply; longer is a derived signal
 
 
 class Dialogue:
@@ -73,7 +73,7 @@ class Dialogue:
         model: Model,
         adapters: Adapters,
         memory: Memory,
-        heads: Adapters | None = None,  # of the characters with candidates; None = no one judges
+        heads: Adapters | None = None,  # of characters with several candidates; None = no judge
     ) -> None:
         self._characters = characters
         self._model = model
@@ -85,7 +85,7 @@ class Dialogue:
         self._ending = False
 
     async def start_session(self, character: str, player_id: str, consent: bool) -> Session:
-        """Open a session. Raises InvalidRequestError, UnknownCharacterError."""
+        """Open a session. Raises InvalidRequestError and UnknownCharacterError."""
         persona = self._characters.get(check_id("character", character))
         if persona is None:
             known = ", ".join(sorted(self._characters))
@@ -101,7 +101,7 @@ class Dialogue:
         return session
 
     def live_version(self, session: Session) -> str:
-        """Adapter version that the session's next turn would speak under."""
+        """The adapter version that the session's next turn would be generated under."""
         return self._adapters.live(session.persona.id).version
 
     def end_session(self, session_id: str) -> Session:
@@ -112,16 +112,16 @@ class Dialogue:
         return session
 
     def end(self) -> None:
-        """The server stops: whose reply is cut short from now on, did not walk away."""
+        """Stop: replies cut short from now on are no sign that their players left."""
         self._ending = True
 
     def say(
         self, session_id: str, text: str, seed: int | None, changes: Changes = NO_CHANGES
     ) -> AsyncGenerator[Started | Delta | Finished]:
-        """Reply to what the player says.
+        """Reply to the player's line.
 
         Raises InvalidRequestError, UnknownSessionError, SessionBusyError, PromptTooLongError and
-        what the engine raises.
+        the engine's errors.
         """
         session = self._sessions.get(session_id)
         exchange = Exchange(redact(check_text("text", text)))
@@ -130,7 +130,7 @@ class Dialogue:
     def regenerate(
         self, session_id: str, turn_id: str, seed: int | None, changes: Changes = NO_CHANGES
     ) -> AsyncGenerator[Started | Delta | Finished]:
-        """Another take on the session's latest turn. Raises NotLatestTurnError, and as `say`."""
+        """Make another take on the latest turn. Raises NotLatestTurnError, and as `say`."""
         session = self._sessions.get(session_id)
         return self._turn(session, session.latest(turn_id), seed, changes)
 
@@ -168,7 +168,7 @@ class Dialogue:
         return OpenTurn(started, session, exchange, adapter, heard, rendered, sampling)
 
     def _note_signals(self, turn: OpenTurn) -> None:
-        """Notice what a new line tells of the replies before it; another take is no new line."""
+        """Record what a new line implies about earlier replies; another take is no new line."""
         if not turn.exchange.takes:
             said, now = turn.exchange.player_text, datetime.now(UTC)
             before = turn.session.exchanges
@@ -218,14 +218,14 @@ class Dialogue:
     async def _choose(
         self, turn: OpenTurn, candidates: Sequence[Candidate]
     ) -> tuple[OpenTurn, Candidate]:
-        """The candidate to say, and the turn as it came to it."""
+        """Choose the best candidate; returns it, and the turn with its seed and judge."""
         persona, said = turn.session.persona, turn.exchange.player_text
         best = finalists(candidates, self._model.scorer, persona, said, turn.history)
         head, chosen = await self._judge(persona, best)
         return replace(turn, sampling=chosen.request.sampling, judge=head), chosen
 
     async def _judge(self, persona: Persona, best: Sequence[Candidate]) -> tuple[str, Candidate]:
-        """The head's favourite under the version that judged; without one, the first."""
+        """The version of the head and its favourite; without a head, "" and the first."""
         if self._heads is None:
             return "", best[0]
         with self._heads.lease(persona.id) as head:
@@ -242,10 +242,10 @@ class Dialogue:
 
 
 def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> Sampling:
-    """How this character's reply is drawn; what a call changes goes before the persona's way."""
+    """The sampling of a reply: the persona's, with the changes of the call."""
     own = Sampling(seed=seed, **persona.sampling.drawing())
     sampling = replace(own, **changes)
-    if "min_tokens" not in changes:  # a call for a short reply need not know how short is too short
+    if "min_tokens" not in changes:  # a short max_tokens is no contradiction
         sampling = replace(sampling, min_tokens=min(own.min_tokens, sampling.max_tokens))
     return sampling
 
@@ -253,7 +253,7 @@ def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> S
 def _prompt_budget(context_tokens: int, max_tokens: int) -> int:
     if max_tokens >= context_tokens:
         raise InvalidRequestError(
-            f"max_tokens is {max_tokens}, but prompt and reply together have {context_tokens};"
-            " ask for less"
+            f"max_tokens is {max_tokens}, but prompt and reply share {context_tokens} tokens;"
+            " ask for fewer"
         )
     return context_tokens - max_tokens

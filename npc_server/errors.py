@@ -1,12 +1,12 @@
-"""What the server refuses, and which gRPC status each refusal of any part becomes.
+"""The server's own errors, and the gRPC status that each error of any part becomes.
 
 ServerError
 ├── InvalidRequestError     a field is missing, malformed or over its limit (ValueError)
 ├── UnknownCharacterError   (LookupError)
 ├── UnknownSessionError     (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
-├── SessionBusyError        a session speaks one turn at a time
-├── AdapterMisfitError      the adapter is of another base or kind (ValueError)
+├── SessionBusyError        a session has one running reply at a time
+├── AdapterMisfitError      the adapter is of another base or purpose (ValueError)
 └── ConfigError             npc.toml or the environment (ValueError)
 """
 
@@ -24,7 +24,7 @@ from personas import errors as persona_errors
 
 
 class ServerError(Exception):
-    """Base of everything the server raises on purpose."""
+    """Base of every error that the server raises on purpose."""
 
 
 class InvalidRequestError(ServerError, ValueError):
@@ -32,11 +32,11 @@ class InvalidRequestError(ServerError, ValueError):
 
 
 class UnknownCharacterError(ServerError, LookupError):
-    """No character of that id is loaded."""
+    """No character with that id is loaded."""
 
 
 class UnknownSessionError(ServerError, LookupError):
-    """No open session of that id."""
+    """No session with that id is open."""
 
 
 class NotLatestTurnError(ServerError, LookupError):
@@ -44,7 +44,7 @@ class NotLatestTurnError(ServerError, LookupError):
 
 
 class SessionBusyError(ServerError):
-    """The session has a reply running already."""
+    """The session has a running reply already."""
 
 
 class AdapterMisfitError(ServerError, ValueError):
@@ -57,8 +57,8 @@ class ConfigError(ServerError, ValueError):
 
 _Code = grpc.StatusCode
 
-#: The nearest class in an error's method resolution order decides. Trees are listed by their root
-#: where all of a tree means the same to a caller.
+#: The nearest class in an error's method resolution order decides. A tree is listed by its root
+#: where all of it means the same to a caller.
 STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
     {
         ServerError: _Code.INTERNAL,
@@ -108,7 +108,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
 
 
 def status_of(error: BaseException) -> grpc.StatusCode | None:
-    """The status an error becomes; None for errors nobody raises on purpose."""
+    """The status of `error`; None for errors that are not raised on purpose."""
     for kind in type(error).__mro__:
         if kind in STATUS_OF:
             return STATUS_OF[kind]

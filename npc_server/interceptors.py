@@ -2,9 +2,9 @@
 
 The client's `x-request-id` metadata, or a fresh id, goes into every log line of the call and back
 in the trailing metadata. An error raised on purpose becomes its status with its message; anything
-else is logged with its trace and answered INTERNAL with nothing but the id. Every call is counted
-when it ends. The answer of a busy engine, or to a player who sends too fast, says in
-`retry-after-ms` when to come again.
+else is logged with its trace and becomes INTERNAL with nothing but the id. Every call is counted
+when it ends. When the engine is busy, or a player sends too fast, `retry-after-ms` says when to try
+again.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ async def _abort(context: Context, method: str, error: Exception) -> None:
 
 
 def _hints(error: Exception) -> tuple[tuple[str, str], ...]:
-    """Trailing metadata of a refusal; it replaces what was set before."""
+    """The trailing metadata of a refusal, which replaces that of the call."""
     identity = (REQUEST_ID_KEY, request_id.get())
     if isinstance(error, (EngineBusyError, TooManyEventsError)):
         return identity, (RETRY_AFTER_KEY, str(math.ceil(error.retry_after_s * 1e3)))
@@ -152,7 +152,7 @@ def _hints(error: Exception) -> tuple[tuple[str, str], ...]:
 
 
 class RequestIdFilter(logging.Filter):
-    """Puts the id of the call in progress on every log record."""
+    """Puts the id of the running call on every log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()

@@ -1,4 +1,4 @@
-"""What a call may carry, and the check of each. Pure."""
+"""Limits of what one call may carry, and their checks. Pure."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ from npc_server.errors import InvalidRequestError
 
 MAX_LINE_CHARACTERS = 2000
 MAX_ID_CHARACTERS = 128
-MAX_TAKES = 100  # that a choice may name
+MAX_TAKES = 100  # per choice
 MAX_EVENTS_A_MESSAGE = 256
 MAX_EVENTS_A_CALL = 10_000
 
 
 def check_text(field: str, text: str) -> str:
-    """A player's words, if they are words of bearable length. Raises InvalidRequestError."""
+    """Return `text` if it is not blank and has at most 2,000 characters.
+
+    Raises InvalidRequestError, which names `field`.
+    """
     return _check(field, text, MAX_LINE_CHARACTERS)
 
 
 def check_id(field: str, value: str) -> str:
-    """A client-made id of bearable length. Raises InvalidRequestError."""
+    """Return `value`, an id, if it is not blank and has at most 128 characters.
+
+    Raises InvalidRequestError, which names `field`.
+    """
     return _check(field, value, MAX_ID_CHARACTERS)
 
 
 def check_events(in_message: int, in_call: int) -> None:
-    """Whether a call may go on with a message of so many events. Raises InvalidRequestError."""
+    """Refuse a message, or a call, with too many events. Raises InvalidRequestError."""
     if not 1 <= in_message <= MAX_EVENTS_A_MESSAGE:
         raise InvalidRequestError(
             f"a message holds {in_message} events; send 1 to {MAX_EVENTS_A_MESSAGE} in each"
         )
     if in_call > MAX_EVENTS_A_CALL:
         raise InvalidRequestError(
-            f"the call has more than {MAX_EVENTS_A_CALL} events; begin another one. What was taken"
-            " is stored: sending it again is safe"
+            f"the call has more than {MAX_EVENTS_A_CALL} events; begin another call. The events of"
+            " earlier messages are stored: sending them again is safe"
         )
 
 
@@ -39,6 +45,6 @@ def _check(field: str, value: str, most_characters: int) -> str:
         raise InvalidRequestError(f"{field} is empty")
     if len(value) > most_characters:
         raise InvalidRequestError(
-            f"{field} has {len(value)} characters; at most {most_characters} are taken"
+            f"{field} has {len(value)} characters; at most {most_characters} are allowed"
         )
     return value

@@ -1,4 +1,4 @@
-"""Log lines as JSON objects on stderr, one a line, each with the id of the call it belongs to."""
+"""Log records as JSON on stderr, one object per line, each with the id of its call."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Figures for Prometheus, served over HTTP by a thread of its own.
+"""Metrics for Prometheus, served over HTTP by a thread of its own.
 
-A scrape asks the engine for fresh stats by way of the event loop, for a limited time, and falls
-back to the last ones, whose age is told: a busy or restarting engine must not make the scrape fail.
-The thread changes nothing of the server's; it reads snapshots and counters. Names follow
-Prometheus: base units, `_total` for counters, one prefix.
+A scrape asks the engine for fresh stats through the event loop, for a limited time, and falls back
+to the last ones with their age: a busy or restarting engine must not make the scrape fail. The
+thread changes nothing of the server's; it reads snapshots and counters. Names follow Prometheus:
+base units, `_total` for counters, one prefix.
 """
 
 from __future__ import annotations
@@ -39,32 +39,32 @@ _MS = 1e-3  # stored in milliseconds, shown in seconds
 
 
 class Calls:
-    """How many calls of each method ended with each status; counted on the event loop."""
+    """Ended calls per method and status; counted on the event loop."""
 
     def __init__(self) -> None:
         self._ended: Counter[tuple[str, str]] = Counter()
 
     def count(self, method: str, code: grpc.StatusCode) -> None:
-        """A call ended."""
+        """Count a call that ended."""
         self._ended[method.lstrip("/"), code.name] += 1
 
     def snapshot(self) -> dict[tuple[str, str], int]:
-        """Ended calls by method and status name; from any thread."""
+        """Ended calls per method and status name; from any thread."""
         return dict(self._ended)
 
 
 class Events:
-    """How many feedback events of each kind had which status; counted on the event loop."""
+    """Decided feedback events per kind and status; counted on the event loop."""
 
     def __init__(self) -> None:
         self._decided: Counter[tuple[Kind | None, grpc.StatusCode]] = Counter()
 
     def count(self, kind: Kind | None, code: grpc.StatusCode) -> None:
-        """An event is decided; a malformed one has no kind."""
+        """Count a decided event; a malformed one has no kind."""
         self._decided[kind, code] += 1
 
     def snapshot(self) -> dict[tuple[str, str], int]:
-        """Decided events by kind and status name; from any thread."""
+        """Decided events per kind and status name; from any thread."""
         return {
             (kind.value if kind else "malformed", code.name): events
             for (kind, code), events in dict(self._decided).items()
@@ -73,7 +73,7 @@ class Events:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the figures come from. Only `stats` belongs to the event loop, and is called there."""
+    """Where the metrics come from. Only `stats` belongs to the event loop, and is called there."""
 
     stats: Callable[[], Coroutine[Any, Any, Stats]]
     calls: Calls
@@ -87,7 +87,7 @@ class Sources:
 
 @asynccontextmanager
 async def serve_metrics(sources: Sources, host: str, port: int) -> AsyncIterator[None]:
-    """Serve the figures for the length of the block; port 0 serves none. Raises ConfigError."""
+    """Serve metrics for the length of the block; port 0 serves none. Raises ConfigError."""
     if port == 0:
         yield
         return
@@ -109,19 +109,19 @@ async def serve_metrics(sources: Sources, host: str, port: int) -> AsyncIterator
 
 
 class ServerCollector(Collector):
-    """All figures at the moment of a scrape."""
+    """All metrics at the moment of a scrape."""
 
     def __init__(self, sources: Sources, loop: asyncio.AbstractEventLoop) -> None:
         self._sources = sources
         self._loop = loop
-        self._last: tuple[Stats, float] | None = None  # stats, and when they were taken
+        self._last: tuple[Stats, float] | None = None  # with the moment they were taken
 
     def describe(self) -> list[Metric]:
-        """Nothing: registering must not wait for the event loop that it happens on."""
+        """Describe nothing: registering must not wait for the event loop that it runs on."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Called by the HTTP thread."""
+        """Collect all metrics; the HTTP thread calls this."""
         yield from server_metrics(self._sources)
         self._refresh()
         if self._last is not None:
@@ -131,15 +131,15 @@ class ServerCollector(Collector):
             yield from engine_metrics(stats)
 
     def _refresh(self) -> None:
-        answer = asyncio.run_coroutine_threadsafe(self._sources.stats(), self._loop)
+        stats = asyncio.run_coroutine_threadsafe(self._sources.stats(), self._loop)
         try:
-            self._last = answer.result(STATS_LIMIT_S), time.monotonic()
+            self._last = stats.result(STATS_LIMIT_S), time.monotonic()
         except (EngineError, TimeoutError, concurrent.futures.CancelledError):
-            answer.cancel()
+            stats.cancel()
 
 
 def server_metrics(sources: Sources) -> Iterator[Metric]:
-    """What the server knows without the engine."""
+    """The server's metrics, which need no engine."""
     calls, events = sources.calls.snapshot(), sources.events.snapshot()
     yield _counts("grpc_requests", "Calls that ended, by status.", ("method", "code"), calls)
     yield _counts("feedback_events", "Events decided, by status.", ("kind", "code"), events)
@@ -152,7 +152,7 @@ def server_metrics(sources: Sources) -> Iterator[Metric]:
 
 
 def engine_metrics(stats: Stats) -> Iterator[Metric]:
-    """What the engine reports. Its counters begin anew when it restarts."""
+    """The engine's metrics. Its counters begin anew when it restarts."""
     batching = GaugeMetricFamily(
         "troupe_engine_batching", "1 for the mode in use.", labels=("mode", "reason")
     )
@@ -210,8 +210,8 @@ def _counts(
     name: str, what: str, labels: tuple[str, str], values: Mapping[tuple[str, str], int]
 ) -> Metric:
     family = CounterMetricFamily(f"troupe_{name}", what, labels=labels)
-    for said, count in sorted(values.items()):
-        family.add_metric(said, count)
+    for label_values, count in sorted(values.items()):
+        family.add_metric(label_values, count)
     return family
 
 

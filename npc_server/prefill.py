@@ -1,7 +1,7 @@
-"""Before a version speaks to players it has read its part once.
+"""Before a version goes live it has prefilled the persona's prompt prefix.
 
 Keys and values are computed anew under every adapter, so the first turn after a promotion would pay
-for the whole persona. The engine reads that opening while the old version still speaks, and keeps
+for the whole persona. The engine computes that prefix while the old version still serves, and keeps
 it.
 """
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 async def prefill_opening(model: Model, persona: Persona, adapter: LiveAdapter) -> None:
-    """Have the engine compute and keep what every conversation with this character begins with.
+    """Have the engine compute and keep the prompt prefix of every conversation with `persona`.
 
-    A failure is no reason to stop a promotion: turns then compute it themselves.
+    A failure does not stop a promotion: the first turn then computes the prefix.
     """
     ids = opening_ids(persona, model.tokenizer)
     request = Request(
@@ -39,4 +39,4 @@ async def prefill_opening(model: Model, persona: Persona, adapter: LiveAdapter) 
         async with aclosing(model.engine.generate(request)) as events:
             await anext(events)
     except EngineError as error:
-        logger.warning("%s did not rehearse: %s", persona.id, error)
+        logger.warning("%s: the prompt prefix was not prefilled: %s", persona.id, error)

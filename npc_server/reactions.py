@@ -1,9 +1,9 @@
-"""What players do about replies: into the store, and into the conversations that go on from it.
+"""Players' reactions to replies: stored, then applied to the open conversations.
 
 Nothing here reads the database: the store finds out whose turn it is while it writes. An event may
-come before its turn is recorded, so one whose turn is unknown is tried again for a while. The text
-of a correction has personal data taken out before anything sees it. What was stored moves the open
-conversation on even when the caller has gone meanwhile.
+come before its turn is recorded, so one whose turn is unknown is retried for a while. Personal data
+is taken out of a correction before anything else sees it. A stored reaction is applied even when
+the caller has gone meanwhile.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from npc_server.errors import InvalidRequestError, status_of
 from npc_server.recorder import Recorder
 from npc_server.sessions import Sessions
 
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.02, 1.0  # between tries; the pause doubles from one to the other
-MAX_WAITING = 1_000  # events that wait for their turn at once; more are answered without waiting
-PORTIONS_IN_FLIGHT = 8  # of one call, on their way to the disk
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.02, 1.0  # between tries; the pause doubles
+MAX_WAITING = 1_000  # events that wait for their turns; more are not retried
+PORTIONS_IN_FLIGHT = 8  # per call
 
-#: What becomes of one event: its receipt, or why it was not stored.
+#: The receipt of one event, or why it was not stored.
 SubmitResult: TypeAlias = Receipt | FeedbackStoreError | InvalidRequestError
-ParsedEvent: TypeAlias = Reaction | InvalidRequestError  # the latter when it was malformed
-#: Gets the kind of an event, or None of a malformed one, and what became of it.
+ParsedEvent: TypeAlias = Reaction | InvalidRequestError  # why it is malformed
+#: Gets the kind of an event, None for a malformed one, and its status.
 Count: TypeAlias = Callable[[Kind | None, grpc.StatusCode], None]
 
 _NOT_YET = (UnknownTurnError, UnknownSessionError)
 
 
 class Reactions:
-    """Takes events in, and back."""
+    """Stores events, and undoes them."""
 
     def __init__(
         self, store: Store, sessions: Sessions, recorder: Recorder, count: Count, turn_wait_s: float
@@ -54,15 +54,15 @@ class Reactions:
         self._turn_wait_s = turn_wait_s
         self._waiting = 0  # events
 
-    async def submit(self, asked: ParsedEvent) -> SubmitResult:
-        """Take one event."""
-        portion = [_redact(asked)]
+    async def submit(self, event: ParsedEvent) -> SubmitResult:
+        """Store one event."""
+        portion = [_redact(event)]
         return (await self._finish_with_retries(portion, await self._submit_once(portion)))[0]
 
     async def submit_all(
         self, portions: AsyncIterable[Sequence[ParsedEvent]]
     ) -> list[SubmitResult]:
-        """Take what comes, while earlier portions are on their way; the results are in order."""
+        """Store portions as they arrive, several in flight; one result per event, in order."""
         gate = asyncio.Semaphore(PORTIONS_IN_FLIGHT)
         tasks: list[asyncio.Task[list[SubmitResult]]] = []
         try:
@@ -81,34 +81,34 @@ class Reactions:
     async def _submit_portion(
         self, portion: Sequence[ParsedEvent], gate: asyncio.Semaphore
     ) -> list[SubmitResult]:
-        portion = [_redact(asked) for asked in portion]
+        portion = [_redact(event) for event in portion]
         try:
             results = await self._submit_once(portion)
         finally:
-            gate.release()  # who waits for a turn holds nobody up
+            gate.release()  # an event that waits for its turn delays no other
         return await self._finish_with_retries(portion, results)
 
     async def _submit_once(self, portion: Sequence[ParsedEvent]) -> list[SubmitResult]:
-        """Answers after the first try."""
-        reactions = [asked for asked in portion if isinstance(asked, Reaction)]
+        """Try to store the well-formed events once; one result per event."""
+        reactions = [event for event in portion if isinstance(event, Reaction)]
         stored = iter(await asyncio.shield(self._submit_batch(reactions)) if reactions else ())
-        return [next(stored) if isinstance(asked, Reaction) else asked for asked in portion]
+        return [next(stored) if isinstance(event, Reaction) else event for event in portion]
 
     async def _submit_batch(self, reactions: list[Reaction]) -> list[SubmitResult]:
-        # Shielded by its callers: what is stored is followed, whether or not somebody still waits.
+        # Shielded by its caller: what is stored is applied, whether or not the client still waits.
         try:
             results = await asyncio.wrap_future(self._store.submit_all(reactions))
         except FeedbackStoreError as error:
             return [error] * len(reactions)
         for reaction, result in zip(reactions, results, strict=True):
             if isinstance(result, Receipt) and not result.duplicate:
-                self._follow(reaction)
+                self._apply(reaction)
         return list(results)
 
     async def _finish_with_retries(
         self, portion: Sequence[ParsedEvent], results: list[SubmitResult]
     ) -> list[SubmitResult]:
-        """Answers after the last try."""
+        """Retry events whose turns are unknown, count all, and return the last results."""
         early = [i for i, result in enumerate(results) if isinstance(result, _NOT_YET)]
         if patient := early[: MAX_WAITING - self._waiting]:
             self._waiting += len(patient)
@@ -116,40 +116,39 @@ class Reactions:
                 await self._retry(portion, results, patient)
             finally:
                 self._waiting -= len(patient)
-        for asked, result in zip(portion, results, strict=True):
-            self._count(asked.kind if isinstance(asked, Reaction) else None, _status(result))
+        for event, result in zip(portion, results, strict=True):
+            self._count(event.kind if isinstance(event, Reaction) else None, _status(result))
         return results
 
     async def _retry(
         self, portion: Sequence[ParsedEvent], results: list[SubmitResult], early: list[int]
     ) -> None:
-        """Try these again until their turns are known, or the time is over."""
+        """Retry the events at `early` until their turns are known or the time is over."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._turn_wait_s
         pause_s = FIRST_PAUSE_S
         while early and (left_s := deadline_s - loop.time()) > 0:
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, LAST_PAUSE_S)
-            for i, result in zip(
-                early, await self._submit_once([portion[i] for i in early]), strict=True
-            ):
+            again = await self._submit_once([portion[i] for i in early])
+            for i, result in zip(early, again, strict=True):
                 results[i] = result
             early = [i for i in early if isinstance(results[i], _NOT_YET)]
         for i in early:
             results[i] = self._explain_unknown(portion[i], results[i])
 
-    def _explain_unknown(self, asked: ParsedEvent, result: SubmitResult) -> SubmitResult:
-        if not isinstance(result, _NOT_YET) or not isinstance(asked, Reaction):
+    def _explain_unknown(self, event: ParsedEvent, result: SubmitResult) -> SubmitResult:
+        if not isinstance(result, _NOT_YET) or not isinstance(event, Reaction):
             return result
-        if not any(self._recorder.holds(id_) for id_ in _names(asked)):
+        if not any(self._recorder.holds(id_) for id_ in _names(event)):
             return result
         return StoreUnavailableError(
-            f"what event {asked.event_id!r} is about waits to be recorded: the feedback store does"
-            " not take it now; send the event again in a few seconds"
+            f"the turn or session of event {event.event_id!r} still waits for the feedback store;"
+            " send the event again in a few seconds"
         )
 
-    def _follow(self, reaction: Reaction) -> None:
-        """What the player kept or rewrote is what the conversation goes on from."""
+    def _apply(self, reaction: Reaction) -> None:
+        """Continue the open conversation from what the player kept or rewrote."""
         session = self._sessions.of_turn(reaction.turn_id)
         if session is None:
             return
@@ -171,14 +170,14 @@ class Reactions:
         return event
 
 
-def _redact(asked: ParsedEvent) -> ParsedEvent:
-    if isinstance(asked, Reaction) and isinstance(asked.payload, Edit):
-        return replace(asked, payload=Edit(redact(asked.payload.text)))
-    return asked
+def _redact(event: ParsedEvent) -> ParsedEvent:
+    if isinstance(event, Reaction) and isinstance(event.payload, Edit):
+        return replace(event, payload=Edit(redact(event.payload.text)))
+    return event
 
 
 def _names(reaction: Reaction) -> tuple[str, ...]:
-    """Turns and session that an event names."""
+    """The ids of the turns and the session that an event names."""
     others = reaction.payload.over_turn_ids if isinstance(reaction.payload, Choice) else ()
     return (reaction.turn_id, reaction.session_id, *others)
 

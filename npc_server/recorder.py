@@ -1,10 +1,9 @@
-"""What is not on disk yet: recording that never stops a conversation.
+"""The queue in front of the store: recording that never stops a conversation.
 
-Everything a conversation leaves goes through one queue, in order: sessions, turns, and what the
-server noticed about them. It leaves the queue when it is stored, or can never be. While the store
-is locked or full, the queue waits and is tried again; beyond its bounds the oldest records are
-dropped, with a log line and a count. Every record may be written twice, so a try whose outcome is
-unknown is repeated. Lives on the event loop.
+Sessions, turns and derived signals go through one queue, in order. A record leaves it when it is
+stored, or can never be. While the store is locked or full, the queue waits and is retried; beyond
+its bounds the oldest records are dropped, with a log line and a count. Every record may be written
+twice, so a try that ended unknown is repeated. Lives on the event loop.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from feedback_store.store import Store
 
 logger = logging.getLogger(__name__)
 
-COMMIT_WAIT_S = 0.25  # the longest that a player waits for the disk
-FIRST_RETRY_S, LAST_RETRY_S = 1.0, 10.0  # the pause doubles from one to the other
+COMMIT_WAIT_S = 0.25  # at most, for the disk, before a reply ends
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 10.0  # the pause doubles
 MAX_WAITING = 10_000  # records
 MAX_WAITING_BYTES = 128 << 20  # of memory, as estimated by `_size_bytes`
 
-_PORTION = 256  # records tried at once
+_PORTION = 256  # records per try
 _CLOSING_RETRY_S = 0.1
 _BYTES_A_TOKEN = 36  # an int and the reference to it
 _BYTES_A_RECORD = 2_000  # its fields, besides text and tokens
@@ -65,31 +64,31 @@ class Recorder:
 
     @property
     def waiting(self) -> int:
-        """How many records are not stored yet."""
+        """The number of records in the queue."""
         return len(self._queue)
 
     def holds(self, id_: str) -> bool:
-        """Whether this session or turn will be known to the store, but is not yet."""
+        """Whether this session or turn is in the queue, not yet in the store."""
         return self._ids[id_] > 0
 
     async def record_session(self, session: Session) -> None:
-        """Keep a session; waits for the disk, but not for long."""
+        """Record a session; waits for the disk, but at most COMMIT_WAIT_S."""
         await self._put_and_wait(session, None)
 
     async def record_turn(self, turn: Turn, session: Session) -> None:
-        """Keep a turn of a session; waits for the disk, but not for long."""
+        """Record a turn of `session`; waits for the disk, but at most COMMIT_WAIT_S."""
         await self._put_and_wait(turn, session)
 
     def record_cut_turn(self, turn: Turn, session: Session) -> None:
-        """Keep a turn whose player is gone already."""
+        """Record a turn whose reply was cut short; returns at once, as nobody waits for it."""
         self._put(turn, session)
 
     def note(self, reaction: Reaction) -> None:
-        """Keep what was noticed about a turn."""
+        """Record a derived signal; returns at once."""
         self._put(reaction, None)
 
     async def flush(self, timeout_s: float) -> None:
-        """Return when all that was recorded so far is on disk. Raises StoreUnavailableError."""
+        """Return when the records in the queue are decided. Raises StoreUnavailableError."""
         if not self._queue:
             return
         last = next(reversed(self._queue.values()))
@@ -98,13 +97,13 @@ class Recorder:
                 await last.decided.wait()
         except TimeoutError:
             raise StoreUnavailableError(
-                f"{self.waiting} records wait for the feedback store, which does not take them now;"
+                f"records wait for the feedback store, which is locked or full ({self.waiting});"
                 " send the call again in a few seconds"
             ) from None
 
     @asynccontextmanager
     async def at_work(self, grace_s: float) -> AsyncIterator[None]:
-        """Write for the length of the block; what waits at its end gets the grace period."""
+        """Write for the length of the block; at its end the queue gets `grace_s` to drain."""
         task = asyncio.create_task(self._run())
         try:
             yield
@@ -153,12 +152,12 @@ class Recorder:
     def _drop_oldest(self) -> None:
         number = next(iter(self._queue))
         record = self._queue[number].record
-        logger.error("%s is dropped: too much waits for the store", _name(record))
+        logger.error("%s is dropped: too many records wait for the store", _name(record))
         self._count_dropped(number)
         self._settle(number)
 
     async def _store_portion(self) -> bool:
-        """Try the oldest records; whether all of them are decided."""
+        """Try to store the oldest records; returns whether all of them are decided."""
         portion = list(islice(self._queue.items(), _PORTION))
         decided = await asyncio.gather(*(self._attempt(*numbered) for numbered in portion))
         return all(decided)
@@ -167,12 +166,12 @@ class Recorder:
         try:
             await self._write(waiting)
         except ForgottenError:
-            pass  # its player wished so
+            pass  # as its player asked
         except (StoreUnavailableError, StoreCorruptError) as error:
             self._stall(error)
             return False
         except FeedbackStoreError as error:
-            lost = not isinstance(waiting.record, Reaction)  # what was noticed may be out of date
+            lost = not isinstance(waiting.record, Reaction)  # a signal may be out of date
             level = logging.ERROR if lost else logging.INFO
             logger.log(level, "%s is not recorded: %s", _name(waiting.record), error)
             self._count_dropped(number)
@@ -195,7 +194,7 @@ class Recorder:
     async def _write_turn(self, turn: Turn, session: Session | None) -> None:
         try:
             await asyncio.wrap_future(self._store.record_turn(turn))
-        except UnknownSessionError:  # a backup was put back that is older than the session
+        except UnknownSessionError:  # a backup older than the session was restored
             if session is None:
                 raise
             await asyncio.wrap_future(self._store.record_session(session))
@@ -219,7 +218,7 @@ class Recorder:
         waiting.decided.set()
         if self._stalled and not self._queue:
             self._stalled = False
-            logger.warning("recording goes on; nothing waits any more")
+            logger.warning("recording goes on; the queue is empty")
 
     def _release(self, ids: tuple[str, ...]) -> None:
         for id_ in ids:

@@ -1,8 +1,8 @@
-"""Best of n: several replies to one prompt at once, of which the best is said.
+"""Best of n: several replies to one prompt are drawn at once, and the best is said.
 
-The candidates differ in nothing but the seed, so the engine reads their prompt once and draws them
-side by side. Faults come first: a pure, deterministic scorer leaves only the candidates with the
-fewest. Among these the character's reward head decides, an adapter that scores a reply by two
+The candidates differ only in their seeds, so the engine computes their prompt once and draws them
+side by side. Faults come first: a pure, deterministic scorer keeps only the candidates with the
+least faults. Among these the character's reward head decides, an adapter that scores a reply by two
 logits after its end; so charm never makes up for a leaked secret. Without a head, or when the
 engine cannot score, the first of them is said.
 """
@@ -31,14 +31,14 @@ _SEEDS = 1 << 32
 
 @dataclass(frozen=True)
 class Candidate:
-    """One reply that could be said, and what drew it."""
+    """One reply that could be said, and the request that drew it."""
 
     request: Request
     reply: Finish
 
 
 class Scorer(Protocol):
-    """Judges candidates."""
+    """Scores candidates."""
 
     def score(
         self, persona: Persona, player_text: str, history: Sequence[Line], reply: str
@@ -77,7 +77,7 @@ class FaultScorer:
 
 
 def candidate_requests(request: Request, count: int) -> list[Request]:
-    """The request under `count` seeds that follow each other; the first is the request itself."""
+    """The request under `count` consecutive seeds; the first is the request itself."""
     seed = request.sampling.seed
     return [request] + [
         replace(
@@ -90,10 +90,10 @@ def candidate_requests(request: Request, count: int) -> list[Request]:
 
 
 async def draw(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:
-    """The replies to all requests, generated at once; those that failed are left out.
+    """Generate the replies to all requests at once, leaving out those that failed.
 
-    Raises what the first failed with when all fail. Cancelling it, or an error that is not the
-    engine's, cancels all, and returns only when the engine is free of them.
+    Raises the first error when all fail. When this is cancelled, or fails otherwise, it ends only
+    once the engine is free of all requests.
     """
     ended = await _generate_all(engine, requests)
     replies = [
@@ -145,23 +145,24 @@ def finalists(
 async def choose_favourite(
     engine: Engine, head: LiveAdapter, tokenizer: Tokenizer, candidates: Sequence[Candidate]
 ) -> Candidate | None:
-    """The candidate that the head scores highest, of equals the first.
+    """The candidate that the head scores highest; the first of equal ones.
 
-    None when it does not judge: there is no head, no choice, or the engine fails.
+    None when there is no head or no choice, or when the engine cannot score.
     """
     if head.contrast is None or len(candidates) == 1:
         return None
-    ended = await _generate_all(engine, [_judging(head, tokenizer, one) for one in candidates])
+    requests = [_scoring_request(head, tokenizer, one) for one in candidates]
+    ended = await _generate_all(engine, requests)
     scores = [_score(one) for one in ended]
     if not all(map(math.isfinite, scores)):
         errors = "; ".join(str(one) for one in ended if isinstance(one, EngineError))
-        logger.warning("reward head %s judged nothing: %s", head.version, errors or scores)
+        logger.warning("reward head %s could not score: %s", head.version, errors or scores)
         return None
     return candidates[scores.index(max(scores))]
 
 
-def _judging(head: LiveAdapter, tokenizer: Tokenizer, candidate: Candidate) -> Request:
-    """The prompt and the reply as the head was trained on them: the reply ends its turn."""
+def _scoring_request(head: LiveAdapter, tokenizer: Tokenizer, candidate: Candidate) -> Request:
+    """Prompt and reply as the head was trained on them: with the end of the reply's turn."""
     asked = candidate.request
     return Request(
         request_id=f"{asked.request_id}-judged",
@@ -173,7 +174,7 @@ def _judging(head: LiveAdapter, tokenizer: Tokenizer, candidate: Candidate) -> R
 
 
 def _score(ended: Finish | EngineError) -> float:
-    """In nats; not finite when there is none."""
+    """The score in nats; -inf when there is none."""
     if isinstance(ended, EngineError) or ended.contrast is None:
         return -math.inf
     return ended.contrast

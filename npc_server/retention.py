@@ -1,4 +1,4 @@
-"""How long what players said is kept: what is older than configured is deleted, a little at a time.
+"""How long turns are kept: older ones are deleted, a few at a time.
 
 Deleting shares the store's one writer with everything else, so it goes in portions with pauses.
 """
@@ -22,16 +22,16 @@ PAUSE_S = 0.1
 
 
 async def sweep_hourly(store: Store, privacy: PrivacySection, runs: Path) -> None:
-    """Delete what is too old, now and then every hour, until cancelled."""
+    """Delete expired turns at once, then every hour, until cancelled."""
     while True:
         await sweep(store, privacy, runs)
         await asyncio.sleep(SWEEP_EVERY_S)
 
 
 async def sweep(store: Store, privacy: PrivacySection, runs: Path) -> None:
-    """Delete what is older than configured, by whether its player agreed to training.
+    """Delete expired turns; consent to training decides which limit a turn has.
 
-    Unfinished trainings in `runs` lose the rows that they kept of it, and end.
+    Unfinished trainings in `runs` lose the rows made of deleted turns, and end.
     """
     deleted = 0
     for consent, days in ((True, privacy.retention_days), (False, privacy.serving_retention_days)):
@@ -41,11 +41,11 @@ async def sweep(store: Store, privacy: PrivacySection, runs: Path) -> None:
         try:
             await asyncio.to_thread(drop_frozen, store, runs)
         except (FeedbackStoreError, OSError) as error:
-            logger.error("rows of unfinished trainings in %s were not looked at: %s", runs, error)
+            logger.error("unfinished trainings in %s keep expired rows: %s", runs, error)
 
 
 def drop_frozen(store: Store, runs: Path) -> list[str]:
-    """Remove rows that unfinished trainings kept of turns that are deleted; which trainings."""
+    """Remove the rows of deleted turns from unfinished trainings; returns the trainings' names."""
     from feedback_store.frozen_snapshots import drop_expired  # takes half a second to load
 
     def turn_ids_of(character: str) -> set[str]:
@@ -63,7 +63,7 @@ async def _sweep(store: Store, consent: bool, days: int) -> int:
             deleted += portion
             await asyncio.sleep(PAUSE_S)
     except FeedbackStoreError as error:
-        logger.error("deleting turns of more than %d days stopped: %s", days, error)
+        logger.error("turns older than %d days could not be deleted: %s", days, error)
     if deleted:
-        logger.info("%d turns of more than %d days were deleted", deleted, days)
+        logger.info("deleted %d turns older than %d days", deleted, days)
     return deleted

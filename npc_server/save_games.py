@@ -1,10 +1,9 @@
 """Save games: a point in a conversation that a game can go back to.
 
-A checkpoint is a row of the store, named by a token that nobody guesses: which takes the player had
-lived through, which of them was kept, and in whose words. Going back rebuilds the conversation from
-the stored turns, whether its session is open, closed or of a server that is gone, so there is one
-way only. Turns of other branches stay recorded; the store marks what the player did not live
-through.
+A checkpoint is a row of the store, named by an unguessable token: which takes the player had lived
+through, which of them were kept, and their corrections. Going back always rebuilds the conversation
+from the stored turns, whether its session is open, closed or of an earlier server. Turns of other
+branches stay recorded; the store marks what the player did not live through.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session, Sessions, Take
 from personas.persona import Persona
 
-SETTLE_S = 5.0  # for turns that are on their way to the disk
+SETTLE_S = 5.0  # for the recorder's queue
 
 
 @dataclass(frozen=True)
 class _StoredConversation:
-    """What a checkpoint leads back to, as the store has it."""
+    """The stored session of a checkpoint, and all its turns."""
 
     record: SessionRecord
     turns: Sequence[Turn]
@@ -54,7 +53,7 @@ class SaveGames:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by session
 
     async def checkpoint(self, session_id: str) -> Checkpoint:
-        """Mark this point of an open session; it is on disk with all it leads back to.
+        """Store a checkpoint of an open session, after all the turns that it names.
 
         Raises UnknownSessionError, SessionBusyError, StoreUnavailableError and ForgottenError.
         """
@@ -68,7 +67,7 @@ class SaveGames:
         return checkpoint
 
     async def restore(self, token: str) -> Session:
-        """Go back; the session is open afterwards.
+        """Go back to a checkpoint; its session is open afterwards.
 
         Raises UnknownCheckpointError, UnknownCharacterError, SessionBusyError and
         StoreUnavailableError.
@@ -76,7 +75,7 @@ class SaveGames:
         checkpoint = await asyncio.to_thread(self._store.checkpoint, token)
         if checkpoint is None:
             raise UnknownCheckpointError(
-                "no checkpoint has this token; it was never given, or the player was forgotten"
+                "no checkpoint has this token: it was never issued, or its player was forgotten"
             )
         lock = self._locks.setdefault(checkpoint.session_id, asyncio.Lock())
         async with lock:
@@ -103,7 +102,7 @@ class SaveGames:
         if persona is None:
             known = ", ".join(sorted(self._characters))
             raise UnknownCharacterError(
-                f"the save game is with {record.character!r}, who is no longer in the cast; "
+                f"the save game is of {record.character!r}, which is no longer in the cast; "
                 f"known: {known}"
             )
         return persona
@@ -127,8 +126,8 @@ def rebuild(
         missing = [turn_id for turn_id in lived.take_turn_ids if turn_id not in by_id]
         if missing:
             raise UnknownCheckpointError(
-                f"turn {missing[0]!r}, which the checkpoint leads back to, is deleted, as turns are"
-                " when they get old: start a new session"
+                f"turn {missing[0]!r} of the checkpoint is deleted, as expired turns are:"
+                " start a new session"
             )
         session.exchanges.append(_exchange([by_id[turn_id] for turn_id in lived.take_turn_ids]))
         if session.exchanges[-1].kept.turn_id != lived.kept_turn_id:

@@ -118,7 +118,7 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
 async def _portions(
     requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], ids: list[str]
 ) -> AsyncIterator[list[ParsedEvent]]:
-    """What each message asks for; puts the events' ids, as sent, into `ids`."""
+    """Parse the messages one by one; appends the events' ids, as sent, to `ids`."""
     async for message in requests:
         ids.extend(event.event_id for event in message.events)
         check_events(len(message.events), len(ids))

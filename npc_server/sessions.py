@@ -1,9 +1,8 @@
-"""Who is talking to whom, and what has been said: the open conversations, in memory.
+"""The open conversations, in memory: who talks to whom, and what was said.
 
-A conversation is a list of exchanges: what the player said and the takes on a reply, one of which
-is kept. What comes next continues from the kept takes, in the words they were corrected to. What
-moved a session on, a choice or a correction, can be taken back: what it had replaced counts again.
-Everything durable is in the feedback store.
+A conversation is a list of exchanges: the player's line and the takes on a reply, one of which is
+kept. The next prompt continues from the kept takes, as corrected. A choice or a correction can be
+undone: what it had replaced counts again. Everything durable is in the feedback store.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class _Keeping:
 
 @dataclass
 class Take:
-    """One reply to a line."""
+    """One reply to a line, as said and as corrected."""
 
     turn_id: str
     said: str
@@ -42,18 +41,18 @@ class Take:
 
     @property
     def text(self) -> str:
-        """What counts as said."""
+        """The text that counts: the latest correction, or else what was said."""
         return self.said if self.correction is None else self.correction
 
     @property
     def correction(self) -> str | None:
-        """What the player corrected it to; None = nothing."""
+        """The player's latest correction; None = none."""
         return self.corrections[-1].text if self.corrections else None
 
 
 @dataclass
 class Exchange:
-    """What the player said, the takes on a reply, and which of them counts."""
+    """The player's line, the takes on a reply, and which of them is kept."""
 
     player_text: str
     takes: list[Take] = field(default_factory=list)
@@ -62,7 +61,7 @@ class Exchange:
 
     @property
     def kept(self) -> Take:
-        """The take the conversation goes on from: the newest, unless the player chose."""
+        """The take that the conversation goes on from: the newest, unless the player chose."""
         return self.takes[self._keepings[-1].take]
 
     @property
@@ -71,19 +70,19 @@ class Exchange:
         return self._keepings[-1].event_id is not None
 
     def add(self, take: Take) -> None:
-        """A new take is complete, and kept."""
+        """Add a complete take, and keep it."""
         self.takes.append(take)
         self.replied_at = datetime.now(UTC)
         self._keepings.append(_Keeping(len(self.takes) - 1, None))
 
     def keep(self, turn_id: str, event_id: str) -> None:
-        """The player chose this take, if it is one of these."""
+        """Keep the take of this turn, if it is one of these: the player chose it."""
         for i, take in enumerate(self.takes):
             if take.turn_id == turn_id:
                 self._keepings.append(_Keeping(i, event_id))
 
     def unkeep(self, turn_id: str, event_id: str) -> None:
-        """That choice was taken back."""
+        """Undo that choice."""
         for i, keeping in enumerate(self._keepings):
             from_save = keeping.event_id == "" and self.takes[keeping.take].turn_id == turn_id
             if keeping.event_id == event_id or from_save:
@@ -103,7 +102,7 @@ class Session:
 
     @property
     def session_id(self) -> str:
-        """Names the session."""
+        """The id of the session."""
         return self.record.session_id
 
     @contextmanager
@@ -124,7 +123,7 @@ class Session:
             )
 
     def history(self, exchanges: int | None = None) -> list[Line]:
-        """What was said in the first `exchanges` exchanges, or in all."""
+        """The lines of the first `exchanges` exchanges, or of all."""
         lines = []
         for exchange in self.exchanges[:exchanges]:
             lines.append(Line(Speaker.PLAYER, exchange.player_text))
@@ -137,33 +136,33 @@ class Session:
             return self.exchanges[-1]
         raise NotLatestTurnError(
             f"turn {turn_id!r} is not the latest of session {self.session_id}; "
-            "only the latest can be taken again"
+            "only the latest turn has another take"
         )
 
     def keep(self, turn_id: str, event_id: str) -> None:
-        """The player chose this take; turns of other sessions are ignored."""
+        """Keep the take that the player chose; turns of other sessions are ignored."""
         for exchange in self.exchanges:
             exchange.keep(turn_id, event_id)
 
     def unkeep(self, turn_id: str, event_id: str) -> None:
-        """The player took that choice back; unknown ones are ignored."""
+        """Undo a choice; unknown ones are ignored."""
         for exchange in self.exchanges:
             exchange.unkeep(turn_id, event_id)
 
     def correct(self, turn_id: str, text: str, event_id: str) -> None:
-        """The player rewrote this take; turns of other sessions are ignored."""
+        """Replace a take's text by the player's; turns of other sessions are ignored."""
         for take in self._takes(turn_id):
             take.corrections.append(_Correction(event_id, text))
 
     def uncorrect(self, turn_id: str, text: str, event_id: str) -> None:
-        """The player took that correction back; unknown ones are ignored."""
+        """Undo a correction; unknown ones are ignored."""
         same = (_Correction(event_id, text), _Correction("", text))
         for take in self._takes(turn_id):
             if found := next((known for known in take.corrections if known in same), None):
                 take.corrections.remove(found)
 
     def turn_ids(self) -> list[str]:
-        """The turns that the conversation is made of, takes included."""
+        """The ids of all takes of the conversation."""
         return [take.turn_id for exchange in self.exchanges for take in exchange.takes]
 
     def _takes(self, turn_id: str) -> list[Take]:
@@ -172,12 +171,12 @@ class Session:
 
 
 class Sessions:
-    """The open sessions, at most `limit`; the one idle for longest makes room for a new one."""
+    """The open sessions, at most `limit`; a new one replaces the one that is idle for longest."""
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._open: OrderedDict[str, Session] = OrderedDict()
-        self._of_turn: dict[str, Session] = {}  # of open sessions, for events that name a turn
+        self._of_turn: dict[str, Session] = {}  # for events, which name a turn
 
     def __len__(self) -> int:
         return len(self._open)
@@ -209,7 +208,7 @@ class Sessions:
         return self._of_turn.get(turn_id)
 
     def add_take(self, session: Session, exchange: Exchange, take: Take) -> None:
-        """A reply is complete: the conversation continues from it."""
+        """Add a complete reply, from which the conversation continues."""
         exchange.add(take)
         session.turns += 1
         if len(exchange.takes) == 1:
@@ -218,7 +217,7 @@ class Sessions:
             self._of_turn[take.turn_id] = session
 
     def go_back(self, session: Session, exchanges: Sequence[Exchange]) -> None:
-        """An open session goes on from another past."""
+        """Replace what was said in an open session."""
         self._forget(session)
         session.exchanges = list(exchanges)
         self._of_turn |= dict.fromkeys(session.turn_ids(), session)

@@ -1,8 +1,8 @@
-"""What players tell by how they go on, without saying it: weak evidence, derived from the talk.
+"""Derived signals: weak evidence about a reply, from how its player goes on.
 
-Pure. Each reaction's id is made of what was noticed and of the turn, so that noticing the same
-again is one row. The cutoff for near-equal lines was chosen on the labelled pairs in the tests, for
-precision: taking a new question for a repeated one would blame a reply that was fine.
+Pure. A reaction's id is made of the sign and the turn, so that deriving it again makes no second
+row. The cutoff for near-equal lines was chosen on the labelled pairs in the tests, for precision:
+taking a new question for a repeated one would blame a reply that was fine.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from rapidfuzz import fuzz, utils
 from feedback_store.records import Choice, Payload, Reaction, Sign, Signal, Source
 from npc_server.sessions import Exchange
 
-#: Event ids that start so are the server's own.
+#: The prefix of the server's own event ids.
 DERIVED_PREFIX = "derived:"
 
 _LINES_BACK = 2
-_LEAST_WORDS = 3  # "yes", "go on", "hello?" come again and mean something else each time
+_LEAST_WORDS = 3  # "yes", "go on", "hello?" recur and mean something else each time
 _ALIKE = 90.0  # of 100
 
 _WORD = re.compile(r"\w+")
@@ -29,7 +29,7 @@ _WORD = re.compile(r"\w+")
 def on_line(
     exchanges: Sequence[Exchange], text: str, now: datetime, silence: timedelta
 ) -> Iterator[Reaction]:
-    """What a new line of the player tells of the replies before it."""
+    """The signals that a new line of the player gives about earlier replies."""
     for exchange in reversed(exchanges[-_LINES_BACK:]):
         if is_rephrased(text, exchange.player_text):
             yield _signal(Sign.REPHRASED, exchange.kept.turn_id, now)
@@ -40,18 +40,18 @@ def on_line(
 
 
 def on_end(exchanges: Sequence[Exchange], now: datetime, silence: timedelta) -> Iterator[Reaction]:
-    """What the moment tells at which the player speaks again, or leaves."""
+    """The signal that a long silence gives when the player speaks again, or leaves."""
     if exchanges and now - exchanges[-1].replied_at > silence:
         yield _signal(Sign.SILENT, exchanges[-1].kept.turn_id, now)
 
 
 def on_abandoned(turn_id: str, now: datetime) -> Reaction:
-    """The player went away after hearing a part of this reply."""
+    """The signal that the player left in the middle of this reply."""
     return _signal(Sign.ABANDONED, turn_id, now)
 
 
 def is_rephrased(line: str, earlier: str) -> bool:
-    """Whether a line says nearly the same as an earlier one of the same player."""
+    """Whether `line` says nearly the same as `earlier`, of the same player."""
     if min(len(_WORD.findall(line)), len(_WORD.findall(earlier))) < _LEAST_WORDS:
         return False
     return fuzz.WRatio(line, earlier, processor=utils.default_process) >= _ALIKE

@@ -1,9 +1,9 @@
-"""Keeping an engine at work through the death of its process.
+"""Restarting the engine process when it dies.
 
 A death ends the running turns; health says NOT_SERVING at once. The engine is started anew, gets
-its adapters back and speaks a warm-up turn before health says SERVING again. Turns that come
-meanwhile are refused, not queued: nobody knows yet whether the engine comes back. One that keeps
-dying is given up, for whoever supervises the server to look at.
+its adapters back and runs a warm-up turn before health says SERVING again. Turns that arrive
+meanwhile are refused, not queued: nobody knows yet whether the engine comes back. An engine that
+keeps dying is given up, and the server ends, so that its own supervisor sees it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SECOND_DELAY_S = 0.5
 def restart_delay_s(deaths: Sequence[float], now: float) -> float | None:
     """How long to wait before the next start; None = give up.
 
-    `deaths` are the moments of the deaths so far, the latest included. After the first in a while
-    there is no delay; then it doubles with each. The clock runs only while the engine serves, or
-    a base that takes long to load would keep a crashing engine going for ever.
+    `deaths` are the moments of the deaths so far, the latest included. After the first within
+    WINDOW_S there is no delay; then it doubles with each. The clock runs only while the engine
+    serves, or a base that takes long to load would keep a crashing engine going for ever.
     """
     recent = sum(now - death < WINDOW_S for death in deaths)
     if recent >= MAX_DEATHS:
@@ -41,7 +41,7 @@ def restart_delay_s(deaths: Sequence[float], now: float) -> float | None:
 class Supervisor:
     """Restarts an engine whenever it dies.
 
-    `bring_up` starts it and returns once it has spoken; `announce` gets whether it is serving.
+    `bring_up` starts it and returns after its first turn; `announce` gets whether it is serving.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class Supervisor:
         self._served_s = 0.0
         self._back = True
         self.restarts = 0
-        self.given_up = asyncio.Event()  # set once nobody restarts the engine any more
+        self.given_up = asyncio.Event()  # set when the engine is not restarted any more
 
     @property
     def serving(self) -> bool:
-        """Whether turns can be taken on now."""
+        """Whether turns are accepted now."""
         return self._back and not self._engine.died.is_set()
 
     async def run(self) -> None:
@@ -86,7 +86,7 @@ class Supervisor:
             await asyncio.sleep(delay_s)
             if await self._is_up():
                 self.restarts += 1
-                logger.warning("the engine speaks again, after restart %d", self.restarts)
+                logger.warning("the engine serves again, after restart %d", self.restarts)
                 return True
         logger.critical(
             "the engine died %d times in %.0f s of serving: giving up", MAX_DEATHS, WINDOW_S
@@ -101,7 +101,7 @@ class Supervisor:
     async def _is_up(self) -> bool:
         try:
             await self._bring_up()
-        except (EngineError, OSError) as error:  # OSError: no process or pipe to be had
+        except (EngineError, OSError) as error:  # OSError: no process or pipe left
             logger.error("the engine did not come back: %s", error)
             if not self._engine.died.is_set():
                 with suppress(OSError):  # such as TimeoutError, when there was no process to end
@@ -111,7 +111,7 @@ class Supervisor:
 
 
 class SupervisedEngine:
-    """An engine as turns see it: one that refuses them at once while it is being restarted.
+    """An engine that refuses turns at once while it is being restarted.
 
     Without that, a turn would reach the new process before its adapter does.
     """
@@ -122,7 +122,7 @@ class SupervisedEngine:
 
     @property
     def info(self) -> ModelInfo:
-        """What is served."""
+        """The served model."""
         return self._engine.info
 
     @property

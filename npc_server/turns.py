@@ -1,4 +1,4 @@
-"""One reply in the making, and the record of it: everything that made it, at its end.
+"""An open turn: everything that makes its reply, and its record at the end.
 
 Pure, but for the turn ids, which grow with time: rows that are read together then lie together in
 the database, whose index pages stay warm.
@@ -23,7 +23,7 @@ _UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)
 
 @dataclass(frozen=True)
 class Started:
-    """A turn begins; everything that will make the reply is fixed."""
+    """A turn begins; everything that makes its reply is fixed."""
 
     turn_id: str
     persona_version: str
@@ -38,14 +38,14 @@ class Finished:
 
     turn_id: str
     adapter_version: str
-    live_adapter_version: str  # live for the character by now
+    live_adapter_version: str  # of the character, when the turn ended
     reply: Finish
     candidates: int  # replies drawn for this one
 
 
 @dataclass(frozen=True)
 class Model:
-    """What replies are made with, fixed for the life of the server."""
+    """The base model of all replies, fixed for the life of the server."""
 
     engine: Engine
     tokenizer: Tokenizer
@@ -55,7 +55,7 @@ class Model:
 
 @dataclass(frozen=True)
 class OpenTurn:
-    """A turn in the making."""
+    """A turn that is not recorded yet."""
 
     started: Started
     session: Session
@@ -64,16 +64,16 @@ class OpenTurn:
     history: tuple[Line, ...]  # before the player's line, then the earlier takes on the reply
     prompt: Prompt
     sampling: Sampling
-    judge: str = ""  # version of the reward head that chose among candidates; "" = none did
+    judge: str = ""  # version of the reward head that chose the candidate; "" = none did
 
     @property
     def best_of(self) -> int:
-        """How many replies are drawn, of which one is said."""
+        """How many replies are drawn; one of them is said."""
         return self.session.persona.sampling.best_of
 
     @property
     def request(self) -> Request:
-        """What the engine is asked for."""
+        """The request for the reply, or for the first candidate."""
         adapter = self.adapter.content_hash
         return Request(
             self.started.turn_id,
@@ -90,13 +90,13 @@ def new_turn_id() -> str:
 
 
 def cut_short(text: str, turn: OpenTurn, reason: FinishReason) -> Finish:
-    """The end of a reply that was broken off after it had said so much."""
+    """The Finish of a reply cut off after `text`."""
     tokens = len(turn.prompt.ids)
     return Finish(text, (), reason, 0.0, (), tokens, 0, 0.0, 0.0, 0.0)
 
 
 def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
-    """A turn that ends now, as it is kept."""
+    """The stored form of a turn that ends now."""
     started, session = turn.started, turn.session.record
     first = turn.exchange.takes[0].turn_id if started.take else started.turn_id
     return Turn(
