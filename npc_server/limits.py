@@ -12,7 +12,7 @@ MAX_EVENTS_A_CALL = 10_000
 
 
 def check_text(field: str, text: str) -> str:
-    """Return `text` if it is not blank and has at most 2,000 characters.
+    """Return `text` if it is not blank and has at most MAX_LINE_CHARACTERS.
 
     Raises InvalidRequestError, which names `field`.
     """
@@ -20,7 +20,7 @@ def check_text(field: str, text: str) -> str:
 
 
 def check_id(field: str, value: str) -> str:
-    """Return `value`, an id, if it is not blank and has at most 128 characters.
+    """Return the id `value` if it is not blank and has at most MAX_ID_CHARACTERS.
 
     Raises InvalidRequestError, which names `field`.
     """

@@ -1,4 +1,4 @@
-"""One configuration: closed, and complete in its complaints."""
+"""The configuration: unknown keys are refused, and every mistake is reported at once."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Turns without a wire."""
+"""Turns, without gRPC."""
 
 from contextlib import aclosing
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Every error somebody raises on purpose has a status."""
+"""Every error that is raised on purpose has a status."""
 
 import pickle
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from personas.errors import PersonasError
 
 
 def tree(root: type[Exception]) -> Iterator[type[Exception]]:
-    """A class and all below it."""
+    """A class and all its subclasses."""
     yield root
     for child in root.__subclasses__():
         yield from tree(child)

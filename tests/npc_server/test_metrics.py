@@ -1,4 +1,4 @@
-"""Engine stats as Prometheus wants them."""
+"""Engine stats as Prometheus metrics."""
 
 import asyncio
 from dataclasses import replace

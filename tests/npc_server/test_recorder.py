@@ -1,4 +1,4 @@
-"""What waits for the store: in order, within bounds, and until the end."""
+"""The queue in front of the store: in order, bounded, and drained at the end."""
 
 import contextlib
 import sqlite3
@@ -48,7 +48,7 @@ TURN = Turn(
 
 
 def turn(name: str, session_id: str = "s1") -> Turn:
-    """A turn of that id."""
+    """A turn with that id."""
     return replace(TURN, turn_id=name, first_turn_id=name, session_id=session_id)
 
 

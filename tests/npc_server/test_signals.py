@@ -1,4 +1,4 @@
-"""What is derived from how a conversation goes."""
+"""The signals that are derived from how a conversation goes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -81,7 +81,7 @@ PAIRS = [
 
 
 def exchange(line: str = MILL, *turn_ids: str) -> Exchange:
-    """A line of the player with the takes on its reply, just now."""
+    """A line of the player and the takes on its reply, just now."""
     made = Exchange(line)
     for turn_id in turn_ids or ("t1",):
         made.add(Take(turn_id, "Past the ford."))
@@ -89,7 +89,7 @@ def exchange(line: str = MILL, *turn_ids: str) -> Exchange:
 
 
 def noticed(exchanges: list[Exchange], line: str, after_s: float = 1) -> list[tuple[str, object]]:
-    """Turn and payload of what a line tells."""
+    """Turn and payload of each signal that a line gives."""
     now = exchanges[-1].replied_at + timedelta(seconds=after_s)
     return [(event.turn_id, event.payload) for event in on_line(exchanges, line, now, SILENCE)]
 

@@ -1,4 +1,4 @@
-"""When a dead engine is started again, and when no more."""
+"""When a dead engine is restarted, and when it is given up."""
 
 import asyncio
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.service
 
 
 async def live(stage: Stage, character: str = "mira") -> str:
-    """The version new turns speak under."""
+    """The version that new turns are generated under."""
     return (await stage.client.adapters(character))[0].live_version
 
 

@@ -1,4 +1,4 @@
-"""What the server notices by itself is stored as weak evidence, and no player waits for it."""
+"""Derived signals are stored as weak evidence, and no player waits for it."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.service
 
 async def derived(stage: Stage) -> list[tuple[str, Payload]]:
     """Turns and payloads of the derived events about Mira."""
-    await stage.settled()
+    await stage.wait_until_stored()
     events = stage.store.events("mira")
     return [(event.turn_id, event.payload) for event in events if event.source is Source.DERIVED]
 

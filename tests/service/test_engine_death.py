@@ -128,7 +128,7 @@ async def test_a_promotion_on_disk_while_the_engine_is_away_is_followed_later(
     version = made.publish("mira", seed=1)
     async with death(made):
         made.repo.promote("mira", version)
-        await asyncio.sleep(0.2)  # several looks at the disk, each in vain
+        await asyncio.sleep(0.2)  # several polls, each in vain
     (listing,) = await made.client.adapters("mira")
     assert (listing.live_version, listing.problem) == (version, "")
 

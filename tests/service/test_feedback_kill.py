@@ -1,4 +1,4 @@
-"""What was acknowledged is there, once, after a server was killed while it took events in."""
+"""Acknowledged events are stored once, even when the server is killed while it accepts more."""
 
 import asyncio
 import contextlib

@@ -241,6 +241,6 @@ async def test_what_the_server_derives_is_not_limited(stage: StageMaker) -> None
     other = await made.client.regenerate(session, first.turn_id, seed=2)
     await made.client.thumb(other.turn_id, up=True)
     await made.client.say(session, "Two.", seed=3)
-    await made.settled()
+    await made.wait_until_stored()
     derived = [e.payload for e in made.store.events("mira") if e.source is Source.DERIVED]
     assert derived == [Choice((first.turn_id,), 2)]

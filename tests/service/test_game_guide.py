@@ -1,4 +1,4 @@
-"""The code that game programmers are shown does what the guide says."""
+"""The code in the game programmers' guide does what the guide says."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ GUIDE = DOCS / "game-programmers.md"
 
 
 def shown(beginning: str) -> str:
-    """The one code block of the guide that begins so."""
+    """The one code block of the guide that starts with `beginning`."""
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     (block,) = [block for block in blocks if block.startswith(beginning)]
     return str(block)

@@ -25,7 +25,7 @@ async def test_replies_come_by_question_and_by_seed(stage: StageMaker) -> None:
 async def test_judges_leave_nothing_to_train_on(stage: StageMaker) -> None:
     made = await stage()
     await ask(made.client, "", ["Who are you?"], takes=2)
-    await made.settled()
+    await made.wait_until_stored()
     assert [turn.consent for turn in made.store.turns(CHARACTER)] == [False, False]
 
 

@@ -1,4 +1,4 @@
-"""What is stored of a player: a pseudonym, what they agreed to, and words without personal data."""
+"""What is stored of a player: a pseudonym, their consent, and words without personal data."""
 
 import logging
 from dataclasses import replace

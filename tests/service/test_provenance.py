@@ -1,7 +1,7 @@
-"""Stored turns are enough to see again what the model saw, and to hear again what it said.
+"""Stored turns are enough to render their prompts again, and to generate their replies again.
 
-What it said comes back token for token where the prompts are read as they were: in the same order,
-with the same opening kept. Read in other portions, the same prompt gives sums that are rounded
+A reply comes back token for token where its prompt is computed as it was: in the same order, with
+the same prefix kept. Computed in other portions, the same prompt gives sums that are rounded
 otherwise, and a draw that is nearly even may fall to the other side.
 """
 

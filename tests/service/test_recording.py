@@ -1,4 +1,4 @@
-"""Conversations go on while the store does not take their records, which are there afterwards."""
+"""Conversations go on while the store is locked, and their records are stored afterwards."""
 
 import asyncio
 import contextlib
@@ -21,13 +21,13 @@ MAY_BE_SENT_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAU
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries again soon."""
+    """The recorder retries soon."""
     monkeypatch.setattr(recorder, "FIRST_RETRY_S", 0.05)
     monkeypatch.setattr(recorder, "LAST_RETRY_S", 0.05)
 
 
 async def lines_stored(stage: Stage, count: int) -> list[str]:
-    """The players' lines in the store, in order, once there are so many."""
+    """The players' lines in the store, in order, once there are `count`."""
     async with asyncio.timeout(5):
         while len(turns := stage.store.turns("mira")) < count:
             await asyncio.sleep(0.02)
@@ -56,7 +56,7 @@ async def test_sessions_start_and_talk_while_the_store_is_locked(stage: StageMak
 
 
 async def talk_until_full(stage: Stage, session_id: str) -> tuple[list[str], str]:
-    """What was said until a turn was not stored, and that turn's id."""
+    """Speak until a turn is not stored; returns the lines, and that turn's id."""
     for number in range(100):
         reply = await stage.client.say(session_id, f"Line {number}.")
         if stage.store.turn(reply.turn_id) is None:

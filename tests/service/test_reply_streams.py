@@ -9,7 +9,7 @@ pytestmark = pytest.mark.service
 
 
 async def begun(made: Stage) -> ReplyStream:
-    """A reply of which the first word was said, and no more will be."""
+    """A reply that stops after its first word."""
     made.engine.gate.clear()
     session = await made.client.start_session("mira", "p1")
     stream = made.client.stream_reply(session.session_id, "Hello", seed=7)
@@ -36,7 +36,7 @@ async def test_a_cancelled_stream_ends_the_generation(stage: StageMaker) -> None
     made = await stage()
     stream = await begun(made)
     stream.cancel()
-    await made.settled()
+    await made.wait_until_stored()
     assert made.engine.running == 0
 
 
@@ -44,5 +44,5 @@ async def test_a_dropped_stream_ends_the_generation(stage: StageMaker) -> None:
     made = await stage()
     stream = await begun(made)
     del stream
-    await made.settled()
+    await made.wait_until_stored()
     assert made.engine.running == 0

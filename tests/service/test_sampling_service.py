@@ -186,7 +186,7 @@ async def judged(stage: StageMaker, tmp_path: Path) -> Stage:
     made = await stage(lambda request: LIKED[request.sampling.seed], characters=cast)
     made.engine.contrasts = lambda request: float("moss" in reply_in(request))
     made.publish_head("mira")
-    while not made.engine.adapters:  # the server looks at the disk by itself
+    while not made.engine.adapters:  # the server polls the disk
         await asyncio.sleep(0.01)
     return made
 
@@ -238,7 +238,7 @@ async def test_a_character_that_draws_one_reply_needs_no_head_in_memory(
 ) -> None:
     made = await stage()
     made.publish_head("mira")
-    await asyncio.sleep(0.2)  # several looks at the disk
+    await asyncio.sleep(0.2)  # several polls of the disk
     assert made.engine.adapters == {}
 
 
@@ -257,7 +257,7 @@ async def test_a_voice_is_no_head(stage: StageMaker, tmp_path: Path) -> None:
     source = tiny_gguf.write_adapter(tmp_path / "voice", seed=3)
     draft = Draft("mira", None, BASE_SHA256, "dpo", {}, "", (), {})
     made.heads.promote("mira", made.heads.publish(draft, source).version)
-    await asyncio.sleep(0.2)  # several looks at the disk
+    await asyncio.sleep(0.2)  # several polls of the disk
     assert made.engine.adapters == {}
     assert await said(made) == "reply 0"
 

@@ -89,7 +89,7 @@ async def test_the_limit_names_the_events_it_turned_away_and_when_to_send_them(
 
 
 async def batch(stage: Stage, *sizes: int) -> grpc.aio.AioRpcError:
-    """How a call with messages of so many events is refused."""
+    """The refusal of a call with messages of these sizes."""
     async with grpc.aio.insecure_channel(stage.client.address) as channel:
         messages = (
             feedback_pb2.SubmitBatchRequest(events=thumbs("t", *map(str, range(size))))

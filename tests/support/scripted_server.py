@@ -45,7 +45,7 @@ class Stage:
     heads: AdapterRepo
     folder: Path  # of the test's own data
 
-    async def settled(self) -> None:
+    async def wait_until_stored(self) -> None:
         """Return when everything that was enqueued so far is on disk."""
         await asyncio.sleep(0.05)  # the recorder takes up what was just noticed
         await asyncio.wrap_future(self.store.submit_all([]))
