@@ -6,17 +6,18 @@ would see, row for row, in TRL's conversational columns; ours stand beside them.
 null there, so that readers who guess a column's type from its first rows guess right.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from feedback_store.selection.lessons import Edited, Labelled, Messages, Pair
-
 if TYPE_CHECKING:  # a command that only names the formats loads nothing
     from sqlite_utils import Database
 
-    from feedback_store.selection import Snapshot
+    from feedback_store.selection import Edited, Labelled, Pair, Snapshot
+    from feedback_store.selection.lessons import Messages
 
 Line: TypeAlias = dict[str, Any]
 
@@ -74,13 +75,13 @@ def line(row: Line) -> str:
     return json.dumps(row, separators=(",", ":"), allow_nan=False)
 
 
-def reactions(db: "Database", character: str) -> Iterator[Line]:
+def reactions(db: Database, character: str) -> Iterator[Line]:
     """All events about a character in order of arrival, read from the disk as they are taken."""
     for row in db.query(REACTIONS, [character]):
         yield _reaction(row)
 
 
-def lessons(snapshot: "Snapshot", form: Format, split: Split) -> Iterator[Line]:
+def lessons(snapshot: Snapshot, form: Format, split: Split) -> Iterator[Line]:
     """What training would see, as the trainer of that method reads it.
 
     Raises ValueError for the format of events, which no selection makes.
@@ -91,7 +92,7 @@ def lessons(snapshot: "Snapshot", form: Format, split: Split) -> Iterator[Line]:
 
 
 def _sides(
-    snapshot: "Snapshot", form: Format
+    snapshot: Snapshot, form: Format
 ) -> tuple[tuple[bool, tuple[Pair | Labelled | Edited, ...]], ...]:
     match form:
         case Format.DPO:
@@ -105,6 +106,8 @@ def _sides(
 
 
 def _lesson(character: str, row: Pair | Labelled | Edited) -> Line:
+    from feedback_store.selection import Edited
+
     return {
         **_columns(row),
         "weight": row.weight,
@@ -119,6 +122,8 @@ def _lesson(character: str, row: Pair | Labelled | Edited) -> Line:
 
 
 def _columns(row: Pair | Labelled | Edited) -> Line:
+    from feedback_store.selection import Edited, Labelled, Pair
+
     prompt = _conversation(row.messages)
     match row:
         case Pair(chosen=chosen, rejected=rejected):

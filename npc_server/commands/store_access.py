@@ -22,12 +22,12 @@ LOCK_WAIT_S = 30.0  # a serving process may hold the store for a while
 @contextmanager
 def open_store(config: Config) -> Iterator[Store]:
     """Open the store that is there; a command never makes one."""
-    from feedback_store.store import Store
-
     file = config.paths.store
     if not file.is_file():
         complain(f"no feedback store at {file}; serve first, and let people play")
         raise typer.Exit(Exit.MISSING)
+    from feedback_store.store import Store  # takes half a second to load
+
     with Store.open(file, LOCK_WAIT_S, search_damage=False) as store:
         yield store
 
