@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module, metadata
+from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -86,7 +86,9 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"troupe {metadata.version('troupe')}")
+        from troupe import __version__
+
+        print(f"troupe {__version__}")
         raise typer.Exit
 
 
