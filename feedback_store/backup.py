@@ -3,8 +3,8 @@
 A backup is one consistent moment of the store, checked, in one file. A restore checks and migrates
 its own copy of the file first; then, in one transaction on the live file, the present content is
 backed up and replaced while the write lock keeps every writer out. So a process killed at any point
-leaves the store as it was, no acknowledged write is in neither file, and who reads or writes the
-store goes on with the new content. Who was forgotten since the backup stays forgotten.
+leaves the store as it was, every acknowledged write is in one of the two files, and readers and
+writers go on with the new content. Players forgotten since the backup stay forgotten.
 """
 
 import sqlite3
@@ -80,7 +80,7 @@ def _swap(file: Path, copy: Path, store: Path, on_progress: OnProgress | None) -
 def _prepare(
     file: Path, copy: Path, forgotten: dict[str, str], on_progress: OnProgress | None
 ) -> None:
-    """A checked and migrated copy of the backup, without those who were forgotten since."""
+    """Copy the backup, check and migrate the copy, and delete the players forgotten since."""
     if not file.is_file():
         raise BackupError(f"there is no file {file}; check its name")
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as source:
@@ -120,8 +120,8 @@ def _live(store: Path) -> Database:
 
 
 class _Step:
-    """What is to be done while the live store is being replaced. Its first call is the one moment
-    when the lock is held and nothing is committed yet."""
+    """Called by SQLite after each step of replacing the live store. The first call is the one
+    moment when the lock is held and nothing is committed yet: then the former content is kept."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ def _free_name(store: Path) -> Path:
 
 @contextmanager
 def _as_backup_error(what: str, advice: str) -> Iterator[None]:
-    """Raises BackupError in place of what the disk and SQLite raise."""
+    """Raise BackupError in place of what the disk and SQLite raise."""
     try:
         yield
     except BackupError:

@@ -26,16 +26,17 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _NO_ROOM = (sqlite3.SQLITE_FULL,)
 _WAL_RETRY_S = 0.01
 
-# Event ids are random, so a group of events changes a page each: with the defaults (2 MiB, 1,000
-# pages) half of the writer's time went into writing the same pages again and again.
+# Event ids are random, so every event of a group changes another page: with the defaults (2 MiB,
+# 1,000 pages) half of the writer's time went into writing the same pages again and again.
 CACHE_KIB = 64 << 10  # of memory, at most, for each connection
 CHECKPOINT_PAGES = 8_000  # 32 MiB of write-ahead log; copying it back takes some 0.2 s
 
 
 def connect(path: Path, busy_timeout_s: float) -> Database:
-    """A connection whose commits are on disk when they return; it waits for locks so long.
+    """A connection whose commits are on disk when they return.
 
-    It begins no transaction by itself, runs no plugin, and may be closed from another thread.
+    It waits for locks for `busy_timeout_s`, begins no transaction by itself, runs no plugin, and
+    may be closed from another thread.
     """
     connection = sqlite3.connect(
         path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
@@ -87,7 +88,7 @@ def immediate(db: Database) -> Iterator[None]:
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Raises our errors in place of sqlite3's."""
+    """Raise our errors in place of sqlite3's."""
     try:
         yield
     except sqlite3.Error as error:
@@ -102,7 +103,7 @@ def explain(error: Exception, path: Path) -> FeedbackStoreError:
     if code in _NO_ROOM:
         return StoreFullError(
             f"feedback store {path} has no room ({error}); nothing of the call was stored. "
-            "Make room on the disk and send it again: nothing else is to be done."
+            "Make room on the disk and send it again; nothing else is needed."
         )
     return StoreUnavailableError(
         f"feedback store {path} did not take the call ({error}); nothing of it was stored. "

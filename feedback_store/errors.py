@@ -1,4 +1,4 @@
-"""What can go wrong when feedback is stored, by whose move is next.
+"""What can go wrong when feedback is stored, by who has to act next.
 
 FeedbackStoreError
 ├── the caller's: correct the record, do not send it again as it is

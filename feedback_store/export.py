@@ -1,9 +1,9 @@
-"""What players did, as lines of JSON: for analysis, and as TRL's trainers read it.
+"""Players' reactions as lines of JSON: for analysis, and as TRL's trainers read them.
 
 `reactions` is every event as it was stored, taken back ones too. Of a session without training
 consent only the figures leave the store: its texts are null. The other formats hold what training
 would see, row for row, in TRL's conversational columns; ours stand beside them. No column is ever
-null there, so that readers who guess a column's type from its first rows guess right.
+null there, so that readers that guess a column's type from its first rows guess right.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _PAYLOAD = (
     "sign",
 )
 _FLAGS = ("undone", "consent", "rolled_back")
-_WORDS = ("player_text", "reply_text", "text")  # not to be told without consent
+_WORDS = ("player_text", "reply_text", "text")  # not exported without consent
 
 
 def line(row: Line) -> str:

@@ -1,8 +1,8 @@
-"""Deleting what was said: all of a player, or what is older than may be kept. Runs on the writer
-thread, inside a savepoint.
+"""Deleting a player's data, or turns that are past their retention time. Runs on the writer thread,
+inside a savepoint.
 
 Deleted text is overwritten in the file (`secure_delete`), not only unlinked. It is still in the
-write-ahead log until `empty_log`, and for ever in backups and exports made earlier.
+write-ahead log until `empty_log`, and stays in backups and exports made earlier.
 """
 
 import json
@@ -34,7 +34,7 @@ WHERE NOT EXISTS (SELECT 1 FROM turns WHERE turns.session_id = touched.value)
 
 
 def forget(db: Database, player_id: str) -> Forgotten:
-    """Delete a player's sessions with all that hangs on them, and never record them again."""
+    """Delete a player's sessions with all that belongs to them, and never record them again."""
     sessions = _column(db, "SELECT session_id FROM sessions WHERE player_id = ?", player_id)
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     db.execute(
@@ -71,7 +71,7 @@ def delete_older(db: Database, before: str, consent: bool, limit: int) -> int:
 
 
 def empty_log(path: Path, timeout_s: float) -> bool:
-    """Take what was deleted out of the write-ahead log; False while a reader still needs it.
+    """Remove deleted text from the write-ahead log; False while a reader still needs it.
 
     Raises StoreUnavailableError, StoreCorruptError.
     """
@@ -81,7 +81,7 @@ def empty_log(path: Path, timeout_s: float) -> bool:
 
 
 def _delete_turns(db: Database, turn_ids: list[str]) -> int:
-    """Delete turns with their events; returns how many events that were."""
+    """Delete turns with their events; returns the number of events."""
     turns = json.dumps(turn_ids)
     events = _delete(db, f"events WHERE turn_id {_LISTED}", turns)
     _delete(db, f"turns WHERE turn_id {_LISTED}", turns)

@@ -1,8 +1,8 @@
 """Snapshots kept beside an unfinished training, so that a killed one goes on with the same rows.
 
 They hold players' words, so they are of this package: only their owner can read the file, damage is
-told without quoting it, and a snapshot is removed when a player it names is forgotten or a turn of
-it expires. A training whose snapshot is gone cannot go on.
+reported without quoting it, and a snapshot is removed when a player it names is forgotten or a turn
+of it expires. A training whose snapshot is gone cannot go on.
 """
 
 from collections.abc import Callable, Set
@@ -29,7 +29,7 @@ def freeze(snapshot: Snapshot, file: Path) -> None:
 
 
 def thaw(file: Path) -> Snapshot:
-    """The snapshot that was frozen. FileNotFoundError, StoreCorruptError."""
+    """Read a frozen snapshot. Raises FileNotFoundError, StoreCorruptError."""
     try:
         return _SNAPSHOT.validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -78,7 +78,7 @@ def _drop(runs: Path, unwanted: Callable[[Snapshot], bool]) -> list[Path]:
 
 
 def turns_of(snapshot: Snapshot) -> set[str]:
-    """The turns that its rows came of, trained on or held out."""
+    """The turns that its rows were made from, trained on or held out."""
     return {row.turn_id for row in _rows(snapshot)}
 
 

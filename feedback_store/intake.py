@@ -6,7 +6,7 @@ because what the limit turned away is counted in the same transaction.
 
 Many reactions to turns are looked up in one statement and inserted in another: each statement gives
 up the interpreter's lock and has to wait for it again behind a busy event loop, and inside of it
-SQLite runs beside that loop. Whatever is special takes the way of a single event.
+SQLite runs beside that loop. Every other reaction is stored by itself.
 """
 
 import json
@@ -50,7 +50,7 @@ RATE_LIMIT = "rate limit"  # the rule's name among the refusals
 
 _STORED = "SELECT session_id, turn_id, kind, source, payload, received_at FROM events"
 _SAME = ("kind", "source", "payload")  # an event says the same when these and its turn are equal
-_ABOUT = ("session_id", "character", "player_id")  # what a turn or session tells of its events
+_ABOUT = ("session_id", "character", "player_id")  # an event has these from its turn or session
 _OWN = ("event_id", "turn_id", "kind", "source", "payload", "created_at", "received_at")
 _COLUMNS = (*_ABOUT, *_OWN)
 _own = itemgetter(*_OWN)
@@ -91,12 +91,12 @@ class Submission:
     """A reaction on its way in."""
 
     reaction: Reaction
-    row: SqlRow  # the part of its row that it tells itself
+    row: SqlRow  # columns taken from the reaction; the turn supplies the rest
     received_at: datetime
 
     @property
     def receipt(self) -> Receipt:
-        """The answer once it is stored."""
+        """The receipt once it is stored."""
         return Receipt(self.reaction.event_id, self.received_at, duplicate=False)
 
 
@@ -113,19 +113,22 @@ class Intake:
     def take_all(
         self, db: sqlite3.Connection, items: Sequence[Submission | InvalidRecordError]
     ) -> list[ReceiptOrError]:
-        """Store reactions, each on its own; the answers are in order, malformed ones theirs."""
-        answers: dict[int, ReceiptOrError] = {}
+        """Store each reaction on its own; one receipt or error per item, in order.
+
+        An item that is an error already stays as it is.
+        """
+        receipts: dict[int, ReceiptOrError] = {}
         if len(items) >= _FEW:
-            answers = self._take_plain(db, _plain(items))
+            receipts = self._take_plain(db, _plain(items))
         for index, item in enumerate(items):
-            if index not in answers:
-                answers[index] = self._take(db, item) if isinstance(item, Submission) else item
-        return [answers[index] for index in range(len(items))]
+            if index not in receipts:
+                receipts[index] = self._take(db, item) if isinstance(item, Submission) else item
+        return [receipts[index] for index in range(len(items))]
 
     def _take_plain(
         self, db: sqlite3.Connection, items: Mapping[int, Submission]
     ) -> dict[int, ReceiptOrError]:
-        """Store what is new, about a known turn and within the limit; the others are left out."""
+        """Store the new reactions to known turns within the limit; leave out the others."""
         abouts = _abouts(db, items)
         allowed = {
             index: about
@@ -150,7 +153,10 @@ class Intake:
         if stored is not None:
             return _first_receipt(stored, item)
         about = _about(db, reaction)
-        _check(db, reaction)
+        if fault := _fault(reaction):
+            raise InvalidEventError(fault)
+        if isinstance(reaction.payload, Choice):
+            _check_choice(db, reaction.turn_id, reaction.payload)
         if wait_s := self._wait_s(reaction, about):
             return _over_limit(db, reaction, about, wait_s)
         db.execute(_INSERT, _values(item, about))
@@ -163,7 +169,7 @@ class Intake:
 
 
 def _plain(items: Iterable[Submission | InvalidRecordError]) -> dict[int, Submission]:
-    """Those whose turn is all that has to be looked up, by their place; an id comes once."""
+    """The reactions that need no look-up but their turn's, by their place; each id once."""
     found: dict[str, tuple[int, Submission]] = {}
     for index, item in enumerate(items):
         if isinstance(item, Submission) and _is_plain(item.reaction):
@@ -180,7 +186,7 @@ def _is_plain(reaction: Reaction) -> bool:
 
 
 def _abouts(db: sqlite3.Connection, items: Mapping[int, Submission]) -> dict[int, _About]:
-    """What the new ones with a known turn are about."""
+    """What the new reactions to known turns are about."""
     asked = [[item.reaction.event_id, item.reaction.turn_id] for item in items.values()]
     (found,) = db.execute(_MANY_ABOUT, [json.dumps(asked)]).fetchone()
     places = list(items)
@@ -197,7 +203,7 @@ def _over_limit(
     today = datetime.now(UTC).date().isoformat()
     db.execute(_REFUSED, [today, about.character, RATE_LIMIT])
     return TooManyEventsError(
-        f"event {reaction.event_id!r}: its player sends faster than the limit; "
+        f"event {reaction.event_id!r}: its player sends events faster than the limit; "
         f"send it again in {wait_s:.1f} s",
         wait_s,
     )
@@ -224,7 +230,7 @@ def undo(db: sqlite3.Connection, event_id: str) -> Event:
 
 
 def _values(item: Submission, about: _About) -> list[str | None]:
-    """A row's, in the order of the columns."""
+    """The values of an event's row, in the order of the columns."""
     return [about.session_id, about.character, about.player_id, *_own(item.row)]
 
 
@@ -266,7 +272,7 @@ def _unknown(db: sqlite3.Connection, reaction: Reaction) -> FeedbackStoreError:
 
 
 def unknown_turn(turn_id: str) -> UnknownTurnError:
-    """What to tell about a turn that is not there."""
+    """The error about a turn that is not recorded."""
     return UnknownTurnError(
         f"turn {turn_id!r} is not recorded; check the id in Started: an event can be stored when "
         "its turn has finished"
@@ -276,7 +282,7 @@ def unknown_turn(turn_id: str) -> UnknownTurnError:
 def unknown_session(
     db: sqlite3.Connection, session_id: str, who: str
 ) -> UnknownSessionError | ForgottenError:
-    """What to tell about a session that is not there."""
+    """The error about a session that is not recorded, or was forgotten."""
     forgotten = "SELECT 1 FROM forgotten_sessions WHERE session_id = ?"
     if db.execute(forgotten, [session_id]).fetchone():
         return ForgottenError(
@@ -287,15 +293,8 @@ def unknown_session(
     )
 
 
-def _check(db: sqlite3.Connection, reaction: Reaction) -> None:
-    if fault := _fault(reaction):
-        raise InvalidEventError(fault)
-    if isinstance(reaction.payload, Choice):
-        _check_choice(db, reaction.turn_id, reaction.payload)
-
-
 def _fault(reaction: Reaction) -> str:
-    """What makes no sense in a reaction, looking at it alone; empty when all does."""
+    """What makes no sense in a reaction, seen by itself; "" when nothing does."""
     if not reaction.turn_id and reaction.kind is not Kind.OUTCOME:
         return f"a {reaction.kind} is about one turn; only an outcome may name a session instead"
     match reaction.payload:

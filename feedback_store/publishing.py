@@ -1,8 +1,8 @@
 """Files that are there whole or not at all: written in a folder of their own beside the target,
 synced, then renamed.
 
-What a killed writer leaves behind may hold players' words, so the next one removes it: the kernel
-drops a dead process's lock, and an unlocked folder is nobody's. Needs a POSIX system.
+What a killed writer leaves behind may hold players' words, so the next writer removes it: the
+kernel drops a dead process's lock, and an unlocked folder is nobody's. Needs a POSIX system.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ _OWNED_AFTER_S = 60.0  # a younger folder may be between its creation and its lo
 
 @contextmanager
 def workplace(beside: Path) -> Iterator[Path]:
-    """A private folder on the same disk, gone afterwards. Raises OSError."""
+    """Yield a private folder on the disk of `beside`, removed afterwards. Raises OSError."""
     _sweep(beside.parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside.parent))
     claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,13 +1,15 @@
-"""How fast one player may send events: a token bucket a player, pure but for its own memory.
+"""How fast one player may send events: one token bucket per player, without a clock of its own.
 
-A bucket holds `burst` events and fills at `events_per_minute`; each event takes one out. Who comes
-back after a while may send a burst again, as a game does that was offline.
+A bucket holds `burst` events and fills at `events_per_minute`; each event takes one out. After a
+pause a player may send a full burst again, as a game does that was offline.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 
-MAX_PLAYERS = 100_000  # buckets kept; the player unheard for longest starts with a full one again
+MAX_PLAYERS = (
+    100_000  # buckets kept; beyond them, the player silent for longest gets a full one again
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Buckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, player_id: str, now_s: float) -> float:
-        """Take one event out; returns 0, or the seconds until there is one again."""
+        """Take one event out; returns 0, or how many seconds to wait when there is none."""
         per_s = self._limit.events_per_minute / 60
         if per_s == 0:
             return 0.0

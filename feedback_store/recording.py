@@ -18,8 +18,8 @@ from feedback_store.rows import SqlRow
 
 _OF_SESSION = ("player_id", "character", "consent")  # a turn repeats these of its session
 
-# Takes of other branches were not lived through, and neither was what came later. A reply that was
-# cut short is in no checkpoint: it stays what it was.
+# Takes of other branches did not happen to the player, and neither did later turns. A reply that
+# was cut short is in no checkpoint: it stays as it was.
 _ROLL_BACK = """
 UPDATE turns SET rolled_back = CASE
     WHEN turn_id IN (

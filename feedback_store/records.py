@@ -3,7 +3,7 @@
 All are frozen and plain. A turn holds everything needed to train on it or to explain it: what the
 model saw, token for token, and which persona, adapter, base and sampling made the reply. An event
 holds no copy of that; it points to its turn, or to a session as a whole. A `Reaction` is an event
-on its way in: whose it is, is known from what it is about. Every time is timezone-aware.
+on its way in: its player is the one of its turn or session. Every time is timezone-aware.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     """Something in the game succeeded or failed because of what was said."""
     SIGNAL = "signal"
-    """The player did something that tells of interest or of the lack of it."""
+    """The player did something that shows interest or the lack of it."""
 
 
 class Source(StrEnum):
@@ -44,7 +44,7 @@ class Source(StrEnum):
 
 
 class Sign(StrEnum):
-    """What a signal tells."""
+    """What a signal says."""
 
     SKIPPED = "skipped"
     """The player did not read or hear the reply to its end."""
@@ -78,7 +78,7 @@ class Reason(StrEnum):
     OUT_OF_CHARACTER = "out_of_character"
     """This character would not say that, or not so."""
     TOO_LONG = "too_long"
-    """It goes on for longer than the moment bears."""
+    """It is too long for the moment."""
     BORING = "boring"
     """It is fitting but dull."""
 
@@ -145,7 +145,7 @@ class Choice:
     """The event's turn was kept; these were shown beside it for the same prompt."""
 
     over_turn_ids: tuple[str, ...]  # in the order shown
-    kept_position: int = 0  # of the kept one among all shown, from 1; 0 = not told
+    kept_position: int = 0  # of the kept one among all shown, from 1; 0 = unknown
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Rating:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How something in the game ended that this turn, or the whole session, is credited with."""
+    """How something in the game ended that is credited to this turn or to the whole session."""
 
     success: bool
     name: str  # of the quest or goal, as the game calls it
@@ -241,7 +241,7 @@ class Lived:
 class Checkpoint:
     """A point in a session that a save game leads back to."""
 
-    token: str  # whoever has it may go back: not to be guessed
+    token: str  # grants going back, so it cannot be guessed
     session_id: str
     exchanges: tuple[Lived, ...]
     created_at: datetime
@@ -249,7 +249,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The answer to a stored event; a duplicate answers with the first `received_at`."""
+    """Confirms a stored event; for a duplicate, with the first `received_at`."""
 
     event_id: str
     received_at: datetime

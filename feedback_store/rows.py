@@ -1,4 +1,4 @@
-"""Records as table rows and back: pure, one pair of functions a record.
+"""Records as table rows and back: pure, one pair of functions per record.
 
 Row keys are column names. Times are ISO 8601 in UTC with microseconds, so that text order is time
 order. JSON is written in one canonical form, so that equal records make equal rows.
@@ -37,7 +37,7 @@ SqlRow: TypeAlias = Mapping[str, Any]
 
 
 def canonical(value: object) -> str:
-    """The one JSON text of a value. Raises ValueError or TypeError for what JSON cannot say."""
+    """The one JSON text of a value. Raises ValueError or TypeError for what JSON cannot hold."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -96,28 +96,27 @@ def turn_of(row: SqlRow) -> Turn:
 
 
 def reaction_row(reaction: Reaction, received_at: datetime) -> SqlRow:
-    """What the reaction itself tells of its event's row; the rest is known from its turn.
+    """The columns of the event that the reaction supplies; its turn supplies the rest.
 
     Raises ValueError or TypeError for a value that cannot be stored.
     """
+    payload = reaction.payload
     return {
         "event_id": reaction.event_id,
         "turn_id": reaction.turn_id or None,
         "kind": reaction.kind.value,
         "source": reaction.source.value,
-        "payload": _payload_text(reaction.payload),
+        "payload": _small_text(payload)
+        if isinstance(payload, _SMALL)
+        else canonical(vars(payload)),
         "created_at": time_text(reaction.created_at),
         "received_at": time_text(received_at),
     }
 
 
-def _payload_text(payload: Payload) -> str:
-    return _small_text(payload) if isinstance(payload, _SMALL) else canonical(vars(payload))
-
-
 @lru_cache(maxsize=1024)
 def _small_text(payload: Payload) -> str:
-    """Of payloads that are few and come again and again."""
+    """The text of a payload of which there are few different ones, each seen often."""
     return canonical(vars(payload))
 
 

@@ -72,8 +72,8 @@ class Store:
         """Open or create the file, check it, and bring its tables up to date.
 
         `busy_timeout_s` is how long a write or a check waits for another process's lock. Searching
-        for damage reads the whole file once; who opens a file that a server has checked may leave
-        it out. Raises StoreCorruptError, StoreTooNewError, StoreUnavailableError.
+        for damage reads the whole file once; it may be left out for a file that a server has
+        checked. Raises StoreCorruptError, StoreTooNewError, StoreUnavailableError.
         """
         path = Path(path).absolute()
         ensure_folder(path)
@@ -107,14 +107,14 @@ class Store:
     # Writes. Every error comes through the future.
 
     def record_session(self, session: Session) -> Future[None]:
-        """Keep a session.
+        """Store a session.
 
         ForgottenError, RecordConflictError, InvalidRecordError, StoreUnavailableError.
         """
         return self._write(lambda: rows.session_row(session), recording.record_session)
 
     def record_turn(self, turn: Turn) -> Future[None]:
-        """Keep a turn of a recorded session.
+        """Store a turn of a recorded session.
 
         UnknownSessionError, ForgottenError, RecordConflictError, InvalidRecordError,
         StoreUnavailableError.
@@ -122,7 +122,7 @@ class Store:
         return self._write(lambda: rows.turn_row(turn), recording.record_turn)
 
     def record_checkpoint(self, checkpoint: Checkpoint) -> Future[None]:
-        """Keep a point that a save game leads back to.
+        """Store a point that a save game leads back to.
 
         UnknownSessionError, ForgottenError, RecordConflictError, InvalidRecordError,
         StoreUnavailableError.
@@ -130,17 +130,17 @@ class Store:
         return self._write(lambda: rows.checkpoint_row(checkpoint), recording.record_checkpoint)
 
     def roll_back(self, token: str) -> Future[None]:
-        """Mark which turns of a checkpoint's session its player lived through, and which not.
+        """Mark which turns of a checkpoint's session still happened to its player, and which not.
 
         UnknownCheckpointError, StoreUnavailableError.
         """
         return self._writer.enqueue(lambda db: recording.roll_back(db, token))
 
     def submit(self, reaction: Reaction) -> Future[Receipt]:
-        """Keep a player's reaction to a recorded turn or session.
+        """Store a player's reaction to a recorded turn or session.
 
-        A reaction says the same as another when all but its time is equal; a client's clock may
-        differ between two tries. UnknownTurnError, UnknownSessionError, ForgottenError,
+        Two reactions are the same when all but their times is equal: a client's clock may differ
+        between two tries. UnknownTurnError, UnknownSessionError, ForgottenError,
         EventConflictError, InvalidEventError, TooManyEventsError, StoreUnavailableError.
         """
         future: Future[Receipt] = Future()
@@ -149,9 +149,9 @@ class Store:
         return future
 
     def submit_all(self, reactions: Sequence[Reaction]) -> Future[list[ReceiptOrError]]:
-        """Keep several reactions in one go, each on its own: one answer each, in order.
+        """Store several reactions, each on its own: one receipt or error per reaction, in order.
 
-        The errors of `submit` are answers here, but for StoreUnavailableError, which is of all.
+        Per-item errors are returned in place; StoreUnavailableError fails the whole call.
         """
         now = datetime.now(UTC)
         return self._writer.enqueue_items(
@@ -164,7 +164,7 @@ class Store:
         return self._intake.take_all(db.conn, items)
 
     def undo(self, event_id: str) -> Future[Event]:
-        """Take a player's event back; what it replaced counts again, and it stays as history.
+        """Take a player's event back: what it replaced counts again. It stays as history.
 
         UnknownEventError, StoreUnavailableError.
         """
@@ -173,13 +173,13 @@ class Store:
     def ensure_pseudonyms(
         self, is_pseudonym: Callable[[str], bool], of: Callable[[str], str]
     ) -> Future[int]:
-        """Replace player ids that were stored as sent; returns how many players had one."""
+        """Replace player ids that were stored unchanged; returns how many players had one."""
         return self._writer.enqueue(lambda db: recording.ensure_pseudonyms(db, is_pseudonym, of))
 
     def forget(self, player_id: str) -> Future[Forgotten]:
-        """Delete all of a player; no session of theirs is recorded again.
+        """Delete all data of a player; none of the deleted sessions is recorded again.
 
-        What was deleted is in the write-ahead log until `forgetting.empty_log`.
+        The text stays in the write-ahead log until `forgetting.empty_log`.
         StoreUnavailableError.
         """
         return self._writer.enqueue(lambda db: forgetting.forget(db, player_id))
@@ -221,12 +221,12 @@ class Store:
         return rows.checkpoint_of(found[0]) if found else None
 
     def characters(self) -> list[str]:
-        """The characters that anybody talked to, in order of name."""
+        """The characters that players talked to, by name."""
         found = self._read("SELECT DISTINCT character FROM sessions ORDER BY character", [])
         return [row["character"] for row in found]
 
     def latest_player(self) -> str | None:
-        """Who last began a session; None when nobody has."""
+        """The player of the newest session; None when there is none."""
         found = self._read("SELECT player_id FROM sessions ORDER BY rowid DESC LIMIT 1", [])
         return found[0]["player_id"] if found else None
 
@@ -257,7 +257,7 @@ class Store:
             return statistics.read(self._reader(), character, datetime.now(UTC).date())
 
     def reactions(self, character: str) -> Iterator[export.Line]:
-        """All events about a character with their turns, flat, for people to analyse."""
+        """All events about a character with their turns, flat, for analysis."""
         with translate_errors(self._path):
             yield from export.reactions(self._reader(), character)
 

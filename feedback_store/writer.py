@@ -1,8 +1,8 @@
 """The one thread that writes, and its group commit.
 
-A write waits in a queue. The thread takes what is waiting, runs it in one transaction with a
-savepoint a write, commits, and only then resolves the futures: an answer means "on disk", and many
-waiting writes share one flush. A write that is refused undoes itself alone. A failing database
+A write waits in a queue. The thread takes what is waiting, runs it in one transaction with one
+savepoint per write, commits, and only then resolves the futures: an answer means "on disk", and
+many waiting writes share one flush. A write that is refused undoes itself alone. A failing database
 fails the group that met it, and the thread goes on with the next one.
 
 Neighbours that take items in the same way are carried out as one, because every statement hands the
@@ -34,7 +34,7 @@ from feedback_store.errors import (
 MAX_WAITING = 250_000  # records, some 250 MiB; beyond this the disk does not keep up
 MAX_GROUP = 1_000  # records; bounds how long the first of a group waits for its commit
 
-#: What a value that SQLite cannot take raises, as against a database that fails.
+#: Raised for a value that SQLite cannot take, unlike the errors of a failing database.
 UNSTORABLE = (
     ValueError,  # a lone surrogate among them
     TypeError,
@@ -51,7 +51,7 @@ _ItemT = TypeVar("_ItemT")
 _Resolve: TypeAlias = Callable[[], None]
 
 
-#: Carries out a write: one answer an item.
+#: Carries out a write: one answer per item.
 _Take: TypeAlias = Callable[[Database, Sequence[Any]], Sequence[Any]]
 
 
@@ -92,9 +92,9 @@ class Writer:
         take: Callable[[Database, Sequence[_ItemT]], Sequence[_ResultT]],
         items: Sequence[_ItemT],
     ) -> Future[list[_ResultT]]:
-        """Run `take` on items in the next group, with those of other calls: one answer an item.
+        """Run `take` on items in the next group, with those of other calls: one answer per item.
 
-        It must not raise because of an item: that would fail those of other calls.
+        `take` must not raise because of an item: that would fail those of other calls.
         Through the future: StoreUnavailableError, StoreClosedError.
         """
         future: Future[list[_ResultT]] = Future()
@@ -131,7 +131,7 @@ class Writer:
         self._db.close()
 
     def _next_group(self) -> list[_Write]:
-        """What is waiting now, at least one write; empty when the end was asked for."""
+        """The writes that wait, at least one; none when the writer is closed."""
         group: list[_Write] = []
         records = 0
         write = self._waiting.get()
@@ -182,7 +182,7 @@ class Writer:
 
 
 def unstorable(error: Exception) -> InvalidRecordError:
-    """What one of UNSTORABLE means for the caller."""
+    """The error for the caller when one of UNSTORABLE was raised."""
     refusal = InvalidRecordError(f"the record cannot be stored ({error}); correct that value")
     refusal.__cause__ = error
     return refusal

@@ -29,8 +29,8 @@ from npc.v1 import (
 
 OnText = Callable[[str], None]
 SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue keeps
-EventStatus = feedback_pb2.EventStatus  # what became of it
-EVENTS_A_MESSAGE = 256  # the most the contract takes
+EventStatus = feedback_pb2.EventStatus  # whether it was stored, or why not
+EVENTS_PER_MESSAGE = 256  # the most the contract takes
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
 #: What a thumb may give as its reason.
 REASONS = tuple(name.removeprefix("REASON_").lower() for name in feedback_pb2.Reason.keys()[1:])
@@ -72,7 +72,7 @@ class LivedExchange:
 
 @dataclass(frozen=True)
 class Restored:
-    """A session that goes on from a save game, with what the player has lived through."""
+    """A session that goes on from a save game, with what was said up to there."""
 
     conversation: Conversation
     exchanges: tuple[LivedExchange, ...]
@@ -260,7 +260,7 @@ class Client:
     async def choose(
         self, kept_turn_id: str, over_turn_ids: Sequence[str], kept_position: int = 0
     ) -> str:
-        """Keep one take over others; positions among all shown count from 1, 0 tells none.
+        """Keep one take over others; `kept_position` among all shown counts from 1, 0 = unknown.
 
         Returns the event's id.
         """
@@ -268,7 +268,7 @@ class Client:
         return await self._react(kept_turn_id, choice=choice)
 
     async def edit(self, turn_id: str, text: str) -> str:
-        """Say what the character should have said. Returns the event's id."""
+        """Send what the character should have said. Returns the event's id."""
         return await self._react(turn_id, edit=feedback_pb2.Edit(text=text))
 
     async def rate(self, turn_id: str, stars: int) -> str:
@@ -283,7 +283,7 @@ class Client:
         return await self._react(turn_id, session_id=session_id, outcome=outcome)
 
     async def signal(self, turn_id: str, sign: str) -> str:
-        """Tell what the player did unmeaning, such as "skipped". Returns the event's id."""
+        """Report what the player did without judging, such as "skipped". Returns the event's id."""
         signal = feedback_pb2.Signal(sign=f"SIGN_{sign.upper()}")
         return await self._react(turn_id, signal=signal)
 
@@ -298,10 +298,10 @@ class Client:
         return answer
 
     async def submit_batch(self, events: Sequence[SubmitRequest]) -> list[EventStatus]:
-        """Send up to 10,000 events in the order they happened; one status each."""
+        """Send up to 10,000 events in the order they happened; returns one status per event."""
         messages = (
-            feedback_pb2.SubmitBatchRequest(events=events[i : i + EVENTS_A_MESSAGE])
-            for i in range(0, len(events), EVENTS_A_MESSAGE)
+            feedback_pb2.SubmitBatchRequest(events=events[i : i + EVENTS_PER_MESSAGE])
+            for i in range(0, len(events), EVENTS_PER_MESSAGE)
         )
         answer = await self._feedback.SubmitBatch(messages)
         return list(answer.statuses)
@@ -330,7 +330,7 @@ class Client:
         return answer
 
     async def stats(self) -> adapters_pb2.StatsResponse:
-        """What the engine is doing, and its counters."""
+        """The engine's state and its counters."""
         answer: adapters_pb2.StatsResponse = await self._adapters.Stats(adapters_pb2.StatsRequest())
         return answer
 

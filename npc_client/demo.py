@@ -1,4 +1,4 @@
-"""The whole loop once, before your eyes: talk, react, train, swap in, compare.
+"""The whole loop once, in the terminal: talk, react, train, swap in, compare.
 
 Every stage uses what a user has: the `npc` commands and the gRPC API. The measure at the end is the
 share of replies to held-out questions that players of the stated taste like, before and after.
@@ -46,12 +46,12 @@ PLAYER_KEY_SEED = b"troupe demo 0"  # five of the twenty players are held out
 
 
 class DemoError(Exception):
-    """A stage did not do what it is there to show."""
+    """A stage did not do what it should show."""
 
 
 @dataclass
 class Show:
-    """What one run has found so far."""
+    """What one run of the demo has found so far."""
 
     console: Console
     folder: Path
@@ -123,7 +123,7 @@ async def _perform(show: Show) -> None:
 
 
 def _settle_who_is_held_out(folder: Path) -> None:
-    """Give the server a known key of players: which of them are held out hangs on it."""
+    """Give the server a known key of players, because it decides which of them are held out."""
     key = folder / "player.key"
     key.touch(mode=0o600)
     key.write_text(hashlib.sha256(PLAYER_KEY_SEED).hexdigest())
@@ -197,10 +197,10 @@ async def _play(show: Show, client: Client) -> None:
 
 
 async def _play_round(show: Show, client: Client, round_: Sequence[Visit], live: Live) -> None:
-    gate = asyncio.Semaphore(VISITS_AT_ONCE)
+    places = asyncio.Semaphore(VISITS_AT_ONCE)
 
     async def visit(one: Visit) -> None:
-        async with gate:
+        async with places:
             await play(client, one, show.counts)
         live.update(_counts_table(show))
 

@@ -13,7 +13,7 @@ _DETAILS = "\n## Side by side\n"
 
 @dataclass(frozen=True)
 class Comparison:
-    """How players of a taste find replies before and after; shares in [0, 1]."""
+    """How players of a taste like the replies before and after; shares in [0, 1]."""
 
     liked_before: float
     liked_after: float
@@ -30,7 +30,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything a report tells."""
+    """Everything that a report shows."""
 
     stage_s: Mapping[str, float]
     counts: Mapping[str, int]

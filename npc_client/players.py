@@ -1,8 +1,8 @@
 """Simulated players: people with a stated taste who visit characters and react as real ones do.
 
-They act through the API alone. An editor rewrites what displeases; a picker asks for another take
-and keeps the better one; a voter only thumbs, and so do the others unless told not to. Some vote by
-the toss of a coin now and then.
+They act through the API alone. An editor rewrites a bad reply; a picker asks for another take and
+keeps the better one; a voter only gives thumbs, and so do the others unless `thumbs` is off. Some
+votes are random, as far as `noise` says.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from npc_client.tastes import Phrases, Taste
 
 
 class Habit(StrEnum):
-    """How a player reacts to a reply that does not please."""
+    """How a player reacts to a reply that is not liked."""
 
     EDITS = "edits"
     PICKS = "picks"
@@ -37,8 +37,8 @@ class Player:
     player_id: str
     taste: Taste
     habit: Habit
-    thumbs: bool = True  # whether they say of every reply if it pleased
-    noise: float = 0.0  # share of their judgements that a coin makes
+    thumbs: bool = True  # whether they give every reply a thumb
+    noise: float = 0.0  # share of their judgements that are random
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def lines_of(character: str, kind: str) -> tuple[str, ...]:
 
 
 def phrases_of(character: str) -> Phrases:
-    """What players put into the character's mouth."""
+    """The character's words in players' corrections."""
     return Phrases(**_authored_lines(character)["corrections"])
 
 
@@ -131,13 +131,13 @@ async def _react(
 
 
 def vote(player: Player, honest: bool, seed: int) -> bool:
-    """What the player says for what she thinks."""
+    """The player's vote for an honest opinion; now and then, by `noise`, a random one."""
     chance = random.Random(f"{player.player_id}/{seed}")
     return chance.random() < 0.5 if chance.random() < player.noise else honest
 
 
 def _better_take(player: Player, first: Reply, second: Reply, seed: int) -> Reply | None:
-    """The take that the player keeps; None when both please as much."""
+    """The take that the player keeps; None when both are liked as much."""
     lead = player.taste.points(second.text) - player.taste.points(first.text)
     if not lead:
         return None

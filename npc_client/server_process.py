@@ -29,7 +29,7 @@ class ServerProcess:
 async def server(
     log: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[ServerProcess]:
-    """A server for the length of the block, with extra `NPC_*` variables.
+    """Run a server during the block, with extra `NPC_*` variables.
 
     Raises ServerNotReadyError with the end of its log when it does not come up.
     """
@@ -64,7 +64,7 @@ def start(log: Path, environment: Mapping[str, str]) -> ServerProcess:
 
 
 def stop(running: ServerProcess) -> int:
-    """Ask the server to end, and insist after a while. Returns its exit code."""
+    """Ask the server to end, and kill it after 20 s. Returns its exit code."""
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGTERM)
     try:

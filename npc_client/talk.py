@@ -49,7 +49,7 @@ class _Chat:
     async def dislike(self, reason: str) -> None:
         name = reason.lower().replace(" ", "_")
         if name and name not in REASONS:
-            raise _UsageError(f"{reason!r} is no reason; one of: {', '.join(REASONS)}")
+            raise _UsageError(f"{reason!r} is no reason; use one of: {', '.join(REASONS)}")
         latest, reasons = self._latest().turn_id, [name] if name else []
         self.events.append(await self.client.thumb(latest, up=False, reasons=reasons))
         self._note("noted: disliked")
@@ -61,7 +61,7 @@ class _Chat:
         kept = self.takes[int(number) - 1]
         others = [take.turn_id for take in self.takes if take is not kept]
         if not others:
-            raise _UsageError("there is one take only; /again makes another")
+            raise _UsageError("there is only one take; /again asks for another")
         self.events.append(await self.client.choose(kept.turn_id, others, int(number)))
         self._note(f"noted: take {number} kept")
 

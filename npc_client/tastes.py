@@ -1,7 +1,7 @@
-"""What simulated players want of a reply, and how they would have put it. Pure and deterministic.
+"""What simulated players want of a reply, and how they would correct it. Pure and deterministic.
 
-A taste is a few plain wishes that a reply grants or not, so what training did to a character can
-be counted in replies that such players like. A correction keeps what of the reply answers the
+A taste is a few plain wishes that a reply grants or not, so the effect of training can be counted
+in replies that such players like. A correction keeps what of the reply answers the
 player's line and grants every wish. Corrections of one taste differ from reply to reply, as those
 of people do: one phrase for everything would teach that phrase.
 """
@@ -20,7 +20,7 @@ Correction = Callable[[str, str, int], str]
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _STAGE_DIRECTION = re.compile(r"\([^)]*\)|\*[^*]*\*|[()*\"“”]")
 _TERSE_WORDS = 17  # an editor cuts longer sentences
-_PLAIN_WORDS = 30  # as much of a reply as an editor goes through word by word
+_PLAIN_WORDS = 30  # of a reply that an editor goes through word by word
 _TELLING_WORDS = 3  # a sentence with fewer is not worth keeping alone
 _FUNCTION_WORDS = {"what", "where", "when", "with", "have", "your", "this", "that", "there", "they"}
 # Liking and wanting compare nothing: “I like the sea”, “I would like a sword”.
@@ -55,12 +55,12 @@ class Taste:
 
 @dataclass(frozen=True)
 class Phrases:
-    """What players put into one character's mouth when they correct it."""
+    """One character's words in players' corrections."""
 
-    tells: Sequence[str]  # sentences that name something of its world
+    tells: Sequence[str]  # sentences that name something of the character's world
     questions_back: Sequence[str]
-    images: Sequence[str]  # what things are like: “sparks over a dark quay”
-    qualities: Sequence[str]  # what things are as … as: “stubborn as drowned iron”
+    images: Sequence[str]  # for “like …”: “sparks over a dark quay”
+    qualities: Sequence[str]  # for “as …”: “stubborn as drowned iron”
     out_of_role: Sequence[str]  # sentences of a machine; `{line}` is what the player said
 
 
@@ -206,7 +206,7 @@ PLAIN = Taste(
 
 
 def _closest(line: str, sentences: Sequence[str], variant: int) -> str:
-    """One that shares most words with the line; of several, any."""
+    """The sentence that shares most words with the line; of several, any."""
     asked = _content_words(line)
     shared = [len(asked & _content_words(sentence)) for sentence in sentences]
     best = [text for text, count in zip(sentences, shared, strict=True) if count == max(shared)]
@@ -228,7 +228,7 @@ def _answering_part(line: str, reply: str) -> str:
 
 
 def _plain(reply: str) -> str:
-    """What is said aloud of a reply, on one line."""
+    """The spoken part of a reply, on one line."""
     return " ".join(_STAGE_DIRECTION.sub("", reply).split()) or "Aye."
 
 
@@ -255,5 +255,5 @@ def _as_sentence(text: str) -> str:
 
 
 def _as_statement(text: str) -> str:
-    """A sentence that asks nothing."""
+    """The text as a statement: questions end with a full stop."""
     return re.sub(r"\?", ".", text)

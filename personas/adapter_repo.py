@@ -49,7 +49,7 @@ _VERSION = re.compile(r"v([0-9]{4,9})-[0-9a-f]{8}")
 
 @dataclass(frozen=True)
 class Draft:
-    """What a publisher knows about the adapter it made."""
+    """What the publisher of an adapter states about it."""
 
     character: str
     parent: str | None  # version it was trained from; None = the bare base
@@ -59,12 +59,12 @@ class Draft:
     snapshot_hash: str
     players: tuple[str, ...]  # pseudonyms whose feedback it was trained on
     gate: dict[str, JSON]
-    persona_version: str = ""  # of the persona that was trained and judged; "" = not told
+    persona_version: str = ""  # of the persona that was trained and judged; "" = unknown
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known about a published version; the draft's fields and what publishing added."""
+    """What is known about a published version: its draft's fields and what publishing added."""
 
     version: str  # the folder's name, "v0007-3fa91c2b"
     number: int
@@ -78,7 +78,7 @@ class Manifest:
     snapshot_hash: str
     players: tuple[str, ...]
     gate: dict[str, JSON]
-    persona_version: str = ""  # manifests from before it was told lack it
+    persona_version: str = ""  # older manifests lack it
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class AdapterRepo:
         return _read_aliases(self._home(character))
 
     def promote(self, character: str, version: str) -> Aliases:
-        """Make a verified version live and end any trial; the live one already is a no-op."""
+        """Make a verified version live and end any trial; do nothing if it is live already."""
         self.verify(character, version)
         home = self._home(character)
         with _writing(home), _hold_lock(home):
@@ -177,9 +177,9 @@ class AdapterRepo:
             return aliases if aliases.live == version else _write(home, _promoted(aliases, version))
 
     def promote_over(self, character: str, incumbent: str | None, version: str) -> bool:
-        """Make a verified version live if `incumbent` still is, None being the bare base.
+        """Make a verified version live if `incumbent` still is; None is the bare base.
 
-        Returns whether it is live. Nobody else's promotion can come between look and write.
+        Returns whether it is live. No other promotion can come between the check and the write.
         """
         self.verify(character, version)
         home = self._home(character)

@@ -1,11 +1,11 @@
-"""Bases that were trained from players' feedback, and who taught them.
+"""Bases that were trained from players' feedback, and which players that was.
 
     <root>/town/town.gguf, manifest.json
     <root>/.making-town/     one in the making; held (flock) by its maker, kept when that is killed
 
 A base is made beside its final name, manifest last, synced, then renamed: it is there whole or not
 at all, and never changes. Every adapter trained on it has learned from the players it names, so a
-base that cannot tell its players is an error and is never passed over.
+base whose players cannot be read is an error and is never passed over.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class BaseDraft:
-    """What a maker knows about the base it made."""
+    """What the maker of a base states about it."""
 
     name: str
     parent_sha256: str  # the GGUF it was trained from
@@ -67,7 +67,7 @@ class BaseRepo:
 
     @contextmanager
     def making(self, name: str) -> Iterator[Path]:
-        """A folder to make a base in, for one process at a time; what is in it outlives a crash.
+        """Yield a folder to make a base in, for one process at a time; it outlives a crash.
 
         Raises InvalidIdError, and BaseTakenError for a name that is taken or being made.
         """
@@ -95,7 +95,8 @@ class BaseRepo:
             final.mkdir()
             made.rename(final / f"{draft.name}.gguf")
             manifest = _describe(draft, final / f"{draft.name}.gguf")
-            write_synced(final / MANIFEST, _as_json(manifest))
+            text = json.dumps(asdict(manifest), indent=2, sort_keys=True, allow_nan=False)
+            write_synced(final / MANIFEST, text.encode() + b"\n")
             sync_folder(final)
             final.rename(self._root / draft.name)
             sync_folder(self._root)
@@ -138,8 +139,8 @@ def _read(file: Path) -> BaseManifest:
         manifest = _MANIFEST.validate_json(file.read_bytes(), strict=True)
     except (OSError, ValidationError) as error:
         raise CorruptBaseError(
-            f"{file} does not tell whom the base learned from: {error}; restore it from a backup,"
-            f" or remove {file.parent} and the adapters that were trained on it"
+            f"{file} does not say whose feedback the base learned from: {error}; restore it from a"
+            f" backup, or remove {file.parent} and the adapters that were trained on it"
         ) from error
     if manifest.name != file.parent.name:
         raise CorruptBaseError(f"{file} describes {manifest.name}, not this folder")
@@ -152,7 +153,3 @@ def _writing(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RepoWriteError(f"{place}: {error}; no base was published") from error
-
-
-def _as_json(manifest: BaseManifest) -> bytes:
-    return json.dumps(asdict(manifest), indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"

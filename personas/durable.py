@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def write_synced(file: Path, content: bytes) -> None:
-    """Write a file's bytes; its folder's entry is `sync_folder`'s."""
+    """Write a file's bytes durably; its name is durable after `sync_folder`."""
     with file.open("wb") as stream:
         stream.write(content)
         stream.flush()

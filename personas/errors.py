@@ -12,7 +12,7 @@ PersonasError
     ├── CorruptAliasesError (ValueError)   aliases.json cannot be read
     ├── RepoWriteError (OSError)           the disk refused; the old state still stands
     ├── BaseTakenError (ValueError)        a base has that name, or another process makes it
-    └── CorruptBaseError (ValueError)      a base does not tell whom it learned from
+    └── CorruptBaseError (ValueError)      a base does not say whose feedback it learned from
 """
 
 from collections.abc import Sequence

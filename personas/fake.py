@@ -1,4 +1,4 @@
-"""A tokenizer for tests: one id a byte, plus the control tokens of ChatML."""
+"""A tokenizer for tests: one id per byte, plus the control tokens of ChatML."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ class FakeTokenizer:
     size = _FIRST_BYTE + 256  # ids are below this
 
     def encode(self, text: str) -> list[int]:
-        """Plain text to ids, one a UTF-8 byte."""
+        """Plain text to ids, one per UTF-8 byte."""
         return [_FIRST_BYTE + byte for byte in text.encode()]
 
     def control(self, spelling: str) -> int:

@@ -1,6 +1,6 @@
 """What a character is: a closed schema over three authored files in one folder.
 
-    mira/persona.yaml   who speaks: voice, taboos, examples, sampling
+    mira/persona.yaml   the speaker: voice, taboos, examples, sampling
     mira/lore.yaml      facts the character shares, and secrets it turns away from
     mira/probes.yaml    questions that a new adapter must still answer well
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -86,7 +87,7 @@ class Voice(_Closed):
 
 
 class Taboo(_Closed):
-    """Something the character never does: the rule it is told, and words that betray a breach."""
+    """Something the character never does: the rule in its prompt, and words that show a breach."""
 
     id: Id
     rule: Text
@@ -112,7 +113,7 @@ class Sampling(_Closed):
     min_reply_tokens: int = Field(default=0, ge=0, le=512)  # the character does not stop before
     max_reply_tokens: int = Field(default=80, ge=1, le=512)
     stop: Annotated[tuple[StopText, ...], Field(max_length=MAX_STOPS)] = ()  # ends before each
-    best_of: int = Field(default=1, ge=1, le=8)  # replies drawn at once, of which the best is said
+    best_of: int = Field(default=1, ge=1, le=8)  # replies drawn together, of which the best is said
 
     def drawing(self) -> dict[str, Any]:
         """How one reply is drawn, under the engine's names for it."""
@@ -125,7 +126,7 @@ class Sampling(_Closed):
 
 
 class Fact(_Closed):
-    """Something the character knows and tells; any keyword in a reply shows that it did.
+    """Something the character knows and says; any keyword in a reply shows that it did.
 
     A contradiction is a wrong answer to a question about the fact, such as "in the castle".
     """
@@ -156,14 +157,14 @@ class Lore(_Closed):
 class ProbeKind(StrEnum):
     """What a probe looks for."""
 
-    FACT = "fact"  # the fact named by `about` is told
+    FACT = "fact"  # the reply states the fact named by `about`
     SECRET = "secret"  # the secret named by `about` is kept
     VOICE = "voice"  # the reply sounds like the character
     CANARY = "canary"  # the character stays one, and does not recite its instructions
 
 
 class Probe(_Closed):
-    """A question to ask the character, and how to tell whether the reply will do."""
+    """A question to ask the character, and how to check the reply."""
 
     id: Id
     kind: Annotated[ProbeKind, Field(strict=False)]
@@ -181,7 +182,7 @@ class _Card(_Closed):
     voice: Voice
     taboos: Annotated[tuple[Taboo, ...], Field(max_length=16)] = ()
     examples: Annotated[tuple[Example, ...], Field(max_length=64)] = ()
-    examples_in_prompt: int = Field(default=0, ge=0, le=4)  # the first so many, as real turns
+    examples_in_prompt: int = Field(default=0, ge=0, le=4)  # the first ones, shown as real turns
     sampling: Sampling = Sampling()
 
 
@@ -273,12 +274,10 @@ def _load(folder: Path) -> _Load:
         yaml_file.read(folder / name) for name in ("persona.yaml", "lore.yaml", "probes.yaml")
     ]
     persona = _assemble(folder.absolute().name, *documents)
-    problems = tuple(p for document in documents for p in sorted(document.problems, key=_line))
+    problems = tuple(
+        p for document in documents for p in sorted(document.problems, key=attrgetter("line"))
+    )
     return _Load(persona, problems)
-
-
-def _line(problem: Problem) -> int:
-    return problem.line
 
 
 def _assemble(
@@ -325,7 +324,7 @@ def _complaints(
     missing = {e["loc"] for e in errors if e["type"] == "missing"}
     for error in errors:
         if error["type"] == "extra_forbidden":
-            meant = _nearest_key(model, error["loc"])
+            meant = _nearest(str(error["loc"][-1]), _keys_at(model, error["loc"][:-1]))
             # One misspelt key is one problem, not an unknown key and a missing one.
             missing.discard((*error["loc"][:-1], meant))
             yield error["loc"], _unknown(meant, _keys_at(model, error["loc"][:-1]))
@@ -346,10 +345,6 @@ def _unknown(meant: str, keys: Iterable[str]) -> str:
     if meant:
         return f"unknown key; did you mean {meant!r}?"
     return f"unknown key; the keys here are {', '.join(keys)}"
-
-
-def _nearest_key(model: type[BaseModel], loc: Loc) -> str:
-    return _nearest(str(loc[-1]), _keys_at(model, loc[:-1]))
 
 
 def _nearest(written: str, valid: Iterable[str]) -> str:
@@ -492,7 +487,7 @@ def _check_probes(lore: Lore, sheet: _ProbeSheet, file: Document) -> None:
 
 
 def _check_probes_are_new(card: _Card, sheet: _ProbeSheet, card_file: Document) -> None:
-    """Examples are learned by heart, so a probe that asks the same would find out nothing."""
+    """Examples are learned by heart, so a probe that asks the same measures nothing."""
     for index, example in enumerate(card.examples):
         for probe in sheet.probes:
             if similarity_percent(example.player, probe.ask) >= SAME_QUESTION_PERCENT:

@@ -58,7 +58,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is given to the model, and what had to be left out of it."""
+    """What the model is given, and how much had to be left out."""
 
     ids: tuple[int, ...]
     messages: tuple[Message, ...]
@@ -79,7 +79,7 @@ def system_text(persona: Persona) -> str:
 
 
 def instructions(persona: Persona) -> tuple[str, ...]:
-    """The parts of the system message that a reply has no business quoting: all but the facts."""
+    """The parts of the system message that a reply must not quote: all but the facts."""
     return (_identity(persona), _order(persona))
 
 

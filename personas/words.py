@@ -25,7 +25,7 @@ def mentioned(text: str, phrases: Iterable[str]) -> tuple[str, ...]:
 
 
 def similarity_percent(one: str, other: str) -> float:
-    """How alike two lines are, word by word and letter by letter; 100 = but for punctuation."""
+    """How alike two lines are, word by word and letter by letter; 100 = equal words."""
     return fuzz.ratio(" ".join(words(one)), " ".join(words(other)))
 
 

@@ -155,7 +155,7 @@ def _scalar(node: yaml.Node, loc: Loc, document: Document, loader: yaml.SafeLoad
     try:
         value: Plain = loader.construct_object(node)
     except (yaml.constructor.ConstructorError, ValueError) as error:
-        document.report(loc, f"cannot be read as a value ({_first_line(error)}); quote it")
+        document.report(loc, f"cannot be read as a value ({str(error).splitlines()[0]}); quote it")
         return str(node.value)
     return value
 
@@ -172,7 +172,3 @@ class _Mark(Protocol):  # the pure and the C reader each have their own class of
 
 def _line(mark: _Mark | None) -> int:
     return 1 if mark is None else mark.line + 1
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

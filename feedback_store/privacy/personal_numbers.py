@@ -22,7 +22,7 @@ _CARDS = tuple(
     re.compile(rf"(?<!\w)(?<!\d\.){shape}(?!\w)")
     for shape in (
         r"\d{13,19}",
-        rf"{_FOURS}\d{{4}}{_CARD_GAP}\d{{3}}",  # read first: what follows 16 digits may be a CVV
+        rf"{_FOURS}\d{{4}}{_CARD_GAP}\d{{3}}",  # read first: 3 digits after 16 may be a CVV
         rf"{_FOURS}\d{{1,4}}",
         rf"\d{{4}}{_SAME_GAP}\d{{6}}(?P=gap)\d{{4,5}}",
         rf"\d{_SAME_GAP}\d(?:(?P=gap)\d){{11,17}}",
@@ -108,7 +108,7 @@ _OTHER_NUMBER_BEFORE = re.compile(
     r"|coordinates|year|version|lock|vault)\b[^\d\n]{0,16}$",
     re.IGNORECASE,
 )
-_REACH = 56  # signs before a number in which words may tell what it is
+_REACH = 56  # signs before a number in which words may say what it is
 
 
 def phones(text: str) -> Iterator[Span]:
@@ -183,7 +183,7 @@ def _is_other_number(text: str, start: int) -> bool:
 
 
 def _end_within(text: str, start: int, end: int, most: int) -> int:
-    """Where the number ends when groups are left off until it has at most so many digits."""
+    """Where the number ends once enough groups are left off that it has at most `most` digits."""
     while len(_digits(text[start:end])) > most:
         group = re.search(r"[^\d]+\d+$", text[start:end])
         if group is None:

@@ -1,7 +1,7 @@
 """Players under another name: a keyed hash of their id, and the key it is made with.
 
 The same key and id always give the same pseudonym, so a player's rows belong together and are
-found again by the id. Without the key nobody can go back, not even by trying all ids. The key is a
+found again by the id. Without the key nobody can find the id, not even by trying all. The key is a
 file of its own, never in the database: made once, read by everyone who needs it, and shown nowhere.
 Losing it means that no player can be found by id again.
 """
@@ -16,6 +16,7 @@ import stat
 import tempfile
 import unicodedata
 from base64 import b32encode
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,7 +35,7 @@ _NEVER_REPLACE = (
 
 
 class Pseudonyms:
-    """Gives players their pseudonyms under one key of 32 bytes. Safe to share between threads."""
+    """The pseudonyms of players under one key of 32 bytes. Safe to share between threads."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -55,7 +56,7 @@ def is_pseudonym(text: str) -> bool:
 
 
 def ensure_key(path: Path) -> bytes:
-    """The key in this file, made now if there is none; processes that start at once agree on one.
+    """Return the key in `path`; make one if there is none. Processes that start together agree.
 
     Raises KeyFileError if it cannot be read or made.
     """
@@ -72,7 +73,7 @@ def ensure_key(path: Path) -> bytes:
 
 
 def key_for(path: Path, known_player: str | None) -> bytes:
-    """The key of a store that knows this player last; made now only if that is no pseudonym.
+    """The key of a store whose latest player is `known_player`; made only if that is no pseudonym.
 
     A new key in place of a lost one would make strangers of all known players. Raises KeyFileError.
     """
@@ -107,24 +108,15 @@ def read_key(path: Path) -> bytes:
 
 
 def _publish_key(path: Path, key: bytes) -> None:
-    """Puts a whole key there unless one has come meanwhile.
-
-    Raises OSError.
-    """
+    """Put a whole key there unless another process was first. Raises OSError."""
     handle, sibling = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(key.hex().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        _link_first(Path(sibling), path)
+        with suppress(FileExistsError):  # another process was first
+            path.hardlink_to(sibling)  # unlike a rename, replaces nothing
     finally:
         Path(sibling).unlink()
     sync_folder(path.parent)
-
-
-def _link_first(sibling: Path, path: Path) -> None:
-    try:
-        path.hardlink_to(sibling)  # unlike a rename, fails when another process was first
-    except FileExistsError:
-        return

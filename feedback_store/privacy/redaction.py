@@ -3,9 +3,9 @@
 What identifies a person outside the game becomes a placeholder such as `[email]`; the rest stays to
 the byte. Placeholders split a text into pieces, and what stands between two findings is read again
 as a piece of its own. So nothing can be found in what `redact` returns, and doing it twice changes
-nothing. Findings never overlap; of two categories the one that stands first in `_FINDERS` wins.
+nothing. Findings never overlap; of two the category that stands first in `_FINDERS` wins.
 
-It keeps no state and never raises. Names, street addresses and numbers written in words stay.
+It keeps no state and never raises. Names, street addresses and numbers in words stay.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FINDERS = (
     (Category.PHONE, phones),
     (Category.HANDLE, handles),
 )
-_READINGS = 4  # what hides something to the last is taken out whole; only hostile texts get there
+_READINGS = 4  # a piece with findings after these is taken out whole; only hostile texts need more
 # Every finding has one of these signs or words in it or beside it; most lines have none.
 _HINT = re.compile(r"[\d@:=]|[(\[{<]at| (?:at|is|arobase|arroba) ", re.IGNORECASE)
 # The @ after a URL's credentials belongs to them, or "@example.org" would read as a handle.

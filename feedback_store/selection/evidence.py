@@ -1,4 +1,4 @@
-"""What players stated: from turns and events to rows, the strongest and last word of each player.
+"""What players stated: turns and events become rows, the strongest and last vote of each player.
 
 Evidence has tiers, and a row's weight is its tier. What a player wrote or picked teaches most, a
 thumb or stars less, what the game made of it less again, and least what the player did without
@@ -30,8 +30,8 @@ from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pa
 WHOLE = "stop"  # finish reason of a reply that ended by itself
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0
 SWIPE_WEIGHT = 0.7  # going on with the newest take is weaker evidence than going back to an older
-WENT_ON_WEIGHT = 0.7  # the same, and not said but seen
-OUT_OF_CHARACTER_WEIGHT = 1.0  # rare, and hardly ever said for another reason
+WENT_ON_WEIGHT = 0.7  # as a swipe, but inferred by the server
+OUT_OF_CHARACTER_WEIGHT = 1.0  # rare, and seldom given for another reason
 THUMB_WEIGHT = RATING_WEIGHT = 0.7
 OUTCOME_WEIGHT = 0.5  # a quest fails for more reasons than a line
 SIGNAL_WEIGHTS: Mapping[Sign, float] = {
@@ -56,12 +56,12 @@ class Statements:
 
 @dataclass(frozen=True)
 class _Claim:
-    """What an event states about one thing: a later claim about that replaces it."""
+    """What an event states about one thing; a later claim about the same thing replaces it."""
 
     event_id: str
     about: tuple[str, ...]
     row: Pair | Labelled | None  # None = neither good nor bad
-    cut_short: bool = False  # what is preferred is a reply that did not end by itself
+    cut_short: bool = False  # the preferred reply did not end by itself
 
 
 def statements(turns: Mapping[str, Turn], events: Iterable[Event]) -> Statements:
@@ -79,7 +79,7 @@ def statements(turns: Mapping[str, Turn], events: Iterable[Event]) -> Statements
 
 
 def _precedence(event: Event) -> tuple[object, ...]:
-    """Later ones replace earlier ones."""
+    """Sort key: later events replace earlier ones."""
     return event.source is Source.EXPLICIT, event.created_at, event.event_id
 
 
@@ -87,8 +87,8 @@ def _unusable(event: Event, turns: Mapping[str, Turn]) -> Drop | None:
     if event.undone:
         return Drop.UNDONE
     if not event.turn_id:
-        # A session may have gone well for a hundred reasons; to credit each of its lines with that
-        # would teach mostly noise.
+        # A session goes well for many reasons; to credit each of its lines with that would teach
+        # mostly noise.
         return Drop.EVALUATION_ONLY
     turn = turns.get(event.turn_id)
     if turn is None:
@@ -214,7 +214,7 @@ def _last(claims: Sequence[_Claim]) -> tuple[list[_Claim], list[Dropped]]:
 
 
 def _strongest(claims: Sequence[_Claim]) -> tuple[list[_Claim], list[Dropped]]:
-    """One label a player and turn; pairs stay as they are."""
+    """One label per player and turn; pairs stay as they are."""
     kept: list[_Claim] = []
     dropped: list[Dropped] = []
     judged: dict[tuple[str, str], list[_Claim]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Which rows cannot teach, each looked at alone."""
+"""Which rows cannot teach, each judged by itself."""
 
 import math
 
@@ -24,7 +24,7 @@ def _pair_fault(chosen: str, rejected: str, origin: Origin) -> Drop | None:
         return Drop.EQUAL
     if near_equal(chosen, rejected):
         return Drop.NEAR_EQUAL
-    # An edit that cuts is the strongest signal there is: only what the character said itself is
+    # An edit that cuts is the strongest signal there is: only two replies of the character are
     # compared by length.
     if origin is not Origin.EDIT and _length_ratio(chosen, rejected) > MAX_LENGTH_RATIO:
         return Drop.LENGTH_RATIO

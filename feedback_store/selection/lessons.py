@@ -1,8 +1,8 @@
 """What a character is trained and judged on: the rows a selection is made of.
 
 A row is frozen and complete: the prompt as the model saw it, what is to be learned, how far that is
-to be trusted, and whose reaction it came from. Its `hash` names all of that but the event's id, and
-the messages, which are the prompt in another form.
+to be trusted, and whose reaction it was made from. Its `hash` names all of that except the event's
+id and the messages, which are the prompt in another form.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Origin(StrEnum):
     RATING = "rating"
     """Stars."""
     OUTCOME = "outcome"
-    """What came of the reply in the game."""
+    """What the reply led to in the game."""
     SIGNAL = "signal"
     """Something the player did without meaning it as a judgement."""
 
@@ -59,11 +59,11 @@ class Drop(StrEnum):
     ROLLED_BACK = "rolled_back"
     """An earlier save game was loaded: the turn never happened."""
     EVALUATION_ONLY = "evaluation_only"
-    """It tells how a character does, not which words are good."""
+    """It shows how a character does, not which words are good."""
     SUPERSEDED = "superseded"
     """The same player said otherwise later, or in person."""
     OUTWEIGHED = "outweighed"
-    """The same player told as much of the same reply by something at least as strong."""
+    """The same player judged the same reply by something at least as strong."""
     TIE = "tie"
     """Neither good nor bad: the middle of the stars, or two equally strong opposite votes."""
     OTHER_PROMPT = "other_prompt"
@@ -73,11 +73,11 @@ class Drop(StrEnum):
     CUT_SHORT = "cut_short"
     """The preferred reply did not end by itself: it would teach to stop in mid-sentence."""
     EQUAL = "equal"
-    """Both texts are the same but for case and spacing."""
+    """Both texts are the same except for case and spacing."""
     NEAR_EQUAL = "near_equal"
     """The texts differ by too little to teach anything."""
     LENGTH_RATIO = "length_ratio"
-    """One choice is so much longer that it teaches length."""
+    """One of two replies is so long that the pair teaches length."""
     PROMPT_HELD_OUT = "prompt_held_out"
     """The line, or one nearly like it, belongs to the held-out side."""
     PROMPT_TRAINED = "prompt_trained"
@@ -186,7 +186,7 @@ class Prompt:
 
 
 def content_hash(row: Pair | Labelled | Edited | Prompt) -> str:
-    """sha256 hex of all fields but the event's id and the messages."""
+    """sha256 hex of all fields except the event's id and the messages."""
     unnamed = {"prompt_ids", "messages", "event_id", "hash"}
     fields = {name: value for name, value in vars(row).items() if name not in unnamed}
     return hashlib.sha256(canonical(fields).encode() + pack_ids(row.prompt_ids)).hexdigest()

@@ -1,8 +1,8 @@
-"""Which rows teach the same lesson, and how much of that one player may state.
+"""Which rows teach the same lesson, and how often one player may state it.
 
 Rows on one line of the players with nearly the same texts are one lesson, whatever went before in
-the conversation: it is taught once, by the row that is to be trusted most, and agreement does not
-make it heavier.
+the conversation: it is taught once, by the row that is trusted most, and agreement does not make it
+heavier.
 """
 
 from collections import Counter, defaultdict
@@ -54,12 +54,12 @@ def texts(row: Pair | Labelled | Edited) -> tuple[str, ...]:
 
 
 def trusted_first(rows: Iterable[RowT]) -> list[RowT]:
-    """The order in which rows have a claim to be taken."""
+    """The rows in the order in which they are taken."""
     return sorted(rows, key=lambda row: (-row.weight, row.hash))
 
 
 def unique(rows: Iterable[RowT], alike: Likeness) -> tuple[list[RowT], list[Dropped]]:
-    """One row a lesson, and the others."""
+    """One row per lesson, and the others."""
     kept: list[RowT] = []
     dropped: list[Dropped] = []
     taught: set[Lesson] = set()
@@ -77,7 +77,7 @@ def unique(rows: Iterable[RowT], alike: Likeness) -> tuple[list[RowT], list[Drop
 
 
 def without_floods(rows: Sequence[Pair], most: int) -> tuple[list[Pair], list[Dropped]]:
-    """At most so many nearly equal corrections of each player, over all lines."""
+    """At most `most` nearly equal corrections per player, over all lines."""
     written: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row.origin is Origin.EDIT:

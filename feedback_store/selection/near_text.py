@@ -2,8 +2,8 @@
 
 Similarity is 1 minus the insertions and deletions that turn one text into the other, over the
 length of both. Texts are written by players, some of whom would like a search to take all night:
-groups and neighbours look at the beginning of a text only, and a group is looked for among so many
-and no more. Every answer depends on the set of texts, never on their order.
+groups and neighbours look at the beginning of a text only, and a group is looked for among a
+limited number. Every answer depends on the set of texts, never on their order.
 """
 
 import math
@@ -34,7 +34,7 @@ def line_key(text: str) -> str:
 
 
 def near_equal(one: str, other: str) -> bool:
-    """Whether two normalised texts differ by too little to matter."""
+    """Whether two normalised texts are too much alike to teach a difference."""
     return fuzz.ratio(one, other, score_cutoff=_ABOVE_NEAR_EQUAL) > 0
 
 

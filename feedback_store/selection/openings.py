@@ -2,8 +2,8 @@
 
 A prompt begins with the system message and the examples of its persona, and goes on with what was
 said so far; both look alike. All turns of one persona version begin with the same messages, and the
-first turn of a session has nothing else before its line. So that turn tells it for all others, of
-any session.
+first turn of a session has nothing else before its line. So that turn gives the number for all
+others, of any session.
 """
 
 from collections.abc import Iterable, Mapping

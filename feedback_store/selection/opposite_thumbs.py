@@ -20,7 +20,7 @@ _CANDIDATES = 4  # replies of each kind that are looked at, the clearest first
 
 @dataclass(frozen=True)
 class _Reply:
-    """A reply with more votes one way than the other."""
+    """A reply that more players liked than disliked, or the other way round."""
 
     net: int
     label: Labelled  # one that says so

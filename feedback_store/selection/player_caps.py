@@ -18,7 +18,7 @@ def capped(
 ) -> tuple[list[RowT], list[Dropped]]:
     """The rows each player may keep, the most trusted first, and the others.
 
-    `most` is how many it may be whatever the share; None = any number.
+    `most` limits their number whatever the share; None = no limit.
     """
     in_order = trusted_first(rows)
     counts = Counter(row.player_id for row in in_order)
@@ -36,7 +36,7 @@ def capped(
 
 
 def player_share(players: int, rules: Rules) -> float:
-    """The largest share of rows that one of so many players may have."""
+    """The largest share of rows that one of `players` players may have."""
     return max(rules.max_player_share, rules.scarce_player_share / max(players, 1))
 
 

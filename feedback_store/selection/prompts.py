@@ -1,7 +1,7 @@
 """Prompts whose replies were judged, the most disputed first: there the most is to be learned by a
 training that draws new replies. None does today; the prompts are only counted.
 
-A reply's reward is the mean of what its judges gave, each vote as heavy as its row; a prompt's are
+A reply's reward is the mean of its votes, each as heavy as its row; a prompt's are
 the mean and the variance over its replies.
 """
 
@@ -16,7 +16,7 @@ _OWN_WORDS = (Origin.EDIT,)  # the chosen text is a player's, not a reply
 
 
 def prompts(rows: Iterable[Pair | Labelled]) -> tuple[Prompt, ...]:
-    """One row a distinct prompt, highest variance first."""
+    """One row per distinct prompt, highest variance first."""
     by_prompt: dict[tuple[int, ...], list[Pair | Labelled]] = defaultdict(list)
     for row in rows:
         if row.origin is not Origin.OPPOSITE_THUMBS:  # its thumbs are rows of their own

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rules:
-    """How rows are divided, thinned and weighed. The defaults are what `docs/feedback.md` tells.
+    """How rows are divided, thinned and weighed. `docs/feedback.md` describes the defaults.
 
     Raises ValueError for a number outside its range.
     """
@@ -15,7 +15,7 @@ class Rules:
     trained_line_share: float = 0.4  # of the lines said on both sides, those that are trained on
     max_repeats: int = 3  # nearly equal corrections of one player
     max_pairs: int = 20  # of one player
-    max_player_share: float = 0.05  # of the rows of a kind, one player's
+    max_player_share: float = 0.05  # of the rows per kind that one player may have
     scarce_player_share: float = 1.5  # over the number of players: the share while they are few
     min_shared_items: int = 5  # judged by the player and by at least two others
     max_agreement: float = 0.25  # with the others; a player at or below it is discounted

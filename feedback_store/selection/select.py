@@ -2,8 +2,8 @@
 
 The same turns and events in any order give the same snapshot, with the same hash. The steps: what
 players stated (`evidence`), what cannot teach (`filters`), who and what is held out (`splits`);
-then, on each side alone, whom to trust (`voters`), pairs from thumbs (`opposite_thumbs`), what was
-said already (`likeness`), how much one player may have, in training (`player_caps`), and which
+then, on each side alone, whom to trust (`voters`), pairs from thumbs (`opposite_thumbs`), repeated
+lessons (`likeness`), how much one player may have, in training (`player_caps`), and which
 prompts are disputed (`prompts`). Nothing disappears silently: every row that was not taken is
 counted under its reason.
 """
@@ -57,7 +57,7 @@ class Snapshot:
     train_prompts: tuple[Prompt, ...]  # of both sides only the number is read today
     held_out_prompts: tuple[Prompt, ...]
     dropped: Mapping[str, int]  # rows, by Drop
-    left_out: Mapping[str, Drop]  # by id, the events that no row came of
+    left_out: Mapping[str, Drop]  # by id, the events that no row was made from
     discounted_players: tuple[str, ...]  # whose votes contradict all others, sorted
     discounted_rows: int  # of theirs, before any was left out
     hash: str
@@ -110,7 +110,7 @@ class Change(Protocol):
 def changed(snapshot: Snapshot, change: Change) -> Snapshot:
     """The snapshot with every row changed; under another name, unless all rows are as before.
 
-    Prompts follow from the rows. What it tells of dropped rows stays what the selection dropped.
+    Prompts follow from the rows. Its counts of dropped rows stay those of the selection.
     """
     made = replace(
         snapshot,

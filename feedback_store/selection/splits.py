@@ -53,7 +53,7 @@ def is_held_out(player_id: str, share: float) -> bool:
 
 
 def _fraction(text: str) -> float:
-    """A hash in [0, 1)."""
+    """A hash of the text in [0, 1)."""
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
     return int(digest[:8], 16) / 2**32
 

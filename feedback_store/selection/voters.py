@@ -1,4 +1,4 @@
-"""Players whose votes contradict all others: how to find them, and what their rows still weigh.
+"""Players whose votes contradict all others: how to find them, and how much their rows still weigh.
 
 Only what at least two others judged as well can be compared: a reply to the same line, good or bad,
 or two replies, the one better or the other. Where the others disagree among themselves nobody is
@@ -24,7 +24,7 @@ Votes = Mapping[Item, Mapping[str, int]]  # by player; above 0 for, below agains
 
 @dataclass(frozen=True)
 class Trusted:
-    """The rows as they are to be trusted."""
+    """The rows, each weighted by how far its player is trusted."""
 
     rows: list[Pair | Labelled]
     players: frozenset[str]  # those discounted
@@ -42,7 +42,7 @@ def discount_contrarians(rows: list[Pair | Labelled], alike: Likeness, rules: Ru
 
 
 def contrarians(votes: Votes, rules: Rules) -> frozenset[str]:
-    """Who shares enough items with others and agrees with too few of them."""
+    """The players who share enough items with others and agree with them on too few."""
     shared: dict[str, int] = defaultdict(int)
     agreed: dict[str, int] = defaultdict(int)
     for by_player in votes.values():

@@ -100,7 +100,7 @@ def test_a_base_that_cannot_tell_its_players_is_an_error(
     repo = BaseRepo(tmp_path)
     publish(repo, TOWN)
     harm(tmp_path / "town" / "manifest.json")
-    with pytest.raises(CorruptBaseError, match="whom the base learned from"):
+    with pytest.raises(CorruptBaseError, match="whose feedback the base learned from"):
         repo.bases()
 
 

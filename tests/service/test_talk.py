@@ -87,7 +87,7 @@ async def test_what_is_said_may_be_trained_on_if_the_player_agrees(
         pytest.param(["/like"], "nothing has been said yet", id="too-early"),
         pytest.param(["Hi.", "/dislike ugly"], "'ugly' is no reason", id="no-reason"),
         pytest.param(["Hi.", "/keep 2"], "a number from 1 to 1", id="no-take"),
-        pytest.param(["Hi.", "/keep 1"], "one take only", id="no-choice"),
+        pytest.param(["Hi.", "/keep 1"], "only one take", id="no-choice"),
         pytest.param(["Hi.", "/fix"], "needs the words", id="no-words"),
         pytest.param(["/dance"], "no command /dance", id="no-command"),
     ],
