@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +9,26 @@ import pytest
 
 from feedback_store.records import Payload, Reaction, Reason, Session, Thumb, Turn
 from feedback_store.store import Store
+from tests.support import turns
+from tests.support.turns import NOON
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SESSION = Session("s1", "ann", "mira", "aa11", consent=True, started_at=NOON)
-TURN = Turn(
-    turn_id="t1",
-    session_id="s1",
-    character="mira",
-    player_id="ann",
-    persona_version="aa11",
+TURN = replace(
+    turns.TURN,
     adapter_version="v0001-3fa91c2b",
     adapter_hash="3fa9",
-    base_sha256="b4se",
     messages=(
         {"role": "system", "content": "You are Mira."},
         {"role": "user", "content": "Où est l'église? 🐉"},
     ),
     prompt_ids=(1, 2, 2**31 - 1),
-    reply_ids=(7, 8),
     player_text="Où est l'église? 🐉",
-    reply_text="Past the mill, dear.",
-    take=0,
-    first_turn_id="t1",
-    finish_reason="stop",
     sampling={"temperature": 0.7, "top_k": 40, "stop": ["\n\n"]},
     seed=2**32 - 1,
     arm_probability=0.95,
-    logprob=None,
     queue_ms=0.5,
     ttft_ms=80,
     total_ms=912.25,
-    created_at=NOON,
-    consent=True,
 )
 REACTION = Reaction("e1", Thumb(False, (Reason.TOO_LONG, Reason.BORING)), NOON, turn_id="t1")
 

@@ -19,9 +19,10 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from feedback_store.records import Edit, Payload, Rating, Reaction, Reason, Session, Thumb, Turn
+from feedback_store.records import Edit, Payload, Rating, Reaction, Reason, Session, Thumb
 from feedback_store.store import Store
 from tests.support.paths import ROOT
+from tests.support.turns import TURN
 
 BROWSE = ROOT / "feedback_store" / "browse.yaml"
 NOW = datetime.now(UTC)
@@ -85,6 +86,7 @@ def _say(
             player_id=player,
             adapter_version=version,
             created_at=at,
+            player_text="Hello?",
             reply_text=reply,
             take=take,
         )
@@ -99,35 +101,6 @@ def _react(store: Store, payload: Payload, *turn_ids: str) -> None:
         number = next(_SENT)
         at = NOW + timedelta(seconds=number)
         store.submit(Reaction(f"e{number:03}", payload, at, turn_id=turn_id)).result()
-
-
-TURN = Turn(
-    turn_id="",
-    session_id="",
-    character="mira",
-    player_id="",
-    persona_version="aa11",
-    adapter_version="",
-    adapter_hash="",
-    base_sha256="b4se",
-    messages=({"role": "user", "content": "Hello?"},),
-    prompt_ids=(1, 2),
-    reply_ids=(7, 8),
-    player_text="Hello?",
-    reply_text="",
-    take=0,
-    first_turn_id="",
-    finish_reason="stop",
-    sampling={},
-    seed=1,
-    arm_probability=1.0,
-    logprob=None,
-    queue_ms=0.5,
-    ttft_ms=80,
-    total_ms=912.25,
-    created_at=NOW,
-    consent=True,
-)
 
 
 @contextmanager

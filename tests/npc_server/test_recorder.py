@@ -15,36 +15,10 @@ from feedback_store.records import Reaction, Session, Sign, Signal, Source, Turn
 from feedback_store.store import Store
 from npc_server import recorder
 from npc_server.recorder import Recorder
+from tests.support.turns import TURN
 
 NOW = datetime.now(UTC)
-SESSION = Session("s1", "p1-x", "mira", "v", consent=True, started_at=NOW)
-TURN = Turn(
-    turn_id="t1",
-    session_id="s1",
-    character="mira",
-    player_id="p1-x",
-    persona_version="v",
-    adapter_version="",
-    adapter_hash="",
-    base_sha256="b",
-    messages=(),
-    prompt_ids=(1, 2),
-    reply_ids=(3,),
-    player_text="Hello.",
-    reply_text="Aye.",
-    take=0,
-    first_turn_id="t1",
-    finish_reason="stop",
-    sampling={},
-    seed=1,
-    arm_probability=1.0,
-    logprob=None,
-    queue_ms=0,
-    ttft_ms=0,
-    total_ms=0,
-    created_at=NOW,
-    consent=True,
-)
+SESSION = Session("s1", TURN.player_id, "mira", "aa11", consent=True, started_at=NOW)
 
 
 def turn(name: str, session_id: str = "s1") -> Turn:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -10,40 +10,15 @@ from feedback_store.records import Event, Payload, Source, Turn
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot, select
 from feedback_store.selection.evidence import Statements, statements
 from feedback_store.selection.rules import Rules
+from tests.support import turns
+from tests.support.turns import NOON
 
-REPLY = "Past the mill, dear."
+REPLY = turns.TURN.reply_text
 OTHER = "Follow the river north."
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: Nobody is held out: for what is not about that.
 ALL_TRAINED = Rules(held_out_share=0, recent_share=0)
 
-TURN = Turn(
-    turn_id="t1",
-    session_id="",
-    character="mira",
-    player_id="ann",
-    persona_version="aa11",
-    adapter_version="v0001-3fa91c2b",
-    adapter_hash="3fa9",
-    base_sha256="b4se",
-    messages=({"role": "user", "content": "Where is the church?"},),
-    prompt_ids=(1, 2, 3),
-    reply_ids=(7, 8),
-    player_text="Where is the church?",
-    reply_text=REPLY,
-    take=0,
-    first_turn_id="t1",
-    finish_reason="stop",
-    sampling={},
-    seed=1,
-    arm_probability=1.0,
-    logprob=None,
-    queue_ms=0,
-    ttft_ms=0,
-    total_ms=0,
-    created_at=NOON,
-    consent=True,
-)
+TURN = replace(turns.TURN, session_id="", adapter_version="v0001-3fa91c2b", adapter_hash="3fa9")
 
 
 class Log:

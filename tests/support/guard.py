@@ -1,7 +1,7 @@
 """A cast of one guard, players who correct him, and a trainer's job on the tiny model."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from feedback_store.store import Store
 from npc_server.engine.llama import Vocab
 from personas.persona import load_characters
 from personas.render import prompt
+from tests.support.turns import TURN
 from trainer import gate
 from trainer.heads import reward_head
 from trainer.nightly.job import Job
-from trainer.progress import Progress
 from trainer.recipes.recipe import Recipe, read
 
 ENOUGH = 60  # turns, under FEW; a fifth of the players is held out
@@ -57,10 +57,6 @@ LORE = "facts: [{id: gate, fact: The gate is north., keywords: [north]}]\n"
 PROBES = "probes: [{id: where, kind: fact, about: gate, ask: 'Where?'}]\n"
 
 
-def ignore(_stage: str, _progress: Progress) -> None:
-    """Nobody watches."""
-
-
 def job_in(tmp_path: Path, tiny_model: Path, base_dir: Path) -> Job:
     """A cast of one, with a store nobody has written to."""
     folder = tmp_path / "cast" / "bo"
@@ -88,32 +84,19 @@ def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
         rendered = prompt(persona, (), line, vocab, 500)
         yield (
             Session(f"s{i}", name, "bo", persona.version, True, NOW),
-            Turn(
+            replace(
+                TURN,
                 turn_id=f"t{i}",
+                first_turn_id=f"t{i}",
                 session_id=f"s{i}",
                 character="bo",
                 player_id=name,
                 persona_version=persona.version,
-                adapter_version="",
-                adapter_hash="",
-                base_sha256="",
                 messages=tuple(asdict(message) for message in rendered.messages),
                 prompt_ids=rendered.ids,
-                reply_ids=(),
                 player_text=line,
                 reply_text=f"zz{i} yy xx ww vv",
-                take=0,
-                first_turn_id=f"t{i}",
-                finish_reason="stop",
-                sampling={},
-                seed=0,
-                arm_probability=1.0,
-                logprob=None,
-                queue_ms=0,
-                ttft_ms=0,
-                total_ms=0,
                 created_at=NOW,
-                consent=True,
             ),
         )
 

@@ -7,10 +7,11 @@ from feedback_store.selection import HeldOutBy, Pair
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pair
+from tests.support.watching import ignore
 from trainer.heads import reward_head
 from trainer.heads.reward_head import Config, HeadResult
 from trainer.lora import StartingPoint
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.rows.datasets import Ids
 from trainer.settings import LoraShape, Schedule
 
@@ -20,10 +21,6 @@ SMALL = Config(
     good="g",  # the tiny model has no words, only bytes
     bad="b",
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.step >= 1
 
 
 def taste(index: int, tokenizer: Vocab) -> Pair:

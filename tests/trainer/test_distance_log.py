@@ -8,11 +8,12 @@ import pytest
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import content_hash
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer.distance_log import MEASUREMENTS, MOST_TOKENS, is_due
 from trainer.divergence import kl_divergence, next_log_probs, plain_text, token_windows
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
-from trainer.progress import Progress, RunIO, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.settings import LoraShape, Schedule
 
 CONFIG = dpo.Config(
@@ -21,15 +22,6 @@ CONFIG = dpo.Config(
         learning_rate=5e-3, epochs=2, batch_rows=2, micro_batch_rows=2, rehearsed_share=0
     ),
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
-
-
-@pytest.fixture
-def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
-    return StartingPoint(base_dir, tokenizer, None)
 
 
 @pytest.fixture

@@ -8,26 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs, thumbs
+from tests.support.watching import ignore
 from trainer.lora import StartingPoint, load_voice
 from trainer.methods import dpo, kto
-from trainer.progress import Progress, RunIO, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.settings import LoraShape, Memory, Optimizer, Schedule, Weights
 
 LORA = LoraShape(rank=4, alpha=8)
 SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4)
 SMALL = dpo.Config(LORA, SCHEDULE)
 QLORA = Memory(Weights.NF4, Optimizer.PAGED_ADAMW_8BIT, gradient_checkpointing=True)
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
-
-
-@pytest.fixture
-def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
-    return StartingPoint(base_dir, tokenizer, None)
 
 
 def run(config: dpo.Config, start: StartingPoint, out: Path, rows: int = 8) -> RunResult:

@@ -7,16 +7,13 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer import trackers
 from trainer.errors import ConfigError, MissingLibraryError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.settings import LoraShape
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
 
 
 def track(name: str, base_dir: Path, tokenizer: Vocab, folder: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from npc_server.engine.llama import Vocab
 from tests.support.built import on_labels, on_pairs
 from tests.support.rows import pairs, thumbs
+from tests.support.watching import ignore
 from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
@@ -23,15 +23,6 @@ from trainer.training import fingerprint, train
 
 LORA = LoraShape(rank=4, alpha=8)
 SMALL = dpo.Config(LORA, Schedule(learning_rate=5e-3, epochs=2, micro_batch_rows=2))
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
-
-
-@pytest.fixture
-def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
-    return StartingPoint(base_dir, tokenizer, None)
 
 
 def trainer_on(start: StartingPoint, folder: Path, config: dpo.Config = SMALL) -> Any:

@@ -8,10 +8,7 @@ import pytest
 from benchmarks.learning.perplexity import perplexity
 from npc_server.engine.errors import AdapterRejectedError
 from tests.support import tiny_gguf
-
-
-def ignore(_what: str, _done: int, _total: int) -> None:
-    """Nobody watches."""
+from tests.support.watching import ignore
 
 
 def test_a_random_model_guesses_among_its_tokens(tiny_model: Path) -> None:

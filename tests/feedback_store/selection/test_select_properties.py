@@ -32,7 +32,8 @@ from feedback_store.selection.lessons import Labelled, Pair
 from feedback_store.selection.near_text import line_key, neighbours, normalised
 from feedback_store.selection.player_caps import player_share
 from feedback_store.selection.rules import Rules
-from tests.support.feedback_log import NOON, TURN, held_out, players, trained
+from tests.support.feedback_log import TURN, held_out, players, trained
+from tests.support.turns import NOON
 
 RULES = Rules(held_out_share=0.3, recent_share=0.3, max_pairs=3, max_repeats=1, min_shared_items=1)
 LONG = "the tide took the old bridge last winter and nobody has built another since"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo
 from tests.support import tiny_gguf
+from tests.support.turns import TURN
 
 NOW = datetime.now(UTC)
 ANN = "ann@game"
@@ -67,30 +69,14 @@ def turn(turn_id: str, session_id: str, player_id: str, consent: bool, at: datet
         {"role": "system", "content": "You are Mira."},
         {"role": "user", "content": SAID},
     )
-    return Turn(
+    return replace(
+        TURN,
         turn_id=turn_id,
-        session_id=session_id,
-        character="mira",
-        player_id=player_id,
-        persona_version="aa11",
-        adapter_version="",
-        adapter_hash="",
-        base_sha256="b4se",
-        messages=messages,
-        prompt_ids=(1, 2, 3),
-        reply_ids=(7,),
-        player_text=SAID,
-        reply_text="Did you now?",
-        take=0,
         first_turn_id=turn_id,
-        finish_reason="stop",
-        sampling={},
-        seed=1,
-        arm_probability=1.0,
-        logprob=None,
-        queue_ms=0,
-        ttft_ms=1,
-        total_ms=2,
+        session_id=session_id,
+        player_id=player_id,
+        messages=messages,
+        player_text=SAID,
         created_at=at,
         consent=consent,
     )

@@ -9,21 +9,18 @@ from torch.nn import functional
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer.divergence import next_log_probs
 from trainer.examination.drift import general_text, general_windows, measure_drift
 from trainer.lora import StartingPoint, load_base, load_voice
 from trainer.methods import dpo
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.settings import LoraShape, Schedule
 
 CONFIG = dpo.Config(
     lora=LoraShape(rank=4, alpha=8),
     schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
 )
-
-
-def ignore(_: Progress) -> None:
-    """Nobody watches."""
 
 
 @pytest.fixture(scope="module")

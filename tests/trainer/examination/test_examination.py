@@ -10,6 +10,7 @@ from npc_server.engine.llama import Vocab
 from personas.persona import Persona
 from tests.support.rows import pairs, snapshot
 from tests.support.scripted_voices import MIRA
+from tests.support.watching import ignore
 from trainer import gate
 from trainer.examination import questions, replies
 from trainer.examination.examiner import Examination, Subject, examine
@@ -26,10 +27,6 @@ CONFIG = dpo.Config(
 )
 
 HEAD_SCHEDULE = replace(CONFIG.schedule, rehearsed_share=0.0, continued_rate=1)
-
-
-def ignore(*_: object) -> None:
-    """Nobody watches."""
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import torch
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs, thumbs
+from tests.support.watching import ignore
 from trainer.examination.margins import (
     held_out_label_margins,
     held_out_margins,
@@ -23,10 +24,6 @@ CONFIG = dpo.Config(
     lora=LoraShape(rank=4, alpha=8),
     schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.loss is None or progress.loss > 0
 
 
 @pytest.fixture(scope="module")

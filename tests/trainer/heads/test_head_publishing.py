@@ -15,8 +15,9 @@ from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request,
 from personas.adapter_repo import AdapterRepo
 from personas.reward_heads import METHOD, words_of
 from tests.support import tiny_gguf
-from tests.support.reward_heads import ignore, spoken_replies, tastes, train_head
+from tests.support.reward_heads import spoken_replies, tastes, train_head
 from tests.support.rows import snapshot
+from tests.support.watching import ignore
 from trainer.heads import head_card, reward_head
 from trainer.heads.head_publishing import promote_head, publish_head
 from trainer.heads.reward_head import HeadResult

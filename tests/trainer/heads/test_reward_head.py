@@ -13,7 +13,8 @@ from feedback_store.selection import HeldOutBy
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.engine_logits import engine_logits
-from tests.support.reward_heads import SMALL, ignore, spoken_replies, tastes, train_head
+from tests.support.reward_heads import SMALL, spoken_replies, tastes, train_head
+from tests.support.watching import ignore
 from trainer.errors import AdapterError, ConfigError, DivergedError, RowsError
 from trainer.heads import head_card, reward_head
 from trainer.heads.reward_head import Config, HeadResult

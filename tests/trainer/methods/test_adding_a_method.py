@@ -6,9 +6,10 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
-from tests.support.guard import ENOUGH, WITHOUT_HEAD, ignore, job_in, play, recipe
+from tests.support.guard import ENOUGH, WITHOUT_HEAD, job_in, play, recipe
 from tests.support.rows import snapshot
 from tests.support.toy_method import Config
+from tests.support.watching import ignore
 from trainer.errors import ConfigError
 from trainer.methods.table import METHODS, Method, candidates
 from trainer.nightly import retrain

@@ -6,20 +6,17 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import thumbs
+from tests.support.watching import ignore
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods import apo
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.settings import LoraShape, Schedule
 
 SMALL = apo.Config(
     lora=LoraShape(rank=4, alpha=8),
     schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=1),
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
 
 
 def test_good_replies_gain_on_bad_ones_a_row_at_a_time(

@@ -11,6 +11,7 @@ from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.built import on_pairs
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
@@ -25,10 +26,6 @@ SMALL = dpo.Config(
     schedule=Schedule(learning_rate=5e-3, epochs=3, batch_rows=4, micro_batch_rows=2),
 )
 ONE_EPOCH = dpo.Config(lora=SMALL.lora, schedule=Schedule(batch_rows=4, micro_batch_rows=4))
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.seconds_left >= 0
 
 
 @pytest.fixture(scope="module")

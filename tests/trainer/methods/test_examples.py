@@ -13,10 +13,11 @@ from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import prompt, reply_ids
 from tests.support.built import on_pairs
 from tests.support.rows import pairs, thumbs
+from tests.support.watching import ignore
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
 from trainer.methods.examples import beside, rehearsals
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.rows.datasets import Spoken, rehearsed_pair
 from trainer.settings import LoraShape, Schedule
 
@@ -28,10 +29,6 @@ LINES = tuple(Spoken((1, 2, number), (number,)) for number in range(3, 8))
 @pytest.fixture
 def mira() -> Persona:
     return load_character(SAMPLE_CHARACTERS / "mira")
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.step >= 1
 
 
 def test_an_example_is_rehearsed_as_it_would_be_served(mira: Persona, tokenizer: Vocab) -> None:

@@ -10,10 +10,11 @@ from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.built import on_labels
 from tests.support.rows import thumbs
+from tests.support.watching import ignore
 from trainer.errors import ConfigError, RowsError
 from trainer.lora import StartingPoint
 from trainer.methods import kto
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.rows.datasets import LabelledIds, interleaved, labelled_dataset, labelled_ids
 from trainer.settings import LoraShape, Schedule
 
@@ -21,10 +22,6 @@ SMALL = kto.Config(
     lora=LoraShape(rank=4, alpha=8),
     schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
 
 
 def test_good_replies_gain_on_bad_ones(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:

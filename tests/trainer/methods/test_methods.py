@@ -7,20 +7,17 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import snapshot
+from tests.support.watching import ignore
 from trainer.errors import ConfigError
 from trainer.lora import StartingPoint
 from trainer.methods.table import METHODS
-from trainer.progress import Progress, RunIO, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.recipes.refused_methods import refused_method
 from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Schedule
 
 EVERY = pytest.mark.parametrize("method", METHODS)
 EXAMPLES = tuple(Spoken((1, 2, number), (number,)) for number in range(3, 8))
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.step >= 1
 
 
 def two_steps(method: str, base_dir: Path, tokenizer: Vocab, out: Path) -> RunResult:

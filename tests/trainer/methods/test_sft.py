@@ -11,11 +11,12 @@ import torch
 from npc_server.engine.llama import Vocab
 from personas.render import Message, message_ids, reply_ids
 from tests.support.rows import PERSONA, edited, edits, labelled
+from tests.support.watching import ignore
 from trainer.errors import ConfigError, RowsError
 from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import sft
-from trainer.progress import Progress, RunIO, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.rows.replay import Liked, Rows
 from trainer.settings import LoraShape, Memory, Schedule
@@ -28,15 +29,6 @@ SMALL = sft.Config(
     general_share=0,
 )
 EXAMPLES = tuple(Spoken((1, 2, number), (number,)) for number in range(3, 8))
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.seconds_left >= 0
-
-
-@pytest.fixture
-def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
-    return StartingPoint(base_dir, tokenizer, None)
 
 
 def good(count: int, tokenizer: Vocab) -> tuple[Liked, ...]:

@@ -11,12 +11,13 @@ from trl.experimental.cpo import CPOTrainer
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer.errors import ConfigError
 from trainer.forward import IGNORED
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import simpo
 from trainer.methods.pair_lesson import lesson_of
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.settings import LoraShape, Schedule
 from trainer.training import common_arguments
 
@@ -24,15 +25,6 @@ SMALL = simpo.Config(
     lora=LoraShape(rank=4, alpha=8),
     schedule=Schedule(learning_rate=5e-3, epochs=3, batch_rows=4, micro_batch_rows=2),
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.seconds_left >= 0
-
-
-@pytest.fixture
-def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
-    return StartingPoint(base_dir, tokenizer, None)
 
 
 @pytest.fixture

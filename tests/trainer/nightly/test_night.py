@@ -19,11 +19,11 @@ from tests.support.guard import (
     ENOUGH,
     ONLY_PREFERENCE,
     WITH_HEAD,
-    ignore,
     job_in,
     play,
     recipe,
 )
+from tests.support.watching import ignore
 from trainer.base import file_sha256
 from trainer.errors import DivergedError
 from trainer.examination.examiner import Subject

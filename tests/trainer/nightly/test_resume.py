@@ -10,6 +10,7 @@ import pytest
 from npc_server.engine.llama import Vocab
 from tests.support.endings import run
 from tests.support.paths import ROOT
+from tests.support.watching import ignore
 from trainer.checkpoints import SEAL
 from trainer.lora import StartingPoint
 from trainer.progress import OnProgress, Progress, RunResult
@@ -17,10 +18,6 @@ from trainer.progress import OnProgress, Progress, RunResult
 
 class PowerCutError(Exception):
     """Nothing that a training expects."""
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
 
 
 def cut_at(step: int) -> OnProgress:

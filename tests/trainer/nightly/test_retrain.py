@@ -13,8 +13,9 @@ import pytest
 from feedback_store.records import Edit
 from personas.adapter_repo import AdapterRepo, content_hash
 from personas.persona import load_characters
-from tests.support.guard import ENOUGH, FEW, WITH_HEAD, ignore, job_in, play, recipe, thumbed
+from tests.support.guard import ENOUGH, FEW, WITH_HEAD, job_in, play, recipe, thumbed
 from tests.support.paths import ROOT
+from tests.support.watching import ignore
 from trainer import gate
 from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterError
 from trainer.heads import head_card

@@ -7,12 +7,13 @@ import pytest
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import content_hash
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer.divergence import plain_text
 from trainer.examination.drift import general_text
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
 from trainer.nightly.trust_region import keep_near
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.records.entries import Nearness
 from trainer.settings import LoraShape, Schedule
 
@@ -23,19 +24,10 @@ FAR = dpo.Config(
 FOREVER = 1e9
 
 
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
-
-
 def phrases(text: str) -> set[tuple[str, ...]]:
     """All runs of five words."""
     words = text.lower().split()
     return set(zip(*(words[at:] for at in range(5)), strict=False))
-
-
-@pytest.fixture
-def start(base_dir: Path, tokenizer: Vocab) -> StartingPoint:
-    return StartingPoint(base_dir, tokenizer, None)
 
 
 @pytest.fixture

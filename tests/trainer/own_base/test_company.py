@@ -8,19 +8,16 @@ import pytest
 from feedback_store.selection import Snapshot
 from npc_server.engine.llama import Vocab
 from tests.support.rows import snapshot
+from tests.support.watching import ignore
 from trainer.lora import StartingPoint
 from trainer.methods import sft
 from trainer.own_base.company import even_parts, in_turn, together
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.rows.replay import Rows
 from trainer.settings import LoraShape, Schedule
 
 LORA = LoraShape(rank=4, alpha=8)
 SCHEDULE = Schedule(learning_rate=5e-3, batch_rows=4, micro_batch_rows=4)
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.step >= 1
 
 
 @pytest.fixture

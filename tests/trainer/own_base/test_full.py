@@ -14,12 +14,13 @@ from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import EngineOptions, Request, Sampling
 from tests.support import tiny_gguf
 from tests.support.rows import edits, prompt_ids
+from tests.support.watching import ignore
 from trainer.base import ensure_base
 from trainer.errors import AdapterError, BaseModelError, ConfigError
 from trainer.lora import StartingPoint, load_base
 from trainer.own_base import full
 from trainer.own_base.base_gguf import Precision, write_base
-from trainer.progress import Progress, RunIO, RunResult
+from trainer.progress import RunIO, RunResult
 from trainer.rows.replay import Rows
 from trainer.settings import Memory, Schedule, Weights
 
@@ -29,10 +30,6 @@ SMALL = full.Config(
     ),
     general_share=0,
 )
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.seconds_left >= 0
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ from feedback_store.store import Store
 from npc_server.commands.main import app
 from npc_server.engine.llama import Vocab
 from personas.base_repo import BaseManifest, BaseRepo
-from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, ignore, job_in, play
+from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
 from tests.support.paths import ROOT
+from tests.support.watching import ignore
 from trainer.base import file_sha256
 from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.methods import sft

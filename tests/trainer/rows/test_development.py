@@ -10,10 +10,11 @@ import pytest
 from feedback_store.selection import Pair
 from npc_server.engine.llama import Vocab
 from tests.support.rows import pairs
+from tests.support.watching import ignore
 from trainer.errors import RowsError
 from trainer.lora import StartingPoint
 from trainer.methods import dpo
-from trainer.progress import Progress, RunIO
+from trainer.progress import RunIO
 from trainer.rows.development import split
 from trainer.settings import LoraShape, Schedule
 
@@ -28,10 +29,6 @@ def rows_of(counts: Sequence[int]) -> list[Row]:
     """So many rows of each player, mixed."""
     rows = [Row(f"player-{who}", n) for who, count in enumerate(counts) for n in range(count)]
     return sorted(rows, key=lambda row: row.number)
-
-
-def ignore(progress: Progress) -> None:
-    assert progress.total_steps > 0
 
 
 @pytest.mark.parametrize("seed", range(5))
