@@ -29,23 +29,25 @@ _MIB = 1 << 20
 def assemble(model: Path, shape: ContextShape, options: EngineOptions, emit: Emit) -> EngineCore:
     """Load a model. Raises ModelLoadError."""
     if options.batching is Batching.GROUPED:
-        return _grouped(model, shape, options, emit, "")
+        return _assemble_grouped(model, shape, options, emit, "")
     try:
-        return _mixed(model, shape, options, emit)
+        return _assemble_mixed(model, shape, options, emit)
     except MixingUnavailableError as error:
         logger.warning("turns are grouped by adapter: %s", error)
-        return _grouped(model, shape, options, emit, str(error))
+        return _assemble_grouped(model, shape, options, emit, str(error))
 
 
 def base_shape(llama: Llama, model: Path) -> BaseShape:
-    """What adapters must fit."""
+    """The shape of a base that its adapters must fit."""
     return BaseShape(llama.architecture, llama.heads, llama.kv_heads, linear_shapes(model))
 
 
-def _mixed(model: Path, shape: ContextShape, options: EngineOptions, emit: Emit) -> EngineCore:
+def _assemble_mixed(
+    model: Path, shape: ContextShape, options: EngineOptions, emit: Emit
+) -> EngineCore:
     linears = linear_shapes(model)
     if not linears:
-        raise MixingUnavailableError("the model has no weights that adapters are served for")
+        raise MixingUnavailableError("no weights of the model can be adapted")
     rank = -(-options.max_rank // _RANK_UNIT) * _RANK_UNIT
     arena = SlotArena(linears, shape.sequences, rank)
     mixer = Mixer(arena, shape.batch_tokens)
@@ -61,7 +63,7 @@ def _mixed(model: Path, shape: ContextShape, options: EngineOptions, emit: Emit)
     return EngineCore(llama, mux, cache, emit, options)
 
 
-def _grouped(
+def _assemble_grouped(
     model: Path, shape: ContextShape, options: EngineOptions, emit: Emit, reason: str
 ) -> EngineCore:
     llama = Llama(model, shape)

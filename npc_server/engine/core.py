@@ -280,7 +280,7 @@ class EngineCore:
                 self._draw(turn, place * width + count - 1)
 
     def _speak(self, turns: Sequence[RunningTurn]) -> None:
-        """One token for every turn: the next of its prompt, or a new one of its reply."""
+        """Compute one token of every turn: the next of its prompt, or a new one of its reply."""
         rows = [BatchRow(turn.pending[0], len(turn.read), turn.sequence, True) for turn in turns]
         if not self._decode(turns, rows, 1):
             return

@@ -1,4 +1,4 @@
-"""A scripted engine that says what it was told to, for tests of everything above it."""
+"""A scripted engine, for tests of everything above it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FakeEngine:
         return ModelInfo("fake", "scripted replies", context_tokens=1024, sequences=SEQUENCES)
 
     async def start(self) -> None:
-        """Nothing to load; a dead one lives again, with no adapter."""
+        """Load nothing; a dead engine serves again, with no adapter."""
         await self.startable.wait()
         self.starts += 1
         self.died.clear()
@@ -95,17 +95,17 @@ class FakeEngine:
         self.adapters[content_hash] = folder
 
     async def unload_adapter(self, content_hash: str) -> None:
-        """Forget it."""
+        """Forget the adapter."""
         self._require_alive()
         self.adapters.pop(content_hash, None)
 
     async def stats(self) -> Stats:
-        """Counters that a script can have: one step and one token a word."""
+        """Counters that a script can have: one step and one token per word."""
         self._require_alive()
         return _stats(self)
 
     async def close(self) -> None:
-        """Nothing to end."""
+        """Set `died`; there is nothing to end."""
         self.died.set()
 
     def _require_alive(self) -> None:
@@ -113,7 +113,7 @@ class FakeEngine:
             raise EngineDiedError("the scripted engine died")
 
     async def _pass_gate(self) -> None:
-        """Wait at the gate; who waits there when the engine dies is lost, even if it restarts."""
+        """Wait at the gate; a death loses the replies that wait, even if the engine restarts."""
         if self.gate.is_set():
             self._require_alive()
             return
@@ -128,7 +128,7 @@ class FakeEngine:
 
 
 def finish_of(request: Request, text: str) -> Finish:
-    """The end of a scripted reply: a token a word, each as likely as the next."""
+    """The end of a scripted reply: one token per word, each as likely as the next."""
     tokens = tuple(range(len(text.split())))
     return Finish(
         text=text,

@@ -70,7 +70,7 @@ class PrefixCache:
         return best, shared
 
     def usable_tokens(self, known: Sequence[int], wanted: Sequence[int]) -> int:
-        """How many tokens of a known state can be used for a prompt that is wanted."""
+        """How many tokens of a known state can be used for the wanted prompt."""
         common = common_prefix(known, wanted)
         return common if self._can_cut or common == len(known) else 0
 
@@ -85,7 +85,7 @@ class PrefixCache:
     def store(
         self, voice: Voice, tokens: Sequence[int], blob: Blob, *, pinned: bool = False
     ) -> None:
-        """Keep a prefix; shorter ones of the same text that nobody pinned make way for it."""
+        """Keep a prefix; shorter ones of the same text make way for it unless they are pinned."""
         kept = Prefix(voice, tuple(tokens), blob, pinned)
         for other in list(self._prefixes[voice]):
             same = other.tokens == kept.tokens

@@ -162,12 +162,12 @@ class Llama:
 
     @property
     def heads(self) -> int:
-        """Attention heads a layer."""
+        """Attention heads per layer."""
         return int(lc.llama_model_n_head(self._model))
 
     @property
     def kv_heads(self) -> int:
-        """Key and value heads a layer."""
+        """Key and value heads per layer."""
         return int(lc.llama_model_n_head_kv(self._model))
 
     @property
@@ -276,7 +276,7 @@ class Llama:
 
     @contextmanager
     def adapter(self, path: Path) -> Iterator[None]:
-        """Run the decodes of a block under a GGUF adapter, and under what was set before after."""
+        """Run the decodes of a block under a GGUF adapter, then restore the one set before."""
         before = self._adapter
         handle = self.load_adapter(path)
         self.set_adapter(handle)
@@ -299,7 +299,7 @@ def _context_params(shape: ContextShape, eval_callback: Any) -> Any:
     params.n_batch = params.n_ubatch = shape.batch_tokens
     params.n_seq_max = shape.sequences
     params.n_threads = params.n_threads_batch = shape.threads
-    # One KV stream a sequence: a token attends over its own sequence only, so idle sequences cost
+    # One KV stream per sequence: a token attends over its own sequence only, so idle sequences cost
     # nothing per step. Flash attention on F16 was the fastest of what was measured with streams.
     params.kv_unified = False
     params.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_ENABLED

@@ -38,7 +38,7 @@ class Sampling:
     dry_base: float = 1.75  # the penalty grows by this factor for each token repeated beyond
     dry_allowed_tokens: int = 2  # this many, which are free
     seed: int = 0
-    min_tokens: int = 0  # the reply cannot end before it has so many
+    min_tokens: int = 0  # the reply cannot end before it has this many
     max_tokens: int = 96
     stop: tuple[str, ...] = ()
     grammar: str = ""  # GBNF with a rule "root"; the reply keeps to it
@@ -97,8 +97,8 @@ class ModelInfo:
 class Batching(StrEnum):
     """How turns of different adapters share the model."""
 
-    MIXED = "mixed"  # one decode a step, every row under its own adapter
-    GROUPED = "grouped"  # one adapter a step, in rotation
+    MIXED = "mixed"  # one decode per step, every row under its own adapter
+    GROUPED = "grouped"  # one adapter per step, in rotation
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class EngineOptions:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often a measured value fell where, since start."""
+    """How many measured values fell into each bucket, since start."""
 
     bounds: tuple[float, ...]  # upper bounds, ascending; one more bucket takes what is beyond
     counts: tuple[int, ...]  # by bucket, not cumulative
@@ -124,7 +124,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Stats:
-    """A moment's state, and counters since the engine process started."""
+    """The state of a moment, and counters since the engine process started."""
 
     batching: Batching
     batching_reason: str  # why it is not the configured one; "" = it is

@@ -2,10 +2,10 @@
 
 A step is one decode: either a chunk of a prompt, or one token for every running turn. While anyone
 speaks, the two alternate, so that a long prompt holds the others up by one chunk at most. The end
-of a prompt is also the begin of its reply: the chunk that reads it yields the first token.
+of a prompt is also the beginning of its reply: the chunk that reads it yields the first token.
 
 Chunks go to the turn with the least left to read, which keeps short turns quick, and every other
-time to the one that came first, so that nobody waits for good. Neighbours with about as much to
+time to the one that came first, so that nobody waits for ever. Neighbours with about as much to
 read share a chunk: turns that arrive together then read together.
 """
 
@@ -20,7 +20,7 @@ from npc_server.engine.lora.voice import Voice
 MIN_CHUNK_TOKENS = 4
 #: A chunk of a turn that nobody waits for, while others speak: shorter than their own step.
 BACKGROUND_CHUNK_TOKENS = 8
-#: Share of a common chunk that must be tokens somebody needs; the rest is padding.
+#: Share of a common chunk that must be needed tokens; the rest is padding.
 _LEAST_FILL = 0.75
 
 
@@ -60,7 +60,7 @@ class Chunk:
 
     @property
     def width(self) -> int:
-        """Rows a sequence in the decode, padding included."""
+        """Rows per sequence in the decode, padding included."""
         return max(self.counts)
 
 

@@ -33,7 +33,7 @@ class TextStream:
         return self._release(len(self._held) - self._possible_stop(), keep_rest=True)
 
     def finish(self) -> str:
-        """The reply is over: returns what was held back, an unfinished character replaced."""
+        """End the reply; returns what was held back, with an unfinished character replaced."""
         if not self.stopped:
             self._held += self._decoder.decode(b"", final=True)
         return self._release(len(self._held), keep_rest=False)

@@ -54,7 +54,7 @@ class AdapterCache:
             raise AdapterRejectedError(f"{folder}: {error}") from error
 
     def keep(self, content_hash: str, folder: Path, lora: PackedLora) -> None:
-        """Make an adapter usable that was read before."""
+        """Make an adapter usable that `read` has returned."""
         self._folders[content_hash] = folder
         self._keep(content_hash, lora)
 
@@ -69,7 +69,7 @@ class AdapterCache:
         return self._folders[content_hash]
 
     def get(self, content_hash: str) -> PackedLora:
-        """An adapter, read again if need be. Raises UnknownAdapterError, AdapterRejectedError."""
+        """An adapter, read again if dropped. Raises UnknownAdapterError, AdapterRejectedError."""
         if content_hash not in self._packed:
             self._keep(content_hash, self.read(self.folder(content_hash)))
         self._packed.move_to_end(content_hash)

@@ -5,7 +5,7 @@ bases the GGUF stores the rows of q and k in another order (rotary halves interl
 of their B matrices are permuted alike: h' = P·B·A·x for a base weight P·W. The scale PEFT applies
 is alpha/r, or alpha/√r for rsLoRA (arXiv 2312.03732).
 
-What `read_peft` returns may be copied into the engine's memory unseen: every tensor belongs to a
+What `read_peft` returns may be copied into the engine's memory unchecked: every tensor belongs to a
 weight of the base, has exactly the shape that weight needs, and holds what 16-bit floats can hold.
 """
 
@@ -69,7 +69,7 @@ _F16_OVERFLOW = 65520.0
 
 @dataclass(frozen=True)
 class BaseShape:
-    """What of the base model decides which adapters fit, and how they are arranged."""
+    """What decides which adapters fit a base model, and how they are arranged."""
 
     architecture: str
     heads: int
@@ -88,7 +88,7 @@ class LoraFile:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor as the folder has it."""
+    """A tensor as the folder holds it."""
 
     folder: Path
     key: str
@@ -96,7 +96,7 @@ class _Tensor:
     shape: tuple[int, ...]
     data: bytes
 
-    def refused(self, why: str) -> AdapterRejectedError:
+    def rejection(self, why: str) -> AdapterRejectedError:
         return AdapterRejectedError(f"{self.folder}: tensor {self.key} {why}")
 
 
@@ -123,7 +123,7 @@ def read_peft(folder: Path, base: BaseShape, max_rank: int | None = None) -> Lor
         _check_values(tensor, values)
         name = f"{weight}.lora_{side}"
         if name in tensors:
-            raise tensor.refused(f"is a second one for {name}")
+            raise tensor.rejection(f"is a second one for {name}")
         tensors[name] = _arrange(weight, side, values, base)
     _check_pairs(tensors, folder)
     return LoraFile(tensors, rank, scale)
@@ -186,10 +186,10 @@ def _target(tensor: _Tensor, base: BaseShape) -> tuple[str, str]:
     """The base weight a tensor adapts, and which factor it is: "a" or "b"."""
     match = _KEY.fullmatch(tensor.key)
     if match is None or match["module"] not in _MODULES:
-        raise tensor.refused(f"is not served; target only {', '.join(_MODULES)}")
+        raise tensor.rejection(f"is not served; target only {', '.join(_MODULES)}")
     weight = f"blk.{match['layer']}.{_MODULES[match['module']]}.weight"
     if weight not in base.linears:
-        raise tensor.refused(f"adapts {weight}, which the base lacks; it has {_summary(base)}")
+        raise tensor.rejection(f"adapts {weight}, which the base lacks; it has {_summary(base)}")
     return weight, match["side"].lower()
 
 
@@ -205,7 +205,7 @@ def _check_shape(
     columns_in, rows_out = linear
     needed = (rank, columns_in) if side == "a" else (rows_out, rank)
     if tensor.shape != needed:
-        raise tensor.refused(
+        raise tensor.rejection(
             f"has shape {tensor.shape}; {weight} of this base needs {needed}:"
             f" it is not of rank {rank}, or was trained for another base"
         )
@@ -220,7 +220,7 @@ def _floats(tensor: _Tensor) -> Array:
         widened = np.frombuffer(tensor.data, np.uint16).astype(np.uint32) << 16
         values = widened.view(np.float32)
     else:
-        raise tensor.refused(f"is stored as {tensor.dtype}; save it as F32, F16 or BF16")
+        raise tensor.rejection(f"is stored as {tensor.dtype}; save it as F32, F16 or BF16")
     return values.reshape(tensor.shape)
 
 
@@ -229,8 +229,8 @@ def _check_values(tensor: _Tensor, values: Array) -> None:
     if least > -_F16_OVERFLOW and greatest < _F16_OVERFLOW:  # false for NaN
         return
     if not math.isfinite(least) or not math.isfinite(greatest):
-        raise tensor.refused("holds NaN or infinity")
-    raise tensor.refused(
+        raise tensor.rejection("holds NaN or infinity")
+    raise tensor.rejection(
         f"holds {max(least, greatest, key=abs):g}, which overflows the 16-bit floats adapters are"
         " served in (at most 65504)"
     )
@@ -247,7 +247,7 @@ def _arrange(weight: str, side: str, values: Array, base: BaseShape) -> Array:
 
 
 def permute_rotary_rows(weight: Array, heads: int) -> Array:
-    """Rows from the transformers order (halves) to the GGUF order (pairs), head by head."""
+    """Reorder rows from transformers' order (halves) to GGUF's (pairs), head by head."""
     rows, columns = weight.shape
     halves = weight.reshape(heads, 2, rows // heads // 2, columns)
     return halves.swapaxes(1, 2).reshape(rows, columns)
@@ -277,7 +277,7 @@ def linear_shapes(path: Path) -> Mapping[str, tuple[int, int]]:
 
 
 class _HeaderReader(GGUFReader):
-    """Passes over arrays: as it comes, the reader takes seconds for a tokenizer's."""
+    """Skips arrays, since reading those of a tokenizer takes seconds."""
 
     def _get_field_parts(
         self, orig_offs: int, raw_type: int

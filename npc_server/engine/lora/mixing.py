@@ -111,7 +111,7 @@ class Mixer:
             raise DecodeError(f"adapters could not be mixed: {error}") from error
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def pause(self) -> Iterator[None]:
         """Let the stock library run as it is, under whatever adapter is set on the context."""
         self._paused, self._routed = True, None
         try:
@@ -188,7 +188,7 @@ class Mixer:
         if node.src[0] != ctypes.addressof(linear.b):
             linear.node_h = node.src[1]
             self._scaled.add(ctypes.addressof(node))
-        rows = node.ne[1] * node.ne[2] * node.ne[3]
+        rows = _rows(node)
         tile, rank, outputs = self._tile, self._arena.rank, linear.slots.rows
         slot_bytes = rank * outputs * _HALF_BYTES
         linear.b.data = linear.slots.b.ctypes.data + tile.first * slot_bytes
@@ -220,7 +220,7 @@ class Mixer:
         node.op = self._none
 
     def _groups(self, rows: int) -> tuple[int, int, int]:
-        """(slots a group, groups, tokens a sequence) of a product with this many rows."""
+        """(slots per group, groups, tokens per sequence) of a product with this many rows."""
         sequences = self._tile.sequences
         tokens, rest = divmod(rows, sequences)
         if rest or tokens not in (1, self._tile.tokens):
@@ -232,7 +232,7 @@ class Mixer:
 def group_of(sequences: int, tokens: int) -> int:
     """How many slots a product of B covers.
 
-    Several tokens of a sequence are company enough for ggml's fast kernels. Single ones are
+    Several tokens of a sequence are enough for ggml's fast kernels. Single ones are
     grouped: by the divisor of `sequences` nearest the best size.
     """
     if tokens > 1:

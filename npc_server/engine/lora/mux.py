@@ -1,8 +1,8 @@
-"""Which adapter each sequence speaks under, and how a decode gets to run under it.
+"""Which adapter each sequence speaks under, and how a decode runs under it.
 
 Two ways, one protocol. `MixedMux` copies an adapter into the slot of its sequence when a turn
 starts there, and routes every row to its slot. `GroupedMux` sets one adapter on the whole context,
-as llama.cpp means it: a decode then holds rows of one adapter only, and a switch rebuilds the
+as llama.cpp intends it: a decode then holds rows of one adapter only, and a switch rebuilds the
 graph.
 """
 
@@ -40,7 +40,7 @@ class AdapterMux(Protocol):
         ...
 
     def move(self, source: int, target: int) -> None:
-        """The turn in `source` goes on in `target`."""
+        """Let the turn in `source` go on in `target`."""
         ...
 
     def route(self, sequences: Sequence[int], tokens: int) -> None:
@@ -52,12 +52,12 @@ class AdapterMux(Protocol):
         ...
 
     def forget(self, adapter: str) -> None:
-        """Nothing speaks under this adapter any more."""
+        """Drop an adapter that nothing speaks under any more."""
         ...
 
 
 class MixedMux:
-    """An adapter a row. Sequences of one decode must be neighbours, in ascending order."""
+    """One adapter per row. Sequences of one decode must be neighbours, in ascending order."""
 
     batching = Batching.MIXED
 
@@ -107,7 +107,7 @@ class MixedMux:
 
 
 class GroupedMux:
-    """An adapter a decode: the fallback that any model and build can run."""
+    """One adapter per decode: the fallback that any model and build can run."""
 
     batching = Batching.GROUPED
 
@@ -129,7 +129,7 @@ class GroupedMux:
         return loaded
 
     def move(self, source: int, target: int) -> None:
-        """Rows find their adapter by sequence."""
+        """Let `target` speak under the adapter of `source`."""
         self._voices[target] = self._voices[source]
 
     def route(self, sequences: Sequence[int], tokens: int) -> None:
@@ -143,7 +143,7 @@ class GroupedMux:
             self._active = voice
 
     def check(self) -> None:
-        """Nothing can go wrong unseen here."""
+        """Check nothing: the calls themselves report what fails."""
 
     def forget(self, adapter: str) -> None:
         """Unload an adapter."""

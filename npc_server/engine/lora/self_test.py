@@ -27,6 +27,7 @@ Logits = npt.NDArray[np.float32]
 _MOST_SEQUENCES = 3
 _PROMPT_TOKENS = 6
 _STEPS = 2
+_TOKENS = _PROMPT_TOKENS + _STEPS
 _NOISE_FACTOR = 3.0  # two samples of the same noise differ this much at most
 _LEAST_SHARE = 0.01  # of the adapters' effect; for bases that have no noise at all
 _LEAST_EFFECT = 1e-3
@@ -43,8 +44,8 @@ class Agreement:
     @property
     def good(self) -> bool:
         """Whether rows ran under their own adapters."""
-        bearable = _NOISE_FACTOR * self.noise + _LEAST_SHARE * self.effect
-        return self.effect > _LEAST_EFFECT and self.error <= min(bearable, self.effect / 2)
+        tolerance = _NOISE_FACTOR * self.noise + _LEAST_SHARE * self.effect
+        return self.effect > _LEAST_EFFECT and self.error <= min(tolerance, self.effect / 2)
 
 
 def require_mixing(llama: Llama, mixer: Mixer, arena: SlotArena) -> Agreement:
@@ -68,7 +69,7 @@ def _compare(llama: Llama, mixer: Mixer, arena: SlotArena) -> Agreement:
     count = min(_MOST_SEQUENCES, arena.slots)
     everyone = range(count)
     loras = [_random_lora(arena, seed) for seed in everyone]
-    with mixer.paused():
+    with mixer.pause():
         stock = [_stock_run(llama, lora, everyone) for lora in loras]
         alone = np.stack([_stock_run(llama, loras[i], [i])[0] for i in everyone])
     mixed = _mixed_run(llama, mixer, arena, loras)
@@ -82,7 +83,7 @@ def _stock_run(llama: Llama, lora: PackedLora, sequences: Sequence[int]) -> Logi
     """Logits, [sequence, step, vocabulary], with one adapter set on the context."""
     with tempfile.TemporaryDirectory(prefix="npc-self-test-") as scratch:
         path = Path(scratch) / "adapter.gguf"
-        write_adapter_gguf(path, llama.architecture, _named(lora), alpha=0.0)
+        write_adapter_gguf(path, llama.architecture, _by_gguf_name(lora), alpha=0.0)
         with llama.adapter(path):
             return _run(llama, sequences, lambda tile: None, lambda: None)
 
@@ -104,7 +105,7 @@ def _run(
     check: Callable[[], None],
 ) -> Logits:
     """Read a prompt in one chunk of all sequences, then step all sequences together."""
-    tokens = _tokens(llama.vocab_size)
+    tokens = _random_tokens(llama.vocab_size)
     count = len(sequences)
     seen: list[Logits] = []
     for start, end in [(0, _PROMPT_TOKENS), *((t, t + 1) for t in range(_PROMPT_TOKENS, _TOKENS))]:
@@ -122,10 +123,7 @@ def _run(
     return np.stack(seen, axis=1)
 
 
-_TOKENS = _PROMPT_TOKENS + _STEPS
-
-
-def _tokens(vocab_size: int) -> npt.NDArray[np.int64]:
+def _random_tokens(vocab_size: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(0).integers(0, vocab_size, (_MOST_SEQUENCES, _TOKENS))
 
 
@@ -146,7 +144,7 @@ def _noise(
     return noise.astype(np.float16)
 
 
-def _named(lora: PackedLora) -> Mapping[str, npt.NDArray[np.float16]]:
+def _by_gguf_name(lora: PackedLora) -> Mapping[str, npt.NDArray[np.float16]]:
     a = {f"{name}.lora_a": tensor for name, tensor in lora.a.items()}
     return a | {f"{name}.lora_b": tensor for name, tensor in lora.b.items()}
 

@@ -1,4 +1,4 @@
-"""Where the adapters of running turns lie: one slot a sequence, in memory of our own.
+"""Where the adapters of running turns lie: one slot per sequence, in memory of our own.
 
 For every adapted linear of the base, the A matrices of all slots are stacked, F16. The B matrices
 are kept twice: stacked, for rows that meet one slot alone, and side by side, for products over
@@ -58,7 +58,7 @@ class SlotArena:
         self.slots = slots
         wide = slots * rank
         items = [wide * n for columns, rows in linears.values() for n in (columns, rows, rows)]
-        take = _Memory(sum(map(_padded, items))).take
+        take = _Memory(sum(map(_round_up, items))).take
         self.linears = {
             name: LinearSlots(
                 columns,
@@ -114,10 +114,10 @@ class _Memory:
     def take(self, shape: tuple[int, int, int]) -> Half:
         count = shape[0] * shape[1] * shape[2]
         array = self._items[self._taken : self._taken + count].reshape(shape)
-        self._taken += _padded(count)
+        self._taken += _round_up(count)
         return array
 
 
-def _padded(items: int) -> int:
+def _round_up(items: int) -> int:
     unit = _ALIGNMENT_BYTES // _ITEM_BYTES
     return -(-items // unit) * unit

@@ -31,7 +31,7 @@ from npc_server.engine.sampling.grammar_rules import (
 from npc_server.engine.sampling.rule_checks import check_finishing, check_recursion
 
 ROOT = "root"
-MAX_TEXT_BYTES = 32 * 1024  # reading so much takes a quarter of a second at worst
+MAX_TEXT_BYTES = 32 * 1024  # reading this much takes a quarter of a second at worst
 MAX_REPEATS = 2000  # of one element
 MAX_ELEMENTS = 100_000  # of all rules, repetitions written out
 

@@ -35,11 +35,13 @@ class Pieces:
         self.texts = tuple(_text(piece) for piece in pieces)  # None = not whole characters
         firsts = [_first_character(piece) for piece in pieces]
         self._firsts, self._first_of = np.unique(np.array(firsts, np.int32), return_inverse=True)
-        self.continuing = np.array([0x80 <= piece[0] < 0xC0 for piece in map(_padded, pieces)])
+        self.continuing = np.array([0x80 <= (piece or b"\x00")[0] < 0xC0 for piece in pieces])
 
     def starting_in(self, ranges: Sequence[tuple[int, int]]) -> Mask:
-        """Tokens whose first character is in the ranges; those that start with a part of one too,
-        if the ranges hold any character that is written in parts."""
+        """Tokens whose first character is in the ranges.
+
+        Those that start with a part of a character count if the ranges hold any such character.
+        """
         lows, highs = np.array(ranges, np.int32).reshape(-1, 2).T
         last = np.searchsorted(lows, self._firsts, "right") - 1
         fits = (last >= 0) & (self._firsts <= highs[last]) if len(lows) else last >= 0
@@ -64,28 +66,24 @@ def _first_character(piece: bytes) -> int:
     return ord(text[0]) if text else _PART
 
 
-def _padded(piece: bytes) -> bytes:
-    return piece or b"\x00"
-
-
 @dataclass(frozen=True)
 class Program:
     """A grammar laid out flat: elements by place, None behind the last of an alternative."""
 
     elements: tuple[Chars | int | None, ...]  # a number is a rule
-    starts: tuple[tuple[int, ...], ...]  # places by rule, one an alternative
+    starts: tuple[tuple[int, ...], ...]  # places by rule, one per alternative
     root: int
 
 
 @lru_cache(maxsize=32)
-def compiled(text: str) -> Program:
+def compile_grammar(text: str) -> Program:
     """The program of a grammar. Raises RequestRejectedError."""
-    program = _laid_out(parse(text))
+    program = _lay_out(parse(text))
     Matcher(program, _NO_PIECES)  # looks at the start, which may have too many places already
     return program
 
 
-def _laid_out(grammar: Grammar) -> Program:
+def _lay_out(grammar: Grammar) -> Program:
     elements: list[Chars | int | None] = []
     starts = []
     for rule in grammar.rules:
@@ -103,7 +101,7 @@ class Matcher:
 
     A stack is a number: its top place and the number of the stack below. A state is the set of
     stacks that wait for a character. Both are numbered as they are met, so that comparing is cheap
-    and the way from a state over a character is found once a reply.
+    and the way from a state over a character is found once per reply.
     """
 
     def __init__(self, program: Program, pieces: Pieces) -> None:
@@ -118,7 +116,7 @@ class Matcher:
         self._walked: dict[int, tuple[int, bytes]] = {}  # by token, from here
         self._work = 0
         starts = program.starts[program.root]
-        self._state = self._settled(self._pushed(place, 0) for place in starts)
+        self._state = self._expand(self._push(place, 0) for place in starts)
 
     @property
     def may_end(self) -> bool:
@@ -131,10 +129,10 @@ class Matcher:
         return not self._pending and self._states[self._state] == (0,)
 
     def candidates(self) -> Mask:
-        """Tokens that begin as it may go on; every token that `allows` is among them."""
+        """Tokens that begin as it may go on; all those that `allows` accepts are among them."""
         if self._pending:
             return self._pieces.continuing.copy()
-        waiting = (self._awaited(stack) for stack in self._states[self._state] if stack)
+        waiting = (self._characters_after(stack) for stack in self._states[self._state] if stack)
         return self._pieces.starting_in(merged(r for chars in waiting for r in chars.ranges))
 
     def allows(self, token: int) -> bool:
@@ -142,7 +140,7 @@ class Matcher:
         return self._walk(token)[0] != _NOWHERE
 
     def accept(self, token: int) -> None:
-        """Go on behind a token that may come next."""
+        """Move on past a token that may come next."""
         self._state, self._pending = self._walk(token)
         self._walked.clear()
         self._work = 0
@@ -155,7 +153,7 @@ class Matcher:
     def _walk_anew(self, token: int) -> tuple[int, bytes]:
         piece, text, rest = self._pieces.pieces[token], self._pieces.texts[token], b""
         if text is None or self._pending:
-            text, rest = _decoded(self._pending + piece)
+            text, rest = _decode(self._pending + piece)
         state = self._state if piece and (text or rest) else _NOWHERE
         for character in text:
             if state != _NOWHERE:
@@ -166,27 +164,29 @@ class Matcher:
 
     def _may_become(self, state: int, part: bytes) -> bool:
         low, high = _completions(part)
-        return any(self._awaited(stack).meets(low, high) for stack in self._states[state] if stack)
+        return any(
+            self._characters_after(stack).meets(low, high) for stack in self._states[state] if stack
+        )
 
     def _after(self, state: int, character: int) -> int:
         way = (state, character)
         if way not in self._ways:
-            self._ways[way] = self._settled(self._passed(state, character))
+            self._ways[way] = self._expand(self._pass_over(state, character))
         return self._ways[way]
 
-    def _passed(self, state: int, character: int) -> Iterable[int]:
+    def _pass_over(self, state: int, character: int) -> Iterable[int]:
         self._check_work(0, len(self._states[state]))
         for stack in self._states[state]:
-            if stack and self._awaited(stack).holds(character):
+            if stack and self._characters_after(stack).holds(character):
                 place, below = self._stacks[stack]
-                yield self._pushed(place + 1, below)
+                yield self._push(place + 1, below)
 
-    def _awaited(self, stack: int) -> Chars:
+    def _characters_after(self, stack: int) -> Chars:
         element = self._program.elements[self._stacks[stack][0]]
         assert isinstance(element, Chars)  # only such stacks are in a state
         return element
 
-    def _settled(self, stacks: Iterable[int]) -> int:
+    def _expand(self, stacks: Iterable[int]) -> int:
         """The state of these stacks once every rule on top is replaced by what it stands for."""
         seen = set(stacks)
         todo = list(seen)
@@ -197,17 +197,17 @@ class Matcher:
             if not isinstance(element, int):
                 waiting.append(stack)
                 continue
-            fresh = {self._entered(stack, start) for start in self._program.starts[element]} - seen
+            fresh = {self._enter(stack, start) for start in self._program.starts[element]} - seen
             seen |= fresh
             todo += fresh
             self._check_work(len(seen), len(fresh))
-        return self._numbered(tuple(sorted(waiting)))
+        return self._number_of(tuple(sorted(waiting)))
 
-    def _entered(self, stack: int, start: int) -> int:
+    def _enter(self, stack: int, start: int) -> int:
         place, below = self._stacks[stack]
-        return self._pushed(start, self._pushed(place + 1, below))
+        return self._push(start, self._push(place + 1, below))
 
-    def _pushed(self, place: int, below: int) -> int:
+    def _push(self, place: int, below: int) -> int:
         """The stack with a place on top; a place behind the last element is no place."""
         if self._program.elements[place] is None:
             return below
@@ -217,7 +217,7 @@ class Matcher:
             self._stacks.append(key)
         return self._stack_numbers[key]
 
-    def _numbered(self, state: tuple[int, ...]) -> int:
+    def _number_of(self, state: tuple[int, ...]) -> int:
         if not state:
             return _NOWHERE
         if state not in self._state_numbers:
@@ -237,7 +237,7 @@ class Matcher:
 _NO_PIECES = Pieces([b""])
 
 
-def _decoded(data: bytes) -> tuple[str, bytes]:
+def _decode(data: bytes) -> tuple[str, bytes]:
     """Whole characters, and the bytes of one begun; nothing at all for what is not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:

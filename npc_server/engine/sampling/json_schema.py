@@ -1,8 +1,8 @@
 """A JSON schema to a grammar, through llama-cpp-python's converter.
 
-The converter is made for schemas of one's own: it repeats as often as it is told to, passes over
-what it does not know, and ends in whatever error comes. So a schema is looked through first; what
-could not be kept to is refused, and every refusal names the place as a JSON pointer.
+The converter trusts its schemas: it repeats as often as they ask, ignores what it does not know,
+and fails with whatever error comes. So a schema is checked first; what a reply could not be held to
+is refused, and every refusal names the place as a JSON pointer.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ MAX_PROPERTIES = 64  # of one object; they are kept in their order
 MAX_COUNT = 500  # that a length or a number of items may count to
 _COUNTS = (("minLength", "maxLength"), ("minItems", "maxItems"))
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-#: Of these one says what a value looks like; the converter would not see a second.
+#: One of these describes a value; the converter would ignore a second.
 _SHAPES = ("$ref", "const", "enum", "oneOf", "anyOf", "properties", "items", "prefixItems")
-_BEYOND = (
+_UNSUPPORTED = (
     "allOf", "contains", "dependentRequired", "dependentSchemas", "else", "exclusiveMaximum",
     "exclusiveMinimum", "if", "maxProperties", "maximum", "minProperties", "minimum", "multipleOf",
     "not", "pattern", "patternProperties", "propertyNames", "then", "unevaluatedItems",
@@ -32,7 +32,7 @@ _BEYOND = (
 
 
 def to_gbnf(text: str) -> str:
-    """The grammar of the JSON that keeps to a schema. Raises RequestRejectedError."""
+    """The grammar of all JSON that keeps to a schema. Raises RequestRejectedError."""
     schema = _read(text)
     for place, node in _schemas(schema, "", 0):
         if what := _wrong(node):
@@ -40,11 +40,9 @@ def to_gbnf(text: str) -> str:
     converter: Any = _Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
     try:
         converter.visit(converter.resolve_refs(schema, ""), "")
-    # Its errors are its asserts and whatever its code runs into.
+    # It raises its asserts and whatever its code runs into.
     except Exception as error:
-        raise RequestRejectedError(
-            f"json_schema is beyond what is supported: {str(error)[:200]}"
-        ) from error
+        raise RequestRejectedError(f"json_schema is not supported: {str(error)[:200]}") from error
     return str(converter.format_grammar())
 
 
@@ -88,11 +86,11 @@ def _children(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _wrong(node: Any) -> str:
-    """What is wrong with one schema, those in it left out; empty when nothing is."""
+    """What is wrong with one schema, not counting those in it; empty if nothing is."""
     if not isinstance(node, dict):
         return f"expected an object of keywords, found {json.dumps(node)[:40]}"
-    if beyond := [key for key in _BEYOND if key in node]:
-        return f"{beyond[0]!r} is not supported"
+    if unsupported := [key for key in _UNSUPPORTED if key in node]:
+        return f"{unsupported[0]!r} is not supported"
     shapes = [key for key in _SHAPES if key in node]
     if len(shapes) > 1:
         return f"both {shapes[0]!r} and {shapes[1]!r}; keep one"
@@ -151,13 +149,13 @@ class _Converter(SchemaConverter):
         self._names: dict[str, str] = {}
 
     def _format_literal(self, literal: str) -> str:
-        """Its own leaves backslashes alone, so that a quote inside a text ends the literal."""
+        """The original leaves backslashes alone, so that a quote inside a text ends the literal."""
         written = json.dumps(json.loads(literal), ensure_ascii=False)
         escaped = written.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
 
     def _resolve_ref(self, ref: str) -> str:
-        """Its own takes a rule of a like-named property, or a built-in one, for the definition."""
+        """The original takes a rule of a like-named property, or a built-in one, for it."""
         if ref not in self._names:
             name = self._names[ref] = f"definition-{len(self._names)}"
             self._rules[name] = ""  # taken, before anything in the definition comes back to it
@@ -165,7 +163,7 @@ class _Converter(SchemaConverter):
         return self._names[ref]
 
     def _add_primitive(self, name: str, rule: BuiltinRule) -> str:
-        """Its own takes control characters into texts, which JSON does not."""
+        """The original allows control characters in texts, which JSON does not."""
         return str(super()._add_primitive(name, _CHARACTER if name == "char" else rule))
 
 

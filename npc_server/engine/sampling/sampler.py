@@ -1,7 +1,7 @@
 """From logits to a token.
 
 The draw itself is llama.cpp's: penalties, top-k, top-p, min-p, temperature and the seeded choice.
-It is handed only what can matter, since a step draws for every running turn: the penalties see the
+It gets only what can matter, since a step draws for every running turn: the penalties see the
 tokens said so far, the draw sees the likeliest ones, picked out of the whole vocabulary here.
 A token that the grammar refuses is drawn again from those it allows, so a grammar costs little
 where the model keeps to it anyway.
@@ -26,7 +26,7 @@ import numpy.typing as npt
 from npc_server.engine.errors import DecodeError, RequestRejectedError
 from npc_server.engine.llama import Llama
 from npc_server.engine.protocol import Sampling
-from npc_server.engine.sampling.grammar import Matcher, Pieces, Program, compiled
+from npc_server.engine.sampling.grammar import Matcher, Pieces, Program, compile_grammar
 from npc_server.engine.sampling.json_schema import to_gbnf
 
 Logits = npt.NDArray[np.float32]
@@ -51,13 +51,13 @@ class Sampler:
     def __init__(self, llama: Llama, sampling: Sampling) -> None:
         self._llama = llama
         self._sampling = sampling
-        self._desk = _desk_of(llama)
+        self._workspace = _workspace_of(llama)
         self._drawn = 0
         self._said = np.empty(0, np.intp)  # distinct tokens
         program = _program(sampling.grammar, sampling.json_schema)
-        self._matcher = Matcher(program, self._desk.pieces) if program else None
-        self._penalties = _penalties(llama, sampling)
-        self._chain = None if _is_greedy(sampling) else _chain(sampling)
+        self._matcher = Matcher(program, self._workspace.pieces) if program else None
+        self._penalties = _penalty_chain(llama, sampling)
+        self._chain = None if sampling.temperature < _GREEDY_BELOW else _draw_chain(sampling)
 
     def sample(self, row: int) -> int:
         """Draw the token that follows the batch row with this index, and remember it.
@@ -65,7 +65,7 @@ class Sampler:
         Raises RequestRejectedError when the grammar cannot be followed any further, and DecodeError
         when there is nothing to draw from.
         """
-        logits = self._weighed(self._llama.logits(row))
+        logits = self._adjust(self._llama.logits(row))
         token = self._draw(logits)
         if not math.isfinite(logits[token]):
             raise DecodeError(_UNUSABLE)
@@ -78,19 +78,19 @@ class Sampler:
             lc.llama_sampler_free(sampler)
         self._penalties = self._chain = None
 
-    def _weighed(self, logits: Logits) -> Logits:
+    def _adjust(self, logits: Logits) -> Logits:
         """The logits with penalties, and without ends that would come too early."""
         too_early = self._too_early and self._matcher is None
         penalised = self._penalties is not None and len(self._said) > 0
         if not too_early and not penalised:
             return logits
-        weighed = self._desk.weighed
-        np.copyto(weighed, logits)
+        adjusted = self._workspace.adjusted
+        np.copyto(adjusted, logits)
         if penalised:
-            weighed[self._said] = self._desk.apply(self._penalties, self._said, logits)
+            adjusted[self._said] = self._workspace.apply(self._penalties, self._said, logits)
         if too_early:
-            weighed[self._desk.ends] = -np.inf
-        return weighed
+            adjusted[self._workspace.ends] = -np.inf
+        return adjusted
 
     @property
     def _too_early(self) -> bool:
@@ -98,11 +98,11 @@ class Sampler:
 
     def _draw(self, logits: Logits) -> int:
         if self._matcher is not None and self._matcher.must_end:
-            return _best(logits, self._desk.closing)
+            return _best(logits, self._workspace.closing)
         token = self._likely(logits)
         if self._matcher is None or self._allows(self._matcher, token):
             return token
-        return self._choose(logits, self._allowed(self._matcher, logits))
+        return self._choose(logits, self._find_allowed(self._matcher, logits))
 
     def _likely(self, logits: Logits) -> int:
         if self._chain is None:
@@ -114,17 +114,17 @@ class Sampler:
             raise DecodeError(_UNUSABLE)  # nothing is as great as not-a-number
         if self._chain is None:
             return _best(logits, among)
-        return self._desk.choose(self._chain, among, logits)
+        return self._workspace.choose(self._chain, among, logits)
 
     def _allows(self, matcher: Matcher, token: int) -> bool:
-        if token in self._desk.closes:
+        if token in self._workspace.closes:
             return matcher.must_end or (matcher.may_end and not self._too_early)
         return matcher.allows(token)
 
-    def _allowed(self, matcher: Matcher, logits: Logits) -> Ids:
+    def _find_allowed(self, matcher: Matcher, logits: Logits) -> Ids:
         """The likely tokens that the grammar allows, or at least the likeliest one of all."""
         possible = matcher.candidates()
-        possible[self._desk.closing] = matcher.may_end
+        possible[self._workspace.closing] = matcher.may_end
         found: list[int] = []
         for tried, token in enumerate(_descending(logits, np.flatnonzero(possible))):
             if found and (tried >= _TRIED or self._chain is None):
@@ -137,7 +137,7 @@ class Sampler:
 
     def _remember(self, token: int) -> None:
         self._drawn += 1
-        if self._matcher is not None and token not in self._desk.closes:
+        if self._matcher is not None and token not in self._workspace.closes:
             self._matcher.accept(token)
         if self._penalties is not None:
             lc.llama_sampler_accept(self._penalties, token)
@@ -158,7 +158,7 @@ def check_sampling(llama: Llama, sampling: Sampling) -> None:
     if sampling.grammar and sampling.json_schema:
         raise RequestRejectedError("grammar and json_schema are both given; send one of them")
     if program := _program(sampling.grammar, sampling.json_schema):
-        _check_start(Matcher(program, _desk_of(llama).pieces))
+        _check_start(Matcher(program, _workspace_of(llama).pieces))
 
 
 #: By field: what is right, and how to say so.
@@ -194,10 +194,10 @@ def _check_start(matcher: Matcher) -> None:
 @lru_cache(maxsize=32)
 def _program(grammar: str, json_schema: str) -> Program | None:
     if not json_schema:
-        return compiled(grammar) if grammar else None
+        return compile_grammar(grammar) if grammar else None
     grammar = to_gbnf(json_schema)
     try:
-        return compiled(grammar)
+        return compile_grammar(grammar)
     except RequestRejectedError as error:
         raise RequestRejectedError(f"json_schema is too much to keep to: {error}") from error
 
@@ -248,7 +248,7 @@ def _best(logits: Logits, among: Ids) -> int:
 
 
 def _descending(logits: Logits, among: Ids) -> Iterator[int]:
-    """These tokens, likeliest first; only the first so many are sorted until more are wanted."""
+    """These tokens, likeliest first; only the first few are sorted until more are wanted."""
     if len(among) > _TRIED:
         split = np.argpartition(-logits[among], _TRIED)
         yield from _descending(logits, among[split[:_TRIED]])
@@ -256,11 +256,7 @@ def _descending(logits: Logits, among: Ids) -> Iterator[int]:
     yield from among[np.argsort(-logits[among], kind="stable")].tolist()
 
 
-def _is_greedy(sampling: Sampling) -> bool:
-    return sampling.temperature < _GREEDY_BELOW
-
-
-def _chain(sampling: Sampling) -> Any:
+def _draw_chain(sampling: Sampling) -> Any:
     links = [lc.llama_sampler_init_top_k(sampling.top_k)] if sampling.top_k else []
     if sampling.top_p < 1:
         links.append(lc.llama_sampler_init_top_p(sampling.top_p, 1))
@@ -268,31 +264,31 @@ def _chain(sampling: Sampling) -> Any:
         links.append(lc.llama_sampler_init_min_p(sampling.min_p, 1))
     links.append(lc.llama_sampler_init_temp(sampling.temperature))
     links.append(lc.llama_sampler_init_dist(sampling.seed % _SEED_MODULUS))
-    return _chained(links)
+    return _chain(links)
 
 
-def _penalties(llama: Llama, sampling: Sampling) -> Any:
+def _penalty_chain(llama: Llama, sampling: Sampling) -> Any:
     """What lowers tokens that were said before; None when nothing does."""
     links: list[Any] = []
     if sampling.repeat_penalty != 1 and sampling.repeat_window_tokens:
         window, penalty = sampling.repeat_window_tokens, sampling.repeat_penalty
         links.append(lc.llama_sampler_init_penalties(llama.vocab_size, window, penalty, 0.0, 0.0))
     if sampling.dry_multiplier:
-        links.append(lc.llama_sampler_clone(_desk_of(llama).dry(sampling)))
-    return _chained(links) if links else None
+        links.append(lc.llama_sampler_clone(_workspace_of(llama).dry(sampling)))
+    return _chain(links) if links else None
 
 
-def _chained(links: list[Any]) -> Any:
+def _chain(links: list[Any]) -> Any:
     chain = lc.llama_sampler_chain_init(lc.llama_sampler_chain_default_params())
     for link in links:
         lc.llama_sampler_chain_add(chain, link)
     return chain
 
 
-class _Desk:
+class _Workspace:
     """What the turns of one model share: facts of its vocabulary, and room to work in.
 
-    Used from the model's one thread; nothing on it outlasts a draw but the facts.
+    Used from the model's one thread; nothing in it outlasts a draw but the facts.
     """
 
     def __init__(self, llama: Llama) -> None:
@@ -302,31 +298,31 @@ class _Desk:
         self.closes = frozenset(t for t in range(size) if lc.llama_vocab_is_eog(vocab, t))
         self.closing = np.array(sorted(self.closes), np.intp)
         self.ends = np.array([token for token in range(size) if llama.is_end(token)], np.intp)
-        self.weighed = np.empty(size, np.float32)
+        self.adjusted = np.empty(size, np.float32)
         self._vocab = vocab
         self._dry: dict[tuple[float, float, int], Any] = {}
         self._entries = (lc.llama_token_data * size)()
         self._table = np.frombuffer(self._entries, _ENTRY)
         self._ids, self._logits = self._table["id"], self._table["logit"]
-        self._given: Any = lc.llama_token_data_array()
-        self._given.data = self._entries
+        self._candidates: Any = lc.llama_token_data_array()
+        self._candidates.data = self._entries
 
     def apply(self, sampler: Any, tokens: Ids, logits: Logits) -> Logits:
-        """What a sampler that keeps their order makes of these tokens' logits."""
-        self._hand(sampler, tokens, logits)
+        """The logits of these tokens behind a sampler that keeps their order."""
+        self._run(sampler, tokens, logits)
         return self._logits[: len(tokens)]
 
     def choose(self, sampler: Any, tokens: Ids, logits: Logits) -> int:
         """Which of these tokens a sampler chooses."""
-        self._hand(sampler, tokens, logits)
-        return int(self._ids[self._given.selected])
+        self._run(sampler, tokens, logits)
+        return int(self._ids[self._candidates.selected])
 
-    def _hand(self, sampler: Any, tokens: Ids, logits: Logits) -> None:
+    def _run(self, sampler: Any, tokens: Ids, logits: Logits) -> None:
         count = len(tokens)
         self._ids[:count] = tokens
         self._logits[:count] = logits[tokens]
-        self._given.size, self._given.selected, self._given.sorted = count, -1, False
-        lc.llama_sampler_apply(sampler, ctypes.byref(self._given))
+        self._candidates.size, self._candidates.selected, self._candidates.sorted = count, -1, False
+        lc.llama_sampler_apply(sampler, ctypes.byref(self._candidates))
 
     def dry(self, sampling: Sampling) -> Any:
         """The sampler to be cloned for a turn: finding the breakers takes some milliseconds."""
@@ -343,11 +339,11 @@ class _Desk:
 
 _ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _MOST_DRY = 16
-_desks: WeakKeyDictionary[Llama, _Desk] = WeakKeyDictionary()
+_workspaces: WeakKeyDictionary[Llama, _Workspace] = WeakKeyDictionary()
 
 
-def _desk_of(llama: Llama) -> _Desk:
-    desk = _desks.get(llama)
-    if desk is None:
-        desk = _desks[llama] = _Desk(llama)
-    return desk
+def _workspace_of(llama: Llama) -> _Workspace:
+    workspace = _workspaces.get(llama)
+    if workspace is None:
+        workspace = _workspaces[llama] = _Workspace(llama)
+    return workspace

@@ -87,7 +87,7 @@ def test_a_paused_mixer_leaves_the_stock_library_alone(tiny_model: Path) -> None
     mixer = Mixer(arena, SHAPE.batch_tokens)
     llama = Llama(tiny_model, SHAPE, mixer.callback)
     plain = Llama(tiny_model, SHAPE)
-    with mixer.paused():
+    with mixer.pause():
         seen = [
             self_test._run(model, [0], lambda _: None, lambda: None) for model in (llama, plain)
         ]

@@ -10,7 +10,7 @@ import pytest
 
 from npc_server.engine.errors import RequestRejectedError
 from npc_server.engine.llama import ContextShape, Llama
-from npc_server.engine.sampling.grammar import MAX_WORK, Matcher, Pieces, compiled
+from npc_server.engine.sampling.grammar import MAX_WORK, Matcher, Pieces, compile_grammar
 
 WORDS = ["", "a", "b", "ab", "é", "\n", '"', "{", "bb", "日本"]
 #: Words, then single bytes: characters may come in parts.
@@ -22,7 +22,7 @@ def token(piece: str | bytes) -> int:
 
 
 def after(grammar: str, *said: str | bytes) -> Matcher:
-    matcher = Matcher(compiled(grammar), PIECES)
+    matcher = Matcher(compile_grammar(grammar), PIECES)
     for piece in said:
         assert matcher.allows(token(piece)), piece
         matcher.accept(token(piece))
@@ -121,7 +121,7 @@ def test_the_same_whole_characters_are_allowed_as_by_llama_cpp(
     size = tiny_llama.vocab_size
     pieces = Pieces([tiny_llama.token_bytes(i) for i in range(size)])
     theirs = lc.llama_sampler_init_grammar(tiny_llama.vocab, grammar.encode(), b"root")
-    ours, choose = Matcher(compiled(grammar), pieces), random.Random(0)
+    ours, choose = Matcher(compile_grammar(grammar), pieces), random.Random(0)
     whole = [i for i in range(size) if pieces.texts[i] and pieces.texts[i] != "\0"]
     for _ in range(12):
         allowed = [i for i in whole if ours.allows(i)]
