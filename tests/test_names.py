@@ -88,11 +88,6 @@ PURE = frozenset(
         "trainer.rows.replay._said",
         "trainer.rows.replay.liked",
         "trainer.methods.sft.built",
-        "trainer.own_base.base_gguf._arranged",
-        "trainer.own_base.full.built",
-        "trainer.own_base.making._ended",
-        "trainer.own_base.making._judged",
-        "trainer.own_base.worker._made",
         "trainer.rows.datasets.interleaved",
     }
 )

@@ -118,7 +118,7 @@ def _weights(served: GGUFReader, model: PreTrainedModel) -> Iterator[tuple[str, 
         elif tensor.name not in trained:
             raise BaseModelError(f"no trained weight belongs to tensor {tensor.name}")
         else:
-            yield tensor.name, _arranged(tensor.name, trained[tensor.name].numpy(), served)
+            yield tensor.name, _in_file_order(tensor.name, trained[tensor.name].numpy(), served)
 
 
 def _by_gguf_name(served: GGUFReader, model: PreTrainedModel) -> Mapping[str, torch.Tensor]:
@@ -134,7 +134,7 @@ def _by_gguf_name(served: GGUFReader, model: PreTrainedModel) -> Mapping[str, to
     }
 
 
-def _arranged(name: str, weight: Array, served: GGUFReader) -> Array:
+def _in_file_order(name: str, weight: Array, served: GGUFReader) -> Array:
     if _text(served, "general.architecture") != "llama":
         return weight
     heads = {".attn_q.": "attention.head_count", ".attn_k.": "attention.head_count_kv"}

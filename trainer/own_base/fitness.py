@@ -18,7 +18,7 @@ TOGETHER = "held-out edits"
 
 @dataclass(frozen=True)
 class Surprise:
-    """How unlikely a held-out player's reply was: nats a token, its end included."""
+    """How unlikely a held-out player's reply was: nats per token, its end included."""
 
     character: str
     player_id: str
@@ -28,7 +28,7 @@ class Surprise:
 
 @dataclass(frozen=True)
 class Fitness:
-    """What was measured of both bases."""
+    """What was measured on both bases."""
 
     surprises: tuple[Surprise, ...]
     perplexity_before: float  # on a general text
@@ -36,7 +36,7 @@ class Fitness:
 
 
 def judge(found: Fitness, characters: Sequence[str], limits: Thresholds) -> Verdict:
-    """The gate's rows on a new base, for the characters it was trained for."""
+    """Apply the rules on a new base, for the characters it was trained for."""
     return Verdict(
         (
             _judge_learning(found.surprises, limits),
@@ -47,7 +47,7 @@ def judge(found: Fitness, characters: Sequence[str], limits: Thresholds) -> Verd
 
 
 def _judge_learning(surprises: Sequence[Surprise], limits: Thresholds) -> RuleResult:
-    rule = f"fewer nats a token, beyond chance, in {limits.min_margins} or more held-out edits"
+    rule = f"fewer nats per token, beyond chance, in {limits.min_margins} or more held-out edits"
     if len(surprises) < limits.min_margins:
         return unmeasured(TOGETHER, rule, f"{len(surprises)} held-out edits")
     row = _compare(TOGETHER, surprises, rule, limits)
@@ -59,7 +59,7 @@ def _judge_harm(character: str, surprises: Sequence[Surprise], limits: Threshold
     own = [one for one in surprises if one.character == character]
     if not own:
         return not_asked(name, "nobody who is held out corrected this character")
-    row = _compare(name, own, "no more nats a token, beyond chance", limits)
+    row = _compare(name, own, "no more nats per token, beyond chance", limits)
     return row if row.estimate and row.estimate.low <= 0 else replace(row, passed=False)
 
 

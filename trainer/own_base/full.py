@@ -1,7 +1,8 @@
 """All weights of a small base trained on players' edits: a new base instead of an adapter.
 
     start = StartingPoint(ensure_base(served, cache), Vocab(served), adapter=None)
-    run(Config(), together(snapshots), examples, served, start, out / "own-base.gguf", RunIO(print))
+    task = TrainingTask(mix(snapshots), examples, served, start, out / "own.gguf", RunIO(print))
+    run(Config(), task)
 
 Learns what `sft` learns, mixed the same way, by the same loss. An adapter is one character and
 weighs a few megabytes; this changes every character at once and leaves a file as large as the
@@ -10,7 +11,6 @@ trained on, so under a new one every character starts again. Memory is that of f
 model at 32 bits: its weights, their gradients, and two moments of the optimizer.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,12 +20,11 @@ from trl.trainer.sft_trainer import SFTTrainer
 from trainer import trackers
 from trainer.errors import AdapterError
 from trainer.forward import install
-from trainer.lora import StartingPoint, load_base
+from trainer.lora import load_base
 from trainer.methods import sft
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
-from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Spoken
-from trainer.rows.replay import Rows
+from trainer.own_base.training_task import TrainingTask
+from trainer.progress import RunResult
 from trainer.settings import Memory, Schedule, Weights, require, require_from_base
 from trainer.training import Arguments, fingerprint, train_and_save, use_all_cores
 
@@ -50,36 +49,30 @@ class Config:
         sft.require_shares(self)
 
 
-def run(
-    config: Config,
-    rows: Rows,
-    examples: Sequence[Spoken],
-    served: Path,
-    start: StartingPoint,
-    out: Path,
-    io: RunIO,
-) -> RunResult:
-    """Train all weights of `served` on `rows`, and write them as the GGUF `out`.
+def run(config: Config, task: TrainingTask) -> RunResult:
+    """Train all weights of `task.served`, and write them as the GGUF `task.out`.
 
     Raises RowsError, AdapterError, BaseModelError, ConfigError and MissingLibraryError before
-    training, TrainingError during it, and BaseModelError when `out` cannot be written.
+    training, TrainingError during it, and BaseModelError when `task.out` cannot be written.
     """
+    start = task.start
     if start.adapter is not None:
         raise AdapterError(f"all weights are trained without an adapter, not from {start.adapter}")
-    require_writable(served)
-    trackers.check(io.trackers)
-    mixed = sft.lesson_of(config, rows, examples, start.tokenizer)
+    require_writable(task.served)
+    trackers.check(task.io.trackers)
+    mixed = sft.lesson_of(config, task.rows, task.examples, start.tokenizer)
     use_all_cores()
     set_seed(config.schedule.seed)
     model = load_base(start.base_dir)
 
-    def built(arguments: Arguments) -> SFTTrainer:
+    def make_trainer(arguments: Arguments) -> SFTTrainer:
         trainer = sft.build(mixed, model, start.base_dir, arguments)
         install(model, config.memory)
         return trainer
 
     def save() -> Path:
-        write_base(model, served, out, config.precision)
-        return out
+        write_base(model, task.served, task.out, config.precision)
+        return task.out
 
-    return train_and_save(config, mixed, fingerprint(config, mixed, start), io, built, save)
+    inputs = fingerprint(config, mixed, start)
+    return train_and_save(config, mixed, inputs, task.io, make_trainer, save)

@@ -17,19 +17,17 @@ from npc_server.engine.llama import Vocab
 from personas.adapter_repo import JSON
 from personas.base_repo import BaseDraft, BaseRepo
 from personas.persona import Persona, load_characters
-from trainer import gate
 from trainer.base import ensure_base, file_sha256
 from trainer.gate import Verdict
 from trainer.lora import StartingPoint
-from trainer.methods import sft
 from trainer.methods.examples import rehearsals
 from trainer.nightly import disk
-from trainer.own_base import full
 from trainer.own_base.base_gguf import require_writable
-from trainer.own_base.company import in_turn, together
+from trainer.own_base.base_recipe import BaseRecipe
+from trainer.own_base.data_mixture import mix, round_robin
 from trainer.own_base.fitness import judge
 from trainer.own_base.measuring import measure
-from trainer.own_base.ways import Way
+from trainer.own_base.training_task import TrainingTask
 from trainer.progress import RunIO, RunResult, Tell
 from trainer.records.entries import State
 from trainer.rows import readiness
@@ -42,7 +40,7 @@ FORGOTTEN = "rows it was trained on were deleted meanwhile: a player was forgott
 
 
 @dataclass(frozen=True)
-class Order:
+class BaseJob:
     """Which base to make, and where everything lies."""
 
     name: str
@@ -54,18 +52,8 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How to train it and when it is good enough."""
-
-    way: Way
-    config: sft.Config | full.Config  # as the way wants it
-    gate: gate.Thresholds
-    needs: readiness.Thresholds
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The end of a making; what it did not come to is None."""
+class BaseResult:
+    """How making a base ended; None for each stage that was not reached."""
 
     state: State
     reason: str
@@ -75,106 +63,110 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Ground:
-    """What a making works with."""
+class _Context:
+    """What the steps work with."""
 
-    order: Order
-    recipe: Recipe
+    job: BaseJob
+    recipe: BaseRecipe
     cast: Mapping[str, Persona]
-    company: Mapping[str, Snapshot]  # with the prompts of today's personas
+    snapshots: Mapping[str, Snapshot]  # by character, with the prompts of today's personas
     start: StartingPoint
 
     @property
     def examples(self) -> tuple[Spoken, ...]:
         """What the designers want each character to say, in turn."""
         most, vocab = self.recipe.config.schedule.max_tokens, self.start.tokenizer
-        return in_turn([rehearsals(self.cast[name], vocab, most) for name in sorted(self.cast)])
+        return round_robin([rehearsals(self.cast[name], vocab, most) for name in sorted(self.cast)])
 
 
-def run(order: Order, recipe: Recipe, tell: Tell) -> Outcome:
+def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     """Make the base, unless there is too little to learn or it comes out worse.
 
     Raises TrainerError, PersonasError and FeedbackStoreError.
     """
-    repo = BaseRepo(order.bases)
-    require_writable(order.base)
-    cast = load_characters(order.characters)
-    company = _company(order, recipe, cast)
-    if missing := readiness.lacking_together(list(company.values()), recipe.needs):
-        return Outcome(State.WAITING, readiness.describe(missing))
-    with repo.making(order.name) as folder:
-        _require_room(order, recipe)
-        start = StartingPoint(ensure_base(order.base, order.cache), Vocab(order.base), None)
-        ground = _Ground(order, recipe, cast, company, start)
+    repo = BaseRepo(job.bases)
+    require_writable(job.base)
+    cast = load_characters(job.characters)
+    snapshots = _read_snapshots(job, recipe, cast)
+    if missing := readiness.lacking_together(list(snapshots.values()), recipe.needs):
+        return BaseResult(State.WAITING, readiness.describe(missing))
+    with repo.making(job.name) as folder:
+        need = recipe.fine_tuning.copies * disk.dense_bytes(job.base)
+        disk.require_room(job.bases, need, "a new base")
+        start = StartingPoint(ensure_base(job.base, job.cache), Vocab(job.base), None)
+        context = _Context(job, recipe, cast, snapshots, start)
         made = folder / "made.gguf"
-        trained = _train(ground, folder, made, tell)
-        verdict = _judged(ground, made, tell)
-        return _ended(ground, repo, made, trained, verdict)
+        trained = _train(context, folder, made, tell)
+        verdict = _judge(context, made, tell)
+        return _conclude(context, repo, made, trained, verdict)
 
 
-def _company(order: Order, recipe: Recipe, cast: Mapping[str, Persona]) -> Mapping[str, Snapshot]:
-    vocab, most = Vocab(order.base), recipe.config.schedule.max_tokens
+def _read_snapshots(
+    job: BaseJob, recipe: BaseRecipe, cast: Mapping[str, Persona]
+) -> Mapping[str, Snapshot]:
+    vocab, most = Vocab(job.base), recipe.config.schedule.max_tokens
     return {
-        name: rerender(snapshot_of(order.store, name), cast[name], vocab, most).snapshot
+        name: rerender(snapshot_of(job.store, name), cast[name], vocab, most).snapshot
         for name in sorted(cast)
     }
 
 
-def _require_room(order: Order, recipe: Recipe) -> None:
-    disk.require_room(order.bases, recipe.way.copies * disk.dense_bytes(order.base), "a new base")
+def _train(context: _Context, folder: Path, made: Path, tell: Tell) -> RunResult:
+    task = TrainingTask(
+        rows=mix(context.snapshots),
+        examples=context.examples,
+        served=context.job.base,
+        start=context.start,
+        out=made,
+        io=RunIO(lambda progress: tell("train", progress), folder / "checkpoints"),
+    )
+    return context.recipe.fine_tuning.run(context.recipe.config, task)
 
 
-def _train(ground: _Ground, folder: Path, made: Path, tell: Tell) -> RunResult:
-    rows, examples, served = together(ground.company), ground.examples, ground.order.base
-    io = RunIO(lambda progress: tell("train", progress), folder / "checkpoints")
-    recipe, start = ground.recipe, ground.start
-    return recipe.way.run(recipe.config, rows, examples, served, start, made, io)
-
-
-def _judged(ground: _Ground, made: Path, tell: Tell) -> Verdict:
+def _judge(context: _Context, made: Path, tell: Tell) -> Verdict:
     after = ensure_base(made, made.parent)
     found = measure(
-        ground.start.base_dir,
+        context.start.base_dir,
         after,
-        ground.company,
-        ground.start.tokenizer,
+        context.snapshots,
+        context.start.tokenizer,
         lambda progress: tell("read held-out edits", progress),
     )
-    return judge(found, sorted(ground.company), ground.recipe.gate)
+    return judge(found, sorted(context.snapshots), context.recipe.gate)
 
 
-def _ended(
-    ground: _Ground, repo: BaseRepo, made: Path, trained: RunResult, verdict: Verdict
-) -> Outcome:
-    order = ground.order
-    if not all(still_stored(order.store, rows) for rows in ground.company.values()):
-        repo.give_up(order.name)
-        return Outcome(State.ABANDONED, FORGOTTEN, None, trained, verdict)
+def _conclude(
+    context: _Context, repo: BaseRepo, made: Path, trained: RunResult, verdict: Verdict
+) -> BaseResult:
+    job = context.job
+    if not all(still_stored(job.store, rows) for rows in context.snapshots.values()):
+        repo.give_up(job.name)
+        return BaseResult(State.ABANDONED, FORGOTTEN, None, trained, verdict)
     if not verdict.passed:
-        repo.give_up(order.name)
-        return Outcome(State.REJECTED, "; ".join(verdict.reasons), None, trained, verdict)
-    repo.publish(_draft(ground, repo, verdict), made)
-    gguf = repo.path(order.name)
-    return Outcome(State.PUBLISHED, f"{trained.rows} edits are learned", gguf, trained, verdict)
+        repo.give_up(job.name)
+        return BaseResult(State.REJECTED, "; ".join(verdict.reasons), None, trained, verdict)
+    repo.publish(_draft(context, repo, verdict), made)
+    gguf = repo.path(job.name)
+    return BaseResult(State.PUBLISHED, f"{trained.rows} edits are learned", gguf, trained, verdict)
 
 
-def _draft(ground: _Ground, repo: BaseRepo, verdict: Verdict) -> BaseDraft:
-    recipe = ground.recipe
-    parent = file_sha256(ground.order.base)
+def _draft(context: _Context, repo: BaseRepo, verdict: Verdict) -> BaseDraft:
+    recipe = context.recipe
+    parent = file_sha256(context.job.base)
     rows: list[JSON] = [asdict(row) for row in verdict.rows]
     return BaseDraft(
-        name=ground.order.name,
+        name=context.job.name,
         parent_sha256=parent,
-        method=recipe.way.name,
+        method=recipe.fine_tuning.name,
         config=as_json(recipe.config),
-        snapshots={name: snapshot.hash for name, snapshot in ground.company.items()},
-        players=_players(ground, repo, parent),
+        snapshots={name: snapshot.hash for name, snapshot in context.snapshots.items()},
+        players=_players(context, repo, parent),
         gate={"passed": verdict.passed, "rows": rows},
     )
 
 
-def _players(ground: _Ground, repo: BaseRepo, parent_sha256: str) -> tuple[str, ...]:
+def _players(context: _Context, repo: BaseRepo, parent_sha256: str) -> tuple[str, ...]:
     """Of all rows, and of the base it was trained from, if that learned from players too."""
-    own = {player for snapshot in ground.company.values() for player in snapshot.players}
+    own = {player for snapshot in context.snapshots.values() for player in snapshot.players}
     of_parent = [base.draft.players for base in repo.bases() if base.sha256 == parent_sha256]
     return tuple(sorted(own.union(*of_parent)))

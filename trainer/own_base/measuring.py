@@ -1,4 +1,4 @@
-"""What a new base and the one it came from make of held-out players' edits, and of plain prose.
+"""How well a new base and the one it came from predict held-out edits, and plain prose.
 
 Models are read one after the other, so memory holds one. The new one is read from its GGUF: what
 will be served is what is judged.
@@ -21,7 +21,7 @@ from trainer.training import use_all_cores
 def measure(
     before: Path,
     after: Path,
-    company: Mapping[str, Snapshot],
+    snapshots: Mapping[str, Snapshot],
     tokenizer: Tokenizer,
     on_progress: OnProgress,
 ) -> Fitness:
@@ -30,7 +30,7 @@ def measure(
     Raises BaseModelError.
     """
     use_all_cores()
-    rows = [(name, edit) for name in sorted(company) for edit in company[name].held_out_edits]
+    rows = [(name, edit) for name in sorted(snapshots) for edit in snapshots[name].held_out_edits]
     replies = [(row.prompt_ids, reply_ids(row.completion, tokenizer)) for _, row in rows]
     count = Counter(2 * len(replies), on_progress)
     old, old_perplexity = _read(before, replies, tokenizer, count)
@@ -45,7 +45,7 @@ def measure(
 def _read(
     base_dir: Path, replies: Sequence[tuple[Ids, Ids]], tokenizer: Tokenizer, count: Counter
 ) -> tuple[list[float], float]:
-    """Nats a token of each reply, and the perplexity of the general text."""
+    """Nats per token of each reply, and the perplexity of the general text."""
     model = load_base(base_dir)
     sums = reply_log_probs(model, replies, count)
     nats = [-total / len(reply) for total, (_, reply) in zip(sums, replies, strict=True)]

@@ -1,4 +1,4 @@
-"""The process that makes a new base: `npc train --together` starts it.
+"""The process that makes a new base: `npc model train` starts it.
 
     python -m trainer.own_base.worker town --base model.gguf --store feedback.db --bases bases/ ...
 
@@ -27,7 +27,7 @@ from trainer.terminal import (
 )
 
 if TYPE_CHECKING:
-    from trainer.own_base.making import Order, Outcome
+    from trainer.own_base.making import BaseJob, BaseResult
 
 
 def main(
@@ -52,46 +52,46 @@ def main(
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:
         with training_libraries():
-            from trainer.own_base.making import Order
-        order = Order(name, base, characters, store, bases, cache)
-        return _made(order, tables, full, console, interrupt)
+            from trainer.own_base.making import BaseJob
+        job = BaseJob(name, base, characters, store, bases, cache)
+        return _make(job, tables, full, console, interrupt)
 
     carry_out(work, tables, ProcessOptions(background, started_by, as_json, errors_as_json=as_json))
 
 
-def _made(
-    order: Order, tables: dict[str, Any], full: bool, console: Console, interrupt: InterruptOnce
+def _make(
+    job: BaseJob, tables: dict[str, Any], full: bool, console: Console, interrupt: InterruptOnce
 ) -> Report:
-    from trainer.own_base import making, settings
+    from trainer.own_base import base_recipe, making
 
-    recipe = settings.read(tables, full)
+    recipe = base_recipe.read(tables, full)
     with bars(console) as show:
 
         def tell(stage: str, progress: Progress) -> None:
             interrupt.check()
             show(stage, progress)
 
-        outcome = making.run(order, recipe, tell)
-    if outcome.verdict is not None:
-        console.print(gate_table(outcome.verdict))
-    return _report(order.name, outcome)
+        result = making.run(job, recipe, tell)
+    if result.verdict is not None:
+        console.print(gate_table(result.verdict))
+    return _report(job.name, result)
 
 
-def _report(name: str, outcome: Outcome) -> Report:
+def _report(name: str, result: BaseResult) -> Report:
     report: dict[str, Any] = {
         "base": name,
-        "state": outcome.state.value,
-        "reason": outcome.reason,
-        "gguf": str(outcome.gguf or ""),
+        "state": result.state.value,
+        "reason": result.reason,
+        "gguf": str(result.gguf or ""),
     }
-    if outcome.trained is not None:
-        report |= {"steps": outcome.trained.steps, "train_s": round(outcome.trained.train_s, 1)}
-    if outcome.verdict is not None:
-        report["gate"] = [asdict(row) for row in outcome.verdict.rows]
+    if result.trained is not None:
+        report |= {"steps": result.trained.steps, "train_s": round(result.trained.train_s, 1)}
+    if result.verdict is not None:
+        report["gate"] = [asdict(row) for row in result.verdict.rows]
     return report
 
 
 if __name__ == "__main__":
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog="Example:  npc train --together town")(main)
-    app(prog_name="npc train --together")
+    app.command(epilog="Example:  npc model train town")(main)
+    app(prog_name="npc model train")

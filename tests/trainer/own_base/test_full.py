@@ -20,6 +20,7 @@ from trainer.errors import AdapterError, BaseModelError, ConfigError
 from trainer.lora import StartingPoint, load_base
 from trainer.own_base import full
 from trainer.own_base.base_gguf import Precision, write_base
+from trainer.own_base.training_task import TrainingTask
 from trainer.progress import RunIO, RunResult
 from trainer.rows.replay import Rows
 from trainer.settings import Memory, Schedule, Weights
@@ -38,7 +39,8 @@ def trained(
 ) -> RunResult:
     out = tmp_path_factory.mktemp("base") / "new.gguf"
     start = StartingPoint(base_dir, tokenizer, None)
-    return full.run(SMALL, Rows(edits(8, tokenizer)), (), tiny_model, start, out, RunIO(ignore))
+    rows = Rows(edits(8, tokenizer))
+    return full.run(SMALL, TrainingTask(rows, (), tiny_model, start, out, RunIO(ignore)))
 
 
 def changed(base_dir: Path) -> PreTrainedModel:
@@ -131,9 +133,9 @@ def test_a_base_that_cannot_be_written_back_is_refused_before_training(
 ) -> None:
     served = tiny_gguf.write_model(tmp_path / "served.gguf", architecture="gemma3")
     start = StartingPoint(base_dir, tokenizer, None)
-    out = tmp_path / "new.gguf"
+    rows, out = Rows(edits(4, tokenizer)), tmp_path / "new.gguf"
     with pytest.raises(BaseModelError, match="architecture 'gemma3', which cannot be written"):
-        full.run(SMALL, Rows(edits(4, tokenizer)), (), served, start, out, RunIO(ignore))
+        full.run(SMALL, TrainingTask(rows, (), served, start, out, RunIO(ignore)))
 
 
 def test_a_full_disk_leaves_no_file(
@@ -152,10 +154,9 @@ def test_an_adapter_is_no_place_to_start_from(
     tiny_model: Path, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     start = StartingPoint(base_dir, tokenizer, tmp_path / "parent")
+    rows, out = Rows(edits(4, tokenizer)), tmp_path / "o"
     with pytest.raises(AdapterError, match="without an adapter"):
-        full.run(
-            SMALL, Rows(edits(4, tokenizer)), (), tiny_model, start, tmp_path / "o", RunIO(ignore)
-        )
+        full.run(SMALL, TrainingTask(rows, (), tiny_model, start, out, RunIO(ignore)))
 
 
 def test_four_bits_are_refused() -> None:

@@ -20,8 +20,9 @@ from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.methods import sft
 from trainer.nightly import disk
 from trainer.nightly.job import Job
-from trainer.own_base import full, making, settings, ways
-from trainer.own_base.making import Order, Outcome, Recipe, run
+from trainer.own_base import base_recipe, fine_tunings, full, making
+from trainer.own_base.base_recipe import BaseRecipe
+from trainer.own_base.making import BaseJob, BaseResult, run
 from trainer.progress import RunIO
 from trainer.records.entries import State
 from trainer.rows import readiness
@@ -31,8 +32,8 @@ from trainer.settings import LoraShape, Schedule
 SCHEDULE = Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4, max_tokens=600)
 MERGED = sft.Config(lora=LoraShape(rank=4, alpha=8), schedule=SCHEDULE, general_share=0)
 WHOLE = full.Config(schedule=replace(SCHEDULE, continued_rate=1), general_share=0)
-RECIPE = Recipe(ways.MERGED, MERGED, ONLY_PREFERENCE, readiness.Thresholds(**FEW))
-OF_ALL_WEIGHTS = replace(RECIPE, way=ways.ALL_WEIGHTS, config=WHOLE)
+RECIPE = BaseRecipe(fine_tunings.MERGED, MERGED, ONLY_PREFERENCE, readiness.Thresholds(**FEW))
+OF_ALL_WEIGHTS = replace(RECIPE, fine_tuning=fine_tunings.ALL_WEIGHTS, config=WHOLE)
 
 
 @pytest.fixture
@@ -47,84 +48,86 @@ def job(tiny_model: Path, base_dir: Path, tmp_path: Path) -> Job:
     return made
 
 
-def order_of(job: Job) -> Order:
+def job_of(job: Job) -> BaseJob:
     bases = job.runs.parent / "bases"
-    return Order("town", job.base, job.characters, job.store, bases, job.cache)
+    return BaseJob("town", job.base, job.characters, job.store, bases, job.cache)
 
 
-def only_base(order: Order) -> BaseManifest:
-    (base,) = BaseRepo(order.bases).bases()
+def only_base(base_job: BaseJob) -> BaseManifest:
+    (base,) = BaseRepo(base_job.bases).bases()
     return base
 
 
-def sha256_of(outcome: Outcome) -> str:
-    assert outcome.gguf is not None
-    return file_sha256(outcome.gguf)
+def sha256_of(result: BaseResult) -> str:
+    assert result.gguf is not None
+    return file_sha256(result.gguf)
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, OF_ALL_WEIGHTS], ids=["merged", "all weights"])
-def test_what_all_players_wrote_is_likelier_under_the_new_base(job: Job, recipe: Recipe) -> None:
-    order = order_of(job)
-    outcome = run(order, recipe, ignore)
-    assert outcome.state is State.PUBLISHED, outcome.reason
-    assert outcome.verdict is not None
-    learned = outcome.verdict.rows[0]
+def test_what_all_players_wrote_is_likelier_under_the_new_base(
+    job: Job, recipe: BaseRecipe
+) -> None:
+    base_job = job_of(job)
+    result = run(base_job, recipe, ignore)
+    assert result.state is State.PUBLISHED, result.reason
+    assert result.verdict is not None
+    learned = result.verdict.rows[0]
     assert learned.estimate is not None
     assert learned.estimate.high < -0.1
-    base = only_base(order)
-    assert base.sha256 == file_sha256(order.bases / "town" / "town.gguf")
+    base = only_base(base_job)
+    assert base.sha256 == file_sha256(base_job.bases / "town" / "town.gguf")
     assert base.draft.parent_sha256 == file_sha256(job.base)
     assert sorted(base.draft.snapshots) == ["ada", "bo"]
     assert base.draft.players == snapshot_of(job.store, "bo").players
 
 
 def test_the_new_base_is_served(job: Job) -> None:
-    order = order_of(job)
-    gguf = run(order, RECIPE, ignore).gguf
+    base_job = job_of(job)
+    gguf = run(base_job, RECIPE, ignore).gguf
     assert gguf is not None
     assert Vocab(gguf).encode("Halt!") == Vocab(job.base).encode("Halt!")
 
 
 def test_a_base_made_from_one_that_learned_has_its_players_too(job: Job) -> None:
-    order = order_of(job)
-    first = run(order, RECIPE, ignore)
-    forgotten = only_base(order).draft.players[0]
+    base_job = job_of(job)
+    first = run(base_job, RECIPE, ignore)
+    forgotten = only_base(base_job).draft.players[0]
     with Store.open(job.store) as store:
         store.forget(forgotten).result()
     assert first.gguf is not None
-    run(replace(order, name="harbour", base=first.gguf), RECIPE, ignore)
-    newest = BaseRepo(order.bases).bases()[-1]
+    run(replace(base_job, name="harbour", base=first.gguf), RECIPE, ignore)
+    newest = BaseRepo(base_job.bases).bases()[-1]
     assert newest.name == "harbour"
     assert forgotten in newest.draft.players
 
 
 def test_a_base_that_learned_nothing_is_refused_and_removed(job: Job) -> None:
-    order = order_of(job)
+    base_job = job_of(job)
     asleep = replace(MERGED, schedule=replace(SCHEDULE, learning_rate=1e-9))
-    outcome = run(order, replace(RECIPE, config=asleep), ignore)
-    assert (outcome.state, outcome.gguf) == (State.REJECTED, None)
-    assert outcome.reason.startswith("held-out edits: ")
-    assert list(order.bases.iterdir()) == []
+    result = run(base_job, replace(RECIPE, config=asleep), ignore)
+    assert (result.state, result.gguf) == (State.REJECTED, None)
+    assert result.reason.startswith("held-out edits: ")
+    assert list(base_job.bases.iterdir()) == []
 
 
 def test_too_little_is_told_with_counts(job: Job) -> None:
-    order = order_of(job)
+    base_job = job_of(job)
     needs = replace(RECIPE.needs, min_pairs=1000)
-    outcome = run(order, replace(RECIPE, needs=needs), ignore)
-    assert outcome == Outcome(State.WAITING, outcome.reason)
-    assert "of 1000 training edits" in outcome.reason
-    assert not order.bases.exists()
+    result = run(base_job, replace(RECIPE, needs=needs), ignore)
+    assert result == BaseResult(State.WAITING, result.reason)
+    assert "of 1000 training edits" in result.reason
+    assert not base_job.bases.exists()
 
 
 def test_a_player_who_is_forgotten_meanwhile_is_in_no_base(job: Job) -> None:
-    order = order_of(job)
+    base_job = job_of(job)
 
     def forget(_stage: str, _progress: object) -> None:
         with Store.open(job.store) as store:
             store.forget("player-1").result()
 
-    assert run(order, RECIPE, forget).state is State.ABANDONED
-    assert list(order.bases.iterdir()) == []
+    assert run(base_job, RECIPE, forget).state is State.ABANDONED
+    assert list(base_job.bases.iterdir()) == []
 
 
 def test_a_making_that_broke_off_goes_on_to_the_same_bytes(
@@ -139,10 +142,10 @@ def test_a_making_that_broke_off_goes_on_to_the_same_bytes(
         if stage == "train" and getattr(progress, "step", 0) >= 4:
             raise BrokenOffError
 
-    order, other = order_of(job), replace(order_of(job), name="unbroken")
+    base_job, other = job_of(job), replace(job_of(job), name="unbroken")
     with pytest.raises(BrokenOffError):
-        run(order, RECIPE, stop_at_four)
-    going_on, unbroken = (run(one, RECIPE, ignore) for one in (order, other))
+        run(base_job, RECIPE, stop_at_four)
+    going_on, unbroken = (run(one, RECIPE, ignore) for one in (base_job, other))
     assert going_on.trained is not None
     assert going_on.trained.resumed_at_step > 0
     assert sha256_of(going_on) == sha256_of(unbroken)
@@ -153,12 +156,12 @@ def test_a_disk_without_room_is_refused_before_training(
 ) -> None:
     monkeypatch.setattr(disk, "FLOAT_BYTES", 1 << 50)
     with pytest.raises(DiskError, match="a new base may need"):
-        run(order_of(job), RECIPE, ignore)
+        run(job_of(job), RECIPE, ignore)
 
 
 def test_settings_come_of_the_table_of_the_method() -> None:
     tables = {"training": {"epochs": 2, "learning_rate": 5e-3, "sft": {"replay_share": 0.1}}}
-    merged = settings.read(tables, all_weights=False).config
+    merged = base_recipe.read(tables, all_weights=False).config
     assert isinstance(merged, sft.Config)
     assert (merged.schedule.epochs, merged.schedule.learning_rate) == (2, 5e-3)
     assert merged.replay_share == 0.1
@@ -166,13 +169,13 @@ def test_settings_come_of_the_table_of_the_method() -> None:
 
 def test_all_weights_have_a_learning_rate_of_their_own() -> None:
     tables = {"training": {"rank": 8, "epochs": 2, "learning_rate": 5e-3}}
-    whole = settings.read(tables, all_weights=True).config
+    whole = base_recipe.read(tables, all_weights=True).config
     assert whole == full.Config(schedule=replace(full.Config().schedule, epochs=2))
 
 
 def test_a_setting_that_all_weights_have_not_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"\[training.full\] rank: unknown key"):
-        settings.read({"training": {"full": {"rank": 8}}}, all_weights=True)
+        base_recipe.read({"training": {"full": {"rank": 8}}}, all_weights=True)
 
 
 @pytest.fixture
@@ -218,4 +221,4 @@ def test_a_base_that_cannot_be_written_back_is_refused(job: Job, tmp_path: Path)
 
     other = tiny_gguf.write_model(tmp_path / "gemma.gguf", architecture="gemma3")
     with pytest.raises(BaseModelError, match="cannot be written back"):
-        run(replace(order_of(job), base=other), RECIPE, ignore)
+        run(replace(job_of(job), base=other), RECIPE, ignore)

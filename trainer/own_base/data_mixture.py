@@ -1,4 +1,4 @@
-"""Several characters in one training: what the game's voices have in common.
+"""The rows of several characters in one training: what the game's voices have in common.
 
 A character that nobody has talked to much gains from what players taught the others. So a first
 stage learns the rows of all of them together by supervised fine-tuning, and each character's own
@@ -14,21 +14,21 @@ from typing import TypeVar
 from feedback_store.selection import Snapshot
 from trainer.rows.replay import Rows, liked
 
-T = TypeVar("T")
+ItemT = TypeVar("ItemT")
 
 
-def together(company: Mapping[str, Snapshot]) -> Rows:
-    """The rows of all characters, by character id, each with the same part in the edits.
+def mix(snapshots: Mapping[str, Snapshot]) -> Rows:
+    """Mix the rows of all characters, by character id, each with the same part in the edits.
 
     Liked replies come in turn, so that any number of them is as evenly drawn as they allow.
     """
-    snapshots = [company[character] for character in sorted(company)]
-    edits = even_parts([snapshot.train_edits for snapshot in snapshots])
-    return Rows(edits, in_turn([liked(snapshot) for snapshot in snapshots]))
+    in_order = [snapshots[character] for character in sorted(snapshots)]
+    edits = even_parts([snapshot.train_edits for snapshot in in_order])
+    return Rows(edits, round_robin([liked(snapshot) for snapshot in in_order]))
 
 
-def even_parts(groups: Iterable[Sequence[T]]) -> tuple[T, ...]:
-    """Equally many of each group that has any, in turn.
+def even_parts(groups: Iterable[Sequence[ItemT]]) -> tuple[ItemT, ...]:
+    """Equally many of each group that has any, taken in turn.
 
     That is the geometric mean of their sizes: between repeating the small ones and thinning out the
     large ones, nothing is done by a greater factor than the other way round.
@@ -37,10 +37,10 @@ def even_parts(groups: Iterable[Sequence[T]]) -> tuple[T, ...]:
     if not some:
         return ()
     part = round(geometric_mean([len(group) for group in some]))
-    return in_turn([tuple(islice(cycle(group), part)) for group in some])
+    return round_robin([tuple(islice(cycle(group), part)) for group in some])
 
 
-def in_turn(groups: Iterable[Sequence[T]]) -> tuple[T, ...]:
+def round_robin(groups: Iterable[Sequence[ItemT]]) -> tuple[ItemT, ...]:
     """The first of each group, then the second of each, until all are through."""
     boxed = ([(row,) for row in group] for group in groups)
     rounds = zip_longest(*boxed, fillvalue=())
