@@ -14,7 +14,10 @@ from personas.adapter_repo import AdapterRepo, Aliases
 from personas.persona import load_characters
 
 app = typer.Typer(
-    name="adapters", help="Adapter versions: what exists, what is live.", no_args_is_help=True
+    name="adapters",
+    help="Adapter versions: what exists, what is live.",
+    epilog="Example:  npc adapters list",
+    no_args_is_help=True,
 )
 
 OfHeads = Annotated[

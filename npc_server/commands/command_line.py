@@ -25,7 +25,7 @@ ConfigFile = Annotated[
     typer.Option("--config", "-c", help="Configuration file; ./npc.toml when there is one."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def config_of(file: Path | None) -> Config:

@@ -28,6 +28,7 @@ from npc_server.commands.store_access import ensure_pseudonyms, open_store
 app = typer.Typer(
     name="feedback",
     help="What players said and thought: figures, exports, backups, deletion.",
+    epilog="Example:  npc feedback stats",
     no_args_is_help=True,
 )
 
@@ -72,7 +73,7 @@ def back_up(
 
 @app.command(epilog="Example:  npc feedback restore backups/2026-03-01.db")
 def restore(
-    file: Annotated[Path, typer.Argument(help="A backup.")],
+    file: Annotated[Path, typer.Argument(help="The backup.")],
     yes: Yes = False,
     config_file: ConfigFile = None,
 ) -> None:

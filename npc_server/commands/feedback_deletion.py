@@ -120,7 +120,7 @@ def _log_advice(emptied: bool) -> list[str]:
 
 
 def purge(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and delete nothing.")] = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:

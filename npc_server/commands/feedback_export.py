@@ -41,9 +41,12 @@ def export(
         ),
     ] = Format.JSONL,
     split: Annotated[
-        Split, typer.Option(help="Of dpo, kto and sft: the rows trained on, or those held out.")
+        Split,
+        typer.Option(help="Which rows of dpo, kto and sft: those trained on, or those held out."),
     ] = Split.ALL,
-    out: Annotated[Path | None, typer.Option(help="A file; standard output when left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file; standard output when left out.")
+    ] = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Write feedback as lines of JSON. What is said without training consent stays in the store."""

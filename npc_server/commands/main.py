@@ -79,6 +79,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     cls=LazyGroup,
     help="Troupe: game characters that learn from their players.",
+    epilog="Example:  npc demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -24,7 +24,12 @@ from npc_server.commands.command_line import (
 )
 from npc_server.errors import ConfigError
 
-app = typer.Typer(name="model", help="Base models.", no_args_is_help=True)
+app = typer.Typer(
+    name="model",
+    help="Base models.",
+    epilog="Example:  npc model list",
+    no_args_is_help=True,
+)
 
 AUTO = "auto"
 Wanted = Literal["auto", "original", "q8_0", "q4_mix", "iq4_nl", "q4_0"]

@@ -25,7 +25,7 @@ def nightly(
     every: Annotated[
         str | None,
         typer.Option(
-            "--every", metavar="HH:MM", help="Every day at this local time, until stopped."
+            "--every", metavar="HH:MM", help="Train every day at this local time, until stopped."
         ),
     ] = None,
     as_json: AsJson = False,

@@ -10,12 +10,20 @@ import typer
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from personas.persona import load_characters
 
-app = typer.Typer(name="persona", help="Persona files.", no_args_is_help=True)
+app = typer.Typer(
+    name="persona",
+    help="Persona files.",
+    epilog="Example:  npc persona check",
+    no_args_is_help=True,
+)
 
 
 @app.command("check", epilog="Example:  npc persona check characters/")
 def check(
-    folder: Annotated[Path | None, typer.Argument(help="A folder of characters.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A folder of characters; the configured one when left out."),
+    ] = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Check persona files, and show every problem of every file with its line."""

@@ -26,7 +26,8 @@ app = typer.Typer(
 def list_runs(
     context: typer.Context,
     character: Annotated[
-        str, typer.Option(help="Only this character's.", autocompletion=complete_character)
+        str,
+        typer.Option(help="Only the runs of this character.", autocompletion=complete_character),
     ] = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,

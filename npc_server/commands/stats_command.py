@@ -27,7 +27,9 @@ app = typer.Typer()
 
 @app.command(epilog="Example:  npc stats --watch")
 def stats(
-    watch: Annotated[bool, typer.Option("--watch", help="Once a second, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Repeat it every second, until Ctrl-C.")
+    ] = False,
     server: Server = None,
     as_json: AsJson = False,
     config_file: ConfigFile = None,

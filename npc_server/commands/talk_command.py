@@ -18,7 +18,7 @@ app = typer.Typer()
 def talk(
     character: Character,
     server: Server = None,
-    player: Annotated[str, typer.Option(help="Your pseudonym.")] = "",
+    player: Annotated[str, typer.Option(help="Your player id; terminal-USER when left out.")] = "",
     consent: Annotated[
         bool, typer.Option("--consent", help="Let the character be trained on this chat.")
     ] = False,

@@ -31,7 +31,9 @@ def train(
             help="Character id, such as mira; or --all.", autocompletion=complete_character
         ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every character, one by one.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Train every character, one by one.")
+    ] = False,
     base: Annotated[
         str | None,
         typer.Option(
@@ -40,7 +42,7 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="dpo, kto, sft ...; the rows decide when left out.")
+        str, typer.Option(help="Train by dpo, kto, sft ...; the rows decide when left out.")
     ] = "",
     promote: Annotated[
         bool, typer.Option(help="Make the version live once it is published.")

@@ -41,17 +41,15 @@ def exit_code(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def commands(group: Any, name: str = "npc") -> list[tuple[str, Any]]:
-    """Every command below a group, by its full name."""
+    """A group, and every group and command below it, by full name."""
     if isinstance(group, LazyCommand):
         group = group.load()
-    children = getattr(group, "commands", None)
-    if children is None:
-        return [(name, group)]
-    return [
+    below = [
         found
-        for child, command in children.items()
+        for child, command in getattr(group, "commands", {}).items()
         for found in commands(command, f"{name} {child}")
     ]
+    return [(name, group), *below]
 
 
 @pytest.mark.parametrize(("name", "command"), [pytest.param(*c, id=c[0]) for c in commands(GROUP)])
