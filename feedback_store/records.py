@@ -229,7 +229,7 @@ _KINDS: Mapping[type, Kind] = {
 
 
 @dataclass(frozen=True)
-class Lived:
+class LivedExchange:
     """One exchange as the player lived through it."""
 
     take_turn_ids: tuple[str, ...]  # all takes on the reply so far, the first one first
@@ -243,7 +243,7 @@ class Checkpoint:
 
     token: str  # grants going back, so it cannot be guessed
     session_id: str
-    exchanges: tuple[Lived, ...]
+    exchanges: tuple[LivedExchange, ...]
     created_at: datetime
 
 

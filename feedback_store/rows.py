@@ -17,7 +17,7 @@ from feedback_store.records import (
     Edit,
     Event,
     Kind,
-    Lived,
+    LivedExchange,
     Outcome,
     Payload,
     Rating,
@@ -167,7 +167,7 @@ def checkpoint_row(checkpoint: Checkpoint) -> SqlRow:
 def checkpoint_of(row: SqlRow) -> Checkpoint:
     """The checkpoint that `checkpoint_row` wrote."""
     exchanges = tuple(
-        Lived(tuple(lived["take_turn_ids"]), lived["kept_turn_id"], lived["text"])
+        LivedExchange(tuple(lived["take_turn_ids"]), lived["kept_turn_id"], lived["text"])
         for lived in json.loads(row["exchanges"])
     )
     created_at = datetime.fromisoformat(row["created_at"])

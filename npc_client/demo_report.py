@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from npc_client.tastes import Taste
@@ -51,9 +52,9 @@ def compare(taste: Taste, before: Sequence[str], after: Sequence[str]) -> Compar
         for old, new in zip(before, after, strict=True)
     ]
     return Comparison(
-        liked_before=_mean([taste.likes(text) for text in before]),
-        liked_after=_mean([taste.likes(text) for text in after]),
-        preferred=_mean(duels),
+        liked_before=fmean(map(taste.likes, before)),
+        liked_after=fmean(map(taste.likes, after)),
+        preferred=fmean(duels),
     )
 
 
@@ -120,7 +121,3 @@ def _cell(text: str) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from feedback_store.errors import UnknownCheckpointError
-from feedback_store.records import Checkpoint, Lived, Turn
+from feedback_store.records import Checkpoint, LivedExchange, Turn
 from feedback_store.records import Session as SessionRecord
 from feedback_store.store import Store
 from npc_server.errors import UnknownCharacterError
@@ -144,6 +144,6 @@ def _exchange(takes: Sequence[Turn]) -> Exchange:
     return exchange
 
 
-def _lived_exchange(exchange: Exchange) -> Lived:
+def _lived_exchange(exchange: Exchange) -> LivedExchange:
     takes = tuple(take.turn_id for take in exchange.takes)
-    return Lived(takes, exchange.kept.turn_id, exchange.kept.correction)
+    return LivedExchange(takes, exchange.kept.turn_id, exchange.kept.correction)

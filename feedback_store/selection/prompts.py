@@ -7,7 +7,7 @@ the mean and the variance over its replies.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from math import fsum
+from statistics import fmean
 
 from feedback_store.selection.lessons import Labelled, Origin, Pair, Prompt
 from feedback_store.selection.near_text import normalised
@@ -31,14 +31,14 @@ def _prompt(rows: Sequence[Pair | Labelled]) -> Prompt:
     for row in rows:
         for reply, reward in _judgements(row):
             judged[normalised(reply)].append(reward)
-    rewards = [_mean(given) for given in judged.values()]
-    mean = _mean(rewards)
+    rewards = [fmean(given) for given in judged.values()]  # exact, so the same in any order
+    mean = fmean(rewards)
     return Prompt(
         prompt_ids=first.prompt_ids,
         player_text=first.player_text,
         messages=first.messages,
         reward_mean=mean,
-        reward_variance=_mean([(reward - mean) ** 2 for reward in rewards]),
+        reward_variance=fmean((reward - mean) ** 2 for reward in rewards),
         judgements=sum(map(len, judged.values())),
     )
 
@@ -51,7 +51,3 @@ def _judgements(row: Pair | Labelled) -> Iterator[tuple[str, float]]:
             yield rejected, -weight
             if origin not in _OWN_WORDS:
                 yield chosen, weight
-
-
-def _mean(values: Sequence[float]) -> float:
-    return fsum(values) / len(values)  # exact, so the same in any order

@@ -15,7 +15,7 @@ from feedback_store.records import (
     Checkpoint,
     Edit,
     Forgotten,
-    Lived,
+    LivedExchange,
     Outcome,
     Reaction,
     Session,
@@ -34,7 +34,7 @@ def bob_too(store: Store, session: Session, turn: Turn, make_reaction: MakeReact
     store.submit(make_reaction(Edit(f"No, {SECRET}."))).result()
     store.submit(make_reaction(Outcome(True, "chapel"), "e2", turn_id="", session_id="s1")).result()
     store.record_checkpoint(
-        Checkpoint("save-1", "s1", (Lived(("t1",), "t1", SECRET),), turn.created_at)
+        Checkpoint("save-1", "s1", (LivedExchange(("t1",), "t1", SECRET),), turn.created_at)
     ).result()
     store.record_session(replace(session, session_id="s2", player_id="bob")).result()
     store.record_turn(
@@ -132,7 +132,7 @@ def test_a_save_that_leads_to_a_deleted_turn_goes_though_its_session_stays(
 ) -> None:
     new = replace(turn, turn_id="new", created_at=_after(turn))
     bob_too.record_turn(new).result()
-    later = Checkpoint("save-2", "s1", (Lived(("new",), "new"),), _after(turn))
+    later = Checkpoint("save-2", "s1", (LivedExchange(("new",), "new"),), _after(turn))
     bob_too.record_checkpoint(later).result()
     bob_too.delete_older(_after(turn), consent=True, limit=9).result()
     assert bob_too.session("s1") is not None

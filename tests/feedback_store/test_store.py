@@ -28,7 +28,7 @@ from feedback_store.records import (
     Choice,
     Edit,
     Event,
-    Lived,
+    LivedExchange,
     Outcome,
     Rating,
     Reaction,
@@ -447,6 +447,6 @@ def _told(answer: Receipt | FeedbackStoreError) -> object:
 
 
 def _checkpoint(token: str, takes: Sequence[tuple[str, ...]], days: int = 0) -> Checkpoint:
-    """So many days after the known turn, with these takes lived through."""
-    lived = tuple(Lived(ids, ids[-1]) for ids in takes)
+    """A number of days after the known turn, with these takes in the conversation."""
+    lived = tuple(LivedExchange(ids, ids[-1]) for ids in takes)
     return Checkpoint(token, "s1", lived, NOON + timedelta(days, hours=1))

@@ -1,4 +1,4 @@
-"""Tastes tell replies that please from others, and corrections please."""
+"""A taste likes some replies and not others, and always its own corrections."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a folder of trained bases promises: whole or not there, never changed, and who taught it."""
+"""Trained bases are whole or absent, never change, and name the players they learned from."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What can be told about a reply by reading it."""
+"""What code alone finds in a reply."""
 
 import pytest
 

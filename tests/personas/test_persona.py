@@ -1,4 +1,4 @@
-"""What authored files may say, and how they are told what is wrong."""
+"""What authored files may say, and how their mistakes are reported."""
 
 import shutil
 from collections.abc import Callable

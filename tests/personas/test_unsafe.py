@@ -1,4 +1,4 @@
-"""The list of unsafe words hits what it is for and nothing that games say."""
+"""The list of unsafe words finds what it is for and nothing that games say."""
 
 import pytest
 

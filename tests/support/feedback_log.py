@@ -1,4 +1,4 @@
-"""Feedback as it piles up, to select from."""
+"""Turns and events, to select from."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -50,15 +50,15 @@ class Log:
         self.events.append(replace(event, **changes))
 
     def guessed(self, turn_id: str, payload: Payload) -> None:
-        """What the server made of how the conversation went on."""
+        """A reaction that the server derived from how the conversation went on."""
         self.did(turn_id, payload, source=Source.DERIVED)
 
     def statements(self) -> Statements:
-        """What the events say, nothing filtered."""
+        """What the events state, unfiltered."""
         return statements(self.turns, self.events)
 
     def selected(self, rules: Rules = ALL_TRAINED) -> Snapshot:
-        """The snapshot of what piled up."""
+        """The snapshot of this log."""
         return select("mira", self.turns.values(), self.events, rules)
 
     def _now(self) -> datetime:
@@ -76,5 +76,5 @@ def held_out(snapshot: Snapshot) -> tuple[Pair | Labelled | Edited, ...]:
 
 
 def players(rows: Iterable[Pair | Labelled | Edited]) -> set[str]:
-    """Whose they are."""
+    """The players of these rows."""
     return {row.player_id for row in rows}
