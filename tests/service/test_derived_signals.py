@@ -37,11 +37,11 @@ async def test_a_reply_that_its_player_left_is_noticed(stage: StageMaker) -> Non
     call = asyncio.create_task(made.client.say(session, "One.", on_text=lambda _: heard.set()))
     await heard.wait()
     call.cancel()
-    async with asyncio.timeout(2):
-        while made.engine.running:
+    async with asyncio.timeout(5):
+        while not (noticed := await derived(made)):
             await asyncio.sleep(0.01)
     (turn,) = [turn for turn in made.store.turns("mira") if turn.finish_reason == "cancelled"]
-    assert await derived(made) == [(turn.turn_id, Signal(Sign.ABANDONED))]
+    assert noticed == [(turn.turn_id, Signal(Sign.ABANDONED))]
 
 
 async def test_going_on_with_another_take_is_noticed_as_a_choice(stage: StageMaker) -> None:
