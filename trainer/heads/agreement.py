@@ -16,7 +16,7 @@ _TAIL = 0.025  # of each side: 95 % between
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedPair:
     """One held-out pair, and by how much its chosen reply was scored above the rejected one."""
 
     player_id: str
@@ -33,13 +33,13 @@ class Agreement:
     players: int
 
 
-def agreement(judged: Sequence[Judged]) -> Agreement:
-    """Of at least one pair. The same pairs always give the same interval."""
+def agreement(judged: Sequence[JudgedPair]) -> Agreement:
+    """Measure the agreement on at least one pair. The same pairs always give the same interval."""
     by_player: dict[str, list[bool]] = defaultdict(list)
     for pair in sorted(judged, key=lambda pair: pair.player_id):
         by_player[pair.player_id].append(pair.margin > 0)
     players = list(by_player.values())
-    drawn = _resampled(players)
+    drawn = _resample_shares(players)
     by_rows = wilson(sum(map(sum, players)), len(judged))
     assert by_rows is not None  # there are rows
     low, high = drawn[int(_TAIL * RESAMPLES)], drawn[-1 - int(_TAIL * RESAMPLES)]
@@ -47,7 +47,7 @@ def agreement(judged: Sequence[Judged]) -> Agreement:
     return Agreement(_share(players), interval, len(judged), len(players))
 
 
-def _resampled(players: Sequence[Sequence[bool]]) -> list[float]:
+def _resample_shares(players: Sequence[Sequence[bool]]) -> list[float]:
     chance = random.Random(0)
     return sorted(_share(chance.choices(players, k=len(players))) for _ in range(RESAMPLES))
 

@@ -1,8 +1,8 @@
-"""A trained reward head becomes what the server chooses a character's replies by.
+"""Publishes a trained reward head, by which the server then chooses a character's replies.
 
 Published as a voice is, below a root of its own, with its words and what it got right in the
 manifest, if it is surely better than chance. It goes live if it is not worse than the head that is
-live now, both asked anew about the same held-out pairs: yesterday's were others.
+live now, both measured anew on the same held-out pairs: yesterday's were others.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from personas.render import Tokenizer
 from personas.reward_heads import METHOD, Word, words_of
 from trainer.errors import AdapterError
 from trainer.heads import head_card
-from trainer.heads.agreement import Agreement, Judged, agreement
+from trainer.heads.agreement import Agreement, JudgedPair, agreement
 from trainer.heads.head_card import Card
-from trainer.heads.head_scores import scored
+from trainer.heads.head_scores import score_replies
 from trainer.lora import load_voice
 from trainer.rows.datasets import pair_ids
 
@@ -58,7 +58,8 @@ def promote_head(
     new, old = repo.verify(character, version), _live(repo, character)
     if old and old.version != version and old.base_sha256 == new.base_sha256:
         new_share, old_share = (
-            _judged(repo, head, base_dir, tokenizer, held_out).share for head in (new, old)
+            _measure_agreement(repo, head, base_dir, tokenizer, held_out).share
+            for head in (new, old)
         )
         if new_share < old_share:
             return False
@@ -88,7 +89,7 @@ def _draft(character: str, card: Card, base_sha256: str, snapshot: Snapshot) -> 
     )
 
 
-def _judged(
+def _measure_agreement(
     repo: AdapterRepo,
     head: Manifest,
     base_dir: Path,
@@ -98,9 +99,9 @@ def _judged(
     rows = [pair_ids(pair, tokenizer) for pair in pairs]
     replies = [(row.prompt, reply) for row in rows for reply in (row.chosen, row.rejected)]
     model = load_voice(base_dir, repo.path(head.character, head.version))
-    made = scored(model, _words(head), replies, lambda _: None)
+    made = score_replies(model, _words(head), replies, lambda _: None)
     margins = zip(pairs, made[::2], made[1::2], strict=True)
-    return agreement([Judged(pair.player_id, good - bad) for pair, good, bad in margins])
+    return agreement([JudgedPair(pair.player_id, good - bad) for pair, good, bad in margins])
 
 
 def _words(head: Manifest) -> tuple[Word, Word]:

@@ -1,6 +1,6 @@
 """The score of a reply as its head gives it: two logits at the reply's last token, one difference.
 
-Whoever trains a head and whoever uses it scores here. See `trainer.heads.reward_head` for the idea.
+Training a head and using it both score here. See `trainer.heads.reward_head` for the idea.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ def score(model: PreTrainedModel, words: Words, hidden: Tensor) -> Tensor:
     return logits[:, 0] - logits[:, 1]
 
 
-def scored(
+def score_replies(
     model: PreTrainedModel,
     words: Words,
     replies: Sequence[tuple[Ids, Ids]],
     on_progress: OnProgress,
 ) -> tuple[float, ...]:
-    """The score of each (prompt, reply), in order; `model` has the head's adapter in it."""
+    """Score each (prompt, reply), in order; `model` has the head's adapter in it."""
     count = Counter(len(replies), on_progress)
     by_length = sorted(range(len(replies)), key=lambda at: sum(map(len, replies[at])))
     found: dict[int, float] = {}

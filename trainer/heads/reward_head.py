@@ -1,21 +1,21 @@
-"""What players like, as a number for any reply: a reward model that is itself a LoRA adapter.
+"""Scores any reply by what players like: a reward model that is itself a LoRA adapter.
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), None)
     result = run(Config(), snapshot.train_pairs, snapshot.held_out_pairs, start, out, RunIO(print))
     scores(start.base_dir, out, [(prompt_ids, reply_ids)], print)
 
 A reward model usually is a language model with one more layer, which turns the state at the reply's
-last token into a score. Here that layer is frozen: the score is how much rather the model would go
-on with one fixed word than with another, the logit of " good" minus that of " bad", and both are
-rows of the vocabulary that the base has anyway. Only an adapter is trained, until this difference
-tells which of two replies players prefer (Bradley and Terry 1952; the loss is -log sigmoid of
-chosen minus rejected). So a head is two adapter files like any voice's, and `head.json`, which
-names the words. Whatever runs an adapter and reads two logits can score with it: the engine can
-hold it in a slot beside the voices, and needs no tensor that llama.cpp does not know.
+last token into a score. Here that layer is frozen: the score is how much more likely the model is
+to continue with one fixed word than with another, the logit of " good" minus that of " bad", and
+both are rows of the vocabulary that the base has anyway. Only an adapter is trained, until this
+difference tells which of two replies players prefer (Bradley and Terry 1952; the loss is -log
+sigmoid of chosen minus rejected). So a head is two adapter files like any voice's, and `head.json`,
+which names the words. Anything that runs an adapter and reads two logits can score with it: the
+engine can hold it in a slot beside the voices, and needs no tensor that llama.cpp does not know.
 
 Scores are in nats and drawn towards zero (Eisenstein 2023); only those of one prompt compare. A
 head is worth what it gets right on players it never saw: that is measured here and kept with it.
-How far a pair is trusted scales its gradient, as in the other methods. Left out: margins a pair.
+How far a pair is trusted scales its gradient, as in the other methods. Left out: a margin per pair.
 """
 
 from collections.abc import Sequence
@@ -39,9 +39,9 @@ from personas.reward_heads import Word
 from trainer.errors import AdapterError, RowsError
 from trainer.forward import last_hidden, scale_gradients
 from trainer.heads import head_card
-from trainer.heads.agreement import Agreement, Judged, agreement
+from trainer.heads.agreement import Agreement, JudgedPair, agreement
 from trainer.heads.head_card import Card
-from trainer.heads.head_scores import Words, score, scored
+from trainer.heads.head_scores import Words, score, score_replies
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import OnProgress, RunIO, RunResult, StepMetrics
 from trainer.rows.datasets import (
@@ -77,7 +77,9 @@ class Config:
     def __post_init__(self) -> None:
         """Raises ConfigError."""
         share, centring = self.schedule.rehearsed_share, self.centring
-        require(share == 0, "rehearsed_share", share, "0 for a reward head: it says nothing")
+        require(
+            share == 0, "rehearsed_share", share, "0 for a reward head: it has no lines to rehearse"
+        )
         require_from_base(self.schedule)
         require(0 <= centring <= 1, "centring", centring, "between 0 and 1")
 
@@ -127,7 +129,7 @@ def run(
         lambda policy, arguments: build(config, learned, words, policy, start.base_dir, arguments),
         speaks=False,
     )
-    found = _judged(start.base_dir, out_dir, words, judges)
+    found = _measure_agreement(start.base_dir, out_dir, words, judges)
     head_card.write(_card(config, words, start, taught, found), out_dir)
     return _result(taught, found)
 
@@ -176,7 +178,7 @@ def scores(
             f"head {head} was trained on base {card.base}, not on {base_dir.name}; train another"
         )
     use_all_cores()
-    return scored(load_voice(base_dir, head), (card.good, card.bad), replies, on_progress)
+    return score_replies(load_voice(base_dir, head), (card.good, card.bad), replies, on_progress)
 
 
 def _score_instead(model: PreTrainedModel, words: Words, memory: Memory) -> None:
@@ -248,15 +250,15 @@ def _require_enough(train: Sequence[Pair], held_out: Sequence[Pair]) -> None:
         raise RowsError(f"{leaked} of {len(train)} training pairs are of held-out players")
 
 
-def _judged(
+def _measure_agreement(
     base_dir: Path, head: Path, words: Words, judges: Sequence[tuple[Pair, PairIds]]
 ) -> Agreement:
     chosen = [(ids.prompt, ids.chosen) for _, ids in judges]
     rejected = [(ids.prompt, ids.rejected) for _, ids in judges]
-    made = scored(load_voice(base_dir, head), words, [*chosen, *rejected], lambda _: None)
+    made = score_replies(load_voice(base_dir, head), words, [*chosen, *rejected], lambda _: None)
     return agreement(
         [
-            Judged(pair.player_id, made[at] - made[at + len(judges)])
+            JudgedPair(pair.player_id, made[at] - made[at + len(judges)])
             for at, (pair, _) in enumerate(judges)
         ]
     )

@@ -1,4 +1,4 @@
-"""The ways to teach a character: a module each with `Config` and `run`, and what they learn beside.
+"""Training methods, one module per method with a `Config` and a `run`, and the rows they add.
 
 `table` has a row for each.
 """

@@ -1,11 +1,11 @@
-"""Thumbs into an adapter, one row at a time: APO-zero (D'Oosterlinck 2024).
+"""Trains an adapter on thumbs, one row at a time: APO-zero (D'Oosterlinck 2024).
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
     run(Config(), snapshot.train_labels, examples, start, out, RunIO(print))
 
-Good replies are made likelier than the reference has them, bad ones less likely, each for itself:
-no drift is measured, so a machine with memory for a single row can train. Everything but the loss
+Good replies are made likelier than under the reference, bad ones less likely, each by itself: no
+drift is measured, so a machine with memory for a single row can train. Everything but the loss
 is as in `trainer.methods.kto`.
 """
 

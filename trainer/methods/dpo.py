@@ -1,4 +1,4 @@
-"""Preference pairs into an adapter: DPO (Rafailov 2023) with a supervised term on the chosen reply.
+"""Trains an adapter on preference pairs: DPO (Rafailov 2023), supervised on the chosen reply too.
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)

@@ -1,9 +1,9 @@
-"""What a character says over again while it learns, so that it forgets nothing: its examples.
+"""A character's examples, rehearsed while it learns, so that it forgets nothing.
 
-Players show how they want a character to sound; what it knows they hardly ever put in words. With
+Players show how they want a character to sound; they hardly ever spell out what it knows. With
 feedback alone a small model therefore gives up what it knew: shorter replies, and the forge at
-sea. The designer's examples, a fixed share of all rows, hold against that; experiments.md has the
-figures. Lines that stand in the prompt anyway are left out: repeating them teaches copying.
+sea. The designer's examples, a fixed share of all rows, prevent that; experiments.md has the
+figures. Examples that are in the prompt anyway are left out: repeating them teaches copying.
 """
 
 import random
@@ -15,7 +15,7 @@ from trainer.rows.datasets import Spoken
 
 
 def rehearsals(persona: Persona, tokenizer: Tokenizer, max_tokens: int) -> tuple[Spoken, ...]:
-    """The persona's examples as they would be served, each in at most `max_tokens`.
+    """Render the persona's examples as they would be served, each in at most `max_tokens`.
 
     Raises PromptTooLongError.
     """
@@ -27,13 +27,15 @@ def rehearsals(persona: Persona, tokenizer: Tokenizer, max_tokens: int) -> tuple
     return tuple(spoken)
 
 
-def beside(rows: int, examples: Sequence[Spoken], share: float, seed: int) -> tuple[Spoken, ...]:
-    """As many examples as make up `share` of all when `rows` come from players."""
-    return said_again(round(rows * share / (1 - share)), examples, seed)
+def rehearsed_beside(
+    rows: int, examples: Sequence[Spoken], share: float, seed: int
+) -> tuple[Spoken, ...]:
+    """As many examples as make up `share` of all rows, when `rows` come from players."""
+    return repeat_evenly(round(rows * share / (1 - share)), examples, seed)
 
 
-def said_again(wanted: int, examples: Sequence[Spoken], seed: int) -> tuple[Spoken, ...]:
-    """So many of the examples, in a random order; none when there are no examples.
+def repeat_evenly(wanted: int, examples: Sequence[Spoken], seed: int) -> tuple[Spoken, ...]:
+    """Take `wanted` of the examples, in a random order; none when there are no examples.
 
     Every example comes as often as any other, or once more or less.
     """
@@ -41,5 +43,5 @@ def said_again(wanted: int, examples: Sequence[Spoken], seed: int) -> tuple[Spok
         return ()
     chance = random.Random(seed)
     rounds = -(-wanted // len(examples))
-    said = [again for _ in range(rounds) for again in chance.sample(examples, len(examples))]
-    return tuple(said[:wanted])
+    taken = [one for _ in range(rounds) for one in chance.sample(examples, len(examples))]
+    return tuple(taken[:wanted])

@@ -1,8 +1,8 @@
-"""Plain exchanges without a persona, as token ids: the common sense a base model came with.
+"""Plain exchanges without a persona, as token ids: the common sense that a base model came with.
 
 Training on one character's words alone pulls the adapter away from everything else the model could
-do. A few exchanges of ordinary chat, in the base's own format, hold against that. They are authored
-in `general_chat.yaml`.
+do. A few exchanges of ordinary chat, in the base's own format, prevent that. They are authored in
+`general_chat.yaml`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from trainer.rows.datasets import Spoken
 
 @dataclass(frozen=True)
 class Exchange:
-    """A line and its answer."""
+    """A user's message and its reply."""
 
     ask: str
     reply: str
@@ -25,22 +25,22 @@ class Exchange:
 
 @dataclass(frozen=True)
 class GeneralChat:
-    """All exchanges, and the system message they stand under."""
+    """All exchanges, and their system message."""
 
     system: str
     exchanges: tuple[Exchange, ...]
 
 
 def load() -> GeneralChat:
-    """The authored exchanges."""
+    """Read the authored exchanges."""
     text = (resources.files("trainer.methods") / "general_chat.yaml").read_text(encoding="utf-8")
     authored = yaml.safe_load(text)
     exchanges = tuple(Exchange(**exchange) for exchange in authored["exchanges"])
     return GeneralChat(authored["system"], exchanges)
 
 
-def spoken(chat: GeneralChat, tokenizer: Tokenizer) -> Sequence[Spoken]:
-    """The exchanges as a client without a persona would have them served."""
+def render(chat: GeneralChat, tokenizer: Tokenizer) -> Sequence[Spoken]:
+    """Render the exchanges as they would be served without a persona."""
     system = Message("system", chat.system)
     return [
         Spoken(

@@ -1,13 +1,13 @@
-"""Thumbs into an adapter: KTO (Ethayarajh 2024), which needs no pairs.
+"""Trains an adapter on thumbs: KTO (Ethayarajh 2024), which needs no pairs.
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
     run(Config(), snapshot.train_labels, examples, start, out, RunIO(print))
 
 Good and bad replies are weighted so that both kinds pull alike (the paper's equation 8), each
-counted as far as it is trusted. KTO judges a reply against how far the policy has drifted, which it
-measures inside one micro-batch, so that needs at least four rows; `apo` measures no drift
-and does with one. Left out: KTO's separate weights per reason of a thumb.
+times how far it is trusted. KTO judges a reply against how far the policy has drifted, measured
+inside one micro-batch, which therefore needs at least four rows; `apo` measures no drift and needs
+one. Left out: KTO's separate weights per reason of a thumb.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from feedback_store.selection import Labelled
 from personas.render import Tokenizer
 from trainer.forward import install
 from trainer.lora import StartingPoint
-from trainer.methods.examples import beside
+from trainer.methods.examples import rehearsed_beside
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import (
     FinalIds,
@@ -66,7 +66,7 @@ class Config:
         refuse_dropout(self.lora)
         require(0 < self.beta <= 10, "beta", self.beta, "above 0 and at most 10")
         rows, least = self.schedule.micro_batch_rows, SMALLEST_DRIFT_BATCH
-        rule = f"at least {least}, to measure drift; method apo_zero does with fewer"
+        rule = f"at least {least}, to measure drift; method apo_zero needs one"
         require(rows >= least, "micro_batch_rows", rows, rule)
 
     @property
@@ -76,7 +76,7 @@ class Config:
 
 
 class LabelSettings(CommonSettings, Protocol):
-    """What a method that learns from labelled replies is set up by."""
+    """The settings of a method that learns from labelled replies."""
 
     @property
     def beta(self) -> float:
@@ -88,8 +88,8 @@ class LabelSettings(CommonSettings, Protocol):
 
 
 @dataclass(frozen=True)
-class Weights:
-    """What a good and a bad reply count."""
+class LabelWeights:
+    """The weights of good and of bad replies."""
 
     desirable: float
     undesirable: float
@@ -131,20 +131,20 @@ def lesson_of(
     """The labelled replies among the rehearsed examples, in training order. Raises RowsError."""
     schedule = config.schedule
 
-    def rehearsed(count: int) -> list[LabelledIds]:
-        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
-        return [rehearsed_label(spoken) for spoken in said]
+    def rehearse(count: int) -> list[LabelledIds]:
+        share, seed = schedule.rehearsed_share, schedule.seed
+        return [rehearsed_label(one) for one in rehearsed_beside(count, examples, share, seed)]
 
     fitted = lesson(
         split(rows, schedule),
         lambda row: labelled_ids(row, tokenizer),
-        rehearsed,
+        rehearse,
         schedule.max_tokens,
     )
     return replace(fitted, rows=interleaved(fitted.rows, schedule.seed))
 
 
-def balanced(rows: Sequence[LabelledIds]) -> Weights:
+def balancing_weights(rows: Sequence[LabelledIds]) -> LabelWeights:
     """Weights under which both kinds have the same total trust; the rarer kind counts more.
 
     The paper allows the good ones up to a third more than the bad; equal is the middle of what
@@ -152,7 +152,7 @@ def balanced(rows: Sequence[LabelledIds]) -> Weights:
     """
     good = sum(row.weight for row in rows if row.desirable)
     bad = sum(row.weight for row in rows if not row.desirable)
-    return Weights(max(1.0, bad / good), max(1.0, good / bad))
+    return LabelWeights(max(1.0, bad / good), max(1.0, good / bad))
 
 
 def build(
@@ -166,7 +166,7 @@ def build(
     batch = config.schedule.micro_batch_rows
     trainer = KTOTrainerOnIds(
         model=policy,
-        args=_arguments(config, balanced(learned.rows), arguments),
+        args=_arguments(config, balancing_weights(learned.rows), arguments),
         train_dataset=labelled_dataset(learned.rows, batch),
         eval_dataset=labelled_dataset(learned.development, batch) if learned.development else None,
         processing_class=AutoTokenizer.from_pretrained(base_dir),
@@ -177,7 +177,7 @@ def build(
     return trainer
 
 
-def _arguments(config: LabelSettings, weights: Weights, arguments: Arguments) -> KTOConfig:
+def _arguments(config: LabelSettings, weights: LabelWeights, arguments: Arguments) -> KTOConfig:
     return KTOConfig(
         **arguments,
         loss_type=config.loss,

@@ -1,4 +1,4 @@
-"""Preference pairs into an adapter without a reference: ORPO (Hong 2024). Experimental in TRL.
+"""Trains an adapter on preference pairs without a reference: ORPO (Hong 2024).
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
@@ -7,8 +7,8 @@
 Loss: cross-entropy of the chosen reply - beta * log sigmoid(log odds ratio), the odds being those
 of mean token probabilities. No reference has to be computed, and none holds the character near its
 parent: only rehearsal does. The designer's examples are rehearsed as pairs of equal sides: their
-odds ratio has no gradient, their words have one. Where the paper's code learns prompt and reply by
-heart, here it is the reply alone.
+odds ratio has no gradient, their words have one. The paper's code learns prompt and reply by heart;
+here it is the reply alone. Experimental in TRL.
 """
 
 from dataclasses import dataclass, field

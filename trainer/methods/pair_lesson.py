@@ -14,7 +14,7 @@ from transformers import Trainer
 from feedback_store.selection import Pair
 from personas.render import Tokenizer
 from trainer.lora import StartingPoint
-from trainer.methods.examples import beside
+from trainer.methods.examples import rehearsed_beside
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Lesson, PairIds, Spoken, lesson, pair_ids, rehearsed_pair
 from trainer.rows.development import split
@@ -55,14 +55,14 @@ def lesson_of(
 ) -> Lesson[PairIds]:
     """The pairs, and the examples rehearsed beside them. Raises RowsError."""
 
-    def rehearsed(count: int) -> list[PairIds]:
-        said = beside(count, examples, schedule.rehearsed_share, schedule.seed)
-        return [rehearsed_pair(spoken) for spoken in said]
+    def rehearse(count: int) -> list[PairIds]:
+        share, seed = schedule.rehearsed_share, schedule.seed
+        return [rehearsed_pair(one) for one in rehearsed_beside(count, examples, share, seed)]
 
     return lesson(
         split(rows, schedule),
         lambda row: pair_ids(row, tokenizer),
-        rehearsed,
+        rehearse,
         schedule.max_tokens,
     )
 

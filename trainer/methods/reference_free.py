@@ -22,7 +22,9 @@ from trainer.rows.datasets import WEIGHT, Batch, Ids, PairIds, with_weights
 from trainer.settings import Memory, Schedule
 from trainer.training import Arguments
 
-Scored = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # as TRL's `concatenated_forward` has it
+MeanLogProbs = tuple[
+    Tensor, Tensor, Tensor, Tensor, Tensor
+]  # as TRL's `concatenated_forward` has it
 
 
 class ScoresIds:
@@ -35,7 +37,7 @@ class ScoresIds:
 
     def concatenated_forward(self: Any, model: Any, batch: Batch) -> Any:  # TRL's type is wrong
         """Mean log-probabilities of replies."""
-        return scored(model, self.concatenated_inputs(batch), batch)
+        return mean_log_probs(model, self.concatenated_inputs(batch), batch)
 
 
 def side_columns(rows: Sequence[PairIds]) -> Dataset:
@@ -50,12 +52,12 @@ def side_columns(rows: Sequence[PairIds]) -> Dataset:
 
 
 def with_limit(arguments: Arguments, schedule: Schedule) -> Arguments:
-    """The common arguments for TRL's experimental trainers, which take no limit for 512 tokens."""
+    """The common arguments with a limit: without one TRL's experimental trainers assume 512."""
     return {**arguments, "max_length": schedule.max_tokens}
 
 
 def padding_tokenizer(base_dir: Path) -> PreTrainedTokenizerBase:
-    """The base's tokenizer, which these trainers ask only for the token to pad with."""
+    """The base's tokenizer, of which these trainers use only the padding token."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base_dir)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token  # what stands there is masked
@@ -63,17 +65,17 @@ def padding_tokenizer(base_dir: Path) -> PreTrainedTokenizerBase:
 
 
 def install_scoring(trainer: Trainer, policy: PeftModel, memory: Memory) -> None:
-    """Let the policy answer `fused_lm_head=True`, and batches carry weights: TRL does neither."""
+    """Let the policy accept `fused_lm_head=True`, and batches carry weights: TRL does neither."""
     base = cast(PreTrainedModel, policy.get_base_model())
     add_fused_lm_head(base)
     install(base, memory)
     trainer.data_collator = with_weights(trainer.data_collator, sides=2)
 
 
-def scored(model: Any, sides: Batch, batch: Batch) -> Scored:
-    """Mean log-probabilities a token of chosen and rejected replies, in nats; logits are nothing.
+def mean_log_probs(model: Any, sides: Batch, batch: Batch) -> MeanLogProbs:
+    """Mean log-probabilities per token of chosen and rejected replies, in nats; logits are nothing.
 
-    Last comes the chosen replies' cross-entropy, in nats a token. `sides` are TRL's concatenated
+    Last comes the chosen replies' cross-entropy, in nats per token. `sides` are TRL's concatenated
     inputs: the chosen half of the batch, then the rejected one.
     """
     labels = sides["concatenated_labels"]

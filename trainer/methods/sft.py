@@ -1,19 +1,19 @@
-"""Players' edits learned by heart: supervised fine-tuning of an adapter.
+"""Trains an adapter on players' edits: supervised fine-tuning.
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
     run(Config(), rows_of(snapshot), examples, start, out, RunIO(print))
 
 Loss: cross-entropy of the reply's tokens, its end included; the prompt, which holds the whole
-conversation before it, carries none. An edit alone teaches what to say and nothing of what to keep,
+conversation before it, carries none. An edit alone teaches what to say and not what to keep,
 so three kinds of rows are learned beside the edits, each as a share of all rows:
 
-- `replay_share`: replies that players liked as they were said (`replay`), never repeated:
+- `replay_share`: replies that players liked as they were (`rows.replay`), never repeated:
   with too few of them the share is smaller;
-- `schedule.rehearsed_share`: the designer's examples (`rehearsal`), repeated evenly;
+- `schedule.rehearsed_share`: the designer's examples (`examples`), repeated evenly;
 - `general_share`: plain chat without a persona (`general_chat`), repeated evenly.
 
-The shares add up; the edits are the rest. A kind of which there is nothing has no share. Left out:
+The shares add up; the edits are the rest. A kind without rows has no share. Left out:
 learning the player's lines, and packing rows into one sequence.
 """
 
@@ -33,11 +33,11 @@ from personas.render import Tokenizer, reply_ids
 from trainer.forward import IGNORED, install
 from trainer.lora import StartingPoint
 from trainer.methods import general_chat
-from trainer.methods.examples import said_again
+from trainer.methods.examples import repeat_evenly
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import WEIGHT, Ids, Lesson, Spoken, lesson, with_weights
 from trainer.rows.development import split
-from trainer.rows.replay import Liked, Rows, counts
+from trainer.rows.replay import LikedReply, Rows, counts
 from trainer.settings import LoraShape, Memory, Schedule, require
 from trainer.training import Arguments, train_adapter
 
@@ -101,12 +101,12 @@ def run(
     """
     mixed = lesson_of(config, rows, examples, start.tokenizer)
 
-    def built(policy: PeftModel, arguments: Arguments) -> SFTTrainer:
+    def build_trainer(policy: PeftModel, arguments: Arguments) -> SFTTrainer:
         trainer = build(mixed, policy, start.base_dir, arguments)
         install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
         return trainer
 
-    return train_adapter(config, mixed, start, out_dir, io, built)
+    return train_adapter(config, mixed, start, out_dir, io, build_trainer)
 
 
 def require_shares(config: Mixture) -> None:
@@ -121,7 +121,7 @@ def require_shares(config: Mixture) -> None:
 def lesson_of(
     config: Mixture, rows: Rows, examples: Sequence[Spoken], tokenizer: Tokenizer
 ) -> Lesson[LearnedIds]:
-    """The edits, and what is learned beside them. Raises RowsError when no edit fits."""
+    """The edits, and the rows to learn beside them. Raises RowsError when no edit fits."""
     return lesson(
         split(rows.edits, config.schedule),
         lambda edit: _ids(edit, tokenizer),
@@ -162,26 +162,26 @@ def labelled_tokens(rows: Sequence[LearnedIds]) -> Dataset:
     )
 
 
-def _ids(row: Edited | Liked, tokenizer: Tokenizer) -> LearnedIds:
+def _ids(row: Edited | LikedReply, tokenizer: Tokenizer) -> LearnedIds:
     return LearnedIds(row.prompt_ids, reply_ids(row.completion, tokenizer), row.weight)
 
 
 def _beside(
     own: int,
     config: Mixture,
-    good: Sequence[Liked],
+    good: Sequence[LikedReply],
     examples: Sequence[Spoken],
     tokenizer: Tokenizer,
 ) -> list[LearnedIds]:
-    """What is learned beside `own` edits. What is too long to be replayed is passed over."""
+    """The rows to learn beside `own` edits. Liked replies that are too long are left out."""
     most, seed = config.schedule.max_tokens, config.schedule.seed
     replayed = [row for row in (_ids(row, tokenizer) for row in good) if row.tokens <= most]
-    chat = general_chat.spoken(general_chat.load(), tokenizer)
+    chat = general_chat.render(general_chat.load(), tokenizer)
     sources = (
         (replayed, config.replay_share),
         (examples, config.schedule.rehearsed_share),
         (chat, config.general_share),
     )
     wanted = counts(own, [share if rows else 0.0 for rows, share in sources])
-    again = (*said_again(wanted[1], examples, seed), *said_again(wanted[2], chat, seed))
+    again = (*repeat_evenly(wanted[1], examples, seed), *repeat_evenly(wanted[2], chat, seed))
     return [*replayed[: wanted[0]], *(LearnedIds(row.prompt, row.reply) for row in again)]

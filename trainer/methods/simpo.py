@@ -1,14 +1,14 @@
-"""Preference pairs into an adapter without a reference: SimPO (Meng 2024). Experimental in TRL.
+"""Trains an adapter on preference pairs without a reference: SimPO (Meng 2024).
 
     start = StartingPoint(ensure_base(gguf, cache), Vocab(gguf), parent)
     examples = rehearsals(persona, start.tokenizer, max_tokens=1024)
     run(Config(), snapshot.train_pairs, examples, start, out, RunIO(print))
 
 Loss: -log sigmoid(beta * margin - target_margin) + sft_weight * cross-entropy of the chosen reply,
-where the margin is that of mean log-probabilities a token: a long reply has no advantage over a
+where the margin is that of mean log-probabilities per token: a long reply has no advantage over a
 short one. The paper has no supervised term; without one nothing holds the character to words that
 players wrote. The designer's examples are rehearsed as pairs of equal sides, whose margin has no
-gradient. Left out: AlphaPO's other shape of the reward, and smoothed labels.
+gradient. Left out: AlphaPO's other shape of the reward, and smoothed labels. Experimental in TRL.
 """
 
 from dataclasses import dataclass, field

@@ -12,7 +12,7 @@ from statistics import geometric_mean
 from typing import TypeVar
 
 from feedback_store.selection import Snapshot
-from trainer.rows.replay import Rows, liked
+from trainer.rows.replay import Rows, liked_replies
 
 ItemT = TypeVar("ItemT")
 
@@ -24,7 +24,7 @@ def mix(snapshots: Mapping[str, Snapshot]) -> Rows:
     """
     in_order = [snapshots[character] for character in sorted(snapshots)]
     edits = even_parts([snapshot.train_edits for snapshot in in_order])
-    return Rows(edits, round_robin([liked(snapshot) for snapshot in in_order]))
+    return Rows(edits, round_robin([liked_replies(snapshot) for snapshot in in_order]))
 
 
 def even_parts(groups: Iterable[Sequence[ItemT]]) -> tuple[ItemT, ...]:

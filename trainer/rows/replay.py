@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from feedback_store.selection import Edited, Labelled, Origin, Pair, Snapshot, normalised
 
-Said = tuple[tuple[int, ...], str]  # a prompt and the normalised reply to it
+ReplyKey = tuple[tuple[int, ...], str]  # a prompt and the normalised reply to it
 
 
 @dataclass(frozen=True)
-class Liked:
+class LikedReply:
     """A reply that was good as the character gave it."""
 
     prompt_ids: tuple[int, ...]
@@ -28,7 +28,7 @@ class Rows:
     """What supervised training learns: what players wrote, and what they liked as it was said."""
 
     edits: tuple[Edited, ...]
-    liked: tuple[Liked, ...] = ()  # in the order in which they are taken
+    liked: tuple[LikedReply, ...] = ()  # in the order in which they are taken
 
     def __len__(self) -> int:
         return len(self.edits) + len(self.liked)
@@ -36,17 +36,17 @@ class Rows:
 
 def rows_of(snapshot: Snapshot) -> Rows:
     """What supervised training takes from one character's feedback."""
-    return Rows(snapshot.train_edits, liked(snapshot))
+    return Rows(snapshot.train_edits, liked_replies(snapshot))
 
 
-def liked(snapshot: Snapshot) -> tuple[Liked, ...]:
+def liked_replies(snapshot: Snapshot) -> tuple[LikedReply, ...]:
     """The training side's undisputed good replies, each once, the most trusted first."""
-    left_out = _disputed(snapshot)
-    best: dict[Said, Liked] = {}
+    left_out = _disputed_replies(snapshot)
+    best: dict[ReplyKey, LikedReply] = {}
     for row in _good(snapshot):
-        said = _said(row.prompt_ids, row.completion)
-        if said not in left_out and (said not in best or best[said].weight < row.weight):
-            best[said] = row
+        key = _key(row.prompt_ids, row.completion)
+        if key not in left_out and (key not in best or best[key].weight < row.weight):
+            best[key] = row
     # A snapshot's rows are ordered by content, so players and lines stay mixed within a weight.
     return tuple(sorted(best.values(), key=lambda row: -row.weight))
 
@@ -60,28 +60,28 @@ def counts(own: int, shares: Sequence[float]) -> tuple[int, ...]:
     return tuple(round(every * share) for share in shares)
 
 
-def _good(snapshot: Snapshot) -> Iterable[Liked]:
+def _good(snapshot: Snapshot) -> Iterable[LikedReply]:
     for label in snapshot.train_labels:
         if label.desirable:
-            yield Liked(label.prompt_ids, label.completion, label.weight)
+            yield LikedReply(label.prompt_ids, label.completion, label.weight)
     for pair in snapshot.train_pairs:
         if pair.origin is not Origin.EDIT:
-            yield Liked(pair.prompt_ids, pair.chosen, pair.weight)
+            yield LikedReply(pair.prompt_ids, pair.chosen, pair.weight)
 
 
-def _disputed(snapshot: Snapshot) -> set[Said]:
+def _disputed_replies(snapshot: Snapshot) -> set[ReplyKey]:
     labels, pairs, edits = snapshot.train_labels, snapshot.train_pairs, snapshot.train_edits
     return {
-        *(_disliked(row) for row in labels if not row.desirable),
-        *(_disliked(row) for row in pairs),
-        *(_said(row.prompt_ids, row.completion) for row in edits),
+        *(_disliked_reply(row) for row in labels if not row.desirable),
+        *(_disliked_reply(row) for row in pairs),
+        *(_key(row.prompt_ids, row.completion) for row in edits),
     }
 
 
-def _disliked(row: Labelled | Pair) -> Said:
+def _disliked_reply(row: Labelled | Pair) -> ReplyKey:
     text = row.rejected if isinstance(row, Pair) else row.completion
-    return _said(row.prompt_ids, text)
+    return _key(row.prompt_ids, text)
 
 
-def _said(prompt_ids: tuple[int, ...], text: str) -> Said:
+def _key(prompt_ids: tuple[int, ...], text: str) -> ReplyKey:
     return prompt_ids, normalised(text)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from trainer.heads.agreement import Judged, agreement
+from trainer.heads.agreement import JudgedPair, agreement
 
 
-def judged(*players: tuple[float, ...]) -> list[Judged]:
-    return [Judged(f"p{at}", margin) for at, margins in enumerate(players) for margin in margins]
+def judged(*players: tuple[float, ...]) -> list[JudgedPair]:
+    by_player = enumerate(players)
+    return [JudgedPair(f"p{at}", margin) for at, margins in by_player for margin in margins]
 
 
 def test_a_tie_is_no_agreement() -> None:

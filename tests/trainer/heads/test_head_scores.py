@@ -12,7 +12,7 @@ from personas.render import reply_ids
 from personas.reward_heads import Word
 from tests.support.rows import pairs
 from trainer.forward import last_hidden
-from trainer.heads.head_scores import score, scored
+from trainer.heads.head_scores import score, score_replies
 from trainer.lora import load_base
 from trainer.progress import Progress
 from trainer.rows.datasets import Ids
@@ -62,12 +62,12 @@ def test_scores_come_in_order_whatever_the_lengths(
     model: PreTrainedModel, replies: list[tuple[Ids, Ids]]
 ) -> None:
     seen: list[Progress] = []
-    made = scored(model, WORDS, replies, seen.append)
-    alone = [scored(model, WORDS, [reply], seen.append)[0] for reply in replies]
+    made = score_replies(model, WORDS, replies, seen.append)
+    alone = [score_replies(model, WORDS, [reply], seen.append)[0] for reply in replies]
     assert made == pytest.approx(alone, abs=1e-4)
     assert len({round(one, 3) for one in made}) > 6
     assert [(progress.step, progress.total_steps) for progress in seen[:2]] == [(8, 12), (12, 12)]
 
 
 def test_nothing_to_score_has_no_scores(model: PreTrainedModel) -> None:
-    assert scored(model, WORDS, [], print) == ()
+    assert score_replies(model, WORDS, [], print) == ()

@@ -16,7 +16,7 @@ from tests.support.rows import pairs, thumbs
 from tests.support.watching import ignore
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto
-from trainer.methods.examples import beside, rehearsals
+from trainer.methods.examples import rehearsals, rehearsed_beside
 from trainer.progress import RunIO
 from trainer.rows.datasets import Spoken, rehearsed_pair
 from trainer.settings import LoraShape, Schedule
@@ -48,17 +48,17 @@ def test_examples_that_stand_in_the_prompt_are_not_rehearsed(
 
 @pytest.mark.parametrize(("rows", "expected"), [(0, 0), (3, 1), (12, 4), (58, 19), (600, 200)])
 def test_examples_make_up_their_share_of_all_rows(rows: int, expected: int) -> None:
-    assert len(beside(rows, LINES, 0.25, seed=0)) == expected
+    assert len(rehearsed_beside(rows, LINES, 0.25, seed=0)) == expected
 
 
 def test_every_example_comes_about_as_often(mira: Persona) -> None:
-    counts = Counter(beside(58, LINES, 0.25, seed=0))
+    counts = Counter(rehearsed_beside(58, LINES, 0.25, seed=0))
     assert len(counts) == len(LINES)
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_a_persona_without_examples_rehearses_nothing() -> None:
-    assert beside(58, (), 0.25, seed=0) == ()
+    assert rehearsed_beside(58, (), 0.25, seed=0) == ()
 
 
 def test_a_rehearsed_pair_prefers_nothing(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:

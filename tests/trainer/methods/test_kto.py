@@ -89,7 +89,7 @@ def test_thumbs_of_one_kind_are_refused(tokenizer: Vocab, good: int, bad: int) -
 @pytest.mark.parametrize(("good", "bad"), [(90, 10), (5, 20), (7, 7)])
 def test_weights_balance_both_kinds(good: int, bad: int) -> None:
     rows = [LabelledIds((1,), (2,), index < good) for index in range(good + bad)]
-    weights = kto.balanced(rows)
+    weights = kto.balancing_weights(rows)
     assert weights.desirable * good == pytest.approx(weights.undesirable * bad)
     assert min(weights.desirable, weights.undesirable) == 1.0
 
@@ -97,7 +97,7 @@ def test_weights_balance_both_kinds(good: int, bad: int) -> None:
 def test_weights_balance_trust_rather_than_rows() -> None:
     good = [LabelledIds((1,), (2,), True, weight=0.2)] * 10
     bad = [LabelledIds((1,), (2,), False, weight=1.0)] * 4
-    weights = kto.balanced([*good, *bad])
+    weights = kto.balancing_weights([*good, *bad])
     assert weights.desirable == pytest.approx(2.0)
     assert weights.undesirable == 1.0
 

@@ -18,7 +18,7 @@ from trainer.lora import StartingPoint, load_policy
 from trainer.methods import sft
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
-from trainer.rows.replay import Liked, Rows
+from trainer.rows.replay import LikedReply, Rows
 from trainer.settings import LoraShape, Memory, Schedule
 from trainer.training import common_arguments
 
@@ -31,10 +31,10 @@ SMALL = sft.Config(
 EXAMPLES = tuple(Spoken((1, 2, number), (number,)) for number in range(3, 8))
 
 
-def good(count: int, tokenizer: Vocab) -> tuple[Liked, ...]:
+def good(count: int, tokenizer: Vocab) -> tuple[LikedReply, ...]:
     """Replies that players liked."""
     rows = [labelled(100 + index, desirable=True, tokenizer=tokenizer) for index in range(count)]
-    return tuple(Liked(row.prompt_ids, row.completion, row.weight) for row in rows)
+    return tuple(LikedReply(row.prompt_ids, row.completion, row.weight) for row in rows)
 
 
 def built(config: sft.Config, rows: Rows, start: StartingPoint, folder: Path) -> Any:

@@ -7,12 +7,12 @@ import pytest
 from feedback_store.selection import Origin, Snapshot
 from npc_server.engine.llama import Vocab
 from tests.support.rows import edited, labelled, pair, snapshot
-from trainer.methods.general_chat import load, spoken
-from trainer.rows.replay import counts, liked, rows_of
+from trainer.methods.general_chat import load, render
+from trainer.rows.replay import counts, liked_replies, rows_of
 
 
 def texts(feedback: Snapshot) -> list[str]:
-    return [row.completion for row in liked(feedback)]
+    return [row.completion for row in liked_replies(feedback)]
 
 
 def test_liked_replies_and_chosen_sides_are_replayed(tokenizer: Vocab) -> None:
@@ -51,7 +51,7 @@ def test_a_reply_that_another_player_disliked_is_not_replayed(tokenizer: Vocab) 
 def test_a_reply_is_replayed_once_as_far_as_it_is_trusted_most(tokenizer: Vocab) -> None:
     weak = replace(labelled(1, desirable=True, tokenizer=tokenizer), weight=0.2)
     strong = replace(weak, weight=0.9, player_id="another")
-    (kept,) = liked(replace(snapshot(tokenizer), train_labels=(weak, strong)))
+    (kept,) = liked_replies(replace(snapshot(tokenizer), train_labels=(weak, strong)))
     assert kept.weight == 0.9
 
 
@@ -85,4 +85,4 @@ def test_general_chat_is_forty_short_exchanges_without_a_persona(tokenizer: Voca
     assert len(chat.exchanges) >= 40
     assert len({exchange.ask for exchange in chat.exchanges}) == len(chat.exchanges)
     assert max(len(exchange.reply.split()) for exchange in chat.exchanges) <= 20
-    assert all(row.reply[-1] == tokenizer.control("<|im_end|>") for row in spoken(chat, tokenizer))
+    assert all(row.reply[-1] == tokenizer.control("<|im_end|>") for row in render(chat, tokenizer))
