@@ -1,9 +1,9 @@
 """Checkpoints that are whole or do not count.
 
 transformers writes a checkpoint file by file into its final folder, so a killed training may leave
-half of one. Here a checkpoint counts once it is sealed: a file, renamed into place last, that tells
-every other file's size and what the training was made of. Unsealed, shortened and foreign ones are
-removed, never resumed. The reference adapter is not kept: it is the parent's copy, made again.
+half of one. Here a checkpoint counts once it is sealed by a file, renamed into place last, with the
+size of every other file and the fingerprint of the training. Unsealed, shortened and foreign ones
+are removed, never resumed. The reference adapter is not kept: it is copied from the parent again.
 """
 
 import json
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 SEAL = "sealed.json"
-REFERENCE = "ref"  # TRL's name for the adapter that it compares with
+REFERENCE = "ref"  # TRL's name for its reference adapter
 MODEL_CARD = "README.md"  # TRL writes one beside its checkpoints
 KEPT = 2  # the newest may not be sealed yet, or is not the best
-_FOLDERS = "checkpoint-*"  # by transformers
+_FOLDERS = "checkpoint-*"  # as transformers names them
 
 
 def seal(checkpoint: Path, inputs: str) -> None:
-    """Declare a checkpoint of a training on `inputs` whole."""
+    """Declare a checkpoint complete; `inputs` is the fingerprint of its training."""
     shutil.rmtree(checkpoint / REFERENCE, ignore_errors=True)
     draft = checkpoint / f".{SEAL}"
     draft.write_text(json.dumps({"inputs": inputs, "bytes": _sizes(checkpoint)}))
@@ -27,7 +27,7 @@ def seal(checkpoint: Path, inputs: str) -> None:
 
 
 def resumable(folder: Path, inputs: str) -> Path | None:
-    """The newest whole checkpoint of a training on `inputs`; those that are not are removed."""
+    """Find the newest complete checkpoint of the training `inputs`; remove all unusable ones."""
     whole = []
     for checkpoint in folder.glob(_FOLDERS):
         if _is_whole(checkpoint, inputs):
@@ -38,7 +38,7 @@ def resumable(folder: Path, inputs: str) -> Path | None:
 
 
 def remove(folder: Path) -> None:
-    """Remove what a training left in its folder: it is over."""
+    """Remove the checkpoints of a finished training, and TRL's model card."""
     for checkpoint in folder.glob(_FOLDERS):
         shutil.rmtree(checkpoint)
     (folder / MODEL_CARD).unlink(missing_ok=True)

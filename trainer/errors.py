@@ -3,19 +3,19 @@
 TrainerError
 ├── BaseModelError (ValueError)        the GGUF cannot become a training base
 ├── ConfigError (ValueError)           a setting is out of range, or one its method would ignore
-├── RowsError (ValueError)             the rows cannot be trained on: none fit, or labels missing
+├── RowsError (ValueError)             the rows cannot be trained on: none fits, or labels lack
 ├── AdapterError (ValueError)          the parent adapter cannot be continued on this base
 ├── UnknownCharacterError (LookupError)  no persona of that id
 ├── MissingLibraryError (ImportError)  the train extra is not installed
-├── MissingStoreError (LookupError)    nobody has played yet
+├── MissingStoreError (LookupError)    there is no feedback store yet
 ├── ClaimedError (RuntimeError)        another process is training this character
 ├── RecordError (OSError)              a run's record cannot be written or read
 ├── UnknownRunError (LookupError)      no run of that number
 ├── DiskError (OSError)                too little room for a run
 └── TrainingError (RuntimeError)       training itself went wrong; nothing was published
-    ├── GaveUpError                    the run was killed again and again
+    ├── GaveUpError                    the run was killed too often
     ├── WrongReferenceError            step 0 was not measured against the parent adapter
-    └── DivergedError                  the loss stopped being a number
+    └── DivergedError                  the loss became infinite or NaN
 """
 
 from trainer.progress import StepMetrics
@@ -30,11 +30,11 @@ class BaseModelError(TrainerError, ValueError):
 
 
 class ConfigError(TrainerError, ValueError):
-    """A training setting is out of range, or would be ignored by the chosen method."""
+    """A training setting is out of range, or the chosen method would ignore it."""
 
 
 class RowsError(TrainerError, ValueError):
-    """No row can be trained on; the message counts why."""
+    """No row can be trained on; the message says why, with counts."""
 
 
 class AdapterError(TrainerError, ValueError):
@@ -50,7 +50,7 @@ class MissingLibraryError(TrainerError, ImportError):
 
 
 class MissingStoreError(TrainerError, LookupError):
-    """There is no feedback store at the configured place."""
+    """There is no feedback store at the configured path."""
 
 
 class ClaimedError(TrainerError, RuntimeError):
@@ -66,17 +66,17 @@ class UnknownRunError(TrainerError, LookupError):
 
 
 class DiskError(TrainerError, OSError):
-    """There is too little room to train; nothing was begun."""
+    """There is too little disk space to train; nothing was begun."""
 
 
 class TrainingError(TrainerError, RuntimeError):
-    """Training failed after it began. The candidate is thrown away; what it logged is kept here."""
+    """Training failed after it began. The candidate is deleted; its metrics are kept here."""
 
     history: tuple[StepMetrics, ...] = ()  # up to the step that failed
 
 
 class GaveUpError(TrainingError):
-    """A run was begun or continued so often, and ended never, that it is not tried any more."""
+    """A run was started too often without reaching an end, and is not tried any more."""
 
 
 class WrongReferenceError(TrainingError):
@@ -84,4 +84,4 @@ class WrongReferenceError(TrainingError):
 
 
 class DivergedError(TrainingError):
-    """The loss became infinite or not a number. Lower the learning rate or look at the rows."""
+    """The loss became infinite or NaN. Lower the learning rate or look at the rows."""

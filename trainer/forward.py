@@ -5,18 +5,18 @@ suits CUDA: without Triton it multiplies every position, prompts and padding too
 vocabulary, and it runs the whole prompt once per row. The rows of one character begin with the same
 persona text, and only the reply carries labels. So here
 
-- what all rows of the batch begin with runs once, and every row attends to that one copy,
+- the tokens that all rows of a batch begin with run once, and every row attends to that one copy,
 - rows run in two groups by length, each padded to its own longest row,
 - only positions with a label meet the vocabulary.
 
 Token ids, positions, masks and gradients are those of the plain forward; numbers agree up to float
 rounding. Measured on two cores with a 135M model: a quarter of the time, 0.4 of the memory.
-Left out: entropy and mean logits, which TRL merely logs, stay zero. A model whose layers do not
+Left out: entropy and mean logits, which TRL only logs, stay zero. A model whose layers do not
 all see the whole context (sliding windows) keeps TRL's forward. With gradient checkpointing every
 row runs its own beginning: layers that are computed twice cannot share a cache.
 
-A batch may also carry how far each row is to be trusted. That scales the gradient of the row's
-log-probabilities and leaves their values alone, so a log shows the same numbers for any trust.
+A batch may also carry a weight per row. It scales the gradient of the row's log-probabilities and
+leaves their values alone, so a log shows the same numbers for any weight.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ LENGTH_GROUPS = 2  # edited replies are often far shorter than the originals the
 
 
 def install(model: PreTrainedModel, memory: Memory) -> None:
-    """From now on answer TRL's scoring calls this way; any other call of `model` is unchanged.
+    """Replace `model.forward` for TRL's scoring calls; any other call is unchanged.
 
-    TRL hands on what else a batch holds, so `weights`, one a row, arrive here. One path serves
-    policy and reference, whatever is switched in between: rounding must not tell them apart.
+    TRL passes on the other columns of a batch, so `weights`, one per row, arrive here. One path
+    serves policy and reference alike: rounding must not make them differ.
     """
     plain: Callable[..., Any] = model.forward
     cheaply = _sees_whole_context(model)
@@ -60,11 +60,11 @@ def install(model: PreTrainedModel, memory: Memory) -> None:
             scored.log_probs = scale_gradients(scored.log_probs, weights)
         return scored
 
-    model.forward = forward  # the way TRL puts in its own
+    model.forward = forward  # as TRL installs its own
 
 
 def scale_gradients(log_probs: Tensor, weights: Tensor) -> Tensor:
-    """The same numbers, (rows, length), with each row's gradient times its weight."""
+    """The same values, (rows, length), with each row's gradient times its weight."""
     settled = log_probs.detach()
     return settled + weights[:, None] * (log_probs - settled)
 
@@ -135,7 +135,7 @@ def _beginning(model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor
 
 
 def _shared_tokens(input_ids: Tensor, attention_mask: Tensor) -> int:
-    """How many first tokens all rows have in common, leaving each row at least one of its own."""
+    """Count the first tokens that all rows share, leaving each row at least one of its own."""
     alike = (input_ids == input_ids[0]).all(0) & attention_mask.bool().all(0)
     shared = int(alike.long().cumprod(0).sum())
     return min(shared, int(attention_mask.sum(1).min()) - 1)
@@ -144,7 +144,7 @@ def _shared_tokens(input_ids: Tensor, attention_mask: Tensor) -> int:
 def _hidden_states(
     model: PreTrainedModel, head: Any, input_ids: Tensor, attention_mask: Tensor
 ) -> Tensor:
-    """Last hidden states of whole rows, the beginning taken from `head` unless it is None."""
+    """Last hidden states of whole rows; their beginning comes from `head` unless it is None."""
     if head is None:
         whole = model.base_model(
             input_ids=input_ids, attention_mask=attention_mask, use_cache=False

@@ -1,9 +1,9 @@
-"""A character's adapter between disk and training.
+"""Loads a character's adapter for training, and saves it.
 
-A new adapter starts as zero on the base; a later one goes on from its parent. Both are trained
-under PEFT's name "default", which TRL copies to a frozen "ref": the reference of a night is what
-the character was when the night began. A saved adapter is two files that name no path of this
-machine and are the same bytes for the same training, whatever the base was held as meanwhile.
+A new adapter starts as zero on the base; a later one continues its parent. Both are trained under
+PEFT's name "default", which TRL copies to a frozen "ref": the reference of a night is the character
+as it was when the night began. A saved adapter is two files that name no path of this machine and
+have the same bytes for the same training, in whatever precision the base was loaded.
 """
 
 import json
@@ -35,24 +35,24 @@ class StartingPoint:
     """What a training begins from."""
 
     base_dir: Path  # dequantised
-    tokenizer: Tokenizer  # the served model's own: what it feeds is what is trained
+    tokenizer: Tokenizer  # of the served model, so that what is trained is what is served
     adapter: Path | None  # the parent's folder; None = the bare base
 
 
 def load_base(base_dir: Path, weights: Weights = Weights.FLOAT32) -> PreTrainedModel:
-    """The base, frozen weights held as told. Raises BaseModelError and MissingLibraryError."""
+    """Load the base with `weights`. Raises BaseModelError and MissingLibraryError."""
     held = _in_four_bits() if weights is Weights.NF4 else {}
     try:
         model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32, **held)
     except (OSError, ValueError, SafetensorError) as error:
-        raise BaseModelError(f"{base_dir} is no usable training base: {error}") from error
+        raise BaseModelError(f"{base_dir} cannot be used as a training base: {error}") from error
     except ImportError as error:
         raise MissingLibraryError(f"a base in four bits needs bitsandbytes: {error}") from error
     return cast(PreTrainedModel, model)
 
 
 def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftModel:
-    """The base with a trainable adapter: the parent's weights, or a new one that changes nothing.
+    """Load the base with a trainable adapter: the parent's, or a new one that changes nothing.
 
     Raises BaseModelError, ConfigError for a layer that the base does not have, and AdapterError
     when the parent cannot be loaded or has another shape.
@@ -69,7 +69,7 @@ def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftM
 
 
 def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
-    """The base for scoring, speaking with an adapter, or bare for None."""
+    """Load the base for scoring, with an adapter, or bare for None."""
     base = load_base(base_dir)
     if adapter is None:
         return base
@@ -79,9 +79,9 @@ def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
 
 @contextmanager
 def keep_precision(policy: PeftModel) -> Iterator[None]:
-    """Give the adapter its numbers back: TRL rounds one on a quantized base to bfloat16.
+    """Undo TRL's rounding to bfloat16 of an adapter on a quantized base.
 
-    Its reference copy is made before, so a parent's policy and reference would differ.
+    TRL makes its reference copy before, so a parent's policy and reference would differ.
     """
     exact = {
         name: weight.detach().clone()
@@ -95,7 +95,7 @@ def keep_precision(policy: PeftModel) -> Iterator[None]:
 
 
 def save_adapter(policy: PeftModel, base_dir: Path, out_dir: Path) -> None:
-    """Write the trained adapter's two files into `out_dir`, which is made when absent."""
+    """Write the trained adapter's two files into `out_dir`; make the folder when absent."""
     out_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out_dir.parent) as scratch:
         policy.save_pretrained(scratch, selected_adapters=[TRAINED], save_embedding_layers=False)
@@ -143,7 +143,7 @@ def _adapted_layers(base: PreTrainedModel, shape: LoraShape) -> frozenset[str]:
     )
     unknown = sorted(set(shape.targets) - known)
     if unknown:
-        raise ConfigError(f"targets {unknown} are no layers of the base; it has {sorted(known)}")
+        raise ConfigError(f"targets {unknown} are not layers of the base; it has {sorted(known)}")
     return frozenset(shape.targets) or known
 
 
@@ -189,8 +189,8 @@ def _with_adapter(
         raise AdapterError(f"adapter folder {adapter} lacks {', '.join(missing)}")
     try:
         config = LoraConfig.from_pretrained(str(adapter))
-        config.lora_dropout = dropout  # a habit of the training, not of the adapter
-        config.base_model_name_or_path = base.name_or_path  # where it lies on this machine
+        config.lora_dropout = dropout  # a setting of the training, not of the adapter
+        config.base_model_name_or_path = base.name_or_path  # its path on this machine
         loaded = PeftModel.from_pretrained(
             base, str(adapter), adapter_name=TRAINED, is_trainable=trainable, config=config
         )

@@ -1,10 +1,10 @@
-"""Training beside a server: it computes on what serving leaves over.
+"""Training beside a server: it gets the processor time that serving leaves over.
 
-Under SCHED_IDLE the kernel gives a core to training only while nobody else wants it. Linux compares
-sessions first where autogroups are on, though: a training in another session than the server's
-would get half of the machine, whatever its priority is within its own. So it moves to a session of
-its own and makes that the least of all. Threads and processes started afterwards inherit both, the
-gate's engine too. Ctrl-C in a terminal does not reach it there: whoever started it passes it on.
+Under SCHED_IDLE the kernel gives a core to training only while no other process wants it. But where
+autogroups are on, Linux compares sessions first: a training in another session than the server's
+would get half of the machine, whatever its priority within its own. So it moves to a session of its
+own and gives that the lowest priority. Threads and processes started later inherit both, the gate's
+engine too. Ctrl-C in a terminal does not reach that session: its parent process passes it on.
 """
 
 import os
@@ -16,8 +16,8 @@ _OWN_SESSION = Path("/proc/self/autogroup")
 
 
 def yield_to_others() -> None:
-    """Give way to every other process, for the rest of this one's life."""
-    _be_the_least_session()
+    """Give way to all other processes until this one ends."""
+    _lower_session()
     try:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     except (AttributeError, OSError):  # not Linux, or not allowed
@@ -25,17 +25,17 @@ def yield_to_others() -> None:
 
 
 def keep_to(threads: int) -> None:
-    """Use so many cores at most; 0 = all of them. Training takes a thread a core it may use."""
+    """Use at most `threads` cores; 0 = all. Training runs one thread per core it may use."""
     cores = sorted(os.sched_getaffinity(0))
     if threads:
         os.sched_setaffinity(0, cores[:threads])
 
 
-def _be_the_least_session() -> None:
+def _lower_session() -> None:
     if not _OWN_SESSION.exists():
         return
     with suppress(PermissionError):  # the leader of a group of processes cannot leave it
         os.setsid()
-    if os.getsid(0) == os.getpid():  # or the server's terminal might be meant
-        with suppress(OSError):  # not allowed everywhere, nor often
+    if os.getsid(0) == os.getpid():  # else it would lower the session of the server's terminal
+        with suppress(OSError):  # not allowed everywhere, and only at a limited rate
             _OWN_SESSION.write_text(f"{LOWEST}\n")

@@ -1,4 +1,4 @@
-"""What a training tells while it runs, and what it leaves behind: no model library."""
+"""What a training reports while it runs, and its result. Imports no model library."""
 
 import time
 from collections.abc import Callable
@@ -8,16 +8,16 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long step is."""
+    """How far a stage has come."""
 
     step: int
     total_steps: int
-    seconds_left: float  # judged from the steps so far
+    seconds_left: float  # estimated from the steps so far
     loss: float | None = None  # None where nothing is being minimised
 
 
 OnProgress = Callable[[Progress], None]
-#: Called as a stage goes on, by the stage's name.
+#: Called with the stage's name and its progress.
 Tell = Callable[[str, Progress], None]
 
 
@@ -29,10 +29,10 @@ class Counter:
         self._started_at = time.monotonic()
 
     def __call__(self, steps: int = 1) -> None:
-        """So many more are finished."""
+        """Count `steps` more as finished."""
         self._done += steps
-        a_step_s = (time.monotonic() - self._started_at) / self._done
-        left_s = a_step_s * (self._total - self._done)
+        step_s = (time.monotonic() - self._started_at) / self._done
+        left_s = step_s * (self._total - self._done)
         self._on_progress(Progress(self._done, self._total, left_s))
 
 
@@ -41,29 +41,31 @@ class RunIO:
     """Where a training keeps its files, and whom it tells of its progress."""
 
     on_progress: OnProgress
-    checkpoints: Path | None = None  # a folder that outlives a crash; None = nothing is resumed
-    checkpoint_every_s: float = 30.0  # what a crash may cost; saving takes some 0.3 s at 135M
+    checkpoints: Path | None = None  # a folder that outlives a crash; None = no resuming
+    checkpoint_every_s: float = 30.0  # the most a crash may cost; saving takes some 0.3 s at 135M
     trackers: tuple[str, ...] = ()  # by transformers' names: "tensorboard", "wandb"
-    tracked: Path | None = None  # the folder trackers write to; None = the working directory
+    tracked: Path | None = None  # where trackers write; None = the working directory
 
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """What one optimizer step saw, before it changed the weights."""
+    """Metrics of one optimizer step, from before it changed the weights."""
 
     step: int
     loss: float
     margin: float | None  # mean reward of chosen minus rejected; None when a batch had one kind
     accuracy: float | None  # share of pairs whose chosen reply had the higher reward; None in KTO
-    kl: float | None = None  # nats of drift from the reference; None where none is measured
+    kl: float | None = None  # nats from the reference; None where it is not measured
     grad_norm: float | None = None  # before it is clipped
     learning_rate: float | None = None
-    base_kl: float | None = None  # nats per token from the bare base; None where nobody looked
+    base_kl: float | None = (
+        None  # nats per token from the bare base; None where it was not measured
+    )
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The loss on rows that are not trained on, after a step."""
+    """The loss on the development rows after a step."""
 
     step: int
     loss: float
@@ -83,7 +85,7 @@ class RunResult:
     steps: int
     train_s: float
     history: tuple[StepMetrics, ...]  # of every step, also of those before an interruption
-    development_rows: int = 0  # of players, to stop early by
+    development_rows: int = 0  # of players, set aside to stop early by
     evaluations: tuple[Evaluation, ...] = ()
-    kept_step: int = 0  # whose weights the adapter holds
-    resumed_at_step: int = 0  # the checkpoint this run went on from; 0 = it began at the beginning
+    kept_step: int = 0  # the step whose weights the adapter holds
+    resumed_at_step: int = 0  # step of the checkpoint that was resumed; 0 = from the beginning

@@ -1,7 +1,6 @@
-"""The settings methods share, checked when they are made.
+"""The settings that methods share, checked when they are made.
 
-A method's own `Config` holds these beside what only that method reads, and refuses those that it
-would ignore.
+A method's own `Config` has these beside its own fields, and refuses those that it would ignore.
 """
 
 import json
@@ -14,11 +13,11 @@ from trainer.errors import ConfigError
 
 @dataclass(frozen=True)
 class LoraShape:
-    """How large an adapter is, and where in the model it sits."""
+    """How large an adapter is, and which layers it adapts."""
 
     rank: int = 16
     alpha: int = 32  # the update is scaled by alpha / rank
-    dropout: float = 0.0  # share of the adapter's inputs that a step leaves out
+    dropout: float = 0.0  # share of the adapter's inputs that a step zeroes
     targets: tuple[str, ...] = ()  # linear layers, such as "q_proj"; () = all of the model body
 
     def __post_init__(self) -> None:
@@ -29,20 +28,20 @@ class LoraShape:
 
 
 class Weights(StrEnum):
-    """How the frozen base is held while an adapter is trained on it."""
+    """The precision of the frozen base while an adapter is trained on it."""
 
     FLOAT32 = "float32"
     """As it is served, dequantised."""
     NF4 = "nf4"
-    """Four bits a weight with double quantization (QLoRA, Dettmers 2023): an eighth of the size.
+    """Four bits per weight with double quantization (QLoRA, Dettmers 2023): an eighth of the size.
 
     The adapter learns beside weights that are rounded once more than the served ones. It is judged
-    and served on the GGUF all the same, so the gate sees what that costs.
+    and served on the GGUF all the same, so the gate measures what that costs.
     """
 
 
 class Optimizer(StrEnum):
-    """What turns gradients into steps, by TRL's names."""
+    """Optimizers, by TRL's names."""
 
     ADAMW = "adamw_torch"
     PAGED_ADAMW_8BIT = "paged_adamw_8bit"
@@ -51,7 +50,7 @@ class Optimizer(StrEnum):
 
 @dataclass(frozen=True)
 class Memory:
-    """What a training gives up to need less memory. The defaults give up nothing."""
+    """Trade-offs of a training for less memory. The defaults trade nothing."""
 
     base: Weights = Weights.FLOAT32
     optimizer: Optimizer = Optimizer.ADAMW
@@ -60,22 +59,22 @@ class Memory:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and in what portions a method trains. The learning rate falls linearly to zero."""
+    """How long a method trains and in what batches. The learning rate falls linearly to zero."""
 
     learning_rate: float = 1e-3
-    # Times the rate where an adapter is trained on from: it knows most rows already, and at the
-    # whole rate two nights led 0.29 nats per token away from the base.
+    # Multiplies the rate when an adapter is continued: it knows most rows already, and at the
+    # full rate two nights led 0.29 nats per token away from the base.
     continued_rate: float = 0.1
     epochs: int = 1
-    min_steps: int = 0  # few rows are gone through again, in part too, up to so many steps
-    batch_rows: int = 4  # rows an optimizer step learns from
+    min_steps: int = 0  # few rows are repeated, the last time in part, for at least this many
+    batch_rows: int = 4  # rows per optimizer step
     micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
     warmup_share: float = 0.1  # of all steps, with a rising learning rate
-    weight_decay: float = 0.0  # of the trained weights, a step, times the learning rate
-    # Evaluations without gain before training stops and goes back to the best one; 0 = never. There
-    # are ten of them in a training, on a tenth of the rows, which are then not trained on.
+    weight_decay: float = 0.0  # share of the trained weights per step, times the learning rate
+    # Evaluations without gain until training stops and returns to the best one; 0 = never. There
+    # are ten per training, on a tenth of the rows, which are then not trained on.
     patience: int = 0
-    rehearsed_share: float = 0.3  # of all rows, the designer's examples; 0 = feedback alone
+    rehearsed_share: float = 0.3  # share of the designer's examples in all rows; 0 = none
     max_tokens: int = 1024  # of prompt and reply together; longer rows are refused and counted
     seed: int = 0
 
@@ -103,29 +102,29 @@ class Schedule:
         require(self.seed >= 0, "seed", self.seed, "at least 0")
 
     def rate(self, continued: bool) -> float:
-        """The learning rate at its height, from a new adapter or a continued one."""
+        """The highest learning rate, of a new adapter or a continued one."""
         return self.learning_rate * (self.continued_rate if continued else 1.0)
 
     def epochs_of(self, rows: int) -> float:
-        """How often to go through so many rows."""
-        steps_an_epoch = -(-rows // self.batch_rows)
-        return max(float(self.epochs), self.min_steps / steps_an_epoch)
+        """How many epochs to train on `rows` rows."""
+        steps_per_epoch = -(-rows // self.batch_rows)
+        return max(float(self.epochs), self.min_steps / steps_per_epoch)
 
 
 class TrainingSettings(Protocol):
-    """What every training is set up by."""
+    """The settings of every training."""
 
     @property
     def schedule(self) -> Schedule:
-        """How long, and in what portions."""
+        """How long, and in what batches."""
 
     @property
     def memory(self) -> Memory:
-        """What is given up for memory."""
+        """The trade-offs for less memory."""
 
 
 class CommonSettings(TrainingSettings, Protocol):
-    """What the configs of all methods have."""
+    """The settings of every adapter's training."""
 
     @property
     def lora(self) -> LoraShape:
@@ -139,8 +138,8 @@ def as_json(settings: Any) -> dict[str, Any]:
 
 
 def refuse_dropout(lora: LoraShape) -> None:
-    """For methods with a reference, raise ConfigError: TRL would switch dropout off in silence."""
-    rule = "0 where a reference is compared with: dropout would tell them apart before any step"
+    """Raise ConfigError if a method with a reference has dropout: TRL would silently disable it."""
+    rule = "0 where a reference is used: with dropout it would differ from the policy at once"
     require(lora.dropout == 0, "dropout", lora.dropout, rule)
 
 
@@ -151,6 +150,6 @@ def require(holds: bool, name: str, value: object, rule: str) -> None:
 
 
 def require_from_base(schedule: Schedule) -> None:
-    """Raise ConfigError for a setting that says nothing where training begins at the base."""
+    """Raise ConfigError for a setting that has no effect where training begins at the base."""
     rate = schedule.continued_rate
-    require(rate == 1.0, "continued_rate", rate, "1 here: this always begins at the base")
+    require(rate == 1.0, "continued_rate", rate, "1 here: this training always begins at the base")

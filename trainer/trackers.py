@@ -1,7 +1,7 @@
-"""Experiment trackers: what can be followed in TensorBoard or Weights & Biases, without a network.
+"""Experiment trackers: TensorBoard and Weights & Biases, without a network.
 
-transformers writes to both; here they are checked before any model is loaded, told where to write,
-and kept offline: `wandb sync` uploads a run later, if its owner wants to.
+transformers writes to both; here they are checked before any model is loaded, given a folder, and
+kept offline: `wandb sync` uploads a run later.
 """
 
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from trainer.errors import ConfigError, MissingLibraryError
 
-KNOWN = ("tensorboard", "wandb")  # names of transformers, and of the packages
+KNOWN = ("tensorboard", "wandb")  # names in transformers, and of the packages
 
 
 def check(trackers: tuple[str, ...]) -> None:
-    """Raises ConfigError for an unknown name, MissingLibraryError for a missing package."""
+    """Raise ConfigError for an unknown name, MissingLibraryError for a missing package."""
     for name in trackers:
         if name not in KNOWN:
             raise ConfigError(f"tracker {name!r} is not known; known: {', '.join(KNOWN)}")
@@ -28,7 +28,7 @@ def check(trackers: tuple[str, ...]) -> None:
 
 @contextmanager
 def writing_to(folder: Path | None) -> Iterator[None]:
-    """Trackers write below `folder`, or the working directory, and to no network."""
+    """Let trackers write below `folder`, or the working directory, and never to a network."""
     below = folder if folder is not None else Path.cwd()
     places = {
         "TENSORBOARD_LOGGING_DIR": str(below / "tensorboard"),

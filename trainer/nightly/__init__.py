@@ -1,1 +1,1 @@
-"""One character's night: what it is begun on, its stages, its records, and how it goes on."""
+"""One character's night: what a run is begun on, its stages, how it ends and how it is resumed."""

@@ -1,8 +1,8 @@
-"""Room for runs: what one will need, and what finished ones may still hold.
+"""Disk space of runs: how much one will need, and how much finished ones may keep.
 
-Records and reports are small and stay for ever. Candidates are what takes room: those of finished
-runs are copies of published versions, or were rejected, and go when they are too many or too large,
-the oldest first, each with its reward head.
+Records and reports are small and stay. Candidates take the space: those of finished runs are copies
+of published versions, or were rejected, and are removed when they are too many or too large, the
+oldest first, each with its reward head.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from trainer.records import runs
 
 GIB = 1 << 30
 MIB = 1 << 20
-#: Adapter-sized pieces a run writes: the candidate, its publication, the reward head, and two
-#: checkpoints of weights, reference and two moments each. The head's come when these are gone.
+#: Adapter-sized files that a run writes: the candidate, its publication, the reward head, and two
+#: checkpoints of weights, reference and two moments each. The head's follow when these are gone.
 PIECES = 11
 FLOAT_BYTES = 4
 
 
 def run_bytes(base: Path, rank: int) -> int:
-    """What a run may write beside its records, for adapters of this rank on all layers."""
-    # The vocabulary counts too, though no adapter adapts it: an error on the safe side.
+    """The bytes that a run may write, for adapters of this rank on all layers."""
+    # The vocabulary counts too, though no adapter adapts it: that errs on the safe side.
     return PIECES * FLOAT_BYTES * sum(rank * (rows + columns) for rows, columns in _shapes(base))
 
 
 def dense_bytes(base: Path) -> int:
-    """What the base takes, unpacked to float32."""
+    """The bytes of the base, unpacked to float32."""
     return FLOAT_BYTES * sum(rows * columns for rows, columns in _shapes(base))
 
 
 def require_room(folder: Path, needed: int, what: str) -> None:
-    """DiskError unless the disk that `folder` is on, or will be on, has room."""
+    """Raise DiskError unless the disk of `folder`, which may not exist yet, has room."""
     place = next(place for place in (folder, *folder.parents) if place.is_dir())
     free = shutil.disk_usage(place).free
     if free < needed:
@@ -47,17 +47,19 @@ def require_room(folder: Path, needed: int, what: str) -> None:
 
 
 def make_room(root: Path, upkeep: Upkeep) -> None:
-    """Remove candidates of finished runs until all runs keep within the budget."""
+    """Remove candidates of finished runs until all runs are within the budget."""
     finished = [run for run in runs.every(root) if runs.has_ended(run) and run.candidate.is_dir()]
     surplus = len(finished) - upkeep.kept_runs
     for index, run in enumerate(finished):
         if index < surplus or size_bytes(root) > upkeep.disk_gib * GIB:
             shutil.rmtree(run.head, ignore_errors=True)
-            shutil.rmtree(run.candidate, ignore_errors=True)  # last: it says what is left to do
+            shutil.rmtree(
+                run.candidate, ignore_errors=True
+            )  # last: while it is there, this is repeated
 
 
 def size_bytes(folder: Path) -> int:
-    """Of all files below."""
+    """The bytes of all files below `folder`."""
     return sum(_bytes(file) for file in folder.rglob("*"))
 
 

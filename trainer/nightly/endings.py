@@ -1,4 +1,4 @@
-"""How runs end: the record is written, the report follows from it, players' words go."""
+"""Ends runs: writes the record and its report, and removes players' words."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def abandon(run: Run, reason: str, version: str = "") -> None:
 
 
 def fail(run: Run, error: Exception) -> str:
-    """End a run that broke off; returns the reason. Raises OSError."""
-    runs.clear(run)  # first: where the disk is full, the record needs its room
+    """End a run that an error stopped; return the reason. Raises OSError."""
+    runs.clear(run)  # first: on a full disk the record needs the room
     reason = f"{type(error).__name__}: {error}"
-    told = error.history if isinstance(error, TrainingError) else ()
+    logged = error.history if isinstance(error, TrainingError) else ()
     trained = run.legible(Trained)
     ending = _ending(
         run,
         State.FAILED,
         (reason,),
         "",
-        trained.result.history if trained else told,
+        trained.result.history if trained else logged,
         settled=isinstance(error, (DivergedError, GaveUpError)),
         error="".join(traceback.format_exception(error)),
     )

@@ -1,4 +1,4 @@
-"""What a training job is about, and what can be told of it before any model is loaded."""
+"""A training job: where its files lie, its claim, and whether it is ready. Loads no model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from trainer.rows.snapshots import snapshot_of
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, and where everything lies."""
+    """Which character to train, and where the files lie."""
 
     character: str
     base: Path  # the served GGUF
@@ -32,7 +32,7 @@ class Job:
 
 
 def read_snapshot(job: Job) -> Snapshot:
-    """The training rows that are in the store now. MissingStoreError, and the store's errors."""
+    """Select the training rows from the store. MissingStoreError, and the store's errors."""
     return snapshot_of(job.store, job.character)
 
 
@@ -52,7 +52,7 @@ def read_readiness(
 
 @contextmanager
 def claim(job: Job) -> Iterator[None]:
-    """Keep other trainers off this character; the kernel drops a dead process's claim."""
+    """Lock the character against other trainers; the kernel frees a dead process's lock."""
     folder = job.adapters / job.character
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".training").open("w") as file:

@@ -1,8 +1,7 @@
-"""Which run a character's night is about: the unfinished one, or a fresh one.
+"""Chooses the run of a character's night: the unfinished one, or a new one.
 
 An unfinished run goes on with its frozen rows as long as it would still be begun the same way. A
-fresh one is begun when the rows as of today are enough, and others than those of the last run that
-was settled.
+new one is begun when there are enough rows and they differ from those of the last settled run.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ from trainer.rows.rerender import Rerendered, rerender
 from trainer.rows.snapshots import still_stored
 from trainer.settings import as_json
 
-STARTS_OVER = "from the base again: the live version is as far from it as it may be"
-DELETED = "rows it was begun with were deleted since: a player was forgotten, or they expired"
+STARTS_OVER = "from the base again: the live version is as far from it as allowed"
+DELETED = "some of its rows were deleted: a player was forgotten, or they expired"
 
 
 @dataclass(frozen=True)
 class Night:
-    """One character on one night. Whoever makes it holds the character's claim."""
+    """One character on one night. Its maker holds the character's claim."""
 
     job: Job
     recipe: Recipe
@@ -49,7 +48,7 @@ class Night:
     tell: Tell
 
     def resume(self) -> RunContext | None:
-        """The unfinished run, unless it may not go on: then it is ended as abandoned."""
+        """Resume the unfinished run; one that may not go on is ended as abandoned."""
         going_on: RunContext | None = None
         for unfinished in runs.every_unfinished(self.job.runs, self.job.character):
             if going_on is not None:
@@ -58,9 +57,9 @@ class Night:
         return going_on
 
     def begin(self) -> RunContext | readiness.Wait:
-        """A fresh run; Wait when there is nothing new to train on, or too little.
+        """Begin a new run; Wait when there is nothing new to train on, or too little.
 
-        Raises DiskError and whatever the store, the adapter repo and the disk refuse.
+        Raises DiskError, and the errors of the store, the adapter repo and the disk.
         """
         today = rerender(
             read_snapshot(self.job), self.persona, Vocab(self.job.base), self.recipe.max_tokens
@@ -156,14 +155,14 @@ class Night:
         for run in runs.every_begun(self.job.runs, self.job.character):
             try:
                 ended = _read_ended(run)
-            except RecordError:  # of another release, or damaged: no reason not to train
+            except RecordError:  # of another release, or damaged: train all the same
                 continue
             if ended is not None:
                 yield ended
 
 
 def _read_ended(run: Run) -> EndedRun | None:
-    """None while it has not ended. Raises RecordError."""
+    """Read a run that ended; None for one that did not. Raises RecordError."""
     ending, verdict, trained = run.find(Ending), run.find(Verdict), run.find(Trained)
     if ending is None:
         return None

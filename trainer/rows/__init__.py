@@ -1,6 +1,7 @@
-"""From a character's feedback to what a training sees.
+"""From a character's feedback to the rows of a training.
 
-The rows are read (`snapshots`), rendered as they would be served today (`rerender`) and left out
-where they teach what the gate forbids (`forbidden`). `readiness` tells whether there are enough.
-`datasets` turns them into token ids, `development` sets some aside to stop early by.
+Rows are read (`snapshots`), left out where they prefer what the gate forbids (`forbidden`) and
+rendered as they would be served today (`rerender`). `readiness` decides whether there are enough.
+`datasets` turns them into token ids, `development` sets some aside to stop early by, and `replay`
+chooses earlier good replies to train on again.
 """

@@ -1,4 +1,4 @@
-"""When a character is worth training tonight, and by which method. Pure.
+"""Whether a character has enough feedback to train tonight, and by which method. Pure.
 
 Pairs teach more per row than thumbs, so they win when there are enough of both. Too few rows,
 players, or held-out rows mean waiting: without held-out rows the gate could only refuse, and with
@@ -18,12 +18,12 @@ from trainer.rows import replay
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least that is worth a night; 48 pairs moved the embedded base in our experiments."""
+    """The least feedback to train on; 48 pairs moved the embedded base in our experiments."""
 
     min_pairs: int = 48
     min_labels: int = 96  # thumbs say less than pairs
     min_of_each_label: int = 16  # KTO needs both kinds
-    min_held_out: int = 8  # below, no result can be told from chance
+    min_held_out: int = 8  # with fewer, no result differs from chance
     min_players: int = 3
     max_player_share: float = 0.5  # of the training rows
 
@@ -31,7 +31,9 @@ class Thresholds:
         """Raises ConfigError."""
         counts = (self.min_pairs, self.min_labels, self.min_of_each_label, self.min_held_out)
         if min(*counts, self.min_players) < 1 or not 0 < self.max_player_share <= 1:
-            raise ConfigError(f"{self} must count from 1 and keep max_player_share in (0, 1]")
+            raise ConfigError(
+                f"{self}: counts must be at least 1, max_player_share above 0 and at most 1"
+            )
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Shortage:
-    """One thing there is too little of, or too much."""
+    """One count that is below its threshold."""
 
     what: str
     have: float
@@ -53,7 +55,7 @@ class Shortage:
 
 @dataclass(frozen=True)
 class Wait:
-    """Do not train tonight. `missing` belongs to the method that is nearest."""
+    """Do not train tonight. `missing` belongs to the method that lacks least."""
 
     reason: str
     missing: tuple[Shortage, ...]
@@ -61,19 +63,19 @@ class Wait:
 
 @dataclass(frozen=True)
 class RowKind:
-    """One kind of rows that methods learn from."""
+    """A kind of rows that methods learn from."""
 
-    name: str  # in reasons
-    rows: Callable[[Snapshot], Sized]  # to be trained on; of which type, only the methods know
+    name: str  # for reasons
+    rows: Callable[[Snapshot], Sized]  # to train on; their type is known to the methods only
     missing: Callable[[Snapshot, Thresholds], list[Shortage]]
 
 
 def decide(
     snapshot: Snapshot, thresholds: Thresholds, candidates: Mapping[str, RowKind]
 ) -> Plan | Wait:
-    """Whether and how to train on this snapshot: by the first candidate with enough rows.
+    """Decide whether to train on this snapshot: by the first candidate with enough rows.
 
-    `candidates` are names of methods with what each learns from; a single one was asked for.
+    `candidates` are names of methods with the rows that each needs; a single one was asked for.
     """
     missing = {name: kind.missing(snapshot, thresholds) for name, kind in candidates.items()}
     method = next((name for name, shortages in missing.items() if not shortages), None)
@@ -84,7 +86,7 @@ def decide(
 
 
 def lacking_together(snapshots: Sequence[Snapshot], thresholds: Thresholds) -> tuple[Shortage, ...]:
-    """What several characters together have too little of to learn their edits by heart."""
+    """What several characters together lack for training on their edits."""
     edits = [row for snapshot in snapshots for row in snapshot.train_edits]
     held_out = sum(len(snapshot.held_out_edits) for snapshot in snapshots)
     return tuple(
@@ -97,7 +99,7 @@ def lacking_together(snapshots: Sequence[Snapshot], thresholds: Thresholds) -> t
 
 
 def describe(missing: Sequence[Shortage]) -> str:
-    """What there is too little of, with counts."""
+    """The shortages as one sentence."""
     listed = ", ".join(f"{short.have:g} of {short.need:g} {short.what}" for short in missing)
     return f"too little to train on: {listed}"
 

@@ -1,9 +1,9 @@
-"""Earlier good replies, taught again beside new edits, so that supervised training forgets nothing.
+"""Earlier good replies, trained on again beside new edits: supervised training else forgets them.
 
 An edit says what a reply should have been; learned alone, a handful of them drowns what the
-character already did well. So replies that players liked as they were said are learned again, the
-most trusted first. A reply is left out when a player rewrote it or disliked it, or when it is an
-edit already: there must be no two opinions about what is replayed. Pure.
+character already did well. So replies that players liked unchanged are learned again, the most
+trusted first. A reply is left out when a player rewrote it or disliked it, or when it is an edit
+already: opinions on a replayed reply must not differ. Pure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ ReplyKey = tuple[tuple[int, ...], str]  # a prompt and the normalised reply to i
 
 @dataclass(frozen=True)
 class LikedReply:
-    """A reply that was good as the character gave it."""
+    """A reply that a player liked unchanged."""
 
     prompt_ids: tuple[int, ...]
     completion: str
@@ -25,7 +25,7 @@ class LikedReply:
 
 @dataclass(frozen=True)
 class Rows:
-    """What supervised training learns: what players wrote, and what they liked as it was said."""
+    """The rows of supervised training: replies that players wrote, and replies that they liked."""
 
     edits: tuple[Edited, ...]
     liked: tuple[LikedReply, ...] = ()  # in the order in which they are taken
@@ -35,7 +35,7 @@ class Rows:
 
 
 def rows_of(snapshot: Snapshot) -> Rows:
-    """What supervised training takes from one character's feedback."""
+    """The rows that supervised training takes from one character's feedback."""
     return Rows(snapshot.train_edits, liked_replies(snapshot))
 
 
@@ -52,7 +52,7 @@ def liked_replies(snapshot: Snapshot) -> tuple[LikedReply, ...]:
 
 
 def counts(own: int, shares: Sequence[float]) -> tuple[int, ...]:
-    """How many rows of each kind make up its share of all, when `own` rows make up the rest.
+    """How many rows make up each of the `shares` of all when `own` rows make up the rest.
 
     The shares add up to less than 1.
     """

@@ -3,12 +3,12 @@
 A row holds the prompt that its turn was served with. Since then a designer may have edited the
 persona, or the base with its tokenizer may have changed. A row of another persona teaches to answer
 prompts that never come again, and ids of another tokenizer are noise. So a row whose conversation
-renders to other ids today gets those, with the history that went before its line; one that renders
-to the same stays as it is.
+renders to other ids today gets those, with the history before its line; one that renders to the
+same ids stays as it is.
 
-A row is dropped, and counted, when today's persona cannot teach it: its line no longer fits,
-nobody knows which of its messages were said and which were examples, or it prefers what is
-`forbidden` (of every row: leak words are never rendered, so the ids would not tell).
+A row is dropped, and counted, when it cannot be trained on under today's persona: its line no
+longer fits, it is unknown which of its messages were said and which were examples, or it prefers
+what is `forbidden` (checked for every row: leak words are never rendered, so ids do not show them).
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ class Unfit(StrEnum):
     """Why a row cannot be taught under today's persona."""
 
     HISTORY_UNKNOWN = "history_unknown"
-    """Its persona's examples cannot be told from what was said: no first turn of then is left."""
+    """No first turn of its time is left, to tell the persona's examples from what was said."""
     LINE_TOO_LONG = "line_too_long"
     """The player's line and the longer reply do not fit beside today's persona."""
 
@@ -49,14 +49,14 @@ class Rerendered:
     """A snapshot as of today. Rows are counted; an edit is two, its pair and its text."""
 
     snapshot: Snapshot
-    rerendered: int  # whose prompt is another one now
+    rerendered: int  # rows whose prompt changed
     dropped: Mapping[str, int]  # by Unfit or Forbidden
 
 
 def rerender(
     snapshot: Snapshot, persona: Persona, tokenizer: Tokenizer, max_tokens: int
 ) -> Rerendered:
-    """The snapshot with each row's prompt as `persona` would be served with it now.
+    """Render each row's prompt as it would be served with `persona` now.
 
     A changed prompt leaves room for the row's replies in `max_tokens`; its oldest history goes
     first. A snapshot that needs no change is returned itself.
@@ -69,7 +69,7 @@ def rerender(
 
 
 class _Rerenderer:
-    """Makes rows into today's, and counts."""
+    """Rerenders rows one by one, and counts."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class _Rerenderer:
         return replace(row, prompt_ids=made.ids, messages=_plain(made.messages))
 
     def _prompt_today(self, row: Pair | Labelled | Edited) -> Prompt | Unfit | None:
-        """The row's prompt today; None = the one it has."""
+        """The row's prompt today; None = unchanged."""
         if self._is_todays(row):
             return None
         history = _history(row.messages, self._openings.get(row.turn_id))
@@ -108,17 +108,17 @@ class _Rerenderer:
             return Unfit.LINE_TOO_LONG
 
     def _is_todays(self, row: Pair | Labelled | Edited) -> bool:
-        """Whether these very ids could be served today, however long the row is."""
+        """Whether these very ids could be served today, at any length of the row."""
         *opening, _ = messages(self._persona, (), row.player_text)
         said = [Message(message["role"], message["content"]) for message in row.messages]
-        # Examples of then must not pass for something that was said.
+        # Examples of an earlier persona must not pass for something that was said.
         same_size = self._openings.get(row.turn_id, len(opening)) == len(opening)
         begins_alike = same_size and said[: len(opening)] == opening
         return begins_alike and message_ids(said, self._tokenizer) == row.prompt_ids
 
 
 def _history(said: Messages, opening: int | None) -> Sequence[Line] | None:
-    """What was said between a row's opening and its line; None = that cannot be told."""
+    """The lines between a row's opening and its last line; None = unknown."""
     if opening is None or opening >= len(said):
         return None
     speakers = {"user": Speaker.PLAYER, "assistant": Speaker.CHARACTER}

@@ -1,4 +1,4 @@
-"""The rows of one character, read from the feedback store."""
+"""The training rows of one character, read from the feedback store."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from trainer.errors import MissingStoreError
 
 
 def snapshot_of(file: Path, character: str) -> Snapshot:
-    """The training rows of a character. MissingStoreError, and the store's errors."""
+    """Select the training rows of a character. MissingStoreError, and the store's errors."""
     if not file.is_file():
         raise MissingStoreError(f"no feedback store at {file}; serve first, and let people play")
     with Store.open(file) as store:
@@ -18,7 +18,7 @@ def snapshot_of(file: Path, character: str) -> Snapshot:
 
 
 def still_stored(file: Path, snapshot: Snapshot) -> bool:
-    """Whether every row's turn is still in the store: nothing of it was forgotten or expired."""
+    """Whether every row's turn is still in the store, neither forgotten nor expired."""
     with Store.open(file) as store:
         stored = {turn.turn_id for turn in store.turns(snapshot.character)}
     return turns_of(snapshot) <= stored
