@@ -118,7 +118,7 @@ class _Loop:
                 self._send_events()
 
     def _take_commands(self) -> bool:
-        """Obey what has arrived; returns whether to go on."""
+        """Perform the commands that have arrived; returns whether to go on."""
         wait_s = self._gathering_s if self._core.busy else self._loads.wait_s
         while self._pipe.poll(wait_s):
             match self._pipe.recv():

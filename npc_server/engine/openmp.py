@@ -1,6 +1,6 @@
 """How long OpenMP's threads spin while they wait, in every process that computes a model.
 
-They wait between the hundreds of parallel regions of a step. The default spins so long that a
+They wait between the thousand or so parallel regions of a step. The default spins so long that a
 second busy process starves the step; no spin at all doubles the step time. Measured: 1000 loses
 nothing when alone. OpenMP reads the variable once, when the library loads, so it must be set
 before; a value that the operator has set stays.

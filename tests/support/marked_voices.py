@@ -1,4 +1,4 @@
-"""Real adapters whose speakers give themselves away: each keeps saying a word of its own.
+"""Real adapters that can be told apart: each keeps saying a word of its own.
 
 The adapter has rank one, on the last feed-forward output. Its A is fitted so that A·x is about 1 on
 ordinary text; its B points where the marker's logit grows and the others' hardly do, by as much as

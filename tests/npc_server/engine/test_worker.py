@@ -27,10 +27,8 @@ LONG = Sampling(temperature=1.0, max_tokens=400, seed=3)
 @pytest.fixture
 async def engine(tiny_model: Path) -> AsyncIterator[LlamaEngine]:
     shape = ContextShape(sequences=2, context_tokens=512, threads=1)
-    engine = LlamaEngine(EngineConfig(tiny_model, shape))
-    await engine.start()
-    yield engine
-    await engine.close()
+    async with LlamaEngine(EngineConfig(tiny_model, shape)) as engine:
+        yield engine
 
 
 async def whole(engine: LlamaEngine, request: Request) -> Finish:

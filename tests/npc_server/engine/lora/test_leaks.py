@@ -2,7 +2,7 @@
 
 Greedy sessions in a crowd are compared with the same sessions run alone. Other batch shapes round
 differently, in the stock library as well, and a quantized base amplifies that: its size is measured
-here, and where a crowd's text parts from the lonely one, the two tokens must be nearer to each
+here, and where a crowd's text parts from the one alone, the two tokens must be nearer to each
 other than that.
 """
 
@@ -20,6 +20,7 @@ from npc_server.engine.assembly import assemble
 from npc_server.engine.core import EngineCore, Event
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request, Sampling
+from npc_server.engine.running_turn import RunningTurn
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from tests.support import marked_voices
 from tests.support.marked_voices import LINES, MARKERS
@@ -66,12 +67,12 @@ class Stage:
     def _record_logits(self) -> None:
         draw = self.core._draw
 
-        def recording(turn: object, row: int) -> None:
+        def record_and_draw(turn: RunningTurn, row: int) -> None:
             logits = self.core._llama.logits(row).copy()
-            self.said[turn.request.request_id].logits.append(logits)  # type: ignore[attr-defined]
-            draw(turn, row)  # type: ignore[arg-type]
+            self.said[turn.request.request_id].logits.append(logits)
+            draw(turn, row)
 
-        self.core._draw = recording  # type: ignore[method-assign]
+        self.core._draw = record_and_draw  # type: ignore[method-assign]
 
     def _hear(self, request_id: str, event: Event) -> None:
         if isinstance(event, Finish):
@@ -80,7 +81,7 @@ class Stage:
         assert not isinstance(event, Exception), event
 
     def ask(self, character: int, *lines: str, adapter: str = "") -> Said:
-        """Queue a turn; what it says arrives as steps are made."""
+        """Queue a turn; its reply is filled in by the steps."""
         name = f"{character}-{next(self._names)}"
         prompt = marked_voices.chat(self.vocab, *lines)
         self.said[name] = Said()
@@ -89,7 +90,7 @@ class Stage:
         return self.said[name]
 
     def run(self, steps: int | None = None) -> None:
-        """Step until all is said, or so often."""
+        """Step until all is said, or `steps` times."""
         while self.core.busy and steps != 0:
             self.core.step()
             steps = None if steps is None else steps - 1
@@ -116,8 +117,10 @@ def soloists(real_model: Path, voices: list[Path]) -> list[Said]:
 
 @pytest.fixture(scope="module")
 def noise(real_model: Path, voices: list[Path], soloists: list[Said]) -> float:
-    """Most |Δlogit| of the stock library for other batch shapes: prompts read token by token, as
-    replies are made, and rows beside seven others of the same adapter.
+    """Most |Δlogit| of the stock library for other batch shapes.
+
+    These are prompts read token by token, as replies are made, and rows beside seven others of the
+    same adapter.
     """
     crowded = Stage(real_model, voices, batching=Batching.GROUPED)
     crowd = [crowded.ask(0, line_of(0)) for _ in CHARACTERS]

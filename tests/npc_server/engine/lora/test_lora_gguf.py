@@ -1,4 +1,4 @@
-"""A PEFT folder is read as PEFT means it, and nothing that does not fit the base gets through."""
+"""A PEFT folder is read as PEFT intends it, and nothing that does not fit the base gets through."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ You are Mira, a blacksmith.<|im_end|>
 How are you today?<|im_end|>
 <|im_start|>assistant
 """
-#: No turn marks: tokens that no training ever told apart are equally likely after one, and which
-#: of equals comes first is nobody's promise.
+#: No turn marks: after one, tokens that no training ever told apart are equally likely, and nothing
+#: promises which of equals comes first.
 PROSE = """The harbour was quiet when the blacksmith opened her shutters. She had slept badly, the
 wind had been at the tiles all night, and the first cart of ore was late again. 'It will come,' said
 the old woman from the chandlery, who said so every morning and was right about half of the time."""
@@ -104,7 +104,7 @@ def test_the_same_seed_says_the_same_and_another_something_else(llama: Llama) ->
 
 
 @pytest.mark.real_model
-def test_a_reply_has_at_least_so_many_tokens(llama: Llama) -> None:
+def test_a_reply_has_its_least_number_of_tokens(llama: Llama) -> None:
     short = Sampling(temperature=0, max_tokens=60)
     length = len(said(llama, short))
     longer = replace(short, min_tokens=length + 5)
