@@ -22,7 +22,9 @@ def report(persona: Persona, replies: Sequence[Reply]) -> VoiceReport:
     rounds = _rounds(reply for reply in replies if reply.question.kind in EVERYDAY)
     return VoiceReport(
         heard=tuple(check_reply(persona, reply) for reply in replies),
-        distinct_replies=_distinct([[_normal(text) for text in round_] for round_ in rounds]),
+        distinct_replies=_distinct(
+            [[" ".join(text.lower().split()) for text in round_] for round_ in rounds]
+        ),
         distinct_bigrams=_distinct([_bigrams(round_) for round_ in rounds]),
     )
 
@@ -76,10 +78,6 @@ def _distinct(rounds: Sequence[Sequence[Hashable]]) -> float | None:
     """The share of different things in a round, averaged over rounds by their size."""
     every = sum(len(round_) for round_ in rounds)
     return sum(len(set(round_)) for round_ in rounds) / every if every else None
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.lower().split())
 
 
 def _bigrams(texts: Iterable[str]) -> list[tuple[str, str]]:

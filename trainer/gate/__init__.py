@@ -1,8 +1,8 @@
 """Whether a candidate may replace the incumbent: pure, from plain numbers. It fails closed.
 
 Two voices were asked the same things under the same seeds. Every rule sees what both said, the
-held-out margins and the drift, and writes one row. A rule whose numbers are missing fails with that
-reason: what could not be measured is not an improvement. Passing needs every row.
+held-out margins and the drift, and gives one result. A rule whose numbers are missing fails with
+that reason: what could not be measured is not an improvement. Passing needs every rule.
 
 Preference asks for gain, the other rules for no harm. Training on feedback finds the cheapest way
 to please, and each harm rule closes one: saying nothing, saying one line for everything, echoing,

@@ -1,8 +1,8 @@
-"""Whether the candidate is still the same model at heart, and as quick.
+"""Whether the candidate is still near the base, and as quick as the incumbent.
 
 A character can please its players and lose the language. Distance is from the base, not from the
-incumbent, so that many nights of small steps add up in the row. A candidate that is refused here
-shows that its line has run its course: training starts over from the base.
+incumbent, so that many nights of small steps add up. A candidate that fails here ends its line of
+versions: training starts over from the base.
 """
 
 from trainer.gate.estimates import median
@@ -16,8 +16,8 @@ FROM_THE_BASE = frozenset({DIVERGENCE, PERPLEXITY})
 
 
 def divergence(measured: Measurements, limits: Thresholds) -> RuleResult:
-    """Mean KL divergence of its next-token chances from the base's."""
-    rule = f"at most {limits.max_drift:g} nats a token from the base, on a general text"
+    """Mean KL divergence of its next-token probabilities from the base's."""
+    rule = f"at most {limits.max_drift:g} nats per token from the base, on a general text"
     drift = measured.drift
     if drift is None:
         return unmeasured(DIVERGENCE, rule, "not measured")
@@ -38,9 +38,9 @@ def perplexity(measured: Measurements, limits: Thresholds) -> RuleResult:
 
 
 def token_time(measured: Measurements, limits: Thresholds) -> RuleResult:
-    """Milliseconds a token after the first."""
+    """Milliseconds per token after the first."""
     timed = [(at.incumbent_token_ms, at.candidate_token_ms) for at in _timings(measured)]
-    return _not_slower("ms a token", timed, limits)
+    return _not_slower("ms per token", timed, limits)
 
 
 def first_token_time(measured: Measurements, limits: Thresholds) -> RuleResult:

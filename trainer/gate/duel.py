@@ -5,8 +5,8 @@ A reward head knows what players of this character chose; it never saw the held-
 look at one reply at a time, so there is no first and second place to be biased by, and asking in
 the other order gives the same answer.
 
-A head that orders unknown pairs no better than chance can neither block nor wave through. Its row
-then says so and informs; the duel by checks, and every other rule, decides without it.
+A head that orders unknown pairs no better than chance can neither pass nor fail a candidate. Its
+result then says so, for information; the other rules decide without it.
 """
 
 from personas.faults import Fault
@@ -33,7 +33,7 @@ def by_checks(measured: Measurements, limits: Thresholds) -> RuleResult:
 
 
 def by_reward_head(measured: Measurements, limits: Thresholds) -> RuleResult:
-    """The candidate must win half of the duels, where the head can judge."""
+    """The candidate must win half of the duels, if there is a head that can judge."""
     name, duel = "duels by reward head", measured.reward_duel
     if why := _unusable(duel, limits):
         return not_asked(name, f"not decided: {why}")

@@ -1,4 +1,4 @@
-"""How far a difference between two voices may be chance. Pure; the same numbers, the same answer.
+"""How far a difference between two voices may be chance. Pure, and deterministic.
 
 Replies come in clusters: those of one player, or to one probe, agree with each other, so many of
 them prove less than as many independent ones. Differences are taken question by question, which

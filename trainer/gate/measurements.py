@@ -1,6 +1,6 @@
-"""What the gate judges by: plain findings, one for each reply, and nobody's words.
+"""What the gate judges by: plain findings, one per reply, without any text.
 
-A number that could not be measured is None, or is not there: rules then fail.
+A number that could not be measured is None or missing: rules then fail.
 """
 
 from collections.abc import Mapping
@@ -51,11 +51,11 @@ class CheckedReply:
     """One reply of one voice, and what the checks found in it."""
 
     question: str  # the same for the other voice's reply to this prompt under this seed
-    cluster: str  # the probe or the player: replies of one hang together
+    cluster: str  # the probe or the player: replies to one resemble each other
     kind: QuestionKind
     words: int
     repeated_trigrams: float  # share of word trigrams already said in the same reply
-    passed: bool | None  # whether the reply to a probe will do; None for a player's line
+    passed: bool | None  # whether the reply passes its probe; None for a player's line
     faults: Mapping[Fault, bool]  # those that were looked for
 
 
@@ -71,7 +71,7 @@ class VoiceReport:
 
 @dataclass(frozen=True)
 class Margin:
-    """How much further the candidate leans to a held-out player's choice; above 0 is right."""
+    """How much further the candidate leans to a held-out player's choice; above 0 = rightly."""
 
     player_id: str
     value: float  # nats
@@ -80,7 +80,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class DuelScores:
-    """What a reward head gives both voices' replies to one prompt under one seed."""
+    """A reward head's scores of both voices' replies to one prompt under one seed."""
 
     cluster: str
     incumbent: float
@@ -100,7 +100,7 @@ class Drift:
     """How far both voices are from the base on a frozen general text."""
 
     tokens: int
-    incumbent_kl: float  # mean KL(voice || base), nats a token; 0 for the base itself
+    incumbent_kl: float  # mean KL(voice || base), nats per token; 0 for the base itself
     candidate_kl: float
     base_perplexity: float
     incumbent_perplexity: float

@@ -15,7 +15,7 @@ def preference(measured: Measurements, limits: Thresholds) -> RuleResult:
 
 
 def of_new_players(measured: Measurements, limits: Thresholds) -> RuleResult:
-    """So must those of players nobody was trained on, wherever there are enough of them.
+    """So must those of players whose rows were not trained on, if there are enough of them.
 
     With fewer rows all held-out rows decide, in their own row: a game with a handful of players
     has nobody to spare, and the newest sessions of known players were not trained on either.

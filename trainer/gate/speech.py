@@ -1,4 +1,4 @@
-"""Whether the candidate still talks like somebody: enough, varied, and of its own."""
+"""Whether the candidate still says enough, in varied words, and its own."""
 
 from personas.faults import Fault
 from trainer.gate.measurements import EVERYDAY, CheckedReply, Measurements, QuestionKind
@@ -7,7 +7,7 @@ from trainer.gate.thresholds import Thresholds
 
 
 def sample_size(measured: Measurements, limits: Thresholds) -> RuleResult:
-    """Both voices must have said enough, to the same questions."""
+    """Both voices must have given enough replies, to the same questions."""
     asked = {reply.question for reply in measured.incumbent.heard}
     answered = {reply.question for reply in measured.candidate.heard}
     rule = f"at least {limits.min_replies} replies, to the incumbent's questions"
@@ -26,7 +26,7 @@ def no_content(measured: Measurements, limits: Thresholds) -> RuleResult:
 
 
 def parroting(measured: Measurements, limits: Thresholds) -> RuleResult:
-    """Nor is saying the player's line over."""
+    """Nor is repeating the player's line."""
     return _rare("parroted", Fault.PARROT, measured, limits, limits.max_parroted)
 
 

@@ -48,7 +48,7 @@ class Thresholds:
     # From the base, so that many small steps cannot add up to another model. First nights of the
     # embedded base came to 0.06 to 0.21 nats, by taste, and 1.01 to 1.08 times its perplexity; an
     # adapter at double strength comes to 0.19 and 1.15, at triple strength to 0.55 and 1.45.
-    max_drift: float = 0.2  # nats a token
+    max_drift: float = 0.2  # nats per token
     max_perplexity: float = 1.15  # times the base's, on a general text
 
     min_timings: int = 8

@@ -1,4 +1,4 @@
-"""All rules, in the order of their rows."""
+"""All rules, in the order in which they are shown."""
 
 from collections.abc import Callable
 
@@ -42,5 +42,5 @@ RULES: tuple[Callable[[Measurements, Thresholds], RuleResult], ...] = (
 
 
 def judge(measured: Measurements, thresholds: Thresholds) -> Verdict:
-    """Every rule on these measurements."""
+    """Apply every rule to these measurements."""
     return Verdict(tuple(rule(measured, thresholds) for rule in RULES))

@@ -112,10 +112,10 @@ MISSING = {
     "margins": (replace(GOOD, margins=None), ["preference"]),
     "length of choices": (replace(GOOD, chosen_words=None), ["mean words, not shorter"]),
     "drift": (replace(GOOD, drift=None), ["drift from the base", "perplexity"]),
-    "timings": (replace(GOOD, timings=None), ["ms a token", "ms to the first token"]),
+    "timings": (replace(GOOD, timings=None), ["ms per token", "ms to the first token"]),
     "few timings": (
         replace(GOOD, timings=(GOOD.timings or ())[:3]),
-        ["ms a token", "ms to the first token"],
+        ["ms per token", "ms to the first token"],
     ),
     "distinct replies": (
         replace(GOOD, incumbent=replace(GOOD.incumbent, distinct_replies=None)),

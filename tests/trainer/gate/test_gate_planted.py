@@ -151,7 +151,7 @@ OTHERWISE = {
             GOOD,
             timings=tuple(replace(at, candidate_token_ms=13.0) for at in GOOD.timings or ()),
         ),
-        {"ms a token"},
+        {"ms per token"},
     ),
     "liked less by who knows players": (
         replace(GOOD, reward_duel=duel(10, 0.7)),
