@@ -13,22 +13,20 @@ from npc_server.config import PathsConfig
 CACHE = PathsConfig().cache
 RESULTS = Path("benchmarks/results")
 
-BaseOption = Annotated[str, typer.Option(help="GGUF file or catalogue name.")]
-CacheOption = Annotated[Path, typer.Option(help="Folder of base models.")]
-OutOption = Annotated[Path, typer.Option(help="Folder for results.")]
-QuickOption = Annotated[
-    bool, typer.Option("--quick", help="Measure little: shows that everything runs.")
-]
+Base = Annotated[str, typer.Option(help="GGUF file or catalogue name.")]
+Cache = Annotated[Path, typer.Option(help="Folder of base models.")]
+Out = Annotated[Path, typer.Option(help="Folder for results.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Measure little: shows that everything runs.")]
 
 
-def only_option(known: Iterable[str], metavar: str) -> object:
+def only(known: Iterable[str], metavar: str) -> object:
     """A repeatable option that names some of the known ones."""
     return typer.Option(help=f"Repeatable; one of: {', '.join(known)}.", metavar=metavar)
 
 
-def choose(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+def choose(named: Sequence[str] | None, known: Iterable[str]) -> list[str]:
     """The named ones in their usual order, all when none is named. Raises BadParameter."""
     names = list(known)
-    if unknown := set(only or ()) - set(names):
+    if unknown := set(named or ()) - set(names):
         raise typer.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(names)}")
-    return [name for name in names if not only or name in only]
+    return [name for name in names if not named or name in named]

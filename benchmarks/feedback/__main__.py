@@ -16,22 +16,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import parts
+from benchmarks import options, parts
 from benchmarks.console import progress_line
 from benchmarks.feedback import beside_dialogue, growth, steady, throughput
 from benchmarks.feedback.figures import MARKS
 from benchmarks.feedback.workspace import FULL, QUICK, Workspace
 from benchmarks.machine import CORES, use_cores
-from benchmarks.options import (
-    CACHE,
-    RESULTS,
-    BaseOption,
-    CacheOption,
-    OutOption,
-    QuickOption,
-    choose,
-    only_option,
-)
 from benchmarks.parts import PartResult
 from npc_server.base_models import catalogue
 
@@ -46,18 +36,18 @@ console = Console()
 
 
 def main(
-    quick: QuickOption = False,
-    only: Annotated[list[str] | None, only_option(PARTS, "PART")] = None,
-    base: BaseOption = catalogue.DEFAULT_MODEL,
-    out: OutOption = RESULTS,
-    cache: CacheOption = CACHE,
+    quick: options.Quick = False,
+    only: Annotated[list[str] | None, options.only(PARTS, "PART")] = None,
+    base: options.Base = catalogue.DEFAULT_MODEL,
+    out: options.Out = options.RESULTS,
+    cache: options.Cache = options.CACHE,
     scratch: Annotated[
         Path | None,
         typer.Option(help="Folder for some 10 GB of stores; a temporary one when left out."),
     ] = None,
 ) -> None:
     """Measure taking in feedback, and what a large store costs."""
-    names, path = choose(only, PARTS), catalogue.resolve(base, cache)
+    names, path = options.choose(only, PARTS), catalogue.resolve(base, cache)
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     begun = time.monotonic()

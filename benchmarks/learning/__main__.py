@@ -23,6 +23,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks import options
 from benchmarks.console import marks_table, progress_line
 from benchmarks.errors import BenchmarkError
 from benchmarks.learning import summary
@@ -39,7 +40,6 @@ from benchmarks.learning.figures import MARKS, figures
 from benchmarks.learning.installation import CHARACTER, FULL, QUICK, Workspace
 from benchmarks.learning.runner import Clock, ExperimentRunner
 from benchmarks.machine import CORES, use_cores
-from benchmarks.options import CACHE, RESULTS, BaseOption, CacheOption, OutOption, QuickOption
 from npc_server.base_models import catalogue
 from personas.persona import SAMPLE_CHARACTERS, load_character
 from trainer.methods.table import METHODS
@@ -66,10 +66,10 @@ def main(
         float, typer.Option(help="Begin nothing that would end later; 0 = no limit.")
     ] = 0.0,
     again: Annotated[bool, typer.Option("--again", help="Repeat finished experiments.")] = False,
-    quick: QuickOption = False,
-    base: BaseOption = catalogue.DEFAULT_MODEL,
-    out: OutOption = RESULTS,
-    cache: CacheOption = CACHE,
+    quick: options.Quick = False,
+    base: options.Base = catalogue.DEFAULT_MODEL,
+    out: options.Out = options.RESULTS,
+    cache: options.Cache = options.CACHE,
     scratch: Annotated[
         Path | None,
         typer.Option(

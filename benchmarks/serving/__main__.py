@@ -23,19 +23,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks import options
 from benchmarks.console import marks_table, prefixed, progress_line
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import CORES, cpu_model, use_cores
-from benchmarks.options import (
-    CACHE,
-    RESULTS,
-    BaseOption,
-    CacheOption,
-    OutOption,
-    QuickOption,
-    choose,
-    only_option,
-)
 from benchmarks.serving import plot, report
 from benchmarks.serving.cast import Adapters, open_base
 from benchmarks.serving.figures import MARKS
@@ -48,17 +39,17 @@ console = Console()
 
 
 def main(
-    quick: QuickOption = False,
-    base: BaseOption = catalogue.DEFAULT_MODEL,
-    only: Annotated[list[str] | None, only_option(SCENARIOS, "SCENARIO")] = None,
-    out: OutOption = RESULTS,
+    quick: options.Quick = False,
+    base: options.Base = catalogue.DEFAULT_MODEL,
+    only: Annotated[list[str] | None, options.only(SCENARIOS, "SCENARIO")] = None,
+    out: options.Out = options.RESULTS,
     llama_server: Annotated[
         Path | None, typer.Option(help="Program of that peer; the one on the PATH when left out.")
     ] = None,
-    cache: CacheOption = CACHE,
+    cache: options.Cache = options.CACHE,
 ) -> None:
     """Measure the server beside its peers."""
-    names = choose(only, SCENARIOS)
+    names = options.choose(only, SCENARIOS)
     path = catalogue.resolve(base, cache)
     program = llama_server or _on_path("llama-server")
     use_cores(CORES)

@@ -18,19 +18,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import parts
+from benchmarks import options, parts
 from benchmarks.console import progress_line
 from benchmarks.machine import CORES, use_cores
-from benchmarks.options import (
-    CACHE,
-    RESULTS,
-    BaseOption,
-    CacheOption,
-    OutOption,
-    QuickOption,
-    choose,
-    only_option,
-)
 from benchmarks.parts import PartResult
 from benchmarks.training import beside_dialogue, night, qlora, side_by_side
 from benchmarks.training.figures import MARKS
@@ -49,14 +39,14 @@ console = Console()
 
 
 def main(
-    quick: QuickOption = False,
-    only: Annotated[list[str] | None, only_option(PARTS, "PART")] = None,
-    base: BaseOption = catalogue.DEFAULT_MODEL,
-    out: OutOption = RESULTS,
-    cache: CacheOption = CACHE,
+    quick: options.Quick = False,
+    only: Annotated[list[str] | None, options.only(PARTS, "PART")] = None,
+    base: options.Base = catalogue.DEFAULT_MODEL,
+    out: options.Out = options.RESULTS,
+    cache: options.Cache = options.CACHE,
 ) -> None:
     """Measure training beside TRL's own trainer, and beside dialogues."""
-    names, path = choose(only, PARTS), catalogue.resolve(base, cache)
+    names, path = options.choose(only, PARTS), catalogue.resolve(base, cache)
     use_cores(CORES)
     begun = time.monotonic()
     results: dict[str, PartResult] = {}

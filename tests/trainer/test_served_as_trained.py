@@ -31,8 +31,8 @@ from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
 from tests.support import tiny_gguf
-from tests.support.built import on_pairs
 from tests.support.engine_logits import Logits, engine_logits
+from tests.support.unstarted import on_pairs
 from trainer import settings
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint, load_policy, load_voice, save_adapter

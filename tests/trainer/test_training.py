@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.built import on_labels, on_pairs
 from tests.support.rows import pairs, thumbs
+from tests.support.unstarted import on_labels, on_pairs
 from tests.support.watching import ignore
 from trainer.errors import ConfigError, DivergedError, TrainingError
 from trainer.lora import StartingPoint

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.support.built import on_pairs
 from tests.support.rows import pairs
+from tests.support.unstarted import on_pairs
 from tests.support.watching import ignore
 from trainer.errors import AdapterError, ConfigError, RowsError, WrongReferenceError
 from trainer.lora import StartingPoint

@@ -11,8 +11,8 @@ import torch
 from npc_server.engine.llama import Vocab
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
 from personas.render import prompt, reply_ids
-from tests.support.built import on_pairs
 from tests.support.rows import pairs, thumbs
+from tests.support.unstarted import on_pairs
 from tests.support.watching import ignore
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto

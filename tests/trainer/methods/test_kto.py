@@ -8,8 +8,8 @@ import pytest
 from feedback_store.selection import Labelled
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
-from tests.support.built import on_labels
 from tests.support.rows import thumbs
+from tests.support.unstarted import on_labels
 from tests.support.watching import ignore
 from trainer.errors import ConfigError, RowsError
 from trainer.lora import StartingPoint

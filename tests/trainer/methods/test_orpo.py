@@ -11,16 +11,16 @@ from trl.experimental.orpo import ORPOTrainer
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs
+from tests.support.unstarted import unstarted
 from tests.support.watching import ignore
 from trainer.errors import ConfigError
 from trainer.forward import IGNORED
-from trainer.lora import StartingPoint, load_policy
+from trainer.lora import StartingPoint
 from trainer.methods import orpo
 from trainer.methods.pair_lesson import lesson_of
 from trainer.progress import RunIO
 from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Schedule
-from trainer.training import common_arguments
 
 SMALL = orpo.Config(
     lora=LoraShape(rank=4, alpha=8),
@@ -31,10 +31,8 @@ SMALL = orpo.Config(
 @pytest.fixture
 def built(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> Any:
     """TRL's trainer on four pairs, not started."""
-    told = lesson_of(SMALL.schedule, pairs(4, tokenizer), (), tokenizer)
-    policy = load_policy(start, SMALL.lora, SMALL.memory)
-    arguments = common_arguments(SMALL, tmp_path, len(told.rows))
-    return orpo.build(SMALL, told, policy, start.base_dir, arguments)
+    lesson = lesson_of(SMALL.schedule, pairs(4, tokenizer), (), tokenizer)
+    return unstarted(orpo.build, SMALL, lesson, start, tmp_path)
 
 
 def test_chosen_replies_gain_on_rejected_ones(
@@ -83,15 +81,13 @@ def test_a_rehearsed_pair_teaches_its_words_and_no_preference(
 ) -> None:
     examples = [Spoken((5, 6, number), (7, number)) for number in range(8, 12)]
     config = replace(SMALL, schedule=replace(SMALL.schedule, rehearsed_share=0.5))
-    told = lesson_of(config.schedule, pairs(4, tokenizer), examples, tokenizer)
-    rehearsed = replace(told, rows=told.rows[4:])
-    policy = load_policy(start, config.lora, config.memory)
-    arguments = common_arguments(config, tmp_path, len(rehearsed.rows))
-    trainer: Any = orpo.build(config, rehearsed, policy, start.base_dir, arguments)
+    lesson = lesson_of(config.schedule, pairs(4, tokenizer), examples, tokenizer)
+    rehearsed = replace(lesson, rows=lesson.rows[4:])
+    trainer: Any = unstarted(orpo.build, config, rehearsed, start, tmp_path)
     batch = next(iter(trainer.get_train_dataloader()))
     odds = trainer.odds_ratio_loss(*trainer.concatenated_forward(trainer.model, batch)[:2])[0]
     odds.mean().backward()
-    gradients = [weight.grad for weight in policy.parameters() if weight.grad is not None]
+    gradients = [weight.grad for weight in trainer.model.parameters() if weight.grad is not None]
     assert gradients
     assert all(gradient.abs().max() < 1e-7 for gradient in gradients)
 

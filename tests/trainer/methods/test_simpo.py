@@ -11,15 +11,15 @@ from trl.experimental.cpo import CPOTrainer
 from npc_server.engine.llama import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs
+from tests.support.unstarted import unstarted
 from tests.support.watching import ignore
 from trainer.errors import ConfigError
 from trainer.forward import IGNORED
-from trainer.lora import StartingPoint, load_policy
+from trainer.lora import StartingPoint
 from trainer.methods import simpo
 from trainer.methods.pair_lesson import lesson_of
 from trainer.progress import RunIO
 from trainer.settings import LoraShape, Schedule
-from trainer.training import common_arguments
 
 SMALL = simpo.Config(
     lora=LoraShape(rank=4, alpha=8),
@@ -30,10 +30,8 @@ SMALL = simpo.Config(
 @pytest.fixture
 def built(start: StartingPoint, tokenizer: Vocab, tmp_path: Path) -> Any:
     """TRL's trainer on four pairs, not started."""
-    told = lesson_of(SMALL.schedule, pairs(4, tokenizer), (), tokenizer)
-    policy = load_policy(start, SMALL.lora, SMALL.memory)
-    arguments = common_arguments(SMALL, tmp_path, len(told.rows))
-    return simpo.build(SMALL, told, policy, start.base_dir, arguments)
+    lesson = lesson_of(SMALL.schedule, pairs(4, tokenizer), (), tokenizer)
+    return unstarted(simpo.build, SMALL, lesson, start, tmp_path)
 
 
 def test_chosen_replies_gain_on_rejected_ones(
