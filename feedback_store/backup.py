@@ -29,7 +29,7 @@ from feedback_store.forgetting import delete_sessions
 from feedback_store.migrations import APPLICATION_ID
 from feedback_store.publishing import publish, workplace
 
-OnProgress: TypeAlias = Callable[[str, int, int], None]  # what, done, of how much
+OnProgress: TypeAlias = Callable[[str, int, int], None]  # step, done, total
 
 _PAGES_A_STEP = 1_000
 _LOCK_WAIT_S = 30.0

@@ -43,7 +43,9 @@ def thaw(file: Path) -> Snapshot:
 
 def names_player(snapshot: Snapshot, player_id: str) -> bool:
     """Whether any row, trained on or held out, is of the player."""
-    return player_id in _players(snapshot)
+    pairs = (*snapshot.train_pairs, *snapshot.held_out_pairs)
+    disliking = {pair.rejected_by for pair in pairs}
+    return player_id in disliking | {row.player_id for row in _rows(snapshot)}
 
 
 def drop_player(runs: Path, player_id: str) -> list[Path]:
@@ -80,11 +82,6 @@ def _drop(runs: Path, unwanted: Callable[[Snapshot], bool]) -> list[Path]:
 def turns_of(snapshot: Snapshot) -> set[str]:
     """The turns that its rows were made from, trained on or held out."""
     return {row.turn_id for row in _rows(snapshot)}
-
-
-def _players(snapshot: Snapshot) -> set[str]:
-    pairs = (*snapshot.train_pairs, *snapshot.held_out_pairs)
-    return {row.player_id for row in _rows(snapshot)} | {pair.rejected_by for pair in pairs}
 
 
 def _rows(snapshot: Snapshot) -> tuple[Pair | Labelled | Edited, ...]:

@@ -260,15 +260,11 @@ def _about(db: sqlite3.Connection, reaction: Reaction) -> _About:
         f"SELECT {', '.join(_ABOUT)} FROM {table} WHERE {key} = ?",
         [reaction.turn_id or reaction.session_id],
     ).fetchone()
-    if found is None:
-        raise _unknown(db, reaction)
-    return _About(*found)
-
-
-def _unknown(db: sqlite3.Connection, reaction: Reaction) -> FeedbackStoreError:
+    if found is not None:
+        return _About(*found)
     if reaction.turn_id:
-        return unknown_turn(reaction.turn_id)
-    return unknown_session(db, reaction.session_id, f"event {reaction.event_id!r}")
+        raise unknown_turn(reaction.turn_id)
+    raise unknown_session(db, reaction.session_id, f"event {reaction.event_id!r}")
 
 
 def unknown_turn(turn_id: str) -> UnknownTurnError:

@@ -7,9 +7,7 @@ pause a player may send a full burst again, as a game does that was offline.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-MAX_PLAYERS = (
-    100_000  # buckets kept; beyond them, the player silent for longest gets a full one again
-)
+MAX_PLAYERS = 100_000  # buckets kept; beyond it, the one unused for longest is dropped
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,9 @@ class Writer:
                 ]
         except Exception as error:  # the thread's edge: whatever it was, the next group is tried
             _log.exception("feedback store %s lost a group of %d writes", self._path, len(group))
-            return _failing(group, self._explain(error))
+            explanation = explain(error, self._path)
+            explanation.__cause__ = error
+            return _failing(group, explanation)
 
     def _attempt(self, take: _Take, writes: list[_Write]) -> list[_Resolve]:
         items = [item for write in writes for item in write.items]
@@ -174,11 +176,6 @@ class Writer:
             partial(write.future.set_result, list(islice(answers, len(write.items))))
             for write in writes
         ]
-
-    def _explain(self, error: Exception) -> FeedbackStoreError:
-        explanation = explain(error, self._path)
-        explanation.__cause__ = error
-        return explanation
 
 
 def unstorable(error: Exception) -> InvalidRecordError:

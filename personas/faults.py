@@ -1,7 +1,8 @@
-"""The faults a reply can have, in one order of gravity: for best-of, for the gate, for rewards.
+"""The faults a reply can have, in one order of gravity: that of best-of, of the gate, of training.
 
-Each caller names the faults it looks for. Best-of leaves out what is a fault only as a habit: one
-short answer or one greeting may be right, a voice of nothing else is not, and that the gate counts.
+Each caller names the faults it looks for. Best-of does not look for those that are a fault as a
+habit only: one short answer or one greeting may be right. A voice that says nothing else is not,
+and the gate compares how often two voices do.
 """
 
 import re
@@ -18,11 +19,11 @@ TOO_SHORT_WORDS = 3  # fewer are too short
 
 
 class Fault(StrEnum):
-    """What can be wrong with a reply, from the gravest on.
+    """What can be wrong with a reply, gravest first.
 
-    First what cannot be taken back once it is said: a secret is told, a player is hurt. Then what
-    breaks the character and its lore. A reply without any of these is only a poor line: nothing
-    said is the worst of them, and a bad ending the least.
+    First come harms that cannot be undone: a secret is out, a player is hurt. Then come breaks of
+    the character and its lore. The rest makes a poor line: to have no word is the worst of it, to
+    end in mid-sentence the least.
     """
 
     LEAK = "leak"
@@ -57,7 +58,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Exchange:
-    """A reply and what it has to be seen beside."""
+    """A reply, and what it is checked against."""
 
     persona: Persona
     reply: str
@@ -67,7 +68,7 @@ class Exchange:
 
 
 def find_faults(exchange: Exchange, among: Collection[Fault]) -> dict[Fault, bool]:
-    """Which of the faults looked for the reply has, gravest first."""
+    """Whether the reply has each fault of `among`, gravest first."""
     return {fault: _CHECKS[fault](exchange) for fault in Fault if fault in among}
 
 

@@ -385,7 +385,8 @@ def _wrong_value(error: ErrorDetails) -> str:
     if kind in ("too_short", "too_long"):
         return _wrong_length(context)
     expected = _EXPECTED.get(kind) or error["msg"][0].lower() + error["msg"][1:]
-    hint = "; put it in quotes" if kind == "string_type" and _is_scalar(error["input"]) else ""
+    is_scalar = error["input"] is not None and not isinstance(error["input"], dict | tuple)
+    hint = "; put it in quotes" if kind == "string_type" and is_scalar else ""
     return f"{expected}, got {_as_text(error['input'])}{hint}"
 
 
@@ -398,10 +399,6 @@ def _wrong_length(context: dict[str, Any]) -> str:
 def _choice(error: ErrorDetails, expected: str) -> str:
     near = _nearest(str(error["input"]), re.findall(r"'([^']+)'", expected))
     return f"did you mean {near!r}?" if near else f"use {expected}"
-
-
-def _is_scalar(value: object) -> bool:
-    return value is not None and not isinstance(value, dict | tuple)
 
 
 def _as_text(value: object) -> str:

@@ -142,7 +142,7 @@ _openings: WeakKeyDictionary[Tokenizer, dict[str, tuple[int, ...]]] = WeakKeyDic
 
 
 def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """What every conversation with this character begins with: who it is, and its examples."""
+    """The beginning of every conversation with this character: its identity and its examples."""
     known = _openings.setdefault(tokenizer, {})
     if persona.version not in known:
         known[persona.version] = _ids_of(_opening(persona), tokenizer)

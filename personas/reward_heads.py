@@ -1,6 +1,6 @@
 """Which published versions are reward heads, and the words whose logits make their scores.
 
-A head is an adapter that judges replies and speaks none. It is published as voices are, below a
+A head is an adapter that judges replies and generates none. It is published as voices are, below a
 root of its own, with `METHOD` and two words in its config: {"good": {"text", "token"}, "bad": ...}.
 """
 
@@ -24,14 +24,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Words:
-    """A reply is as good as the logit of the good word is above that of the bad one."""
+    """A reply's score is the logit of the good word less that of the bad one."""
 
     good: Word
     bad: Word
 
     @property
     def contrast(self) -> tuple[int, int]:
-        """What to ask the engine for."""
+        """The two tokens, as the engine is asked for their contrast."""
         return self.good.token, self.bad.token
 
 

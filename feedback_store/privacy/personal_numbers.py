@@ -115,9 +115,9 @@ def phones(text: str) -> Iterator[Span]:
     """Telephone numbers."""
     if not _LEAST_DIGITS.search(text):
         return
-    for start, end in chain(
-        _abroad(text), _north_american(text), _trunk(text), _by_words_around(text)
-    ):
+    north_american = (match.span() for match in _NORTH_AMERICAN.finditer(text))
+    found = chain(_abroad(text), north_american, _trunk(text), _by_words_around(text))
+    for start, end in found:
         date = "+" not in text[start:end] and _DATE.search(text, start, end)
         if not date and not _AMOUNT_AFTER.match(text, end):
             lone_bracket = text[start] == "(" and ")" not in text[start:end]
@@ -145,10 +145,6 @@ def _can_be_called_from_abroad(written: str) -> bool:
     least = 5 if len(code[0]) == 3 else 7  # small countries have three digits
     no_0 = rest[:1] != "0" or (code[0] in _KEEP_THE_0 and rest[1:2] != "0")
     return len(rest) >= least and no_0
-
-
-def _north_american(text: str) -> Iterator[Span]:
-    yield from (match.span() for match in _NORTH_AMERICAN.finditer(text))
 
 
 def _trunk(text: str) -> Iterator[Span]:

@@ -29,7 +29,7 @@ from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pa
 
 WHOLE = "stop"  # finish reason of a reply that ended by itself
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0
-SWIPE_WEIGHT = 0.7  # going on with the newest take is weaker evidence than going back to an older
+SWIPE_WEIGHT = 0.7  # to go on with the newest take is weaker evidence than to go back to an older
 WENT_ON_WEIGHT = 0.7  # as a swipe, but inferred by the server
 OUT_OF_CHARACTER_WEIGHT = 1.0  # rare, and seldom given for another reason
 THUMB_WEIGHT = RATING_WEIGHT = 0.7

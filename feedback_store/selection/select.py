@@ -71,7 +71,7 @@ class Snapshot:
 
     @property
     def players(self) -> tuple[str, ...]:
-        """Whose feedback is trained on, sorted."""
+        """The players whose feedback is trained on, sorted."""
         of_pairs = {pair.player_id for pair in self.train_pairs}  # those of the edits too
         disliking = {pair.rejected_by for pair in self.train_pairs} - {""}
         return tuple(sorted(of_pairs | disliking | {row.player_id for row in self.train_labels}))
@@ -151,7 +151,7 @@ def _able(rows: Iterable[Pair | Labelled]) -> tuple[list[Pair | Labelled], list[
 
 @dataclass(frozen=True)
 class _Side:
-    """What is left of one side."""
+    """The rows that are left of one side."""
 
     pairs: list[Pair]
     labels: list[Labelled]
@@ -162,7 +162,7 @@ class _Side:
 
 
 def _distinct(rows: list[Pair | Labelled], rules: Rules) -> _Side:
-    """Each lesson once, trusted as far as its player is."""
+    """Keep each lesson once, with the weight that its player is trusted with."""
     alike = likeness(rows)
     trusted = discount_contrarians(rows, alike, rules)
     labels = [row for row in trusted.rows if isinstance(row, Labelled)]
@@ -176,7 +176,7 @@ def _distinct(rows: list[Pair | Labelled], rules: Rules) -> _Side:
 
 
 def _within_shares(side: _Side, rules: Rules) -> _Side:
-    """No player with more than a share."""
+    """Leave no player more than a share of the rows."""
     pairs, many_pairs = capped(side.pairs, rules, rules.max_pairs)
     labels, many_labels = capped(side.labels, rules)
     dropped = [*side.dropped, *many_pairs, *many_labels]
@@ -184,7 +184,7 @@ def _within_shares(side: _Side, rules: Rules) -> _Side:
 
 
 def _with_edits(side: _Side) -> _Side:
-    """What players wrote, of the pairs that are left, as text to be learned by heart."""
+    """Add the corrections of the pairs that are left, as text to be learned by heart."""
     written = [_edit_of(pair) for pair in side.pairs if pair.origin is Origin.EDIT]
     edits, repeated = unique(written, side.alike)
     return replace(side, edits=edits, dropped=[*side.dropped, *repeated])

@@ -106,7 +106,7 @@ def _prompts(rows: list[StatedRow], lines: Mapping[str, str]) -> Mapping[str, se
 def _shared_lines(
     ours: Mapping[str, set[tuple[int, ...]]], theirs: Mapping[str, set[tuple[int, ...]]]
 ) -> Mapping[str, str]:
-    """For each line that touches the other side, the first of all lines it hangs together with."""
+    """For each line that touches the other side, the first of all lines it is linked with."""
     links: dict[str, set[str]] = defaultdict(set)
     for one, other in (*neighbours(ours.keys(), theirs.keys()), *_same_prompts(ours, theirs)):
         links[one].add(other)
