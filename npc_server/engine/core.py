@@ -33,7 +33,7 @@ from npc_server.engine.protocol import (
 )
 from npc_server.engine.request_checks import check_request
 from npc_server.engine.running_turn import RunningTurn
-from npc_server.engine.sampling import Logits, Sampler, check_sampling, token_logprob
+from npc_server.engine.sampling import Sampler, check_sampling, token_logprob
 from npc_server.engine.scheduler import (
     Chunk,
     Limits,
@@ -304,11 +304,12 @@ class EngineCore:
 
     def _draw(self, turn: RunningTurn, row: int) -> None:
         """Sample the token that follows this row, and say it; or compare two that could."""
-        assert turn.sampler is not None
         if turn.request.contrast is not None:
-            turn.contrast = _difference(self._llama.logits(row), turn.request.contrast)
+            first, second = self._llama.logits(row)[list(turn.request.contrast)]
+            turn.contrast = float(first) - float(second)
             self._finish(turn, FinishReason.STOP)
             return
+        assert turn.sampler is not None
         try:
             token = turn.sampler.sample(row)
         except EngineError as error:  # this turn's grammar, say; the others go on
@@ -319,20 +320,21 @@ class EngineCore:
             self._counts.ttft_ms.observe((turn.first_token_s - turn.arrived_s) * 1e3)
         if self._llama.is_end(token):
             self._finish(turn, FinishReason.STOP)
-            return
+        else:
+            self._append(turn, token, row)
+
+    def _append(self, turn: RunningTurn, token: int, row: int) -> None:
+        """Add the token drawn for this row to the reply, and end a reply that is complete."""
         turn.logprobs.append(token_logprob(self._llama.logits(row), token))
         turn.token_ids.append(token)
         turn.pending = [token]
         self._counts.generated_tokens += 1
         self._say(turn, turn.stream.push(self._llama.token_bytes(token)))
+        room = self._llama.shape.context_tokens - len(turn.request.prompt_ids)
         if turn.stream.stopped:
             self._finish(turn, FinishReason.STOP)
-        elif len(turn.token_ids) >= self._room(turn.request):
+        elif len(turn.token_ids) >= min(turn.request.sampling.max_tokens, room):
             self._finish(turn, FinishReason.LENGTH)
-
-    def _room(self, request: Request) -> int:
-        left = self._llama.shape.context_tokens - len(request.prompt_ids)
-        return min(request.sampling.max_tokens, left)
 
     # Keeping what was computed
 
@@ -373,8 +375,3 @@ class EngineCore:
             self._prefixes.forget_adapter(content_hash)
             self._mux.forget(content_hash)
             self._unloading.discard(content_hash)
-
-
-def _difference(logits: Logits, contrast: tuple[int, int]) -> float:
-    first, second = contrast
-    return float(logits[first]) - float(logits[second])
