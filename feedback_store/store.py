@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -40,7 +41,7 @@ from feedback_store.records import (
     Turn,
 )
 from feedback_store.rows import SqlRow
-from feedback_store.writer import Writer
+from feedback_store.writer import Writer, settle_with_first
 
 NO_LIMIT = RateLimit(events_per_minute=0)
 
@@ -145,7 +146,7 @@ class Store:
         """
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()
-        self.submit_all([reaction]).add_done_callback(lambda group: _settle(future, group))
+        self.submit_all([reaction]).add_done_callback(partial(settle_with_first, future))
         return future
 
     def submit_all(self, reactions: Sequence[Reaction]) -> Future[list[ReceiptOrError]]:
@@ -274,16 +275,6 @@ class Store:
             self._readers.add(self._own.db)
         db: Database = self._own.db
         return db
-
-
-def _settle(future: Future[Receipt], group: Future[list[ReceiptOrError]]) -> None:
-    """Answer one reaction's future as its group of one was answered."""
-    error = group.exception()
-    answer = error if error is not None else group.result()[0]
-    if isinstance(answer, BaseException):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)
 
 
 def _submission(reaction: Reaction, now: datetime) -> Submission | InvalidEventError:

@@ -84,7 +84,7 @@ class Writer:
         only: Future[_ResultT] = Future()
         only.set_running_or_notify_cancel()
         answers = self.enqueue_items(lambda db, _: [apply(db)], [None])
-        answers.add_done_callback(partial(_settle_with_first, only))
+        answers.add_done_callback(partial(settle_with_first, only))
         return only
 
     def enqueue_items(
@@ -185,12 +185,13 @@ def unstorable(error: Exception) -> InvalidRecordError:
     return refusal
 
 
-def _settle_with_first(only: Future[_ResultT], answers: Future[list[_ResultT]]) -> None:
-    """Answer a future of one as its group of one was answered."""
-    if error := answers.exception():
-        only.set_exception(error)
+def settle_with_first(only: Future[Any], answers: Future[list[Any]]) -> None:
+    """Answer a future of one as its group of one was answered; the answer may be an error."""
+    answer = answers.exception() or answers.result()[0]
+    if isinstance(answer, BaseException):
+        only.set_exception(answer)
     else:
-        only.set_result(answers.result()[0])
+        only.set_result(answer)
 
 
 def _failing(writes: list[_Write], error: FeedbackStoreError) -> list[_Resolve]:

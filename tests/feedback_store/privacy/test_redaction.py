@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feedback_store import redaction as door
 from feedback_store.privacy.redaction import Category, findings, redact
 
 PIECES = (
@@ -106,3 +107,7 @@ def test_groups_are_addressed_by_their_name() -> None:
 def test_what_hides_behind_findings_again_and_again_is_taken_out_whole() -> None:
     line = ":".join(["020 7946 0123"] * 40)  # each reading finds the first one only
     assert redact(line) == "[phone]:[phone]:[phone][phone]"
+
+
+def test_scripts_find_it_by_its_short_name() -> None:
+    assert door.redact is redact
