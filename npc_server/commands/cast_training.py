@@ -70,7 +70,7 @@ def characters(config: Config) -> list[str]:
 
 
 def train_all(
-    names: Iterable[str], wanted: TrainingRequest, trainer: StoppableTrainer
+    names: Iterable[str], request: TrainingRequest, trainer: StoppableTrainer
 ) -> list[TrainerResult]:
     """Train each character in turn, until the trainer is told to stop."""
     results = []
@@ -78,7 +78,7 @@ def train_all(
         if trainer.stop_requested:
             break
         complaints.rule(f"[bold]{name}", align="left")
-        results.append(trainer.train(name, wanted.flags))
+        results.append(trainer.train(name, request.flags))
     return results
 
 

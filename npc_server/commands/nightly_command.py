@@ -61,8 +61,8 @@ def _try_to_train_cast(config_file: Path | None, trainer: StoppableTrainer, as_j
 def _train_cast(
     config_file: Path | None, trainer: StoppableTrainer, as_json: bool
 ) -> list[TrainerResult]:
-    wanted = cast_training.request(config_of(config_file))
-    results = cast_training.train_all(cast_training.characters(wanted.config), wanted, trainer)
+    request = cast_training.request(config_of(config_file))
+    results = cast_training.train_all(cast_training.characters(request.config), request, trainer)
     cast_training.show(results, as_json)
     return results
 

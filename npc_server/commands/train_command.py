@@ -11,6 +11,7 @@ import typer
 from npc_server.commands import cast_training
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
 from npc_server.commands.completion import complete_character
+from npc_server.commands.exit_codes import Exit
 from npc_server.commands.trainer_process import (
     Background,
     StoppableTrainer,
@@ -62,20 +63,26 @@ def train(
     """
     if (character is None) is not every:
         raise ConfigError("npc train takes one character, or --all")
-    wanted = cast_training.request(config_of(config_file), base, method, promote, background)
-    if character is not None and not wanted.other_base:
+    request = cast_training.request(config_of(config_file), base, method, promote, background)
+    if character is not None and not request.other_base:
         extra = [*(["--readiness"] if readiness else []), *(["--json"] if as_json else [])]
-        line = trainer_command("trainer.worker", character, *wanted.flags, *extra)
+        line = trainer_command("trainer.worker", character, *request.flags, *extra)
         raise typer.Exit(run_in_terminal(line, background))
     if readiness:
         raise ConfigError("--readiness is about one character, and the base that serves")
-    names = [character] if character else cast_training.characters(wanted.config)
+    names = [character] if character else cast_training.characters(request.config)
+    raise typer.Exit(_train_in_turn(names, request, as_json))
+
+
+def _train_in_turn(
+    names: Sequence[str], request: cast_training.TrainingRequest, as_json: bool
+) -> Exit:
     with StoppableTrainer() as trainer:
-        results = cast_training.train_all(names, wanted, trainer)
+        results = cast_training.train_all(names, request, trainer)
     cast_training.show(results, as_json)
-    if wanted.other_base:
-        _say_next_steps(wanted.base, results)
-    raise typer.Exit(cast_training.exit_code(results, trainer))
+    if request.other_base:
+        _say_next_steps(request.base, results)
+    return cast_training.exit_code(results, trainer)
 
 
 def _say_next_steps(base: Path, results: Sequence[TrainerResult]) -> None:
