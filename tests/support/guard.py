@@ -1,4 +1,4 @@
-"""A cast of one guard, players who correct him, and a trainer's job on the tiny model."""
+"""A cast of one guard, players who correct him, and a training job on the tiny model."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -16,6 +16,7 @@ from trainer.heads import reward_head
 from trainer.nightly.job import Job
 from trainer.recipes.recipe import Recipe, read
 
+PATIENCE_S = 60  # a write waits long on a busy machine
 ENOUGH = 60  # turns, under FEW; a fifth of the players is held out
 FEW = {"min_pairs": 24, "min_labels": 48}  # so that a training takes seconds
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ PROBES = "probes: [{id: where, kind: fact, about: gate, ask: 'Where?'}]\n"
 
 
 def job_in(tmp_path: Path, tiny_model: Path, base_dir: Path) -> Job:
-    """A cast of one, with a store nobody has written to."""
+    """A cast of one, without a store yet."""
     folder = tmp_path / "cast" / "bo"
     folder.mkdir(parents=True)
     for name, text in (("persona", PERSONA), ("lore", LORE), ("probes", PROBES)):
@@ -76,7 +77,7 @@ def job_in(tmp_path: Path, tiny_model: Path, base_dir: Path) -> Job:
 
 
 def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
-    """As many turns as asked for, of twenty players."""
+    """Make `count` turns of twenty players."""
     persona = load_characters(job.characters)["bo"]
     vocab = Vocab(job.base)
     for i in range(count):
@@ -102,22 +103,23 @@ def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
 
 
 def corrected(turn: Turn) -> Payload:
-    """The player says it better."""
+    """React with a better reply."""
     return Edit(f"Halt {turn.turn_id}!")
 
 
 def thumbed(turn: Turn) -> Payload:
-    """The player likes every second reply."""
+    """Like every second reply, and dislike the others."""
     return Thumb(up=int(turn.turn_id[1:]) % 2 == 0)
 
 
 def play(job: Job, count: int, react: Callable[[Turn], Payload] = corrected) -> None:
-    """Every turn gets its player's reaction."""
+    """Store `count` turns, each with its player's reaction."""
     with Store.open(job.store) as store:
         for session, turn in turns(job, count):
-            store.record_session(session).result(5)
-            store.record_turn(turn).result(5)
-            store.submit(Reaction(f"e-{turn.turn_id}", react(turn), NOW, turn.turn_id)).result(5)
+            store.record_session(session).result(PATIENCE_S)
+            store.record_turn(turn).result(PATIENCE_S)
+            reaction = Reaction(f"e-{turn.turn_id}", react(turn), NOW, turn.turn_id)
+            store.submit(reaction).result(PATIENCE_S)
 
 
 #: The tiny model has no words, only bytes.

@@ -75,7 +75,7 @@ def thumbs(good: int, bad: int, tokenizer: Tokenizer) -> list[Labelled]:
 
 
 def snapshot(tokenizer: Tokenizer, **sizes: int) -> Snapshot:
-    """So many `pairs`, `held_out_pairs`, `good`, `bad`, `held_out_thumbs` and `edits`."""
+    """A snapshot with these numbers of `pairs`, `held_out_pairs`, `good`, `bad`, ... rows."""
     held_out = sizes.get("held_out_thumbs", 0)
     return Snapshot(
         character="mira",

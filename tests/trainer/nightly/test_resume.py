@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.engine.llama import Vocab
-from tests.support.endings import run
+from tests.support.interrupted_training import run
 from tests.support.paths import ROOT
 from tests.support.watching import ignore
 from trainer.checkpoints import SEAL
@@ -71,7 +71,14 @@ def test_a_killed_training_goes_on_to_the_same_bytes(
 ) -> None:
     out, kept = tmp_path / "a", tmp_path / "kept"
     paths = [tiny_model, start.base_dir, start.adapter, out, kept]
-    command = [sys.executable, "-m", "tests.support.endings", method, *map(str, paths), "4"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.interrupted_training",
+        method,
+        *map(str, paths),
+        "4",
+    ]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as training:
         assert training.stdout is not None
         assert training.stdout.readline() == "there\n"

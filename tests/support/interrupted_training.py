@@ -1,6 +1,6 @@
-"""A small training to be cut off. Run as a script, it stands still at a step until it is killed.
+"""A small training to interrupt. Run as a script, it waits at a step until it is killed.
 
-python -m tests.support.endings dpo tiny.gguf BASE_DIR PARENT OUT CHECKPOINTS 8
+python -m tests.support.interrupted_training dpo tiny.gguf BASE_DIR PARENT OUT CHECKPOINTS 8
 """
 
 import os
@@ -39,8 +39,8 @@ def run(
     return kto.run(kto.Config(LORA, schedule), labels, (), start, out, io)
 
 
-def standing_still_at(step: int) -> OnProgress:
-    """Tell of that step, and never come back from it."""
+def wait_at(step: int) -> OnProgress:
+    """Print a line at `step`, and wait there for ever."""
 
     def on_progress(progress: Progress) -> None:
         if progress.step == step:
@@ -54,4 +54,4 @@ if __name__ == "__main__":
     os.sched_getaffinity = lambda _: {0}  # as in the tests
     method, gguf, base_dir, parent, out, checkpoints, step = sys.argv[1:]
     start = StartingPoint(Path(base_dir), Vocab(Path(gguf)), Path(parent))
-    run(method, start, Path(out), standing_still_at(int(step)), Path(checkpoints))
+    run(method, start, Path(out), wait_at(int(step)), Path(checkpoints))
