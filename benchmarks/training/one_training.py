@@ -57,7 +57,7 @@ def train(side: str, base: Path, cache: Path, count: int) -> TrainingResult:
     with tempfile.TemporaryDirectory() as folder:
         arguments = common_arguments(config, Path(folder), len(rows))
         build = dpo.build if side == OURS else build_stock
-        seconds = run(build(config, learned, policy, start.base_dir, arguments), monitor)
+        seconds = run(build(config, learned, start.base_dir, policy, arguments), monitor)
     losses = tuple(metrics.loss for metrics in monitor.history)
     return TrainingResult(seconds, peak_bytes(), losses)
 
@@ -65,8 +65,8 @@ def train(side: str, base: Path, cache: Path, count: int) -> TrainingResult:
 def build_stock(
     config: dpo.Config,
     learned: Lesson[PairIds],
-    policy: PeftModel,
     base_dir: Path,
+    policy: PeftModel,
     arguments: Arguments,
 ) -> dpo.DPOTrainerOnIds:
     """TRL's trainer as its documentation sets it up, on ids that are final."""

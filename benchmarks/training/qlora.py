@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def train(workspace: Workspace, width: Width) -> Speed:
         start,
         workspace.scratch / "qlora-adapter",
         RunIO(lambda at: workspace.tell("8B in four bits", at.step, at.total_steps)),
-        lambda policy, arguments: dpo.build(config, learned, policy, base_dir, arguments),
+        partial(dpo.build, config, learned, base_dir),
     )
     tokens = sum(2 * len(row.prompt) + len(row.chosen) + len(row.rejected) for row in rows)
     losses = tuple(metrics.loss for metrics in result.history)

@@ -18,7 +18,7 @@ TrainerT = TypeVar("TrainerT")
 
 
 def unstarted(
-    build: Callable[[ConfigT, Lesson[RowT], PeftModel, Path, Arguments], TrainerT],
+    build: Callable[[ConfigT, Lesson[RowT], Path, PeftModel, Arguments], TrainerT],
     config: ConfigT,
     lesson: Lesson[RowT],
     start: StartingPoint,
@@ -26,7 +26,7 @@ def unstarted(
 ) -> TrainerT:
     policy = load_policy(start, config.lora, config.memory)
     arguments = common_arguments(config, folder, len(lesson.rows))
-    return build(config, lesson, policy, start.base_dir, arguments)
+    return build(config, lesson, start.base_dir, policy, arguments)
 
 
 def on_pairs(

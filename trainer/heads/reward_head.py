@@ -20,6 +20,7 @@ How far a pair is trusted scales its gradient, as in the other methods. Left out
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -126,7 +127,7 @@ def run(
         start,
         out_dir,
         io,
-        lambda policy, arguments: build(config, learned, words, policy, start.base_dir, arguments),
+        partial(build, config, learned, words, start.base_dir),
         speaks=False,
     )
     found = _measure_agreement(start.base_dir, out_dir, words, judges)
@@ -138,8 +139,8 @@ def build(
     config: Config,
     learned: Lesson[PairIds],
     words: Words,
-    policy: PeftModel,
     base_dir: Path,
+    policy: PeftModel,
     arguments: Arguments,
 ) -> RewardTrainerOnIds:
     """The trainer, set up and not started."""

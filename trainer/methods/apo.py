@@ -9,15 +9,9 @@ drift is measured, so a machine with memory for a single row can train. Everythi
 is as in `trainer.methods.kto`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from feedback_store.selection import Labelled
-from trainer.lora import StartingPoint
 from trainer.methods import kto
-from trainer.progress import RunIO, RunResult
-from trainer.rows.datasets import Spoken
 from trainer.settings import LoraShape, Memory, Schedule, refuse_dropout, require
 
 
@@ -41,16 +35,5 @@ class Config:
         return "apo_zero_unpaired"
 
 
-def run(
-    config: Config,
-    rows: Sequence[Labelled],
-    examples: Sequence[Spoken],
-    start: StartingPoint,
-    out_dir: Path,
-    io: RunIO,
-) -> RunResult:
-    """Train an adapter on `rows`, rehearsing `examples`; write its two files into `out_dir`.
-
-    Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
-    """
-    return kto.run(config, rows, examples, start, out_dir, io)
+#: Trains an adapter as KTO does, by the loss of this `Config`.
+run = kto.run

@@ -57,8 +57,8 @@ class DPOTrainerOnIds(FinalIds, DPOTrainer):
 def build(
     config: Config,
     learned: Lesson[PairIds],
-    policy: PeftModel,
     base_dir: Path,
+    policy: PeftModel,
     arguments: Arguments,
 ) -> DPOTrainerOnIds:
     """The trainer, set up and not started."""

@@ -12,6 +12,7 @@ one. Left out: KTO's separate weights per reason of a thumb.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -112,14 +113,8 @@ def run(
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
     learned = lesson_of(config, rows, examples, start.tokenizer)
-    return train_adapter(
-        config,
-        learned,
-        start,
-        out_dir,
-        io,
-        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
-    )
+    trainer_from = partial(build, config, learned, start.base_dir)
+    return train_adapter(config, learned, start, out_dir, io, trainer_from)
 
 
 def lesson_of(
@@ -158,8 +153,8 @@ def balancing_weights(rows: Sequence[LabelledIds]) -> LabelWeights:
 def build(
     config: LabelSettings,
     learned: Lesson[LabelledIds],
-    policy: PeftModel,
     base_dir: Path,
+    policy: PeftModel,
     arguments: Arguments,
 ) -> KTOTrainerOnIds:
     """The trainer, set up and not started. The lesson's rows are in training order."""

@@ -52,8 +52,8 @@ class ORPOTrainerOnIds(ScoresIds, ORPOTrainer):
 def build(
     config: Config,
     learned: Lesson[PairIds],
-    policy: PeftModel,
     base_dir: Path,
+    policy: PeftModel,
     arguments: Arguments,
 ) -> ORPOTrainerOnIds:
     """The trainer, set up and not started."""

@@ -5,6 +5,7 @@ loss makes of margins; what is left of it is the supervised term on its words.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +23,8 @@ from trainer.settings import CommonSettings, Schedule, require
 from trainer.training import Arguments, train_adapter
 
 ConfigT = TypeVar("ConfigT", bound=CommonSettings)
-#: Makes TRL's trainer from the base's folder and the common arguments, and does not start it.
-Build = Callable[[ConfigT, Lesson[PairIds], PeftModel, Path, Arguments], Trainer]
+#: Makes TRL's trainer on a base's folder, and does not start it.
+Build = Callable[[ConfigT, Lesson[PairIds], Path, PeftModel, Arguments], Trainer]
 
 
 def train_on_pairs(
@@ -40,14 +41,8 @@ def train_on_pairs(
     Raises RowsError, AdapterError, BaseModelError before training, TrainingError during it.
     """
     learned = lesson_of(config.schedule, rows, examples, start.tokenizer)
-    return train_adapter(
-        config,
-        learned,
-        start,
-        out_dir,
-        io,
-        lambda policy, arguments: build(config, learned, policy, start.base_dir, arguments),
-    )
+    trainer_from = partial(build, config, learned, start.base_dir)
+    return train_adapter(config, learned, start, out_dir, io, trainer_from)
 
 
 def lesson_of(

@@ -58,8 +58,8 @@ class SimPOTrainerOnIds(ScoresIds, CPOTrainer):
 def build(
     config: Config,
     learned: Lesson[PairIds],
-    policy: PeftModel,
     base_dir: Path,
+    policy: PeftModel,
     arguments: Arguments,
 ) -> SimPOTrainerOnIds:
     """The trainer, set up and not started."""
