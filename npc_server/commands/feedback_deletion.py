@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +31,8 @@ from npc_server.config import Config
 if TYPE_CHECKING:
     from feedback_store.records import Forgotten
     from feedback_store.store import Store
+    from npc_server.commands.learned_from import TaughtVersion
+    from personas.base_repo import BaseManifest
 
 LOG_WAIT_S = 2.0  # writers wait while the log is emptied
 PORTION = 500  # turns deleted at once
@@ -45,39 +47,44 @@ def forget(
     """Delete everything a player said and did, and list the versions that learned from it."""
     config = config_of(config_file)
     confirm(yes, f"Delete everything of player {player}, for good?")
-    pseudonym, deleted = _forget(config, player)
-    emptied = _empty_log(config)
-    runs = _drop_frozen_of(config, pseudonym)
-    bases = learned_from.find_bases(config.paths.bases, pseudonym)
-    versions = learned_from.find_versions(
-        config.paths.adapters, config.paths.heads, bases, pseudonym
-    )
+    done = _forget(config, player)
     if as_json:
-        answer = {
-            "player": pseudonym,
-            "deleted": asdict(deleted),
-            "log_emptied": emptied,
-            "runs": runs,
-            "versions": [asdict(one) for one in versions],
-            "bases": [base.name for base in bases],
-        }
-        print(json.dumps(answer, indent=2))
+        print(json.dumps({**asdict(done), "bases": [base.name for base in done.bases]}, indent=2))
         return
-    say(f"{pseudonym}: {_summary(deleted)}")
-    _say_dropped(runs, "rows of this player; they")
-    for advice in (*_log_advice(emptied), *learned_from.advice(versions, bases)):
+    say(f"{done.player}: {_summary(done.deleted)}")
+    _say_dropped(done.runs, "rows of this player; they")
+    for advice in _log_advice(done.log_emptied):
+        say(advice)
+    for advice in learned_from.advice(done.versions, done.bases):
         say(advice)
     say("Backups and exports made before still hold this player: delete or redo them")
 
 
-def _forget(config: Config, player: str) -> tuple[str, Forgotten]:
-    """Delete a player, by the game's id or by pseudonym; the pseudonym, and what is gone."""
+@dataclass(frozen=True)
+class _Forgetting:
+    """What is gone, and what still holds the player."""
+
+    player: str  # the pseudonym
+    deleted: Forgotten
+    log_emptied: bool
+    runs: Sequence[str]  # which ended for want of the player's rows
+    versions: Sequence[TaughtVersion]
+    bases: Sequence[BaseManifest]
+
+
+def _forget(config: Config, player: str) -> _Forgetting:
+    """Delete a player, by the game's id or by pseudonym."""
     by_id = not is_pseudonym(player)
     pseudonym = Pseudonyms(read_key(config.paths.player_key)).of(player) if by_id else player
     with open_store(config) as store:
         if by_id:
             ensure_pseudonyms(config, store)
-        return pseudonym, store.forget(pseudonym).result()
+        deleted = store.forget(pseudonym).result()
+    emptied, runs = _empty_log(config), _drop_frozen_of(config, pseudonym)
+    paths = config.paths
+    bases = learned_from.find_bases(paths.bases, pseudonym)
+    versions = learned_from.find_versions(paths.adapters, paths.heads, bases, pseudonym)
+    return _Forgetting(pseudonym, deleted, emptied, runs, versions, bases)
 
 
 def _drop_frozen_of(config: Config, pseudonym: str) -> list[str]:

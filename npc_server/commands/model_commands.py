@@ -11,7 +11,13 @@ import typer
 from rich.table import Column, Table
 
 from npc_server.base_models import catalogue
-from npc_server.base_models.quantization import Quantization, Trial, perplexity_ratio, turn_ms
+from npc_server.base_models.quantization import (
+    Costs,
+    Quantization,
+    Trial,
+    perplexity_ratio,
+    turn_ms,
+)
 from npc_server.commands import base_training
 from npc_server.commands.command_line import (
     AsJson,
@@ -81,13 +87,12 @@ def _catalogue_model(name: str) -> catalogue.CatalogueModel:
 
 def _trial_table(trial: Trial, chosen: Quantization) -> Table:
     rule = trial.rule
-    steps = sorted(trial.candidates[0].decode_ms)
     table = Table(
         "",
         "quantization",
         "MiB",
         "prefill tok/s",
-        *(f"ms per step of {n}" for n in steps),
+        *(f"ms per step of {n}" for n in sorted(trial.candidates[0].decode_ms)),
         "ms per turn",
         "perplexity",
         "KL, nats",
@@ -98,17 +103,21 @@ def _trial_table(trial: Trial, chosen: Quantization) -> Table:
         " perplexity.",
     )
     for one in trial.candidates:
-        table.add_row(
-            "●" if one.quantization is chosen else "",
-            one.quantization,
-            str(one.file_bytes >> 20),
-            f"{one.prefill_tok_s.best:.0f} ({one.prefill_tok_s.median:.0f})",
-            *(f"{one.decode_ms[n].best:.1f} ({one.decode_ms[n].median:.1f})" for n in steps),
-            f"{turn_ms(one, rule):.0f}",
-            f"{one.perplexity:.2f} (× {perplexity_ratio(one, trial.candidates):.3f})",
-            f"{one.kl_nats:.3f}",
-        )
+        table.add_row("●" if one.quantization is chosen else "", *_trial_row(one, trial))
     return table
+
+
+def _trial_row(one: Costs, trial: Trial) -> list[str]:
+    steps = [spread for _, spread in sorted(one.decode_ms.items())]
+    return [
+        one.quantization,
+        str(one.file_bytes >> 20),
+        f"{one.prefill_tok_s.best:.0f} ({one.prefill_tok_s.median:.0f})",
+        *(f"{step.best:.1f} ({step.median:.1f})" for step in steps),
+        f"{turn_ms(one, trial.rule):.0f}",
+        f"{one.perplexity:.2f} (× {perplexity_ratio(one, trial.candidates):.3f})",
+        f"{one.kl_nats:.3f}",
+    ]
 
 
 app.command("train", epilog="Example:  npc model train town --full")(base_training.train)

@@ -160,7 +160,7 @@ def served(files: ModelFiles) -> Path:
     return resolve(DEFAULT_MODEL, files.cache_dir)
 
 
-def test_what_was_taken_is_resolved(files: ModelFiles) -> None:
+def test_a_chosen_quantization_is_resolved(files: ModelFiles) -> None:
     path = choose(files, Q8_0, quiet)
     assert served(files) == path == quantized_path(files.model, files.cache_dir, Q8_0)
     kinds = {tensor.tensor_type.name for tensor in GGUFReader(path).tensors}
