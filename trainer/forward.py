@@ -89,7 +89,8 @@ def label_log_probs(
             model, head, input_ids[rows, :length], attention_mask[rows, :length]
         )
         found = _at_labels(model, hidden[:, :-1], labels[rows, 1:length])
-        log_probs = log_probs.index_put((rows[:, None], _columns(found)), found)
+        columns = torch.arange(length - 1, device=labels.device)
+        log_probs = log_probs.index_put((rows[:, None], columns), found)
     return log_probs
 
 
@@ -174,10 +175,6 @@ def _at_labels(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tensor
     logits = vocabulary(hidden[wanted]).float()
     found = -functional.cross_entropy(logits, labels[wanted], reduction="none")
     return torch.zeros(labels.shape, device=labels.device).masked_scatter(wanted, found)
-
-
-def _columns(rows: Tensor) -> Tensor:
-    return torch.arange(rows.shape[1], device=rows.device)[None]
 
 
 def _sees_whole_context(model: PreTrainedModel) -> bool:

@@ -78,17 +78,18 @@ def main(
     )
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:
-        return _readiness(order) if readiness else _retrain(order, console, interrupt)
+        return _report_readiness(order) if readiness else _retrain(order, console, interrupt)
 
     carry_out(work, order.settings, options)
 
 
-def _readiness(order: Order) -> dict[str, Any]:
-    snapshot, decision = _ready(order)
+def _report_readiness(order: Order) -> dict[str, Any]:
+    snapshot, decision = _read_readiness(order)
+    missing = decision.missing if isinstance(decision, readiness.Wait) else ()
     return {
         "state": "ready" if isinstance(decision, readiness.Plan) else "waiting",
         "reason": decision.reason,
-        "missing": [asdict(short) for short in _missing(decision)],
+        "missing": [asdict(shortage) for shortage in missing],
         **snapshot.row_counts,
         "dropped": dict(snapshot.dropped),
         "discounted_players": snapshot.discounted_players,
@@ -96,14 +97,10 @@ def _readiness(order: Order) -> dict[str, Any]:
     }
 
 
-def _ready(order: Order) -> tuple[Snapshot, readiness.Plan | readiness.Wait]:
+def _read_readiness(order: Order) -> tuple[Snapshot, readiness.Plan | readiness.Wait]:
     thresholds = recipe.read_night(order.settings).policy
     method = recipe.written_method(order.settings, order.job.character)
     return read_readiness(order.job, thresholds, method)
-
-
-def _missing(decision: readiness.Plan | readiness.Wait) -> tuple[readiness.Shortage, ...]:
-    return decision.missing if isinstance(decision, readiness.Wait) else ()
 
 
 def _retrain(order: Order, console: Console, interrupt: InterruptOnce) -> dict[str, Any]:
@@ -147,7 +144,7 @@ def _load_libraries() -> tuple[ModuleType, ModuleType]:
 
 
 def _show_readiness(order: Order, console: Console) -> None:
-    snapshot, _ = _ready(order)
+    snapshot, _ = _read_readiness(order)
     console.print(
         f"{order.job.character}: {len(snapshot.train_pairs)} pairs to train on, "
         f"{len(snapshot.held_out_pairs)} held out, from {len(snapshot.players)} players; "

@@ -57,10 +57,10 @@ def run(job: Job, recipe: Recipe, promote: bool, tell: Tell) -> NightResult:
         tell("read base model", Progress(0, 1, 0.0))
         night = Night(job, recipe, persona, lineage.base_sha256(job), tell)
         tell("read base model", Progress(1, 1, 0.0))
-        work = night.resume() or night.begin()
-        if isinstance(work, readiness.Wait):
-            return NightResult(State.WAITING, work.reason)
-        return _run_and_record(work, promote)
+        context = night.resume() or night.begin()
+        if isinstance(context, readiness.Wait):
+            return NightResult(State.WAITING, context.reason)
+        return _run_and_record(context, promote)
 
 
 def _load_persona(job: Job) -> Persona:
@@ -81,18 +81,18 @@ def _tidy(job: Job, recipe: Recipe) -> None:
     disk.make_room(job.runs, recipe.night.upkeep)
 
 
-def _run_and_record(work: RunContext, promote: bool) -> NightResult:
+def _run_and_record(context: RunContext, promote: bool) -> NightResult:
     try:
-        _attempt(work.run)
-        return _through_all_stages(work, promote)
+        _count_attempt(context.run)
+        return _run_stages(context, promote)
     except KeyboardInterrupt:
-        work.run.forget_attempt()
+        context.run.forget_attempt()
         raise
     except Exception as error:  # the edge of a run: whatever it was, it is recorded
-        return NightResult(State.FAILED, endings.fail(work.run, error), "", work.run)
+        return NightResult(State.FAILED, endings.fail(context.run, error), "", context.run)
 
 
-def _attempt(run: Run) -> None:
+def _count_attempt(run: Run) -> None:
     if run.count_attempt() > MOST_ATTEMPTS:
         raise GaveUpError(
             f"gave up after {MOST_ATTEMPTS} attempts: each was killed before it could end,"
@@ -101,41 +101,43 @@ def _attempt(run: Run) -> None:
         )
 
 
-def _through_all_stages(work: RunContext, promote: bool) -> NightResult:
+def _run_stages(context: RunContext, promote: bool) -> NightResult:
     @cache  # loaded by the first stage that is not finished yet
     def origin() -> Lineage:
-        return lineage.load(work.job, work.terms)
+        return lineage.load(context.job, context.terms)
 
-    candidate = stages.ensure_trained(work, origin)
-    head = stages.ensure_head(work, origin)
-    measured = stages.ensure_measured(work, origin, head)
-    verdict = stages.judge_and_record(work, measured.measurements)
-    deleted = _deleted_meanwhile(work)
+    candidate = stages.ensure_trained(context, origin)
+    head = stages.ensure_head(context, origin)
+    measured = stages.ensure_measured(context, origin, head)
+    verdict = stages.judge_and_record(context, measured.measurements)
+    deleted = _deleted_meanwhile(context)
     if not deleted:
-        stages.publish_head(work, origin, head, live=promote)
+        stages.publish_head(context, origin, head, live=promote)
     if not verdict.passed:
         state, reasons, version = State.REJECTED, verdict.reasons, ""
     elif deleted:
         state, reasons, version = State.ABANDONED, (DELETED,), ""
     else:
-        version = stages.ensure_published(work, candidate, verdict, head)
-        state, reason = _promote(work, version, promote)
+        version = stages.ensure_published(context, candidate, verdict, head)
+        state, reason = _promote(context, version, promote)
         reasons = (reason,)
-    endings.end(work.run, state, reasons, version)
-    return NightResult(state, "; ".join(reasons), version, work.run, candidate.result, verdict)
+    endings.end(context.run, state, reasons, version)
+    return NightResult(state, "; ".join(reasons), version, context.run, candidate.result, verdict)
 
 
-def _deleted_meanwhile(work: RunContext) -> bool:
+def _deleted_meanwhile(context: RunContext) -> bool:
     """Whether rows were deleted from the store while they were trained on."""
-    return not work.run.snapshot.exists() or not still_stored(work.job.store, work.snapshot)
+    rows, store = context.run.snapshot, context.job.store
+    return not rows.exists() or not still_stored(store, context.snapshot)
 
 
-def _promote(work: RunContext, version: str, promote: bool) -> tuple[State, str]:
-    repo, character, compared = AdapterRepo(work.job.adapters), work.job.character, work.terms.live
+def _promote(context: RunContext, version: str, promote: bool) -> tuple[State, str]:
+    repo, character = AdapterRepo(context.job.adapters), context.job.character
+    compared = context.terms.live
     if not promote and repo.aliases(character).live != version:
-        return State.PUBLISHED, work.terms.reason
+        return State.PUBLISHED, context.terms.reason
     if repo.promote_over(character, compared, version):  # or it was, before this run was killed
-        return State.PROMOTED, work.terms.reason
+        return State.PROMOTED, context.terms.reason
     now, then = repo.aliases(character).live or "the bare base", compared or "the bare base"
     return State.PUBLISHED, (
         f"not promoted: {now} is live, and the gate compared with {then}; to go on:"

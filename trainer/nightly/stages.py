@@ -53,108 +53,110 @@ class RunContext:
         return METHODS[self.terms.method]
 
 
-def ensure_trained(work: RunContext, lineage: Callable[[], Lineage]) -> Trained:
+def ensure_trained(context: RunContext, lineage: Callable[[], Lineage]) -> Trained:
     """Train the candidate unless its record is there and its bytes are those that were recorded."""
-    found = work.run.find(Trained)
-    if found is not None and _bytes_of(work.run.candidate) == found.content_hash:
+    found = context.run.find(Trained)
+    if found is not None and _bytes_of(context.run.candidate) == found.content_hash:
         return found
     started = time.monotonic()
     origin = lineage()
     start = _start(origin)
-    examples = rehearsals(work.persona, origin.vocab, work.config.schedule.max_tokens)
-    io = RunIO(_stage(work.tell, "train"), work.run.checkpoints)
-    rows, out = work.method.learns_from.rows(work.snapshot), work.run.candidate
-    result = work.method.run(work.config, rows, examples, start, out, io)
-    nearness = trust_region.keep_near(out, start, trust_region.SHARE * work.limits.max_drift)
+    examples = rehearsals(context.persona, origin.vocab, context.config.schedule.max_tokens)
+    io = RunIO(_stage(context.tell, "train"), context.run.checkpoints)
+    rows, out = context.method.learns_from.rows(context.snapshot), context.run.candidate
+    result = context.method.run(context.config, rows, examples, start, out, io)
+    nearness = trust_region.keep_near(out, start, trust_region.SHARE * context.limits.max_drift)
     seconds = round(time.monotonic() - started, 1)
-    finding = Trained(result, content_hash(out), seconds, nearness)
-    work.run.write(finding)
-    return finding
+    entry = Trained(result, content_hash(out), seconds, nearness)
+    context.run.write(entry)
+    return entry
 
 
-def ensure_head(work: RunContext, lineage: Callable[[], Lineage]) -> TrainedHead | None:
+def ensure_head(context: RunContext, lineage: Callable[[], Lineage]) -> TrainedHead | None:
     """Train the reward head that the examination asks, unless that is done. None = switched off."""
-    if work.head is None:
+    if context.head is None:
         return None
-    found = work.run.find(TrainedHead)
-    if found is not None and _still_there(found, work.run.head):
+    found = context.run.find(TrainedHead)
+    if found is not None and _still_there(found, context.run.head):
         return found
     started = time.monotonic()
     # From the base, whatever the voice goes on from: it judges both voices.
     bare = replace(_start(lineage()), adapter=None)
-    why_not = _train_head(work.head, work, bare)
-    finding = TrainedHead(
-        card=None if why_not else head_card.read(work.run.head),
+    why_not = _train_head(context.head, context, bare)
+    entry = TrainedHead(
+        card=None if why_not else head_card.read(context.run.head),
         why_not=why_not,
-        content_hash="" if why_not else content_hash(work.run.head),
+        content_hash="" if why_not else content_hash(context.run.head),
         seconds=round(time.monotonic() - started, 1),
     )
-    work.run.write(finding)
-    return finding
+    context.run.write(entry)
+    return entry
 
 
-def _train_head(config: reward_head.Config, work: RunContext, start: StartingPoint) -> str:
+def _train_head(config: reward_head.Config, context: RunContext, start: StartingPoint) -> str:
     """Train the head. Return why there is none, or "" when there is one."""
-    rows, judges = work.snapshot.train_pairs, work.snapshot.held_out_pairs
-    io = RunIO(_stage(work.tell, "train the reward head"), work.run.checkpoints)
+    rows, judges = context.snapshot.train_pairs, context.snapshot.held_out_pairs
+    io = RunIO(_stage(context.tell, "train the reward head"), context.run.checkpoints)
     try:
-        reward_head.run(config, rows, judges, start, work.run.head, io)
+        reward_head.run(config, rows, judges, start, context.run.head, io)
     except (RowsError, ConfigError, DivergedError) as error:
         return str(error)  # the candidate is then examined without one
     return ""
 
 
 def ensure_measured(
-    work: RunContext, lineage: Callable[[], Lineage], head: TrainedHead | None = None
+    context: RunContext, lineage: Callable[[], Lineage], head: TrainedHead | None = None
 ) -> Measured:
     """Measure what the gate judges by, unless that is done."""
-    found = work.run.find(Measured)
+    found = context.run.find(Measured)
     if found is not None:
         return found
     started = time.monotonic()
     origin = lineage()
     subject = Subject(
-        work.job.base, origin.base_dir, origin.vocab, work.persona, origin.incumbent_folder
+        context.job.base, origin.base_dir, origin.vocab, context.persona, origin.incumbent_folder
     )
     found_out = examine(
         subject,
-        work.run.candidate,
-        work.snapshot,
-        by_labels=work.method.learns_from is LABELS,
-        head=work.run.head if head and head.card else None,
-        tell=work.tell,
+        context.run.candidate,
+        context.snapshot,
+        by_labels=context.method.learns_from is LABELS,
+        head=context.run.head if head and head.card else None,
+        tell=context.tell,
     )
     seconds = round(time.monotonic() - started, 1)
-    finding = Measured(without_names(found_out.measurements), found_out.samples, seconds)
-    work.run.write(finding)
-    return finding
+    entry = Measured(without_names(found_out.measurements), found_out.samples, seconds)
+    context.run.write(entry)
+    return entry
 
 
-def judge_and_record(work: RunContext, measurements: gate.Measurements) -> gate.Verdict:
+def judge_and_record(context: RunContext, measurements: gate.Measurements) -> gate.Verdict:
     """Judge and record the verdict: the same for the same numbers, so it may be repeated."""
-    verdict = gate.judge(measurements, work.limits)
-    work.run.write(verdict)
+    verdict = gate.judge(measurements, context.limits)
+    context.run.write(verdict)
     return verdict
 
 
 def ensure_published(
-    work: RunContext, candidate: Trained, verdict: gate.Verdict, head: TrainedHead | None = None
+    context: RunContext, candidate: Trained, verdict: gate.Verdict, head: TrainedHead | None = None
 ) -> str:
     """Publish the candidate unless a version has its bytes; return the version."""
-    version = find_version(work.job, work.terms, candidate) or _publish(work, verdict, head)
-    work.run.write(Published(version))
+    version = find_version(context.job, context.terms, candidate)
+    if version is None:
+        version = _publish(context, verdict, head)
+    context.run.write(Published(version))
     return version
 
 
 def publish_head(
-    work: RunContext, lineage: Callable[[], Lineage], head: TrainedHead | None, live: bool
+    context: RunContext, lineage: Callable[[], Lineage], head: TrainedHead | None, live: bool
 ) -> None:
     """Publish the head, whatever became of the voice; if `live`, the better head is promoted."""
     if head is None or head.card is None:
         return
-    heads, character, rows = work.job.heads, work.job.character, work.snapshot
+    heads, character, rows = context.job.heads, context.job.character, context.snapshot
     version = head_publishing.publish_head(
-        heads, character, work.run.head, work.terms.base_sha256, rows
+        heads, character, context.run.head, context.terms.base_sha256, rows
     )
     if version and live:
         origin, judges = lineage(), rows.held_out_pairs
@@ -181,21 +183,21 @@ def version_of(job: Job, run: Run) -> str:
     return find_version(job, terms, candidate) or "" if terms and candidate else ""
 
 
-def _publish(work: RunContext, verdict: gate.Verdict, head: TrainedHead | None) -> str:
+def _publish(context: RunContext, verdict: gate.Verdict, head: TrainedHead | None) -> str:
     rows: list[JSON] = [asdict(row) for row in verdict.rows]
     accuracy = head.card.held_out_accuracy if head and head.card else None
     draft = Draft(
-        character=work.job.character,
-        parent=work.terms.parent,
-        base_sha256=work.terms.base_sha256,
-        method=work.terms.method,
-        config=work.terms.config,
-        snapshot_hash=work.terms.snapshot_hash,
-        players=work.snapshot.players,
+        character=context.job.character,
+        parent=context.terms.parent,
+        base_sha256=context.terms.base_sha256,
+        method=context.terms.method,
+        config=context.terms.config,
+        snapshot_hash=context.terms.snapshot_hash,
+        players=context.snapshot.players,
         gate={"passed": verdict.passed, "rows": rows, "reward_head_accuracy": accuracy},
-        persona_version=work.terms.persona_version,
+        persona_version=context.terms.persona_version,
     )
-    return AdapterRepo(work.job.adapters).publish(draft, work.run.candidate).version
+    return AdapterRepo(context.job.adapters).publish(draft, context.run.candidate).version
 
 
 def _start(origin: Lineage) -> StartingPoint:
