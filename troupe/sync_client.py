@@ -172,7 +172,12 @@ class _Connection:
 
 async def _hold(address: str, connected: Future[_Connection]) -> None:
     stop = asyncio.Event()
-    async with Client(address) as client:
+    try:
+        client = Client(address)
+    except Exception as error:  # such as an address that is no text
+        connected.set_exception(error)
+        return
+    async with client:
         loop, thread = asyncio.get_running_loop(), threading.current_thread()
         connected.set_result(_Connection(client, loop, stop, thread))
         await stop.wait()
@@ -180,12 +185,6 @@ async def _hold(address: str, connected: Future[_Connection]) -> None:
 
 def _connect(address: str) -> _Connection:
     connected: Future[_Connection] = Future()
-
-    def run() -> None:
-        try:
-            asyncio.run(_hold(address, connected))
-        except Exception as error:  # such as an address that is no text
-            connected.set_exception(error)
-
-    threading.Thread(target=run, name="troupe", daemon=True).start()
+    coroutine = _hold(address, connected)
+    threading.Thread(target=asyncio.run, args=[coroutine], name="troupe", daemon=True).start()
     return connected.result()
