@@ -76,7 +76,7 @@ proto-check: $(STAMP)
 	done
 
 clean:         ## remove the environment and build leftovers
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 # constraints.txt pins every package, so that an install today and one next year are the same.
 $(STAMP): pyproject.toml constraints.txt
