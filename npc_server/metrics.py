@@ -127,7 +127,7 @@ class ServerCollector(Collector):
         if self._last is not None:
             stats, taken_s = self._last
             age_s = time.monotonic() - taken_s
-            yield _gauge("engine_stats_age_seconds", "Age of the engine's figures.", age_s)
+            yield _gauge("engine_stats_age_seconds", "Age of the engine's stats.", age_s)
             yield from engine_metrics(stats)
 
     def _refresh(self) -> None:

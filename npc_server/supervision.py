@@ -65,7 +65,7 @@ class Supervisor:
         return self._back and not self._engine.died.is_set()
 
     async def run(self) -> None:
-        """Monitor until cancelled, or until the engine died too often."""
+        """Restart the engine whenever it dies, until cancelled or until it died too often."""
         try:
             while True:
                 back_s = time.monotonic()
