@@ -42,11 +42,11 @@ bench-quantization: $(STAMP) ## quantizations of the base on this machine, to JS
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.quantization $(ARGS)
 
-bench-learning: $(STAMP) ## what nights of training teach to characters with different players; some hours; with ARGS="--scratch DIR" it goes on where it stopped
+bench-learning: $(STAMP) ## what nights of training teach to characters with different players; some hours; with ARGS="--scratch DIR" it continues where it stopped
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.learning $(ARGS)
 
-bench-training: $(STAMP) ## training beside TRL as it comes and beside dialogues; some 20 minutes, to JSON
+bench-training: $(STAMP) ## training beside stock TRL and beside dialogues; some 20 minutes, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.training $(ARGS)
 
