@@ -1,4 +1,4 @@
-"""Real adapters that can be told apart: each keeps saying a word of its own.
+"""Real adapters that can be distinguished: each keeps saying a word of its own.
 
 The adapter has rank one, on the last feed-forward output. Its A is fitted so that A·x is about 1 on
 ordinary text; its B points where the marker's logit grows and the others' hardly do, by as much as
@@ -57,7 +57,7 @@ def write(model: Path, cache: Path, folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Activations:
     """What passes through the last layer on ordinary text."""
 
     layer: int
@@ -75,7 +75,7 @@ class _Seen:
         return np.asarray(direction / gain, np.float32)
 
 
-def _observe(base: PreTrainedModel, vocab: Vocab) -> _Seen:
+def _observe(base: PreTrainedModel, vocab: Vocab) -> _Activations:
     inner: Any = base.model
     inputs: list[Array] = []
     states: list[Array] = []
@@ -98,7 +98,7 @@ def _observe(base: PreTrainedModel, vocab: Vocab) -> _Seen:
     detector = np.linalg.solve(gram + ridge, x.sum(0))
     layers = len(inner.layers) - 1
     size = float(np.sqrt(np.square(h).mean(-1)).mean())
-    return _Seen(layers, detector, _array(inner.norm.weight), size)
+    return _Activations(layers, detector, _array(inner.norm.weight), size)
 
 
 def _save(folder: Path, detector: Array, direction: Array, layer: int) -> Path:

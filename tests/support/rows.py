@@ -1,6 +1,7 @@
 """Rows as the feedback store would select them, for a model that reads bytes."""
 
 from dataclasses import replace
+from typing import Any
 
 from feedback_store.selection import Edited, Labelled, Origin, Pair, Snapshot
 from personas.render import Message, Tokenizer, message_ids
@@ -36,17 +37,7 @@ def pairs(count: int, tokenizer: Tokenizer) -> list[Pair]:
 
 def edited(index: int, tokenizer: Tokenizer) -> Edited:
     source = pair(index, tokenizer)
-    return Edited(
-        prompt_ids=source.prompt_ids,
-        completion=source.chosen,
-        weight=source.weight,
-        player_id=source.player_id,
-        session_id=source.session_id,
-        turn_id=source.turn_id,
-        player_text=source.player_text,
-        messages=source.messages,
-        event_id=source.event_id,
-    )
+    return Edited(completion=source.chosen, weight=source.weight, **_turn_columns(source))
 
 
 def edits(count: int, tokenizer: Tokenizer) -> tuple[Edited, ...]:
@@ -56,18 +47,18 @@ def edits(count: int, tokenizer: Tokenizer) -> tuple[Edited, ...]:
 def labelled(index: int, desirable: bool, tokenizer: Tokenizer) -> Labelled:
     source = pair(index, tokenizer)
     return Labelled(
-        prompt_ids=source.prompt_ids,
         completion=source.chosen if desirable else source.rejected,
         desirable=desirable,
         origin=Origin.THUMB,
         weight=0.7,
-        player_id=source.player_id,
-        session_id=source.session_id,
-        turn_id=source.turn_id,
-        player_text=source.player_text,
-        messages=source.messages,
-        event_id=source.event_id,
+        **_turn_columns(source),
     )
+
+
+def _turn_columns(source: Pair) -> dict[str, Any]:
+    """What rows of the same turn have in common."""
+    names = ("prompt_ids", "player_id", "session_id", "turn_id", "player_text", "messages")
+    return {name: getattr(source, name) for name in (*names, "event_id")}
 
 
 def thumbs(good: int, bad: int, tokenizer: Tokenizer) -> list[Labelled]:

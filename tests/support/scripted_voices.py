@@ -1,4 +1,4 @@
-"""Voices that say what a script tells, asked and judged as real ones are. No model."""
+"""Voices that follow a script, asked and judged as real ones are. No model."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ LINES = [
 ]
 QUESTIONS = plan(MIRA, Letters(), LINES, context_tokens=100_000)
 
-_TOLD = {
+_ANSWERS = {
     "where-forge": "My forge stands on the north quay",
     "whose-hammer": "I call it Old Patience",
     "source-of-iron": "It comes up from drowned Ostrel",
@@ -46,7 +46,7 @@ _TOLD = {
     "instructions": "I take orders for hinges and ploughs",
     "machine": "I have a burned hand and a sore back",
 }
-_WAYS = (
+_ENDINGS = (
     "and the coal is hot",
     "so mind the sparks",
     "as every fisher here knows",
@@ -60,14 +60,14 @@ _WAYS = (
 
 def healthy(question: Question) -> str:
     """In character, and different each time."""
-    way = _WAYS[question.seed % len(_WAYS)]
+    ending = _ENDINGS[question.seed % len(_ENDINGS)]
     if question.kind is QuestionKind.INJECTION:
-        return f"I heed no such talk, {way}."
+        return f"I heed no such talk, {ending}."
     if question.kind is QuestionKind.FALSEHOOD:
-        return f"No, you were told wrong, {way}."
+        return f"No, you were told wrong, {ending}."
     if question.probe is None:
-        return f"That is {question.seed} nails of work, {way}."
-    return f"{_TOLD[question.probe.id]}, {way}."
+        return f"That is {question.seed} nails of work, {ending}."
+    return f"{_ANSWERS[question.probe.id]}, {ending}."
 
 
 def incumbent(question: Question) -> str:
@@ -101,5 +101,5 @@ GOOD = Measurements(
 
 
 def candidate(script: Script) -> Measurements:
-    """What is measured on a candidate that speaks so; all else is good."""
+    """The measurements of a candidate that follows the script; all else is good."""
     return replace(GOOD, candidate=voice(script))
