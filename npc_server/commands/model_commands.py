@@ -56,25 +56,28 @@ def pull(
     config_file: ConfigFile = None,
 ) -> None:
     """Fetch a base model into the cache, check it, and choose how it is quantized."""
-    from npc_server.base_models import base_choice
-
     config = config_of(config_file)
-    files = base_choice.ModelFiles(
-        _catalogue_model(name),
-        config.paths.cache,
-        config.engine.threads or os.cpu_count() or 1,
-    )
-    with work_progress() as report:
-        if quantize is None:
-            base_choice.ensure_chosen(files, report)
-        elif quantize == AUTO:
-            base_choice.choose_best(files, report)
-        else:
-            base_choice.choose(files, Quantization(quantize), report)
-    choice = catalogue.read_choice(files.model, files.cache_dir)
+    model, cache = _catalogue_model(name), config.paths.cache
+    _choose(model, cache, config.engine.threads or os.cpu_count() or 1, quantize)
+    choice = catalogue.read_choice(model, cache)
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))
-    say(f"{name} is at {catalogue.resolve(name, files.cache_dir)}")
+    say(f"{name} is at {catalogue.resolve(name, cache)}")
+
+
+def _choose(
+    model: catalogue.CatalogueModel, cache: Path, threads: int, wanted: Wanted | None
+) -> None:
+    from npc_server.base_models import base_choice
+
+    files = base_choice.ModelFiles(model, cache, threads)
+    with work_progress() as report:
+        if wanted is None:
+            base_choice.ensure_chosen(files, report)
+        elif wanted == AUTO:
+            base_choice.choose_best(files, report)
+        else:
+            base_choice.choose(files, Quantization(wanted), report)
 
 
 def _catalogue_model(name: str) -> catalogue.CatalogueModel:
