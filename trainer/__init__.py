@@ -14,7 +14,7 @@ OFFLINE_AND_QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
-    "TRL_EXPERIMENTAL_SILENCE": "1",  # whoever uses such a method has allowed it by name
+    "TRL_EXPERIMENTAL_SILENCE": "1",  # such a method is used only after it was allowed by name
     "TOKENIZERS_PARALLELISM": "false",  # the tokenizer's own threads and fork do not mix
     "TQDM_DISABLE": "1",  # progress goes through `on_progress`, never to the terminal
 }

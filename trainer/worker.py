@@ -20,7 +20,7 @@ from feedback_store.selection import Snapshot
 from trainer.nightly.job import Job, read_readiness
 from trainer.progress import Progress
 from trainer.recipes import recipe
-from trainer.records.run_tables import gate_table
+from trainer.records.run_tables import counts_text, gate_table
 from trainer.rows import readiness
 from trainer.terminal import (
     InterruptOnce,
@@ -146,13 +146,13 @@ def _load_libraries() -> tuple[ModuleType, ModuleType]:
 def _show_readiness(order: Order, console: Console) -> None:
     snapshot, _ = _read_readiness(order)
     console.print(
-        f"{order.job.character}: {len(snapshot.train_pairs)} pairs to train on, "
-        f"{len(snapshot.held_out_pairs)} held out, from {len(snapshot.players)} players; "
+        f"{order.job.character}: training pairs {len(snapshot.train_pairs)}, "
+        f"held-out pairs {len(snapshot.held_out_pairs)}, players {len(snapshot.players)}; "
         f"snapshot {snapshot.hash[:12]}",
         highlight=False,
     )
     if snapshot.dropped:
-        dropped = ", ".join(f"{count} {why}" for why, count in sorted(snapshot.dropped.items()))
+        dropped = counts_text(dict(sorted(snapshot.dropped.items())))
         console.print(f"left out: {dropped}", style="dim", highlight=False)
 
 

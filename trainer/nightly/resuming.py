@@ -1,9 +1,9 @@
-"""Whether a run may go on, and whether a new one is worth beginning: pure, from what runs record.
+"""Decides whether a run may go on and whether a new one is worth beginning. Pure.
 
-A run goes on only as what it was begun as. When the persona, the base or a setting has changed
-since, its candidate would answer yesterday's question, so it is abandoned and a fresh run begins.
-A live version that changed meanwhile is no such reason: it is looked at when the candidate is
-published.
+A run goes on only under the terms that it was begun with. When the persona, the base or a setting
+has changed since, its candidate would answer yesterday's question, so it is abandoned and a new run
+begins. A live version that changed meanwhile is no such reason: that is checked when the candidate
+is promoted.
 """
 
 from __future__ import annotations

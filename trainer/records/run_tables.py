@@ -128,9 +128,9 @@ def _print(run: Run) -> None:
 def _print_terms(terms: Terms) -> None:
     say(f"begun {terms.started_at}: {terms.reason}")
     say(f"{terms.method}, from {terms.parent or 'the bare base'}, persona {terms.persona_version}")
-    say(f"rows: {_counts_text(terms.counts)}")
+    say(f"rows: {counts_text(terms.counts)}")
     if terms.dropped:
-        say(f"left out: {_counts_text(terms.dropped)}")
+        say(f"left out: {counts_text(terms.dropped)}")
     say(f"settings: {json.dumps(terms.config)}")
 
 
@@ -181,7 +181,8 @@ def _preference(verdict: Verdict | None) -> float | None:
     return next((row.candidate for row in rows if row.name == "preference"), None)
 
 
-def _counts_text(counts: dict[str, int]) -> str:
+def counts_text(counts: dict[str, int]) -> str:
+    """Counts by name in one line, without those that are zero."""
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)
 
 

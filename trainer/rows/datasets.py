@@ -3,8 +3,8 @@
 TRL would tokenize text itself, with the model's chat template: other ids than the served ones, and
 a control token typed by a player would become real. Its collators read only the columns
 `prompt_ids`, `chosen_ids`, `rejected_ids` (DPO) or `prompt_ids`, `completion_ids`,
-`KL_completion_ids`, `label` (KTO), so those are handed over ready, and the trainers are told to
-leave them alone: see `FinalIds`.
+`KL_completion_ids`, `label` (KTO), so those are passed ready-made, and `FinalIds` keeps the
+trainers from changing them.
 
 A row longer than the limit would be cut by TRL in silence; here it is refused and counted. TRL has
 no weight per row either: how far a row is trusted is a further column, which `with_weights` puts

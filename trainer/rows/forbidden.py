@@ -1,9 +1,9 @@
-"""Rows that prefer what the gate forbids: players shape a character within its designer's wishes.
+"""Drops rows that prefer what the gate forbids: players shape a character within its design.
 
-A hostile player corrects replies into a machine's talk, a careless one likes a reply that gives a
-secret away. What such a row teaches would be held against the candidate; it is left out, and
-counted, before anything is learned from it or judged by it. Words alone are looked at, as in
-`personas.faults`: who means it otherwise says it in others, and meets the gate.
+A hostile player corrects replies into talk as a machine, a careless one likes a reply that gives a
+secret away. The gate would hold such a reply against the candidate, so the row is left out, and
+counted, before anything is learned from it or judged by it. Words alone are checked, as in
+`personas.faults`; the gate catches what is said in other words.
 """
 
 from collections import Counter
@@ -19,16 +19,16 @@ from personas.persona import Persona
 
 
 class Forbidden(StrEnum):
-    """Why a row may not be taught."""
+    """Why a row may not be trained on."""
 
     BREAKS_TABOO = "breaks_taboo"
-    """What it prefers says a word of one of today's taboos."""
+    """Its preferred text has a word of one of today's taboos."""
     LEAKS_SECRET = "leaks_secret"
-    """What it prefers says a leak word of one of today's secrets."""
+    """Its preferred text has a leak word of one of today's secrets."""
     OUT_OF_CHARACTER = "out_of_character"
-    """What it prefers talks as a machine, or for the player."""
+    """Its preferred text talks as a machine, or for the player."""
     UNSAFE_WORDS = "unsafe_words"
-    """What it prefers says what no character may say."""
+    """Its preferred text has words that no character may say."""
 
 
 _FORBIDDEN = {
@@ -41,14 +41,14 @@ _FORBIDDEN = {
 
 @dataclass(frozen=True)
 class Permitted:
-    """A snapshot without such rows. Rows are counted; an edit is two, its pair and its text."""
+    """A snapshot without forbidden rows. An edit counts twice: as a pair and as a text."""
 
     snapshot: Snapshot
     dropped: Mapping[str, int]  # by Forbidden
 
 
 def without_forbidden(snapshot: Snapshot, persona: Persona) -> Permitted:
-    """The rows that may be taught; the snapshot itself when all may."""
+    """Drop forbidden rows; return the snapshot itself when there are none."""
     dropped: Counter[str] = Counter()
 
     def keep_or_count(row: RowT) -> RowT | None:
@@ -67,7 +67,7 @@ def _why_not(preferred: str, persona: Persona) -> Forbidden | None:
 
 
 def _preferred_text(row: Pair | Labelled | Edited) -> str:
-    """The text that the row teaches to say; "" when it teaches none."""
+    """The text that the row prefers; "" when there is none."""
     match row:
         case Pair(chosen=chosen):
             return chosen

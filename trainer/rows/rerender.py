@@ -1,4 +1,4 @@
-"""Stored feedback as it would be served today: prompts rendered again with today's persona.
+"""Renders the prompts of stored feedback again, as they would be served today.
 
 A row holds the prompt that its turn was served with. Since then a designer may have edited the
 persona, or the base with its tokenizer may have changed. A row of another persona teaches to answer
@@ -36,17 +36,17 @@ from trainer.rows.forbidden import without_forbidden
 
 
 class Unfit(StrEnum):
-    """Why a row cannot be taught under today's persona."""
+    """Why a row cannot be trained on under today's persona."""
 
     HISTORY_UNKNOWN = "history_unknown"
-    """No first turn of its time is left, to tell the persona's examples from what was said."""
+    """No first turn of its time is left, so examples and spoken lines cannot be told apart."""
     LINE_TOO_LONG = "line_too_long"
     """The player's line and the longer reply do not fit beside today's persona."""
 
 
 @dataclass(frozen=True)
 class Rerendered:
-    """A snapshot as of today. Rows are counted; an edit is two, its pair and its text."""
+    """A snapshot as of today. An edit counts twice: as a pair and as a text."""
 
     snapshot: Snapshot
     rerendered: int  # rows whose prompt changed
