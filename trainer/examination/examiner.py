@@ -28,7 +28,7 @@ from trainer.progress import OnProgress, Tell
 
 @dataclass(frozen=True)
 class Subject:
-    """Whose candidate is examined, and on what it would be served."""
+    """The character that is examined, and the model that would serve it."""
 
     gguf: Path  # the served model
     base_dir: Path  # the same, dequantised

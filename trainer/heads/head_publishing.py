@@ -51,8 +51,8 @@ def promote_head(
 ) -> bool:
     """Make a published head live unless the live one is right more often; whether it is live now.
 
-    Both are asked about the same held-out pairs, at least one. A live head of another base is no
-    rival. Raises AdapterRepoError, AdapterError, BaseModelError.
+    Both are asked about the same held-out pairs, at least one. A live head of another base is
+    not compared. Raises AdapterRepoError, AdapterError, BaseModelError.
     """
     repo = AdapterRepo(heads)
     new, old = repo.verify(character, version), _live(repo, character)

@@ -1,8 +1,8 @@
 """The rows of several characters in one training: what the game's voices have in common.
 
-A character that nobody has talked to much gains from what players taught the others. So a first
+A character that few have talked to gains from what players taught the others. So a first
 stage learns the rows of all of them together by supervised fine-tuning, and each character's own
-training goes on from the base that comes of it. Every character has the same part in it, however
+training goes on from the base that results. Every character has the same part in it, however
 many rows it has. Pure.
 """
 
@@ -31,7 +31,7 @@ def even_parts(groups: Iterable[Sequence[ItemT]]) -> tuple[ItemT, ...]:
     """Equally many of each group that has any, taken in turn.
 
     That is the geometric mean of their sizes: between repeating the small ones and thinning out the
-    large ones, nothing is done by a greater factor than the other way round.
+    large ones, neither is done by a greater factor than the other.
     """
     some = [group for group in groups if group]
     if not some:

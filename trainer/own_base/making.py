@@ -2,10 +2,10 @@
 
     rows of all characters -> train -> write as GGUF -> measure -> judge -> publish
 
-What players taught one character helps the others: that they want it brief, or to be asked back.
+What players taught one character helps the others: that it be brief, or ask a question back.
 An adapter on the base, merged into it, learns that with a night's memory; training all weights
 learns more and forgets more. Either way each character then goes on from the new base by its own
-rows. A making that was killed goes on from its last checkpoint while the rows are the same.
+rows. If killed, it resumes from its last checkpoint, provided that the rows are the same.
 """
 
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ class _Context:
 
     @property
     def examples(self) -> tuple[Spoken, ...]:
-        """What the designers want each character to say, in turn."""
+        """The designers' examples of all characters, in turn."""
         most, vocab = self.recipe.config.schedule.max_tokens, self.start.tokenizer
         return round_robin([rehearsals(self.cast[name], vocab, most) for name in sorted(self.cast)])
 
@@ -166,7 +166,7 @@ def _draft(context: _Context, repo: BaseRepo, verdict: Verdict) -> BaseDraft:
 
 
 def _players(context: _Context, repo: BaseRepo, parent_sha256: str) -> tuple[str, ...]:
-    """Of all rows, and of the base it was trained from, if that learned from players too."""
+    """The players of all rows, and those that the base it was trained from learned from."""
     own = {player for snapshot in context.snapshots.values() for player in snapshot.players}
     of_parent = [base.draft.players for base in repo.bases() if base.sha256 == parent_sha256]
     return tuple(sorted(own.union(*of_parent)))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="What the new base is to be called, such as town.")],
+    name: Annotated[str, typer.Argument(help="Name of the new base, such as town.")],
     base: Annotated[Path, typer.Option(help="The GGUF it is trained from.")],
     characters: Annotated[Path, typer.Option()],
     store: Annotated[Path, typer.Option()],
