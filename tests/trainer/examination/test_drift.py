@@ -8,26 +8,10 @@ import torch
 from torch.nn import functional
 
 from npc_server.engine.llama import Vocab
-from tests.support.rows import pairs
 from tests.support.watching import ignore
 from trainer.divergence import next_log_probs
 from trainer.examination.drift import general_text, general_windows, measure_drift
-from trainer.lora import StartingPoint, load_base, load_voice
-from trainer.methods import dpo
-from trainer.progress import RunIO
-from trainer.settings import LoraShape, Schedule
-
-CONFIG = dpo.Config(
-    lora=LoraShape(rank=4, alpha=8),
-    schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
-)
-
-
-@pytest.fixture(scope="module")
-def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("adapter") / "out"
-    start = StartingPoint(base_dir, tokenizer, None)
-    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, out, RunIO(ignore)).adapter
+from trainer.lora import load_base, load_voice
 
 
 def test_a_trained_adapter_is_away_from_the_base_and_the_base_is_not(

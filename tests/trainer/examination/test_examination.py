@@ -8,7 +8,7 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from personas.persona import Persona
-from tests.support.rows import pairs, snapshot
+from tests.support.rows import snapshot
 from tests.support.scripted_voices import MIRA
 from tests.support.watching import ignore
 from trainer import gate
@@ -17,16 +17,19 @@ from trainer.examination.examiner import Examination, Subject, examine
 from trainer.gate import QuestionKind
 from trainer.heads import reward_head
 from trainer.lora import StartingPoint
-from trainer.methods import dpo
 from trainer.progress import Progress, RunIO
 from trainer.settings import LoraShape, Schedule
 
-CONFIG = dpo.Config(
-    lora=LoraShape(rank=4, alpha=8),
-    schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
-)
+LORA = LoraShape(rank=4, alpha=8)
 
-HEAD_SCHEDULE = replace(CONFIG.schedule, rehearsed_share=0.0, continued_rate=1)
+HEAD_SCHEDULE = Schedule(
+    learning_rate=5e-3,
+    epochs=2,
+    batch_rows=4,
+    micro_batch_rows=4,
+    rehearsed_share=0.0,
+    continued_rate=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +44,6 @@ def persona() -> Persona:
 @pytest.fixture(scope="module")
 def subject(tiny_model: Path, base_dir: Path, tokenizer: Vocab, persona: Persona) -> Subject:
     return Subject(tiny_model, base_dir, tokenizer, persona, None)
-
-
-@pytest.fixture(scope="module")
-def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("adapter") / "out"
-    start = StartingPoint(base_dir, tokenizer, None)
-    return dpo.run(CONFIG, pairs(8, tokenizer), (), start, out, RunIO(ignore)).adapter
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -105,7 +101,7 @@ def test_a_reward_head_scores_what_both_said_to_players(
 ) -> None:
     start = StartingPoint(subject.base_dir, tokenizer, None)
     rows = snapshot(tokenizer, pairs=24, held_out_pairs=10)
-    config = reward_head.Config(CONFIG.lora, HEAD_SCHEDULE, good="g", bad="b")
+    config = reward_head.Config(LORA, HEAD_SCHEDULE, good="g", bad="b")
     head = reward_head.run(
         config, rows.train_pairs, rows.held_out_pairs, start, tmp_path / "head", RunIO(ignore)
     )

@@ -15,28 +15,8 @@ from trainer.examination.margins import (
     label_margins,
     reply_log_probs,
 )
-from trainer.lora import StartingPoint, load_base
-from trainer.methods import dpo
-from trainer.progress import Progress, RunIO
-from trainer.settings import LoraShape, Schedule
-
-CONFIG = dpo.Config(
-    lora=LoraShape(rank=4, alpha=8),
-    schedule=Schedule(learning_rate=5e-3, epochs=2, batch_rows=4, micro_batch_rows=4),
-)
-
-
-@pytest.fixture(scope="module")
-def adapter(base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("adapter") / "out"
-    return dpo.run(
-        CONFIG,
-        pairs(8, tokenizer),
-        (),
-        StartingPoint(base_dir, tokenizer, None),
-        out,
-        RunIO(ignore),
-    ).adapter
+from trainer.lora import load_base
+from trainer.progress import Progress
 
 
 def test_a_trained_candidate_prefers_what_unseen_rows_chose(

@@ -33,14 +33,8 @@ def trained(
     base_dir: Path, tokenizer: Vocab, tmp_path_factory: pytest.TempPathFactory
 ) -> RunResult:
     out = tmp_path_factory.mktemp("trained") / "adapter"
-    return dpo.run(
-        SMALL,
-        pairs(12, tokenizer),
-        (),
-        StartingPoint(base_dir, tokenizer, None),
-        out,
-        RunIO(ignore),
-    )
+    start = StartingPoint(base_dir, tokenizer, None)
+    return dpo.run(SMALL, pairs(12, tokenizer), (), start, out, RunIO(ignore))
 
 
 def test_first_step_has_zero_margins(trained: RunResult) -> None:
@@ -75,15 +69,9 @@ def test_saved_config_names_the_base_by_digest_and_no_path(
 
 
 def test_same_seed_gives_the_same_bytes(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
+    start = StartingPoint(base_dir, tokenizer, None)
     once, again = (
-        dpo.run(
-            ONE_EPOCH,
-            pairs(8, tokenizer),
-            (),
-            StartingPoint(base_dir, tokenizer, None),
-            tmp_path / name,
-            RunIO(ignore),
-        ).adapter
+        dpo.run(ONE_EPOCH, pairs(8, tokenizer), (), start, tmp_path / name, RunIO(ignore)).adapter
         for name in ("once", "again")
     )
     for file in once.iterdir():
@@ -94,14 +82,8 @@ def test_continuing_measures_against_the_parent(
     trained: RunResult, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     rows = pairs(8, tokenizer)
-    result = dpo.run(
-        ONE_EPOCH,
-        rows,
-        (),
-        StartingPoint(base_dir, tokenizer, trained.adapter),
-        tmp_path / "child",
-        RunIO(ignore),
-    )
+    start = StartingPoint(base_dir, tokenizer, trained.adapter)
+    result = dpo.run(ONE_EPOCH, rows, (), start, tmp_path / "child", RunIO(ignore))
     assert result.history[0].margin == 0.0
     assert result.history[0].loss < trained.history[0].loss  # it starts from what the parent knew
 
@@ -161,30 +143,18 @@ def test_over_long_rows_are_refused_and_counted(
 
 def test_no_fitting_row_is_an_error(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     config = dpo.Config(schedule=Schedule(max_tokens=16))
+    start = StartingPoint(base_dir, tokenizer, None)
     with pytest.raises(RowsError, match="none of the 3 rows fits max_tokens=16"):
-        dpo.run(
-            config,
-            pairs(3, tokenizer),
-            (),
-            StartingPoint(base_dir, tokenizer, None),
-            tmp_path / "out",
-            RunIO(ignore),
-        )
+        dpo.run(config, pairs(3, tokenizer), (), start, tmp_path / "out", RunIO(ignore))
 
 
 def test_a_parent_of_another_rank_is_refused(
     trained: RunResult, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
     config = dpo.Config(lora=LoraShape(rank=8, alpha=16))
+    start = StartingPoint(base_dir, tokenizer, trained.adapter)
     with pytest.raises(AdapterError, match="has rank 4 and alpha 8"):
-        dpo.run(
-            config,
-            pairs(3, tokenizer),
-            (),
-            StartingPoint(base_dir, tokenizer, trained.adapter),
-            tmp_path / "o",
-            RunIO(ignore),
-        )
+        dpo.run(config, pairs(3, tokenizer), (), start, tmp_path / "o", RunIO(ignore))
 
 
 def test_a_parent_in_other_layers_is_refused(
@@ -210,27 +180,15 @@ def test_only_the_named_layers_are_adapted(
 
 def test_a_half_written_parent_is_refused(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
+    start = StartingPoint(base_dir, tokenizer, tmp_path)
     with pytest.raises(AdapterError, match="lacks adapter_model"):
-        dpo.run(
-            SMALL,
-            pairs(3, tokenizer),
-            (),
-            StartingPoint(base_dir, tokenizer, tmp_path),
-            tmp_path / "out",
-            RunIO(ignore),
-        )
+        dpo.run(SMALL, pairs(3, tokenizer), (), start, tmp_path / "out", RunIO(ignore))
 
 
 def test_progress_counts_every_step(base_dir: Path, tokenizer: Vocab, tmp_path: Path) -> None:
     seen: list[Progress] = []
-    dpo.run(
-        ONE_EPOCH,
-        pairs(10, tokenizer),
-        (),
-        StartingPoint(base_dir, tokenizer, None),
-        tmp_path / "out",
-        RunIO(seen.append),
-    )
+    start = StartingPoint(base_dir, tokenizer, None)
+    dpo.run(ONE_EPOCH, pairs(10, tokenizer), (), start, tmp_path / "out", RunIO(seen.append))
     assert [(at.step, at.total_steps) for at in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[-1].seconds_left == 0
 
