@@ -12,7 +12,7 @@ from benchmarks.measures import Estimate
 from benchmarks.memory import resident_bytes
 from benchmarks.parts import PartResult
 
-PAUSE_S = 1.0  # of a client, on average: about a thousand events a second
+PAUSE_S = 1.0  # of a client, on average: about a thousand events per second
 SAMPLE_S = 2.0
 
 

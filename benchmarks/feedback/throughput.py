@@ -1,4 +1,4 @@
-"""How many events a second are acknowledged, in batches and singly, beside a bare writer.
+"""Events acknowledged per second, in batches and singly, beside a bare writer.
 
 The server is `npc serve` with an idle engine. Its rounds and those of the bare writer alternate;
 the bare writer has the machine for itself.

@@ -1,4 +1,4 @@
-"""Every night of every result as a line of a table."""
+"""A table with one line per night of every experiment."""
 
 from __future__ import annotations
 

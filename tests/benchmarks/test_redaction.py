@@ -68,7 +68,7 @@ def test_figures_are_written_for_both_halves(
 
 
 def _differences(lines: Sequence[Labelled]) -> str:
-    """What was missed and what was wrong, a line each."""
+    """What was missed and what was wrong, one line per text."""
     pairs = ((line, frozenset(findings(line.text))) for line in lines)
     return "\n".join(
         f"{line.text!r}: missed {_read(line, line.wanted - found)}, "

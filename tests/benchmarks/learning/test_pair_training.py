@@ -20,11 +20,11 @@ def inputs(tiny_model: Path, base_dir: Path, tmp_path: Path) -> TrainingInputs:
 
 
 def test_a_part_of_the_pairs_becomes_a_version_of_the_bare_base(inputs: TrainingInputs) -> None:
-    told: list[tuple[str, int, int]] = []
-    version = train_and_publish(lambda *progress: told.append(progress), inputs, 8)
+    reported: list[tuple[str, int, int]] = []
+    version = train_and_publish(lambda *progress: reported.append(progress), inputs, 8)
     manifest = AdapterRepo(inputs.data / "adapters").verify("bo", version)
     assert (manifest.parent, manifest.method) == (None, "dpo")
-    assert told[-1] == ("training", MIN_STEPS, MIN_STEPS)
+    assert reported[-1] == ("training", MIN_STEPS, MIN_STEPS)
 
 
 def test_more_pairs_make_another_version(inputs: TrainingInputs) -> None:
