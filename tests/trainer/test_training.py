@@ -198,5 +198,5 @@ def test_an_unknown_layer_is_refused_with_the_known_ones(
     start: StartingPoint, tmp_path: Path
 ) -> None:
     config = replace(SMALL, lora=replace(LORA, targets=("q_proj", "wq")))
-    with pytest.raises(ConfigError, match=r"targets \['wq'\] are no layers .*'down_proj', 'gate_"):
+    with pytest.raises(ConfigError, match=r"targets \['wq'\] are not layers .*'down_proj', 'gate_"):
         trainer_on(start, tmp_path, config)
