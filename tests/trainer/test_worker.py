@@ -18,11 +18,18 @@ from personas.adapter_repo import AdapterRepo
 from tests.support import tiny_gguf
 from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
 from tests.support.paths import ROOT
+from tests.support.priority import share_with_background
 from trainer.base import file_sha256
 from trainer.errors import ClaimedError
 from trainer.nightly import job as jobs
 from trainer.nightly.job import Job
 from trainer.records import runs
+
+
+@pytest.fixture(autouse=True)
+def busy_machine_is_shared() -> Iterator[None]:
+    with share_with_background():
+        yield
 
 
 @pytest.fixture
