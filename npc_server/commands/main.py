@@ -19,11 +19,11 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "train": (
-            "train_command",
+            "training.train_command",
             "Retrain characters from their players' feedback, behind a gate.",
         ),
         "nightly": (
-            "nightly_command",
+            "training.nightly_command",
             "Retrain every character that has enough new feedback, at low priority.",
         ),
         "stats": (
@@ -40,10 +40,13 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "persona": ("persona_commands", "Persona files."),
         "model": ("model_commands", "Base models."),
         "feedback": (
-            "feedback_commands",
+            "feedback.feedback_commands",
             "What players said and thought: figures, exports, backups, deletion.",
         ),
-        "runs": ("run_commands", "Training runs: what each was begun on and what came of it."),
+        "runs": (
+            "training.run_commands",
+            "Training runs: what each was begun on and what came of it.",
+        ),
     }
 )
 

@@ -18,7 +18,6 @@ from npc_server.base_models.quantization import (
     perplexity_ratio,
     turn_ms,
 )
-from npc_server.commands import base_training
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -28,6 +27,7 @@ from npc_server.commands.command_line import (
     say,
     work_progress,
 )
+from npc_server.commands.training import base_training
 from npc_server.errors import ConfigError
 
 app = typer.Typer(

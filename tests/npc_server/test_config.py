@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.commands.trainer_process import TRAINER_TABLES
+from npc_server.commands.training.trainer_process import TRAINER_TABLES
 from npc_server.config import Config, PathsConfig, load
 from npc_server.errors import ConfigError
 from tests.support.paths import DOCS

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Column, Table
 
-from npc_server.commands.trainer_process import trainer_command, trainer_flags
+from npc_server.commands.training.trainer_process import trainer_command, trainer_flags
 
 if TYPE_CHECKING:
     from feedback_store.statistics import Statistics, VersionFigures

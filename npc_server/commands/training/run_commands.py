@@ -13,7 +13,7 @@ import typer
 
 from npc_server.commands.command_line import AsJson, ConfigFile, config_of
 from npc_server.commands.completion import complete_character
-from npc_server.commands.trainer_process import trainer_command
+from npc_server.commands.training.trainer_process import trainer_command
 
 app = typer.Typer(
     name="runs",

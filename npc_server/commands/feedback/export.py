@@ -22,7 +22,7 @@ from npc_server.commands.command_line import (
     work_progress,
 )
 from npc_server.commands.completion import AnyCharacter
-from npc_server.commands.store_access import open_store
+from npc_server.commands.feedback.store_access import open_store
 from npc_server.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from npc_server.base_models.errors import BaseModelError
-from npc_server.commands import cast_training
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, complaints, config_of
-from npc_server.commands.night_clock import next_start
-from npc_server.commands.trainer_process import StoppableTrainer, TrainerResult
+from npc_server.commands.training import cast_training
+from npc_server.commands.training.night_clock import next_start
+from npc_server.commands.training.trainer_process import StoppableTrainer, TrainerResult
 from npc_server.errors import ConfigError, ServerError
 
 app = typer.Typer()

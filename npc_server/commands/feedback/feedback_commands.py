@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from npc_server.commands import feedback_deletion, feedback_export, feedback_report
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -23,7 +22,8 @@ from npc_server.commands.command_line import (
     work_progress,
 )
 from npc_server.commands.completion import AnyCharacter
-from npc_server.commands.store_access import ensure_pseudonyms, open_store
+from npc_server.commands.feedback import deletion, export, report
+from npc_server.commands.feedback.store_access import ensure_pseudonyms, open_store
 
 app = typer.Typer(
     name="feedback",
@@ -42,18 +42,18 @@ def stats(
     with open_store(config) as store:
         names = [character] if character else store.characters()
         figures = [store.statistics(name) for name in names]
-    prospects = feedback_report.ask_trainer(config, names)
+    prospects = report.ask_trainer(config, names)
     if as_json:
-        print(json.dumps(feedback_report.as_json(figures, prospects), indent=2))
+        print(json.dumps(report.as_json(figures, prospects), indent=2))
         return
-    for table in feedback_report.tables(figures, prospects, in_detail=character is not None):
+    for table in report.tables(figures, prospects, in_detail=character is not None):
         console.print(table)
         console.print()
 
 
 app.command(
     epilog="Example:  npc feedback export mira --format dpo --split train --out mira.jsonl"
-)(feedback_export.export)
+)(export.export)
 
 
 @app.command("backup", epilog="Example:  npc feedback backup backups/2026-03-01.db")
@@ -91,8 +91,8 @@ def restore(
         say(f"What was stored before is in {before}")
 
 
-app.command(epilog="Example:  npc feedback forget player-4711")(feedback_deletion.forget)
-app.command(epilog="Example:  npc feedback purge --dry-run")(feedback_deletion.purge)
+app.command(epilog="Example:  npc feedback forget player-4711")(deletion.forget)
+app.command(epilog="Example:  npc feedback purge --dry-run")(deletion.purge)
 
 
 @app.command(epilog="Example:  npc feedback path")

@@ -14,7 +14,11 @@ from npc_server.base_models import catalogue
 from npc_server.base_models.errors import ModelUnavailableError
 from npc_server.commands.command_line import complaints, console
 from npc_server.commands.exit_codes import Exit
-from npc_server.commands.trainer_process import StoppableTrainer, TrainerResult, trainer_flags
+from npc_server.commands.training.trainer_process import (
+    StoppableTrainer,
+    TrainerResult,
+    trainer_flags,
+)
 from npc_server.config import Config
 from npc_server.errors import ConfigError
 from personas.errors import PersonaError

@@ -19,7 +19,7 @@ from feedback_store.privacy.pseudonyms import Pseudonyms, ensure_key
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
 from feedback_store.selection import select
 from feedback_store.store import Store
-from npc_server.commands.learned_from import taught_versions
+from npc_server.commands.feedback.learned_from import taught_versions
 from npc_server.commands.main import app
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo

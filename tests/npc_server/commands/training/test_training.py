@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from feedback_store.store import Store
 from npc_server.commands.main import app
-from npc_server.commands.night_clock import next_start
+from npc_server.commands.training.night_clock import next_start
 from tests.support.paths import ROOT
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -11,7 +11,7 @@ import typer
 from npc_server.base_models import catalogue
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
 from npc_server.commands.exit_codes import Exit
-from npc_server.commands.trainer_process import (
+from npc_server.commands.training.trainer_process import (
     Background,
     base_trainer_flags,
     run_in_terminal,

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, read_key
-from npc_server.commands import learned_from
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -25,13 +24,14 @@ from npc_server.commands.command_line import (
     plural,
     say,
 )
-from npc_server.commands.store_access import ensure_pseudonyms, open_store
+from npc_server.commands.feedback import learned_from
+from npc_server.commands.feedback.store_access import ensure_pseudonyms, open_store
 from npc_server.config import Config
 
 if TYPE_CHECKING:
     from feedback_store.records import Forgotten
     from feedback_store.store import Store
-    from npc_server.commands.learned_from import TaughtVersion
+    from npc_server.commands.feedback.learned_from import TaughtVersion
     from personas.base_repo import BaseManifest
 
 LOG_WAIT_S = 2.0  # writers wait while the log is emptied

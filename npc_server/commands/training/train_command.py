@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from npc_server.commands import cast_training
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
 from npc_server.commands.completion import complete_character
 from npc_server.commands.exit_codes import Exit
-from npc_server.commands.trainer_process import (
+from npc_server.commands.training import cast_training
+from npc_server.commands.training.trainer_process import (
     Background,
     StoppableTrainer,
     TrainerResult,

@@ -1,0 +1,1 @@
+"""`npc feedback`: what an operator asks of the feedback store, and does to it."""
