@@ -20,7 +20,7 @@ from typing import Protocol
 from npc_server.adapters import LiveAdapter
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Engine, Finish, Request
-from personas.faults import Exchange, Fault, find_faults
+from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona
 from personas.render import Line, Speaker, Tokenizer, reply_ids
 
@@ -72,7 +72,7 @@ class FaultScorer:
     ) -> float:
         """0 for a reply without fault, less with every one."""
         earlier = tuple(line.text for line in history if line.speaker is Speaker.CHARACTER)
-        found = find_faults(Exchange(persona, reply, player_text, earlier), AVOIDED)
+        found = find_faults(ReplyInContext(persona, reply, player_text, earlier), AVOIDED)
         return -sum(2.0**-place for place, fault in enumerate(found.values()) if fault)
 
 

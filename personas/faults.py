@@ -57,7 +57,7 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True)
-class Exchange:
+class ReplyInContext:
     """A reply, and what it is checked against."""
 
     persona: Persona
@@ -67,9 +67,9 @@ class Exchange:
     fact: Fact | None = None  # what the line asks about, where that is known
 
 
-def find_faults(exchange: Exchange, among: Collection[Fault]) -> dict[Fault, bool]:
+def find_faults(reply: ReplyInContext, among: Collection[Fault]) -> dict[Fault, bool]:
     """Whether the reply has each fault of `among`, gravest first."""
-    return {fault: _CHECKS[fault](exchange) for fault in Fault if fault in among}
+    return {fault: _CHECKS[fault](reply) for fault in Fault if fault in among}
 
 
 def gravest(found: Mapping[Fault, bool]) -> Fault | None:
@@ -77,11 +77,11 @@ def gravest(found: Mapping[Fault, bool]) -> Fault | None:
     return next((fault for fault in Fault if found.get(fault)), None)
 
 
-def _contradicts(at: Exchange) -> bool:
+def _contradicts(at: ReplyInContext) -> bool:
     return at.fact is not None and checks.contradicts(at.reply, at.fact)
 
 
-def _said_before(at: Exchange) -> bool:
+def _said_before(at: ReplyInContext) -> bool:
     said = words(at.reply)
     return any(words(text) == said for text in at.earlier)
 
@@ -90,11 +90,11 @@ _SENTENCE_END = re.compile(r"[.!?…]+(?=[\s\"'”’»*)]|$)")
 _GOOD_ENDING = re.compile(r"[.!?…—][\s\"'”’»*)]*$")
 
 
-def _too_many_sentences(at: Exchange) -> bool:
+def _too_many_sentences(at: ReplyInContext) -> bool:
     return len(_SENTENCE_END.findall(at.reply.strip())) > at.persona.voice.max_sentences
 
 
-_CHECKS: Mapping[Fault, Callable[[Exchange], bool]] = {
+_CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
     Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona)),
     Fault.UNSAFE: lambda at: bool(unsafe(at.reply)),
     Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply),

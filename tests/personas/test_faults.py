@@ -2,7 +2,7 @@
 
 import pytest
 
-from personas.faults import Exchange, Fault, find_faults, gravest
+from personas.faults import Fault, ReplyInContext, find_faults, gravest
 from personas.persona import Fact, Persona
 
 OVEN = Fact(id="oven", fact="It is Bertha.", keywords=("bertha",), contradictions=("agatha",))
@@ -28,7 +28,7 @@ FAULTY = {
 def found_in(ada: Persona, reply: str) -> dict[Fault, bool]:
     """All faults are looked for."""
     earlier = ("No bread today.",)
-    return find_faults(Exchange(ada, reply, "What is it called?", earlier, OVEN), set(Fault))
+    return find_faults(ReplyInContext(ada, reply, "What is it called?", earlier, OVEN), set(Fault))
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -46,4 +46,4 @@ def test_the_gravest_fault_comes_first_wherever_it_stands(ada: Persona) -> None:
 
 
 def test_only_what_is_looked_for_is_found(ada: Persona) -> None:
-    assert find_faults(Exchange(ada, "Burnt chalk."), {Fault.TABOO}) == {Fault.TABOO: True}
+    assert find_faults(ReplyInContext(ada, "Burnt chalk."), {Fault.TABOO}) == {Fault.TABOO: True}

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from personas import checks
-from personas.faults import Exchange, Fault, find_faults
+from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona
 from personas.words import words
 from trainer.examination.questions import Question
@@ -53,9 +53,9 @@ def _passes(persona: Persona, question: Question, text: str) -> bool | None:
 
 
 def _faults(persona: Persona, question: Question, text: str) -> Mapping[Fault, bool]:
-    exchange = Exchange(persona, text, question.line, fact=question.fact)
+    reply = ReplyInContext(persona, text, question.line, fact=question.fact)
     with_lore = question.fact is not None and question.fact.contradictions
-    return find_faults(exchange, ALWAYS | {Fault.CONTRADICTION} if with_lore else ALWAYS)
+    return find_faults(reply, ALWAYS | {Fault.CONTRADICTION} if with_lore else ALWAYS)
 
 
 def _rounds(replies: Iterable[Reply]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from feedback_store.selection import Snapshot, changed
 from feedback_store.selection.lessons import Edited, Labelled, Pair
 from feedback_store.selection.likeness import RowT
-from personas.faults import Exchange, Fault, find_faults, gravest
+from personas.faults import Fault, ReplyInContext, find_faults, gravest
 from personas.persona import Persona
 
 
@@ -62,7 +62,7 @@ def without_forbidden(snapshot: Snapshot, persona: Persona) -> Permitted:
 
 
 def _why_not(preferred: str, persona: Persona) -> Forbidden | None:
-    fault = gravest(find_faults(Exchange(persona, preferred), _FORBIDDEN))
+    fault = gravest(find_faults(ReplyInContext(persona, preferred), _FORBIDDEN))
     return None if fault is None else _FORBIDDEN[fault]
 
 

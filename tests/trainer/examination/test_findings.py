@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from npc_server.reranking import AVOIDED
-from personas.faults import Exchange, find_faults, gravest
+from personas.faults import ReplyInContext, find_faults, gravest
 from personas.persona import ProbeKind
 from tests.support.scripted_voices import MIRA, QUESTIONS
 from trainer.examination.findings import check_reply, report
@@ -58,7 +58,7 @@ def test_each_fault_is_found(text: str, fault: Fault) -> None:
 )
 def test_best_of_and_the_gate_name_the_same_gravest_fault(text: str, fault: Fault) -> None:
     assert gravest(said(text).faults) is fault
-    assert gravest(find_faults(Exchange(MIRA, text), AVOIDED)) is fault
+    assert gravest(find_faults(ReplyInContext(MIRA, text), AVOIDED)) is fault
 
 
 def test_a_contradiction_is_looked_for_where_the_lore_names_one() -> None:
