@@ -56,7 +56,7 @@ class DecodeLoop:
         self._kept: list[tuple[int, ...]] = [()] * shape.sequences
 
     def generate(self, rows: Sequence[BatchPrompt], on_step: Callable[[], None]) -> None:
-        """Continue all rows, one decode a step."""
+        """Continue all rows, one decode per step."""
         samplers = [Sampler(self._llama, row.sampling) for row in rows]
         tokens = self._read(rows, samplers)
         on_step()
