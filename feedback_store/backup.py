@@ -31,7 +31,7 @@ from feedback_store.publishing import publish, workplace
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]  # step, done, total
 
-_PAGES_A_STEP = 1_000
+_PAGES_PER_STEP = 1_000
 _LOCK_WAIT_S = 30.0
 
 
@@ -160,7 +160,7 @@ def _replace(copy: Path, live: Database, step: _Step) -> None:
     with closing(sqlite3.connect(copy)) as source:
         pages = source.execute("PRAGMA page_count").fetchone()[0]
         # More than one step, so that the first call comes before the commit.
-        source.backup(live.conn, pages=min(_PAGES_A_STEP, max(1, pages // 2)), progress=step)
+        source.backup(live.conn, pages=min(_PAGES_PER_STEP, max(1, pages // 2)), progress=step)
     # The log holds all pages now. Writers wait while it is emptied, so nobody waits for readers.
     live.execute("PRAGMA busy_timeout = 0")
     live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -176,7 +176,7 @@ def _copy(
     with closing(sqlite3.connect(copy)) as target:
         source.execute("BEGIN")  # one moment: without it, any write would start the copy over
         source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        source.backup(target, pages=_PAGES_A_STEP, progress=tell)
+        source.backup(target, pages=_PAGES_PER_STEP, progress=tell)
         source.execute("ROLLBACK")
         target.execute("PRAGMA journal_mode = DELETE")  # no log beside it
 

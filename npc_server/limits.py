@@ -7,8 +7,8 @@ from npc_server.errors import InvalidRequestError
 MAX_LINE_CHARACTERS = 2000
 MAX_ID_CHARACTERS = 128
 MAX_TAKES = 100  # per choice
-MAX_EVENTS_A_MESSAGE = 256
-MAX_EVENTS_A_CALL = 10_000
+MAX_EVENTS_PER_MESSAGE = 256
+MAX_EVENTS_PER_CALL = 10_000
 
 
 def check_text(field: str, text: str) -> str:
@@ -29,14 +29,14 @@ def check_id(field: str, value: str) -> str:
 
 def check_events(in_message: int, in_call: int) -> None:
     """Refuse a message, or a call, with too many events. Raises InvalidRequestError."""
-    if not 1 <= in_message <= MAX_EVENTS_A_MESSAGE:
+    if not 1 <= in_message <= MAX_EVENTS_PER_MESSAGE:
         raise InvalidRequestError(
-            f"a message holds {in_message} events; send 1 to {MAX_EVENTS_A_MESSAGE} in each"
+            f"a message holds {in_message} events; send 1 to {MAX_EVENTS_PER_MESSAGE} in each"
         )
-    if in_call > MAX_EVENTS_A_CALL:
+    if in_call > MAX_EVENTS_PER_CALL:
         raise InvalidRequestError(
-            f"the call has more than {MAX_EVENTS_A_CALL} events; begin another call. The events of"
-            " earlier messages are stored: sending them again is safe"
+            f"the call has more than {MAX_EVENTS_PER_CALL} events; begin another call. The events"
+            " of earlier messages are stored: sending them again is safe"
         )
 
 

@@ -36,8 +36,8 @@ MAX_WAITING_BYTES = 128 << 20  # of memory, as estimated by `_size_bytes`
 
 _PORTION = 256  # records per try
 _CLOSING_RETRY_S = 0.1
-_BYTES_A_TOKEN = 36  # an int and the reference to it
-_BYTES_A_RECORD = 2_000  # its fields, besides text and tokens
+_BYTES_PER_TOKEN = 36  # an int and the reference to it
+_BYTES_PER_RECORD = 2_000  # its fields, besides text and tokens
 
 _Record: TypeAlias = Session | Turn | Reaction
 
@@ -249,7 +249,7 @@ def _name(record: _Record) -> str:
 
 def _size_bytes(record: _Record) -> int:
     if not isinstance(record, Turn):
-        return _BYTES_A_RECORD
+        return _BYTES_PER_RECORD
     tokens = len(record.prompt_ids) + len(record.reply_ids)
     characters = sum(len(message["content"]) for message in record.messages)
-    return _BYTES_A_RECORD + _BYTES_A_TOKEN * tokens + characters
+    return _BYTES_PER_RECORD + _BYTES_PER_TOKEN * tokens + characters

@@ -13,7 +13,7 @@ from feedback_store.selection.filters import fault
 from feedback_store.selection.lessons import Labelled, Origin, Pair
 from feedback_store.selection.near_text import normalised
 
-MOST_A_PROMPT = 2
+MOST_PER_PROMPT = 2
 WEIGHT = 0.5  # below a choice: nobody saw the two beside each other
 _CANDIDATES = 4  # replies of each kind that are looked at, the clearest first
 
@@ -32,7 +32,7 @@ def opposite_thumbs(labels: Iterable[Labelled]) -> list[Pair]:
     for label in labels:
         if label.origin is Origin.THUMB:
             by_prompt[label.prompt_ids, label.player_text].append(label)
-    return [pair for same in by_prompt.values() for pair in islice(_pairs(same), MOST_A_PROMPT)]
+    return [pair for same in by_prompt.values() for pair in islice(_pairs(same), MOST_PER_PROMPT)]
 
 
 def _pairs(labels: list[Labelled]) -> Iterator[Pair]:

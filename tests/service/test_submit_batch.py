@@ -104,7 +104,7 @@ async def test_overfull_messages_and_calls_are_refused_with_the_limit(
     stage: StageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await stage()
-    monkeypatch.setattr(limits, "MAX_EVENTS_A_CALL", 20)
+    monkeypatch.setattr(limits, "MAX_EVENTS_PER_CALL", 20)
     empty, large, long = [await batch(made, *sizes) for sizes in ((0,), (257,), (10, 11))]
     assert {error.code() for error in (empty, large, long)} == {grpc.StatusCode.INVALID_ARGUMENT}
     assert "1 to 256" in str(empty.details())
