@@ -21,7 +21,7 @@ def complete_character(context: typer.Context, incomplete: str) -> list[str]:
     """The ids of the configured characters that begin so."""
     try:
         names = [one.name for one in character_folders(_config(context).paths.characters)]
-    except Exception:
+    except Exception:  # nothing may land in the line that is being typed
         return []
     return [name for name in names if name.startswith(incomplete)]
 
@@ -31,7 +31,7 @@ def complete_version(context: typer.Context, incomplete: str) -> list[str]:
     try:
         repo = adapter_repo(_config(context), bool(context.params.get("heads")))
         versions = [one.version for one in repo.versions(context.params["character"])]
-    except Exception:
+    except Exception:  # as above
         return []
     return [version for version in reversed(versions) if version.startswith(incomplete)]
 

@@ -111,7 +111,7 @@ def main() -> None:
     """Entry point: errors raised on purpose become a message and an exit code."""
     try:
         app()
-    except Exception as error:
+    except Exception as error:  # the process's edge: what nobody planned is raised again
         from npc_server.commands import command_line, exit_codes  # `npc --help` does without
 
         code = exit_codes.exit_of(error)
