@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:  # a command that only names the formats loads nothing
     from sqlite_utils import Database
 
-    from feedback_store.selection import Edited, Labelled, Pair, Snapshot
-    from feedback_store.selection.lessons import Messages
+    from feedback_store.selection import Edited, Labelled, Messages, Pair, Snapshot
 
 Line: TypeAlias = dict[str, Any]
 

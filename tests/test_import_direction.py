@@ -77,6 +77,9 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
     assert {n for n in ours if not any(within(n, package) for package in allowed)} == set()
     if module not in PROTOBUF:
         assert {name for name in ours if within(name, "npc.v1")} == set()
+    if home != "feedback_store":
+        selection = {name for name in ours if within(name, "feedback_store.selection")}
+        assert {name for name in selection if name.count(".") > 2} == set()  # through its door
     if home != "npc_server.commands":
         assert {name for name in ours if within(name, "npc_server.commands")} == set()
     if home != "trainer":

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from feedback_store.selection.lessons import HeldOutBy
+from feedback_store.selection import HeldOutBy
 from personas.faults import Fault
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from feedback_store.selection.lessons import HeldOutBy
+from feedback_store.selection import HeldOutBy
 from trainer.gate.estimates import Estimate, lower_bound, share_right
 from trainer.gate.measurements import Margin, Measurements
 from trainer.gate.rules import RuleResult, unmeasured

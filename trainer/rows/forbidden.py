@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from feedback_store.selection import Snapshot, changed
-from feedback_store.selection.lessons import Edited, Labelled, Pair
-from feedback_store.selection.likeness import RowT
+from feedback_store.selection import Edited, Labelled, Pair, RowT, Snapshot, changed
 from personas.faults import Fault, ReplyInContext, find_faults, gravest
 from personas.persona import Persona
 

@@ -16,9 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from feedback_store.selection import Snapshot, changed
-from feedback_store.selection.lessons import Edited, Labelled, Messages, Pair
-from feedback_store.selection.likeness import RowT, texts
+from feedback_store.selection import (
+    Edited,
+    Labelled,
+    Messages,
+    Pair,
+    RowT,
+    Snapshot,
+    changed,
+    texts,
+)
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
 from personas.render import (

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 from pydantic import TypeAdapter
 
-from feedback_store.selection.lessons import HeldOutBy
+from feedback_store.selection import HeldOutBy
 from tests.support.scripted_voices import GOOD, MARGINS
 from trainer.errors import ConfigError
 from trainer.gate import (
