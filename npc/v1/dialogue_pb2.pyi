@@ -39,28 +39,32 @@ class StartSessionResponse(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ...) -> None: ...
 
 class SayRequest(_message.Message):
-    __slots__ = ("session_id", "text", "seed", "sampling")
+    __slots__ = ("session_id", "text", "seed", "sampling", "line_id")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     text: str
     seed: int
     sampling: SamplingOverrides
-    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ...) -> None: ...
+    line_id: str
+    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., line_id: _Optional[str] = ...) -> None: ...
 
 class RegenerateRequest(_message.Message):
-    __slots__ = ("session_id", "turn_id", "seed", "sampling")
+    __slots__ = ("session_id", "turn_id", "seed", "sampling", "take_id")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    TAKE_ID_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     turn_id: str
     seed: int
     sampling: SamplingOverrides
-    def __init__(self, session_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ...) -> None: ...
+    take_id: str
+    def __init__(self, session_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., take_id: _Optional[str] = ...) -> None: ...
 
 class SamplingOverrides(_message.Message):
     __slots__ = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "dry_multiplier", "min_tokens", "max_tokens", "stop", "grammar", "json_schema", "logprobs")
@@ -127,14 +131,16 @@ class RestoreResponse(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., exchanges: _Optional[_Iterable[_Union[LivedExchange, _Mapping]]] = ...) -> None: ...
 
 class LivedExchange(_message.Message):
-    __slots__ = ("player_text", "reply_text", "turn_id")
+    __slots__ = ("player_text", "reply_text", "turn_id", "interrupted")
     PLAYER_TEXT_FIELD_NUMBER: _ClassVar[int]
     REPLY_TEXT_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPTED_FIELD_NUMBER: _ClassVar[int]
     player_text: str
     reply_text: str
     turn_id: str
-    def __init__(self, player_text: _Optional[str] = ..., reply_text: _Optional[str] = ..., turn_id: _Optional[str] = ...) -> None: ...
+    interrupted: bool
+    def __init__(self, player_text: _Optional[str] = ..., reply_text: _Optional[str] = ..., turn_id: _Optional[str] = ..., interrupted: _Optional[bool] = ...) -> None: ...
 
 class EndSessionRequest(_message.Message):
     __slots__ = ("session_id",)

@@ -31,7 +31,12 @@ class DialogueStub:
 
     Errors: NOT_FOUND for an unknown character, session, turn or token; INVALID_ARGUMENT for a missing, empty
     or over-long field (the message names the field and the limit); ABORTED when the session already
-    has a reply running; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again later helps.
+    has a reply running that nobody cancelled; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again
+    later helps.
+
+    Text. A field of text or of an id is empty when it holds nothing that a reader can see. Control
+    characters and marks that reorder other text are taken out of what players say and write; in an id
+    they are INVALID_ARGUMENT.
     """
 
     def __init__(self, channel):
@@ -78,7 +83,12 @@ class DialogueServicer:
 
     Errors: NOT_FOUND for an unknown character, session, turn or token; INVALID_ARGUMENT for a missing, empty
     or over-long field (the message names the field and the limit); ABORTED when the session already
-    has a reply running; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again later helps.
+    has a reply running that nobody cancelled; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again
+    later helps.
+
+    Text. A field of text or of an id is empty when it holds nothing that a reader can see. Control
+    characters and marks that reorder other text are taken out of what players say and write; in an id
+    they are INVALID_ARGUMENT.
     """
 
     def StartSession(self, request, context):
@@ -89,15 +99,23 @@ class DialogueServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Say(self, request, context):
-        """The player says something; the reply streams back. Cancelling the call ends the generation.
+        """The player says something; the reply streams back. Cancelling the call interrupts the reply: its
+        generation ends at once, and the next call of the session may be made at once and is not refused
+        because of it. A deadline or a lost link does the same as soon as the server notices.
+
+        A line counts as said from Started on. What was sent of an interrupted reply stays in the
+        conversation behind it, marked as broken off, also where nothing was sent yet. Its turn takes
+        feedback and can be regenerated. A reply that the server had to break off after its first Delta
+        counts as interrupted, too. A call that fails before that has said nothing: send it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Regenerate(self, request, context):
-        """Another take on the latest turn of the session. It becomes the one the conversation continues
-        from, until a choice event names another.
+        """Another take on the latest turn of the session, whether that ended or was interrupted. It becomes
+        the one the conversation continues from, until a choice event names another. Cancelling works as
+        in Say; a take that was interrupted before anything was sent replaces no other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,7 +191,12 @@ class Dialogue:
 
     Errors: NOT_FOUND for an unknown character, session, turn or token; INVALID_ARGUMENT for a missing, empty
     or over-long field (the message names the field and the limit); ABORTED when the session already
-    has a reply running; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again later helps.
+    has a reply running that nobody cancelled; UNAVAILABLE or RESOURCE_EXHAUSTED when trying again
+    later helps.
+
+    Text. A field of text or of an id is empty when it holds nothing that a reader can see. Control
+    characters and marks that reorder other text are taken out of what players say and write; in an id
+    they are INVALID_ARGUMENT.
     """
 
     @staticmethod
