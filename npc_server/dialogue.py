@@ -46,6 +46,7 @@ from npc_server.turns import (
     new_turn_id,
     record_of,
 )
+from personas.kept_history import reply_tokens_set_aside
 from personas.persona import Persona
 from personas.render import Line, Speaker, prompt
 
@@ -153,9 +154,12 @@ class Dialogue:
     ) -> OpenTurn:
         persona = session.persona
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
-        budget = _prompt_budget(self._model.engine.info.context_tokens, sampling.max_tokens)
+        context = self._model.engine.info.context_tokens
+        budget = _prompt_budget(context, sampling.max_tokens)
+        usual = _usual_tokens(persona, context, sampling)
         history = session.history(position)
-        rendered = prompt(persona, history, exchange.player_text, self._model.tokenizer, budget)
+        said, tokenizer = exchange.player_text, self._model.tokenizer
+        rendered = prompt(persona, history, said, tokenizer, budget, usual)
         takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
             turn_id=new_turn_id(),
@@ -257,3 +261,9 @@ def _prompt_budget(context_tokens: int, max_tokens: int) -> int:
             " ask for fewer"
         )
     return context_tokens - max_tokens
+
+
+def _usual_tokens(persona: Persona, context_tokens: int, sampling: Sampling) -> int:
+    """Tokens of a prompt by which history is measured: a shorter reply than usual adds none."""
+    own = persona.sampling.max_reply_tokens
+    return context_tokens - reply_tokens_set_aside(own, sampling.max_tokens)

@@ -15,6 +15,7 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from personas.errors import PromptTooLongError
+from personas.kept_history import Room, first_kept
 from personas.persona import Persona
 
 START = "<|im_start|>"
@@ -66,6 +67,14 @@ class Prompt:
     opening_tokens: int  # of ids: what every conversation with this character begins with
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """A prompt without the player's line, and what was left out of it."""
+
+    ids: tuple[int, ...]
+    dropped_lines: int
+
+
 _ROLE = {Speaker.PLAYER: "user", Speaker.CHARACTER: "assistant"}
 
 
@@ -112,11 +121,14 @@ def prompt(
     player_text: str,
     tokenizer: Tokenizer,
     budget_tokens: int,
+    usual_tokens: int | None = None,
 ) -> Prompt:
     """The conversation in at most `budget_tokens` ids.
 
     Oldest history goes first, in whole exchanges (a player's line with its answers), so the model
-    never sees an answer without its question. PromptTooLongError when even an empty history
+    never sees an answer without its question, and many at once, so that the prompts of a
+    conversation begin alike for several turns. How many is measured by `usual_tokens`, what these
+    prompts may usually have; None = this budget. PromptTooLongError when even an empty history
     leaves too little room.
     """
     opening = opening_ids(persona, tokenizer)
@@ -127,7 +139,9 @@ def prompt(
             f"{persona.id} and this line need {bare} tokens but the prompt may have"
             f" {budget_tokens}; shorten the line or raise the context size"
         )
-    kept = _newest(history, tokenizer, budget_tokens - bare)
+    usual = budget_tokens if usual_tokens is None else min(usual_tokens, budget_tokens)
+    room = Room(budget_tokens - len(opening), usual - len(opening))
+    kept = _newest(history, len(question), room, tokenizer)
     between = _ids_of(_as_messages(kept), tokenizer)
     return Prompt(
         ids=(*opening, *between, *question),
@@ -135,6 +149,17 @@ def prompt(
         dropped_lines=len(history) - len(kept),
         opening_tokens=len(opening),
     )
+
+
+def beginning(
+    persona: Persona, history: Sequence[Line], tokenizer: Tokenizer, usual_tokens: int
+) -> Beginning:
+    """What the next prompt begins with, unless the player's line is a long one."""
+    opening = opening_ids(persona, tokenizer)
+    usual = usual_tokens - len(opening)
+    kept = _newest(history, 0, Room(usual, usual), tokenizer)
+    ids = (*opening, *_ids_of(_as_messages(kept), tokenizer))
+    return Beginning(ids, dropped_lines=len(history) - len(kept))
 
 
 #: Openings by tokenizer and persona version: the longest part of a prompt, the same every time.
@@ -147,6 +172,20 @@ def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
     if persona.version not in known:
         known[persona.version] = _ids_of(_opening(persona), tokenizer)
     return known[persona.version]
+
+
+#: Tokens of messages by tokenizer: a long conversation is measured again in every turn.
+_sizes: WeakKeyDictionary[Tokenizer, dict[Message, int]] = WeakKeyDictionary()
+_MOST_SIZES = 50_000
+
+
+def _tokens_of(message: Message, tokenizer: Tokenizer) -> int:
+    known = _sizes.setdefault(tokenizer, {})
+    if message not in known:
+        if len(known) >= _MOST_SIZES:
+            known.clear()
+        known[message] = len(tuple(_turn_ids(message, tokenizer)))
+    return known[message]
 
 
 def _ids_of(said: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -182,14 +221,16 @@ def _as_messages(lines: Iterable[Line]) -> Iterator[Message]:
     return (Message(_ROLE[line.speaker], line.text) for line in lines)
 
 
-def _newest(history: Sequence[Line], tokenizer: Tokenizer, room_tokens: int) -> list[Line]:
-    kept: list[Line] = []
-    for exchange in reversed(_exchanges(history)):
-        room_tokens -= sum(len(tuple(_turn_ids(m, tokenizer))) for m in _as_messages(exchange))
-        if room_tokens < 0:
-            break
-        kept[:0] = exchange
-    return kept
+def _newest(
+    history: Sequence[Line], question_tokens: int, room: Room, tokenizer: Tokenizer
+) -> Sequence[Line]:
+    exchanges = _exchanges(history)
+    sizes = [
+        sum(_tokens_of(message, tokenizer) for message in _as_messages(exchange))
+        for exchange in exchanges
+    ]
+    start = first_kept(sizes, question_tokens, room)
+    return tuple(chain.from_iterable(exchanges[start:]))
 
 
 def _exchanges(history: Sequence[Line]) -> list[list[Line]]:

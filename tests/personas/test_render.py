@@ -1,5 +1,6 @@
 """What the model sees."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from personas.render import (
     Message,
     Speaker,
     Tokenizer,
+    beginning,
     message_ids,
     messages,
     prompt,
@@ -75,14 +77,35 @@ def test_oldest_history_is_dropped_in_whole_exchanges(
     full = prompt(ada, HISTORY, "three", tokenizer, PLENTY)
     tight = prompt(ada, HISTORY, "three", tokenizer, len(full.ids) - 1)
     assert (full.dropped_lines, tight.dropped_lines) == (0, 2)
-    assert tight == prompt(ada, HISTORY, "three", tokenizer, len(tight.ids))
     assert [m.content for m in tight.messages[1:]] == ["two", "second", "three"]
+
+
+def test_a_conversation_begins_alike_for_several_turns(
+    ada: Persona, tokenizer: FakeTokenizer
+) -> None:
+    budget, begins = len(prompt(ada, (), "Hi.", tokenizer, PLENTY).ids) + 800, []
+    for turns in range(60):
+        history = [Line(speaker, f"number {i}") for i in range(turns) for speaker in Speaker]
+        begins.append(prompt(ada, history, "Hi.", tokenizer, budget).dropped_lines)
+    changes = [before != after for before, after in pairwise(begins)]
+    assert 4 <= sum(changes) <= 12  # with an exchange at a time: 50
+    assert begins == sorted(begins)
+
+
+def test_what_the_next_prompt_begins_with_is_known_before_the_line(
+    ada: Persona, tokenizer: FakeTokenizer
+) -> None:
+    for budget in range(600, 1600, 50):
+        next_one = prompt(ada, HISTORY * 4, "Hi.", tokenizer, budget)
+        known = beginning(ada, HISTORY * 4, tokenizer, budget)
+        assert next_one.ids[: len(known.ids)] == known.ids
+        assert next_one.dropped_lines == known.dropped_lines
 
 
 def test_a_greeting_of_the_character_is_the_first_to_go(
     ada: Persona, tokenizer: FakeTokenizer
 ) -> None:
-    history = [Line(Speaker.CHARACTER, "Welcome!"), *HISTORY]
+    history = [Line(Speaker.CHARACTER, "Welcome! " * 30), *HISTORY]
     full = prompt(ada, history, "three", tokenizer, PLENTY)
     assert prompt(ada, history, "three", tokenizer, len(full.ids) - 1).dropped_lines == 1
 

@@ -27,6 +27,7 @@ from feedback_store.selection import (
     texts,
 )
 from personas.errors import PromptTooLongError
+from personas.kept_history import reply_tokens_set_aside
 from personas.persona import Persona
 from personas.render import (
     Line,
@@ -66,7 +67,7 @@ def rerender(
     """Render each row's prompt as it would be served with `persona` now.
 
     A changed prompt leaves room for the row's replies in `max_tokens`; its oldest history goes
-    first. A snapshot that needs no change is returned itself.
+    first, by the rule that serving goes by. A snapshot that needs no change is returned itself.
     """
     permitted = without_forbidden(snapshot, persona)
     rerenderer = _Rerenderer(snapshot.openings, persona, tokenizer, max_tokens)
@@ -108,9 +109,12 @@ class _Rerenderer:
         if history is None:
             return Unfit.HISTORY_UNKNOWN
         tokenizer = self._tokenizer
-        room = self._max_tokens - max(len(reply_ids(text, tokenizer)) for text in texts(row))
+        said = max(len(reply_ids(text, tokenizer)) for text in texts(row))
+        room = self._max_tokens - said
+        aside = reply_tokens_set_aside(self._persona.sampling.max_reply_tokens, said)
+        usual = self._max_tokens - aside
         try:
-            return prompt(self._persona, history, row.player_text, tokenizer, room)
+            return prompt(self._persona, history, row.player_text, tokenizer, room, usual)
         except PromptTooLongError:
             return Unfit.LINE_TOO_LONG
 
