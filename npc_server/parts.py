@@ -20,7 +20,6 @@ from npc_server.errors import ConfigError
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona, load_characters
-from personas.render import START
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +87,12 @@ def _engine_config(path: Path, section: EngineSection) -> EngineConfig:
 
 
 def _require_chatml(vocab: Vocab, path: Path) -> None:
-    try:
-        vocab.control(START)
-    except KeyError as error:
+    if vocab.misfit:
         raise ConfigError(
-            f"{path} has no {START} token: its chat format is not ChatML, the one that is rendered."
+            f"{path} {vocab.misfit}; that is the one that is rendered."
             " Use a ChatML model, such as the SmolLM2 or Qwen families"
-        ) from error
+        )
+    if vocab.chat_format.doubt:
+        logger.warning(
+            "%s: %s; it is prompted in plain ChatML all the same", path, vocab.chat_format.doubt
+        )

@@ -13,6 +13,8 @@ class FakeTokenizer:
     """Implements `personas.render.Tokenizer`; lossless, so tests can read ids back."""
 
     size = _FIRST_BYTE + 256  # ids are below this
+    beginning: tuple[int, ...] = ()
+    before_reply: tuple[int, ...] = ()
 
     def encode(self, text: str) -> list[int]:
         """Plain text to ids, one per UTF-8 byte."""

@@ -33,6 +33,16 @@ class Tokenizer(Protocol):
         """The id of a control token; KeyError when the model has none spelled so."""
         ...
 
+    @property
+    def beginning(self) -> tuple[int, ...]:
+        """Ids that every conversation begins with: BOS, where the model wants it."""
+        ...
+
+    @property
+    def before_reply(self) -> tuple[int, ...]:
+        """Ids between the assistant's mark and a reply: an empty thought of a base that thinks."""
+        ...
+
 
 class Speaker(StrEnum):
     """Who said a line of the conversation."""
@@ -132,7 +142,7 @@ def prompt(
     leaves too little room.
     """
     opening = opening_ids(persona, tokenizer)
-    question = message_ids(_as_messages((Line(Speaker.PLAYER, player_text),)), tokenizer)
+    question = _asking_ids(_as_messages((Line(Speaker.PLAYER, player_text),)), tokenizer)
     bare = len(opening) + len(question)
     if bare > budget_tokens:
         raise PromptTooLongError(
@@ -170,7 +180,8 @@ def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
     """The beginning of every conversation with this character: its identity and its examples."""
     known = _openings.setdefault(tokenizer, {})
     if persona.version not in known:
-        known[persona.version] = _ids_of(_opening(persona), tokenizer)
+        opening = _ids_of(_opening(persona), tokenizer)
+        known[persona.version] = (*tokenizer.beginning, *opening)
     return known[persona.version]
 
 
@@ -193,9 +204,13 @@ def _ids_of(said: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
 
 
 def message_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
-    """Chat messages as ids, ending where the character starts to speak."""
-    start = tokenizer.control(START)
-    return (*_ids_of(rendered, tokenizer), start, *tokenizer.encode("assistant\n"))
+    """A whole conversation as ids, ending where the character starts to speak."""
+    return (*tokenizer.beginning, *_asking_ids(rendered, tokenizer))
+
+
+def _asking_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
+    speaks = (tokenizer.control(START), *tokenizer.encode("assistant\n"), *tokenizer.before_reply)
+    return (*_ids_of(rendered, tokenizer), *speaks)
 
 
 def reply_ids(text: str, tokenizer: Tokenizer) -> tuple[int, ...]:

@@ -118,7 +118,8 @@ class EngineCore:
             raise EngineBusyError(
                 f"{len(self._waiting)} turns are waiting; try again in a moment", self._clears_in_s
             )
-        stream = TextStream(request.sampling.stop)
+        in_form = bool(request.sampling.grammar or request.sampling.json_schema)
+        stream = TextStream(request.sampling.stop, in_form=in_form)
         self._waiting.append(RunningTurn(request, time.perf_counter(), stream))
 
     @property

@@ -19,6 +19,7 @@ from npc_server.engine.protocol import (
     Request,
     Stats,
 )
+from npc_server.engine.text_stream import TextStream
 
 Script = Callable[[Request], str]
 Contrasts = Callable[[Request], float]
@@ -78,11 +79,14 @@ class FakeEngine:
             if request.contrast is not None:
                 yield replace(finish_of(request, ""), contrast=self.contrasts(request))
                 return
-            text = self._script(request)
+            text, stream = self._script(request), TextStream()
             for i, word in enumerate(text.split(" ")):
-                yield Delta(word if i == 0 else f" {word}")
+                if shown := stream.push((word if i == 0 else f" {word}").encode()):
+                    yield Delta(shown)
                 await self._pass_gate()
-            self.finished.append(finish_of(request, text))
+            if shown := stream.finish():
+                yield Delta(shown)
+            self.finished.append(replace(finish_of(request, text), text=stream.text))
             yield self.finished[-1]
         finally:
             self.running -= 1

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,13 @@ import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
 
+from npc_server.engine.chat_template import (
+    START,
+    STOP,
+    THOUGHTS,
+    ChatFormat,
+    read_template,
+)
 from npc_server.engine.errors import AdapterRejectedError, DecodeError, ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -55,7 +65,7 @@ def _load_model(path: Path, *, vocab_only: bool) -> Any:
     params = lc.llama_model_default_params()
     params.n_gpu_layers = 0
     params.vocab_only = vocab_only
-    model = lc.llama_model_load_from_file(str(path).encode(), params)
+    model = lc.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         raise ModelLoadError(f"llama.cpp cannot load {path}: {_explain()}")
     return model
@@ -68,17 +78,58 @@ class Vocab:
         self._model = _load_model(path, vocab_only=True)
         self._vocab = lc.llama_model_get_vocab(self._model)
         self.chat_template = model_metadata(self._model, "tokenizer.chat_template") or ""
+        self._marks = _user_marks(self._vocab)
+
+    @cached_property
+    def chat_format(self) -> ChatFormat:
+        """What the chat template asks for."""
+        bos = lc.llama_vocab_bos(self._vocab)
+        spelling = lc.llama_vocab_get_text(self._vocab, bos) or b"" if bos >= 0 else b""
+        return read_template(
+            self.chat_template,
+            bos=spelling.decode("utf-8", "replace"),
+            thinks=bool(_thought_ids(self._vocab)),
+        )
+
+    @property
+    def misfit(self) -> str:
+        """Why this base cannot be prompted in ChatML; "" = it can."""
+        missing = [mark for mark in (START, STOP) if mark_id(self._vocab, mark) is None]
+        if missing:
+            return f"has no {' and no '.join(missing)} token: its chat format is not ChatML"
+        if self.chat_format.misfit:
+            return f"is not ChatML: {self.chat_format.misfit}"
+        return ""
+
+    @cached_property
+    def beginning(self) -> tuple[int, ...]:
+        """Ids before everything: BOS, if the GGUF or its template asks for it, else none."""
+        bos = lc.llama_vocab_bos(self._vocab)
+        asked = lc.llama_vocab_get_add_bos(self._vocab) or self.chat_format.begins_with_bos
+        # Some files call the mark of a turn BOS: a prompt begins with that anyway.
+        return (bos,) if asked and bos >= 0 and bos != mark_id(self._vocab, START) else ()
+
+    @cached_property
+    def before_reply(self) -> tuple[int, ...]:
+        """Ids between the assistant's mark and a reply: an empty thought, or none."""
+        return tuple(tokenize(self._vocab, self.chat_format.after_assistant, parse_special=True))
 
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text: a control token's spelling in it stays ordinary text."""
-        return tokenize(self._vocab, text, parse_special=False)
+        if self._marks is None:
+            return tokenize(self._vocab, text, parse_special=False)
+        pieces = _pieces(text, self._marks)
+        return [i for one in pieces for i in tokenize(self._vocab, one, parse_special=False)]
 
     def control(self, spelling: str) -> int:
-        """Id of the control token with this spelling. Raises KeyError."""
-        ids = tokenize(self._vocab, spelling, parse_special=True)
-        if len(ids) != 1 or not lc.llama_vocab_is_control(self._vocab, ids[0]):
+        """Id of the control token with this spelling. Raises KeyError.
+
+        Files that store the marks of a turn as other tokens of their own are taken, too.
+        """
+        found = mark_id(self._vocab, spelling)
+        if found is None:
             raise KeyError(f"{spelling!r} is no control token of this model")
-        return ids[0]
+        return found
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids, control tokens left out."""
@@ -87,6 +138,45 @@ class Vocab:
     def close(self) -> None:
         """Free the vocabulary; the object is of no use afterwards."""
         lc.llama_model_free(self._model)
+
+
+def mark_id(vocab: Any, spelling: str) -> int | None:
+    """Id of the special token with this spelling; None when it is ordinary text."""
+    ids = tokenize(vocab, spelling, parse_special=True)
+    special = lc.LLAMA_TOKEN_ATTR_CONTROL | lc.LLAMA_TOKEN_ATTR_USER_DEFINED
+    if len(ids) != 1 or not lc.llama_vocab_get_attr(vocab, ids[0]) & special:
+        return None
+    return ids[0]
+
+
+def _thought_ids(vocab: Any) -> frozenset[int]:
+    """Ids of the marks of a thought; none unless a thought can begin and end with a token."""
+    for pair in THOUGHTS:
+        ids = [mark_id(vocab, mark) for mark in pair]
+        if None not in ids:
+            return frozenset(i for i in ids if i is not None)
+    return frozenset()
+
+
+def _user_marks(vocab: Any) -> re.Pattern[str] | None:
+    """Spellings in angle brackets that llama.cpp would read as a token in plain text, too."""
+    spellings = []
+    for token in range(lc.llama_vocab_n_tokens(vocab)):
+        if lc.llama_vocab_get_attr(vocab, token) & lc.LLAMA_TOKEN_ATTR_USER_DEFINED:
+            text = (lc.llama_vocab_get_text(vocab, token) or b"").decode("utf-8", "replace")
+            if text.startswith("<") and text.endswith(">") and len(text) > 2:
+                spellings.append(text)
+    longest_first = sorted(spellings, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if spellings else None
+
+
+def _pieces(text: str, marks: re.Pattern[str]) -> Iterator[str]:
+    """The text in pieces, so that no piece holds a whole mark."""
+    while found := marks.search(text):
+        cut = found.start() + 1
+        yield text[:cut]
+        text = text[cut:]
+    yield text
 
 
 def tokenize(vocab: Any, text: str, *, parse_special: bool) -> list[int]:
@@ -98,18 +188,21 @@ def tokenize(vocab: Any, text: str, *, parse_special: bool) -> list[int]:
     return list(buffer[:count])
 
 
-def token_bytes(vocab: Any, token: int) -> bytes:
-    """The bytes a token stands for; control tokens stand for none."""
+def token_bytes(vocab: Any, token: int, *, spell: bool = False) -> bytes:
+    """The bytes a token stands for; control tokens stand for none unless `spell`."""
     buffer = ctypes.create_string_buffer(256)
-    count = lc.llama_token_to_piece(vocab, token, buffer, len(buffer), 0, False)
+    count = lc.llama_token_to_piece(vocab, token, buffer, len(buffer), 0, spell)
     return buffer.raw[: max(count, 0)]
 
 
 def model_metadata(model: Any, key: str) -> str | None:
     """A GGUF metadata value as text, or None."""
-    buffer = ctypes.create_string_buffer(64 * 1024)
-    count = lc.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
-    return buffer.value.decode("utf-8", "replace") if count >= 0 else None
+    size = lc.llama_model_meta_val_str(model, key.encode(), ctypes.create_string_buffer(1), 1)
+    if size < 0:
+        return None
+    buffer = ctypes.create_string_buffer(size + 1)
+    lc.llama_model_meta_val_str(model, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -147,6 +240,8 @@ class Llama:
         self._memory = lc.llama_get_memory(self._context)
         self._batch = lc.llama_batch_init(shape.batch_tokens, 0, 1)
         self._adapter: Any = None
+        self._thought_ids = _thought_ids(self.vocab)
+        self._turn_mark = mark_id(self.vocab, START)
 
     @property
     def architecture(self) -> str:
@@ -188,12 +283,15 @@ class Llama:
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends a turn. A model that opens another turn has ended its own."""
+        if token in self._thought_ids:
+            return False
         eog = lc.llama_vocab_is_eog(self.vocab, token)
-        return bool(eog or lc.llama_vocab_is_control(self.vocab, token))
+        control = lc.llama_vocab_is_control(self.vocab, token)
+        return bool(eog or control or token == self._turn_mark)
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes a token stands for."""
-        return token_bytes(self.vocab, token)
+        """The bytes a token stands for; the marks of a thought are spelled out."""
+        return token_bytes(self.vocab, token, spell=token in self._thought_ids)
 
     def decode(self, rows: Sequence[BatchRow]) -> None:
         """Compute `rows` and keep their keys and values. Raises DecodeError."""
@@ -248,7 +346,7 @@ class Llama:
 
     def load_adapter(self, path: Path) -> Any:
         """Load a GGUF adapter and return its handle. Raises AdapterRejectedError."""
-        handle = lc.llama_adapter_lora_init(self._model, str(path).encode())
+        handle = lc.llama_adapter_lora_init(self._model, os.fsencode(path))
         if not handle:
             raise AdapterRejectedError(f"the adapter does not fit this base model: {_explain()}")
         return handle

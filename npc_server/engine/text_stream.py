@@ -1,17 +1,24 @@
-"""Token bytes as text that is safe to show: whole characters, never the start of a stop string."""
+"""Token bytes as text that is safe to show: whole characters, no thought, no part of a stop."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
 
+from npc_server.engine.thoughts import ThoughtFilter
+
 
 class TextStream:
-    """Collects the bytes of a reply and releases what can no longer turn into a stop string."""
+    """Collects the bytes of a reply and releases what can no longer turn into a stop string.
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    What the model thinks aloud is left out, and no stop string counts in it. `in_form`: the reply
+    keeps to a grammar, whose marks are its own.
+    """
+
+    def __init__(self, stop: Sequence[str] = (), *, in_form: bool = False) -> None:
         self._stop = tuple(text for text in stop if text)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._thoughts = ThoughtFilter(only_at_start=in_form)
         self._held = ""
         self._shown: list[str] = []
         self.stopped = False
@@ -25,7 +32,7 @@ class TextStream:
         """Add a token's bytes; returns what may be shown now. Sets `stopped` at a stop string."""
         if self.stopped:
             return ""
-        self._held += self._decoder.decode(data)
+        self._held += self._thoughts.push(self._decoder.decode(data))
         cut = self._first_stop()
         if cut is not None:
             self.stopped = True
@@ -35,7 +42,8 @@ class TextStream:
     def finish(self) -> str:
         """End the reply; returns what was held back, with an unfinished character replaced."""
         if not self.stopped:
-            self._held += self._decoder.decode(b"", final=True)
+            rest = self._decoder.decode(b"", final=True)
+            self._held += self._thoughts.push(rest) + self._thoughts.finish()
         return self._release(len(self._held), keep_rest=False)
 
     def _release(self, count: int, *, keep_rest: bool) -> str:

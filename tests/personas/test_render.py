@@ -20,6 +20,7 @@ from personas.render import (
     beginning,
     message_ids,
     messages,
+    opening_ids,
     prompt,
     reply_ids,
     system_text,
@@ -115,6 +116,23 @@ def test_every_prompt_keeps_to_its_budget(ada: Persona, tokenizer: FakeTokenizer
     full = len(prompt(ada, HISTORY, "three", tokenizer, PLENTY).ids)
     for budget in range(bare, full + 1):
         assert len(prompt(ada, HISTORY, "three", tokenizer, budget).ids) <= budget
+
+
+def test_bos_comes_once_and_is_part_of_the_opening(ada: Persona) -> None:
+    tokenizer = FakeTokenizer()
+    tokenizer.beginning = (0,)
+    rendered = prompt(ada, HISTORY, "three", tokenizer, PLENTY)
+    assert (rendered.ids[0], rendered.ids.count(0)) == (0, 1)
+    assert rendered.ids[: rendered.opening_tokens] == opening_ids(ada, tokenizer)
+    assert message_ids(rendered.messages, tokenizer) == rendered.ids
+
+
+def test_a_reply_follows_the_empty_thought_of_a_base_that_thinks(ada: Persona) -> None:
+    tokenizer = FakeTokenizer()
+    tokenizer.before_reply = tuple(tokenizer.encode("<think></think>"))
+    said = tokenizer.decode(prompt(ada, HISTORY, "three", tokenizer, PLENTY).ids)
+    assert said.endswith("<|im_start|>assistant\n<think></think>")
+    assert said.count("<think>") == 1
 
 
 def test_a_line_that_cannot_fit_is_refused(ada: Persona, tokenizer: FakeTokenizer) -> None:

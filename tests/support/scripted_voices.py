@@ -19,6 +19,9 @@ MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
 class Letters:
     """A tokenizer of single letters: scripted voices read no ids."""
 
+    beginning: tuple[int, ...] = ()
+    before_reply: tuple[int, ...] = ()
+
     def encode(self, text: str) -> list[int]:
         """Plain text to ids."""
         return [ord(letter) for letter in text]

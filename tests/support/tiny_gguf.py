@@ -8,6 +8,7 @@ fused weights, biases and further norms differ between the architectures as they
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,16 +110,26 @@ def byte_alphabet() -> list[str]:
     return [of_byte[byte] for byte in range(256)]
 
 
-def write_model(path: Path, seed: int = 0, architecture: str = "llama") -> Path:
-    """Write the model and return its path."""
+def write_model(
+    path: Path,
+    seed: int = 0,
+    architecture: str = "llama",
+    *,
+    change: Callable[[GGUFWriter], None] = lambda _: None,
+    more_tensors: Mapping[str, npt.NDArray[np.float32]] | None = None,
+) -> Path:
+    """Write the model and return its path; `change` may overwrite metadata."""
     shape = ARCHITECTURES[architecture]
     writer = GGUFWriter(path, architecture)
     _write_shape(writer, shape)
     _write_vocab(writer)
+    change(writer)
     generator = np.random.default_rng(seed)
     for name, size in _tensor_shapes(shape).items():
         noise = generator.normal(0, 0.12, size).astype(np.float32)
         writer.add_tensor(name, noise + np.float32(_centre(name)))
+    for name, values in (more_tensors or {}).items():
+        writer.add_tensor(name, values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -158,17 +169,26 @@ def _write_shape(writer: GGUFWriter, shape: Architecture) -> None:
 
 
 def _write_vocab(writer: GGUFWriter) -> None:
-    tokens = [*CONTROLS, *byte_alphabet(), MERGED]
-    kinds = [TokenType.CONTROL] * len(CONTROLS) + [TokenType.NORMAL] * 257
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types(kinds)
+    name_tokens(writer, dict.fromkeys(CONTROLS, TokenType.CONTROL))
     writer.add_token_merges([" ".join(MERGED)])
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(2)
     writer.add_eot_token_id(2)
     writer.add_add_bos_token(False)
+
+
+def name_tokens(writer: GGUFWriter, special: Mapping[str, TokenType]) -> None:
+    """Write a vocabulary of `special` tokens, then bytes; at most four fit the weights.
+
+    With fewer than the usual three, the last are filled with unused ones.
+    """
+    first = [*special, *(f"<unused {i}>" for i in range(len(special), len(CONTROLS)))]
+    tokens = [*first, *byte_alphabet(), MERGED][:VOCABULARY]
+    kinds = [special.get(token, TokenType.UNUSED) for token in first] + [TokenType.NORMAL] * 257
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds[:VOCABULARY])
 
 
 def _tensor_shapes(shape: Architecture) -> dict[str, tuple[int, ...]]:

@@ -1,10 +1,16 @@
 """Token ids of the served vocabulary: plain text is only ever text."""
 
+import os
+from collections.abc import Mapping
+from operator import methodcaller
 from pathlib import Path
 
 import pytest
+from gguf import GGUFWriter, TokenType
 
 from npc_server.engine.llama import Vocab
+from tests.support import tiny_gguf
+from tests.support.chat_templates import CHATML, LLAMA_3, NO_THINKING, TURNS
 
 START = "<|im_start|>"
 
@@ -28,3 +34,70 @@ def test_an_ordinary_word_is_no_control_token(tiny_model: Path) -> None:
 def test_text_survives_its_ids(tiny_model: Path, text: str) -> None:
     vocab = Vocab(tiny_model)
     assert vocab.decode(vocab.encode(text)) == text
+
+
+def test_bos_comes_first_when_the_file_asks_for_it(tmp_path: Path) -> None:
+    model = tiny_gguf.write_model(tmp_path / "m.gguf", change=lambda w: w.add_add_bos_token(True))
+    assert Vocab(model).beginning == (0,)
+
+
+def test_bos_comes_first_when_the_template_writes_it(tmp_path: Path) -> None:
+    template = "{{ bos_token }}" + CHATML
+    model = tiny_gguf.write_model(
+        tmp_path / "m.gguf", change=lambda w: w.add_chat_template(template)
+    )
+    assert Vocab(model).beginning == (0,)
+
+
+def test_nothing_comes_first_otherwise(tiny_model: Path) -> None:
+    assert Vocab(tiny_model).beginning == ()
+
+
+def test_a_turn_mark_that_is_called_bos_does_not_come_twice(tmp_path: Path) -> None:
+    def change(writer: GGUFWriter) -> None:
+        writer.add_add_bos_token(True)
+        writer.add_bos_token_id(1)
+
+    assert Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change)).beginning == ()
+
+
+def marked(path: Path, kinds: Mapping[str, TokenType]) -> Path:
+    """Write a model with these special tokens."""
+    return tiny_gguf.write_model(path, change=lambda w: tiny_gguf.name_tokens(w, kinds))
+
+
+def test_turn_marks_that_are_stored_as_added_tokens_are_taken(tmp_path: Path) -> None:
+    kinds = dict.fromkeys(["<|endoftext|>", START, "<|im_end|>"], TokenType.USER_DEFINED)
+    vocab = Vocab(marked(tmp_path / "m.gguf", kinds))
+    assert (vocab.control(START), vocab.control("<|im_end|>"), vocab.misfit) == (1, 2, "")
+    assert {1, 2}.isdisjoint(vocab.encode(f"<{START}system<|im_end|>{START}{START}"))
+
+
+def test_a_missing_turn_mark_is_named(tmp_path: Path) -> None:
+    kinds = dict.fromkeys(["<|endoftext|>", START, "<|x|>"], TokenType.CONTROL)
+    assert "no <|im_end|> token" in Vocab(marked(tmp_path / "m.gguf", kinds)).misfit
+
+
+def test_a_base_of_another_template_is_a_misfit_though_it_has_the_tokens(tmp_path: Path) -> None:
+    change = methodcaller("add_chat_template", LLAMA_3)
+    vocab = Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change))
+    assert "<|start_header_id|>" in vocab.misfit
+
+
+def test_a_path_that_is_not_utf8_is_a_path(tiny_model: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.gguf"))
+    odd.symlink_to(tiny_model)
+    assert Vocab(odd).misfit == ""
+
+
+def test_a_base_that_thinks_gets_its_empty_thought_by_tokens(tmp_path: Path) -> None:
+    def change(writer: GGUFWriter) -> None:
+        marks = dict.fromkeys([START, "<|im_end|>"], TokenType.CONTROL)
+        thoughts = dict.fromkeys(["<think>", "</think>"], TokenType.USER_DEFINED)
+        tiny_gguf.name_tokens(writer, marks | thoughts)
+        writer.add_chat_template(TURNS + NO_THINKING)
+
+    vocab = Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change))
+    blank = vocab.encode("\n\n")
+    assert vocab.before_reply == (2, *blank, 3, *blank)
+    assert {2, 3}.isdisjoint(vocab.encode("<think>I must</think>"))
