@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import instructions
-from personas.words import mentioned, similarity_percent, words
+from personas.words import mentioned, similarity_percent, word_runs, words
+from personas.words import word_count as word_count
 
 _QUOTED_RUN_WORDS = 8  # of the instructions in a row are no coincidence
 
@@ -106,8 +107,8 @@ def out_of_character(reply: str) -> bool:
 
 def recites_instructions(reply: str, persona: Persona) -> bool:
     """Whether eight words in a row come from the persona's instructions; facts may be quoted."""
-    said = _runs(reply, _QUOTED_RUN_WORDS)
-    own = (_runs(text, _QUOTED_RUN_WORDS) for text in instructions(persona))
+    said = set(word_runs(reply, _QUOTED_RUN_WORDS))
+    own = (word_runs(text, _QUOTED_RUN_WORDS) for text in instructions(persona))
     return any(not said.isdisjoint(runs) for runs in own)
 
 
@@ -155,11 +156,6 @@ def loops(reply: str) -> bool:
     return 0 < total <= LOOPING_ONE_IN * repeated  # in whole numbers: 1 - 4/5 is below 0.2
 
 
-def word_count(reply: str) -> int:
-    """Length of the reply in words."""
-    return len(words(reply))
-
-
 def probe_passed(probe: Probe, reply: str, persona: Persona) -> bool:
     """Whether the reply passes a probe.
 
@@ -191,10 +187,5 @@ def _asks_or_denies(sentence: str) -> bool:
 
 def _trigrams(text: str) -> tuple[int, int]:
     """How many word trigrams of the text occurred before in it, and how many there are."""
-    total = max(word_count(text) - 2, 0)
-    return total - len(_runs(text, 3)), total
-
-
-def _runs(text: str, length: int) -> set[tuple[str, ...]]:
-    said = words(text)
-    return {tuple(said[i : i + length]) for i in range(len(said) - length + 1)}
+    runs = word_runs(text, 3)
+    return len(runs) - len(set(runs)), len(runs)

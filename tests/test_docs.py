@@ -57,7 +57,15 @@ def test_the_tree_names_nothing_that_is_not_there() -> None:
 
 def code_folders() -> set[str]:
     """Every folder of our packages that holds modules, and every other one at the top."""
-    tops = ("troupe", "personas", "feedback_store", "npc_server", "npc_client", "trainer")
+    tops = (
+        "troupe",
+        "languages",
+        "personas",
+        "feedback_store",
+        "npc_server",
+        "npc_client",
+        "trainer",
+    )
     inside = {file.parent for top in tops for file in (ROOT / top).rglob("*.py")}
     return {f"{folder.relative_to(ROOT)}/" for folder in inside}
 

@@ -12,7 +12,15 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-PACKAGES = ("troupe", "personas", "feedback_store", "npc_server", "npc_client", "trainer")
+PACKAGES = (
+    "troupe",
+    "languages",
+    "personas",
+    "feedback_store",
+    "npc_server",
+    "npc_client",
+    "trainer",
+)
 PROPERTIES = {"property", "cached_property"}
 #: Participles that do not end in -ed, as far as a function might be called so.
 IRREGULAR = frozenset(
@@ -72,7 +80,7 @@ PURE = frozenset(
         "npc_server.engine.sampling.grammar_rules.merged",
         "personas.adapter_repo._promoted",
         "personas.checks.asserted",
-        "personas.words.mentioned",
+        "languages.phrases.mentioned",
         "trainer.gate.rules.unmeasured",
         "trainer.rows.datasets.interleaved",
     }

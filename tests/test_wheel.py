@@ -15,7 +15,16 @@ from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 
-PACKAGES = ("troupe", "personas", "feedback_store", "npc_server", "npc_client", "trainer", "npc/v1")
+PACKAGES = (
+    "troupe",
+    "personas",
+    "feedback_store",
+    "npc_server",
+    "npc_client",
+    "trainer",
+    "npc/v1",
+    "languages",
+)
 #: Of a checkout, what is no source; leftovers of an earlier build would slip into the wheel.
 LEFTOVERS = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "results")
 
