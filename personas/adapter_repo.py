@@ -139,6 +139,11 @@ class AdapterRepo:
         found = [manifest for manifest in manifests if manifest]
         return sorted(found, key=lambda manifest: manifest.number)
 
+    def bases(self) -> frozenset[str]:
+        """The sha256 of every base that a version of any character fits."""
+        manifests = (_readable(file.parent) for file in self._root.glob("*/*/manifest.json"))
+        return frozenset(manifest.base_sha256 for manifest in manifests if manifest)
+
     def manifest(self, character: str, version: str) -> Manifest:
         """One version's manifest. UnknownVersionError, CorruptAdapterError."""
         return _read_manifest(self.path(character, version))

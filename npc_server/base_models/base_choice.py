@@ -3,21 +3,25 @@
 A file is made beside its final name, in a process of its own, and renamed; the record is written
 last. So whoever resolves the base meanwhile gets the old file or the new one, whole. Adapters fit
 the exact file they were trained on: a file that cannot be made again bit by bit is never put in the
-place of a recorded one unasked.
+place of a recorded one unasked, and unasked nothing is chosen once anything was trained.
 """
 
 from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from npc_server.base_models import catalogue, own_process
 from npc_server.base_models.catalogue import CatalogueModel, file_sha256
-from npc_server.base_models.errors import ModelUnavailableError
+from npc_server.base_models.errors import (
+    BaseModelError,
+    ModelUnavailableError,
+    RequantizeError,
+)
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import (
     Choice,
@@ -26,9 +30,12 @@ from npc_server.base_models.quantization import (
     Rule,
     Trial,
     decide,
+    usual,
 )
 from npc_server.base_models.quantization_trial import measure
 from npc_server.base_models.requantize import requantize
+from npc_server.engine.errors import EngineError
+from npc_server.engine.llama import cpu_kernels
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -46,19 +53,42 @@ class ModelFiles:
         return catalogue.quantized_path(self.model, self.cache_dir, quantization)
 
 
-def ensure_chosen(files: ModelFiles, report: Report) -> Path:
+def ensure_chosen(files: ModelFiles, trained_on: Set[str], report: Report) -> Path:
     """Fetch the base, and make the chosen quantization again if it is lost or damaged.
 
-    Returns the file that serves. Raises ModelUnavailableError.
+    Where none was ever chosen and nothing was trained, the usual one of this CPU is chosen.
+    `trained_on` has the sha256 of every base that adapters of the data folder fit.
+
+    Returns the file that serves. Raises as `choose` does.
     """
     original = catalogue.pull(files.model, files.cache_dir, report)
     choice = catalogue.read_choice(files.model, files.cache_dir)
+    if choice is None and not _was_trained(files, trained_on):
+        return _choose_usual(files, report)
     if choice is None or choice.chosen is Quantization.ORIGINAL:
         return original
     path = files.path(choice.chosen)
     if not _is_intact(path, choice.file.sha256, report):
         _restore(files, choice, report)
     return path
+
+
+def _was_trained(files: ModelFiles, trained_on: Set[str]) -> bool:
+    """Whether a training has begun on the file as fetched, in this data folder or another."""
+    return files.model.sha256 in trained_on or catalogue.is_unpacked(files.model, files.cache_dir)
+
+
+def _choose_usual(files: ModelFiles, report: Report) -> Path:
+    best = usual(cpu_kernels())
+    if best is Quantization.ORIGINAL:
+        return files.path(best)
+    try:
+        return choose(files, best, report)
+    except (BaseModelError, EngineError) as error:
+        raise RequantizeError(
+            f"{files.model.name} is here, and could not be made quicker: {error}\n"
+            "Serve it as fetched with: npc model pull --quantize original"
+        ) from error
 
 
 def choose(files: ModelFiles, quantization: Quantization, report: Report) -> Path:

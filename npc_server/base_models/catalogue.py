@@ -75,6 +75,11 @@ def quantized_path(model: CatalogueModel, cache_dir: Path, quantization: Quantiz
     return original.with_name(f"{original.stem}.{quantization}.gguf")
 
 
+def is_unpacked(model: CatalogueModel, cache_dir: Path) -> bool:
+    """Whether the model as fetched was unpacked to train on, as the trainer does."""
+    return (cache_dir / "dequantised" / model.sha256[:16]).is_dir()
+
+
 def files_here(model: CatalogueModel, cache_dir: Path) -> Mapping[Quantization, Path]:
     """The quantizations of a model that are in the cache, unchecked."""
     paths = {q: quantized_path(model, cache_dir, q) for q in Quantization}

@@ -28,7 +28,9 @@ from npc_server.commands.command_line import (
     work_progress,
 )
 from npc_server.commands.training import base_training
+from npc_server.config import Config
 from npc_server.errors import ConfigError
+from personas.adapter_repo import AdapterRepo
 
 app = typer.Typer(
     name="model",
@@ -49,7 +51,8 @@ def pull(
         typer.Option(
             help="Serve another quantization: auto measures all on this machine, for a minute or"
             " two, and takes the fastest good one; original goes back to the file as fetched."
-            " When left out, what was chosen before stays. Adapters fit one exact file: after a"
+            " When left out, what was chosen before stays; before the first training, what is best"
+            " as a rule on such a CPU is made and chosen. Adapters fit one exact file: after a"
             " change, characters speak with the bare base until they are trained again."
         ),
     ] = None,
@@ -58,26 +61,30 @@ def pull(
     """Fetch a base model into the cache, check it, and choose how it is quantized."""
     config = config_of(config_file)
     model, cache = _catalogue_model(name), config.paths.cache
-    _choose(model, cache, config.engine.threads or os.cpu_count() or 1, quantize)
+    _choose(model, config, quantize)
     choice = catalogue.read_choice(model, cache)
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))
     say(f"{name} is at {catalogue.resolve(name, cache)}")
 
 
-def _choose(
-    model: catalogue.CatalogueModel, cache: Path, threads: int, wanted: Wanted | None
-) -> None:
+def _choose(model: catalogue.CatalogueModel, config: Config, wanted: Wanted | None) -> None:
     from npc_server.base_models import base_choice
 
-    files = base_choice.ModelFiles(model, cache, threads)
+    threads = config.engine.threads or os.cpu_count() or 1
+    files = base_choice.ModelFiles(model, config.paths.cache, threads)
     with work_progress() as report:
         if wanted is None:
-            base_choice.ensure_chosen(files, report)
+            base_choice.ensure_chosen(files, _bases_trained_on(config), report)
         elif wanted == AUTO:
             base_choice.choose_best(files, report)
         else:
             base_choice.choose(files, Quantization(wanted), report)
+
+
+def _bases_trained_on(config: Config) -> frozenset[str]:
+    voices, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
+    return voices.bases() | heads.bases()
 
 
 def _catalogue_model(name: str) -> catalogue.CatalogueModel:

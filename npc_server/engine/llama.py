@@ -205,6 +205,13 @@ def model_metadata(model: Any, key: str) -> str | None:
     return buffer.value.decode("utf-8", "replace")
 
 
+def cpu_kernels() -> frozenset[str]:
+    """The instructions that llama.cpp was compiled to use on this CPU, such as "AVX2"."""
+    _, _, listed = lc.llama_print_system_info().decode().partition("CPU : ")
+    pairs = (part.partition(" = ") for part in listed.split(" | "))
+    return frozenset(name.strip() for name, _, used in pairs if used.strip() == "1")
+
+
 @dataclass(frozen=True)
 class BatchRow:
     """One token of a batch."""

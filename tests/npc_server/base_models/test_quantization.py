@@ -33,7 +33,11 @@ from npc_server.base_models.catalogue import (
     record_path,
     resolve,
 )
-from npc_server.base_models.errors import ModelUnavailableError, ProcessDiedError
+from npc_server.base_models.errors import (
+    ModelUnavailableError,
+    ProcessDiedError,
+    RequantizeError,
+)
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import (
     Costs,
@@ -42,12 +46,15 @@ from npc_server.base_models.quantization import (
     Spread,
     decide,
     turn_ms,
+    usual,
 )
 from npc_server.base_models.quantization_trial import divergence, log_softmax
 from npc_server.base_models.requantize import importance_of, requantize
 from npc_server.commands import main, model_commands
 from npc_server.engine.errors import ModelLoadError
+from npc_server.engine.llama import cpu_kernels
 from tests.support import tiny_gguf
+from trainer.base import dense_folder
 
 ORIGINAL, Q8_0, Q4_MIX, IQ4_NL, Q4_0 = Quantization
 
@@ -88,6 +95,18 @@ def test_the_original_stays_when_everything_else_is_too_perplexed() -> None:
     assert decide([SLOW, figures(Q4_0, 1500, 16, 31.0)], Rule()) is SLOW
 
 
+@pytest.mark.parametrize(
+    ("kernels", "best"),
+    [({"AVX2", "AVX512_VNNI"}, Q4_MIX), ({"AVX2"}, Q4_MIX), ({"NEON", "DOTPROD"}, Q4_MIX)],
+    ids=["avx512", "avx2", "arm"],
+)
+def test_four_bits_are_usual_where_kernels_are_quick_with_them(
+    kernels: set[str], best: Quantization
+) -> None:
+    assert usual(kernels) is best
+    assert usual({"SSE3", "AVX"}) is ORIGINAL
+
+
 def test_the_original_stays_when_nothing_is_faster() -> None:
     assert decide([SLOW, figures(Q8_0, 300, 40, 29.0)], Rule()) is SLOW
 
@@ -116,7 +135,7 @@ def count(report: Report, to: int) -> int:
     return os.getpid()
 
 
-def refuse(_: Report) -> None:
+def refuse(_: Report, *_arguments: object) -> None:
     raise ModelLoadError("no")
 
 
@@ -174,11 +193,45 @@ def test_a_file_that_is_there_is_not_made_again(files: ModelFiles) -> None:
     assert choose(files, Q8_0, quiet).stat().st_mtime_ns == made.st_mtime_ns
 
 
+UNTRAINED: frozenset[str] = frozenset()
+
+
 def test_a_plain_pull_keeps_what_was_chosen(files: ModelFiles) -> None:
-    assert ensure_chosen(files, quiet) == files.path(ORIGINAL)
-    assert ensure_chosen(files, quiet) == files.path(ORIGINAL)
-    choose(files, Q4_0, quiet)
-    assert ensure_chosen(files, quiet) == files.path(Q4_0) == served(files)
+    for chosen in (Q4_0, ORIGINAL):
+        choose(files, chosen, quiet)
+        assert ensure_chosen(files, UNTRAINED, quiet) == files.path(chosen) == served(files)
+
+
+def test_the_first_pull_chooses_what_is_usual_on_this_cpu(files: ModelFiles) -> None:
+    best = usual(cpu_kernels())
+    assert ensure_chosen(files, UNTRAINED, quiet) == files.path(best) == served(files)
+    assert ensure_chosen(files, UNTRAINED, quiet) == files.path(best)
+
+
+def test_a_base_that_adapters_fit_is_not_changed(files: ModelFiles) -> None:
+    trained = frozenset({"0" * 64, files.model.sha256})
+    assert ensure_chosen(files, trained, quiet) == files.path(ORIGINAL) == served(files)
+
+
+def test_a_base_that_was_unpacked_to_train_on_is_not_changed(files: ModelFiles) -> None:
+    dense_folder(files.cache_dir, files.model.sha256).mkdir(parents=True)
+    assert ensure_chosen(files, UNTRAINED, quiet) == files.path(ORIGINAL) == served(files)
+
+
+def test_a_cpu_that_nobody_measured_is_served_the_file_as_fetched(
+    files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_choice, "cpu_kernels", lambda: frozenset({"SSE3"}))
+    assert ensure_chosen(files, UNTRAINED, quiet) == files.path(ORIGINAL) == served(files)
+
+
+def test_a_first_choice_that_cannot_be_made_says_how_to_do_without(
+    files: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_choice, "requantize", refuse)
+    with pytest.raises(RequantizeError, match="npc model pull --quantize original"):
+        ensure_chosen(files, UNTRAINED, quiet)
+    assert served(files) == files.path(ORIGINAL)
 
 
 @pytest.mark.parametrize("damage", [pytest.param(b"", id="lost"), pytest.param(b"x", id="changed")])
@@ -192,7 +245,7 @@ def test_a_chosen_file_that_is_lost_or_changed_is_not_served(
         path.write_bytes(whole + damage)
     with pytest.raises(ModelUnavailableError, match=r"is not there|has changed"):
         served(files)
-    assert ensure_chosen(files, quiet) == path
+    assert ensure_chosen(files, UNTRAINED, quiet) == path
     assert path.read_bytes() == whole
 
 
@@ -202,7 +255,7 @@ def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(files: Mod
     record = record_path(files.model, files.cache_dir)
     record.write_text(record.read_text().replace(digest, "f" * 64))
     with pytest.raises(ModelUnavailableError, match="made again it differs"):
-        ensure_chosen(files, quiet)
+        ensure_chosen(files, UNTRAINED, quiet)
     assert choose(files, Q8_0, quiet) == served(files)
 
 
@@ -215,7 +268,7 @@ def test_a_damaged_record_is_an_error_until_something_is_chosen(
     files: ModelFiles, text: str
 ) -> None:
     record_path(files.model, files.cache_dir).write_text(text)
-    for use in (served, lambda files: ensure_chosen(files, quiet)):
+    for use in (served, lambda files: ensure_chosen(files, UNTRAINED, quiet)):
         with pytest.raises(ModelUnavailableError, match="Choose again with: npc model pull"):
             use(files)
     assert choose(files, ORIGINAL, quiet) == served(files)
