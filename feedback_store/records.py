@@ -9,7 +9,7 @@ on its way in: its player is the one of its turn or session. Every time is timez
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -55,7 +55,7 @@ class Sign(StrEnum):
     LINGERED = "lingered"
     """The player stayed with the reply for longer than it takes."""
     ABANDONED = "abandoned"
-    """The player went away while the reply was still coming."""
+    """The player broke the reply off while it was coming, to speak or to go away."""
     SILENT = "silent"
     """The player said nothing for a long time after the reply."""
 
@@ -235,6 +235,7 @@ class LivedExchange:
     take_turn_ids: tuple[str, ...]  # all takes on the reply so far, the first one first
     kept_turn_id: str  # the take the conversation went on from
     text: str | None = None  # what the player corrected the kept take to; None = as it was said
+    call_ids: Mapping[str, str] = field(default_factory=dict)  # by turn id, of calls that had one
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,12 @@ def checkpoint_row(checkpoint: Checkpoint) -> SqlRow:
 def checkpoint_of(row: SqlRow) -> Checkpoint:
     """The checkpoint that `checkpoint_row` wrote."""
     exchanges = tuple(
-        LivedExchange(tuple(lived["take_turn_ids"]), lived["kept_turn_id"], lived["text"])
+        LivedExchange(
+            tuple(lived["take_turn_ids"]),
+            lived["kept_turn_id"],
+            lived["text"],
+            lived.get("call_ids", {}),  # absent in older save games
+        )
         for lived in json.loads(row["exchanges"])
     )
     created_at = datetime.fromisoformat(row["created_at"])

@@ -66,8 +66,9 @@ class LivedExchange:
     """One line of the player and the reply the conversation went on from."""
 
     player_text: str
-    reply_text: str
+    reply_text: str  # of an interrupted reply what was sent of it, perhaps ""
     turn_id: str
+    interrupted: bool = False  # the reply was broken off, and not corrected
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,10 @@ class Client:
         conversation = Conversation(
             answer.session_id, answer.character, answer.character_name, answer.adapter_version
         )
-        lived = (LivedExchange(e.player_text, e.reply_text, e.turn_id) for e in answer.exchanges)
+        lived = (
+            LivedExchange(e.player_text, e.reply_text, e.turn_id, e.interrupted)
+            for e in answer.exchanges
+        )
         return Restored(conversation, tuple(lived))
 
     async def end_session(self, session_id: str) -> None:

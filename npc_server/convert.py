@@ -33,9 +33,9 @@ from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram,
 from npc_server.errors import InvalidRequestError, status_of
 from npc_server.limits import MAX_TAKES, check_id, check_text
 from npc_server.reactions import ParsedEvent, SubmitResult
+from npc_server.reply_events import Finished, Started
 from npc_server.sessions import Session
 from npc_server.signals import DERIVED_PREFIX
-from npc_server.turns import Finished, Started
 from personas.adapter_repo import Manifest
 
 _FINISH_REASONS = {
@@ -68,6 +68,7 @@ def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.Res
             player_text=exchange.player_text,
             reply_text=exchange.kept.text,
             turn_id=exchange.kept.turn_id,
+            interrupted=exchange.kept.broken_off,
         )
         for exchange in session.exchanges
     ]
@@ -114,7 +115,7 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
         usage=dialogue_pb2.Usage(
             prompt_tokens=reply.prompt_tokens,
             cached_tokens=reply.cached_tokens,
-            reply_tokens=len(reply.token_ids),
+            reply_tokens=event.reply_tokens,
         ),
         timing=dialogue_pb2.Timing(
             queue_ms=reply.queue_ms, ttft_ms=reply.ttft_ms, total_ms=reply.total_ms

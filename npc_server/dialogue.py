@@ -4,8 +4,12 @@ A turn claims its session, leases the live adapter version, renders the prompt, 
 engine's deltas and is recorded with everything that made it before its end is announced, or soon
 after when the disk is slow. Where the persona asks for the best of several replies, all are drawn,
 and scored by the character's reward head if it has one, before the first word is sent. A turn cut
-short is recorded as cancelled, or as failed when the engine broke off, with the text sent so far,
-and the conversation goes on as if it had not been.
+short is recorded as cancelled, or as failed when the engine broke off, with the text sent so far.
+The conversation goes on from there: the player said their line, and heard that much. Only a call
+that fails before its first delta said nothing, because its client is told to send it again.
+
+A call may have an id. Repeated under the same id it gets the reply that it got, or would have got,
+and makes a new one only where the first was broken off.
 
 Personal data enters here. A player's id becomes a pseudonym, and their line loses what identifies
 people outside the game, before anything else sees it: prompt, history and record hold the same
@@ -17,10 +21,11 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -30,21 +35,22 @@ from feedback_store.records import Reaction
 from feedback_store.records import Session as SessionRecord
 from npc_server import signals
 from npc_server.adapters import Adapters, LiveAdapter
-from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.limits import check_id, check_text
 from npc_server.recorder import Recorder
+from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import Candidate, candidate_requests, choose_favourite, draw, finalists
-from npc_server.sessions import Exchange, Session, Sessions, Take
+from npc_server.sessions import Exchange, Session, Sessions
 from npc_server.turns import (
-    Finished,
     Model,
     OpenTurn,
-    Started,
     cut_short,
+    finished_of,
+    interrupted_take,
     new_turn_id,
     record_of,
+    take_of,
 )
 from personas.kept_history import reply_tokens_set_aside
 from personas.persona import Persona
@@ -117,40 +123,107 @@ class Dialogue:
         self._ending = True
 
     def say(
-        self, session_id: str, text: str, seed: int | None, changes: Changes = NO_CHANGES
+        self,
+        session_id: str,
+        text: str,
+        seed: int | None,
+        changes: Changes = NO_CHANGES,
+        line_id: str | None = None,
     ) -> AsyncGenerator[Started | Delta | Finished]:
-        """Reply to the player's line.
+        """Reply to the player's line; the same `line_id` is the same line.
 
-        Raises InvalidRequestError, UnknownSessionError, SessionBusyError, PromptTooLongError and
-        the engine's errors.
+        Raises InvalidRequestError, UnknownSessionError, SessionBusyError, PromptTooLongError,
+        NotLatestTurnError for a line that was interrupted before later ones, and the engine's
+        errors.
         """
         session = self._sessions.get(session_id)
-        exchange = Exchange(redact(check_text("text", text)))
-        return self._turn(session, exchange, seed, changes)
+        line = redact(check_text("text", text))
+        call_id = "" if line_id is None else f"line {check_id('line_id', line_id)}"
+        return self._reply(session, call_id, partial(_exchange_of, session, line), seed, changes)
 
     def regenerate(
-        self, session_id: str, turn_id: str, seed: int | None, changes: Changes = NO_CHANGES
+        self,
+        session_id: str,
+        turn_id: str,
+        seed: int | None,
+        changes: Changes = NO_CHANGES,
+        take_id: str | None = None,
     ) -> AsyncGenerator[Started | Delta | Finished]:
-        """Make another take on the latest turn. Raises NotLatestTurnError, and as `say`."""
+        """Make another take on the latest turn; the same `take_id` is the same take.
+
+        Raises NotLatestTurnError, and as `say`.
+        """
         session = self._sessions.get(session_id)
-        return self._turn(session, session.latest(turn_id), seed, changes)
+        call_id = "" if take_id is None else f"take {check_id('take_id', take_id)}"
+        return self._reply(
+            session, call_id, partial(_exchange_with, session, turn_id), seed, changes
+        )
+
+    async def _reply(
+        self,
+        session: Session,
+        call_id: str,
+        exchange_for: Callable[[Exchange | None], Exchange],
+        seed: int | None,
+        changes: Changes,
+    ) -> AsyncGenerator[Started | Delta | Finished]:
+        """Answer a call; `exchange_for` gets the exchange that a call of this id was about."""
+        await session.settle(call_id)
+        with session.claim_turn(call_id):
+            known = session.exchange_of_call(call_id)
+            exchange = exchange_for(known)
+            if answer := exchange.answer_to(call_id):
+                replies = _stream_again(answer)
+            else:
+                session.require_open(exchange)
+                replies = self._turn(session, exchange, call_id, seed, changes)
+            async with aclosing(replies) as events:
+                async for event in events:
+                    yield event
 
     async def _turn(
-        self, session: Session, exchange: Exchange, seed: int | None, changes: Changes
+        self,
+        session: Session,
+        exchange: Exchange,
+        call_id: str,
+        seed: int | None,
+        changes: Changes,
     ) -> AsyncGenerator[Started | Delta | Finished]:
-        with session.claim_turn(), self._adapters.lease(session.persona.id) as adapter:
+        with self._adapters.lease(session.persona.id) as adapter:
             seed = secrets.randbits(32) if seed is None else seed
             sampling = sampling_of(session.persona, seed, changes)
-            turn = self._prepare(session, exchange, adapter, sampling)
+            turn = self._prepare(session, exchange, adapter, sampling, call_id)
             self._note_signals(turn)
+            async with aclosing(self._perform(turn)) as events:
+                async for event in events:
+                    yield event
+
+    async def _perform(self, turn: OpenTurn) -> AsyncGenerator[Started | Delta | Finished]:
+        """Run a turn; what was sent of it stays, whatever ends it."""
+        said: list[str] = []
+        reason = FinishReason.CANCELLED
+        try:
             yield turn.started
             speak = self._speak if turn.best_of == 1 else self._speak_best
             async with aclosing(speak(turn)) as events:
                 async for event in events:
+                    if isinstance(event, Delta):
+                        said.append(event.text)
                     yield event
+        except Exception:  # of any kind: raised again as it is
+            reason = FinishReason.FAILED
+            raise
+        finally:
+            if not turn.concluded and (said or reason is FinishReason.CANCELLED):
+                self._break_off(turn, "".join(said), reason)
 
     def _prepare(
-        self, session: Session, exchange: Exchange, adapter: LiveAdapter, sampling: Sampling
+        self,
+        session: Session,
+        exchange: Exchange,
+        adapter: LiveAdapter,
+        sampling: Sampling,
+        call_id: str,
     ) -> OpenTurn:
         persona = session.persona
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
@@ -160,7 +233,7 @@ class Dialogue:
         history = session.history(position)
         said, tokenizer = exchange.player_text, self._model.tokenizer
         rendered = prompt(persona, history, said, tokenizer, budget, usual)
-        takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
+        takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes if take.text)
         started = Started(
             turn_id=new_turn_id(),
             persona_version=persona.version,
@@ -169,7 +242,9 @@ class Dialogue:
             seed=sampling.seed,
         )
         heard = (*history, *takes)
-        return OpenTurn(started, session, exchange, adapter, heard, rendered, sampling)
+        return OpenTurn(
+            started, session, exchange, adapter, heard, rendered, sampling, call_id=call_id
+        )
 
     def _note_signals(self, turn: OpenTurn) -> None:
         """Record what a new line implies about earlier replies; another take is no new line."""
@@ -183,26 +258,12 @@ class Dialogue:
             self._recorder.note(reaction)
 
     async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
-        said: list[str] = []
-        complete = False
-        reason = FinishReason.CANCELLED
-        try:
-            async with aclosing(self._model.engine.generate(turn.request)) as events:
-                async for event in events:
-                    if isinstance(event, Finish):
-                        complete = True
-                        yield await self._conclude(turn, event)
-                    else:
-                        said.append(event.text)
-                        yield event
-        except EngineError:
-            reason = FinishReason.FAILED
-            raise
-        finally:
-            if said and not complete:
-                self._break_off(turn, "".join(said), reason)
+        async with aclosing(self._model.engine.generate(turn.request)) as events:
+            async for event in events:
+                yield await self._conclude(turn, event) if isinstance(event, Finish) else event
 
     def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:
+        self._sessions.add_take(turn.session, turn.exchange, interrupted_take(turn, said))
         record = record_of(turn, cut_short(said, turn, reason), self._model.base_sha256)
         self._recorder.record_cut_turn(record, turn.session.record)
         if reason is FinishReason.CANCELLED and not self._ending:
@@ -214,10 +275,9 @@ class Dialogue:
         turn, chosen = await self._choose(turn, candidates)
         waited_ms = (time.perf_counter() - begun) * 1e3
         reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
-        finished = await self._conclude(turn, reply, len(candidates))
         if reply.text:
             yield Delta(reply.text)
-        yield finished
+        yield await self._conclude(turn, reply, len(candidates))
 
     async def _choose(
         self, turn: OpenTurn, candidates: Sequence[Candidate]
@@ -237,12 +297,42 @@ class Dialogue:
         return (head.version, chosen) if chosen else ("", best[0])
 
     async def _conclude(self, turn: OpenTurn, reply: Finish, candidates: int = 1) -> Finished:
-        started, session = turn.started, turn.session
+        session = turn.session
         record = record_of(turn, reply, self._model.base_sha256)
-        self._sessions.add_take(session, turn.exchange, Take(started.turn_id, reply.text))
-        await self._recorder.record_turn(record, session.record)
         live = self._adapters.live(session.persona.id).version
-        return Finished(started.turn_id, started.adapter_version, live, reply, candidates)
+        finished = finished_of(turn, reply, live, candidates)
+        self._sessions.add_take(session, turn.exchange, take_of(turn, finished))
+        await self._recorder.record_turn(record, session.record)
+        return finished
+
+
+def _exchange_of(session: Session, line: str, known: Exchange | None) -> Exchange:
+    """The exchange that a line begins, or that it began when its call came first."""
+    if known is None:
+        return Exchange(line)
+    if known.player_text != line:
+        raise InvalidRequestError(
+            "line_id was sent with another text before; a new line needs a new id"
+        )
+    return known
+
+
+def _exchange_with(session: Session, turn_id: str, known: Exchange | None) -> Exchange:
+    """The exchange to take again, or the one that the call was about when it came first."""
+    if known is None:
+        return session.latest(turn_id)
+    if all(take.turn_id != turn_id for take in known.takes):
+        raise InvalidRequestError(
+            "take_id was sent with another turn before; a new take needs a new id"
+        )
+    return known
+
+
+async def _stream_again(answer: Answer) -> AsyncGenerator[Started | Delta | Finished]:
+    yield answer.started
+    if answer.finished.reply.text:
+        yield Delta(answer.finished.reply.text)
+    yield answer.finished
 
 
 def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> Sampling:

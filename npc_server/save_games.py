@@ -22,7 +22,8 @@ from feedback_store.records import Session as SessionRecord
 from feedback_store.store import Store
 from npc_server.errors import UnknownCharacterError
 from npc_server.recorder import Recorder
-from npc_server.sessions import Exchange, Session, Sessions, Take
+from npc_server.sessions import Exchange, Session, Sessions
+from npc_server.turns import stored_take
 from personas.persona import Persona
 
 SETTLE_S = 5.0  # for the recorder's queue
@@ -58,8 +59,9 @@ class SaveGames:
         Raises UnknownSessionError, SessionBusyError, StoreUnavailableError and ForgottenError.
         """
         session = self._sessions.get(session_id)
-        session.require_idle()
-        exchanges = tuple(_lived_exchange(exchange) for exchange in session.exchanges)
+        await session.settle()
+        with session.claim_turn():
+            exchanges = tuple(_lived_exchange(exchange) for exchange in session.exchanges)
         token = secrets.token_urlsafe(24)
         checkpoint = Checkpoint(token, session_id, exchanges, datetime.now(UTC))
         await self._recorder.flush(SETTLE_S)
@@ -83,6 +85,8 @@ class SaveGames:
 
     async def _go_back(self, checkpoint: Checkpoint) -> Session:
         session = self._sessions.find(checkpoint.session_id)
+        if session is not None:
+            await session.settle()
         with session.claim_turn() if session is not None else nullcontext():
             # A turn that is stored after the marking would count as lived through.
             await self._recorder.flush(SETTLE_S)
@@ -129,7 +133,7 @@ def rebuild(
                 f"turn {missing[0]!r} of the checkpoint is deleted, as expired turns are:"
                 " start a new session"
             )
-        session.exchanges.append(_exchange([by_id[turn_id] for turn_id in lived.take_turn_ids]))
+        session.exchanges.append(_exchange(lived, by_id))
         if session.exchanges[-1].kept.turn_id != lived.kept_turn_id:
             session.keep(lived.kept_turn_id, event_id="")
         if lived.text is not None:
@@ -137,13 +141,14 @@ def rebuild(
     return session
 
 
-def _exchange(takes: Sequence[Turn]) -> Exchange:
-    exchange = Exchange(takes[0].player_text)
-    for turn in takes:
-        exchange.add(Take(turn.turn_id, turn.reply_text))
+def _exchange(lived: LivedExchange, turns: Mapping[str, Turn]) -> Exchange:
+    exchange = Exchange(turns[lived.take_turn_ids[0]].player_text)
+    for turn_id in lived.take_turn_ids:
+        exchange.add(stored_take(turns[turn_id], lived.call_ids.get(turn_id, "")))
     return exchange
 
 
 def _lived_exchange(exchange: Exchange) -> LivedExchange:
     takes = tuple(take.turn_id for take in exchange.takes)
-    return LivedExchange(takes, exchange.kept.turn_id, exchange.kept.correction)
+    call_ids = {take.turn_id: take.call_id for take in exchange.takes if take.call_id}
+    return LivedExchange(takes, exchange.kept.turn_id, exchange.kept.correction, call_ids)

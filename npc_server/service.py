@@ -51,7 +51,8 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
         changes = convert.changes(request)
-        replies = self._dialogue.say(request.session_id, request.text, seed, changes)
+        line_id = request.line_id if request.HasField("line_id") else None
+        replies = self._dialogue.say(request.session_id, request.text, seed, changes, line_id)
         async with aclosing(replies) as events:
             async for event in events:
                 yield convert.reply_event(event)
@@ -61,7 +62,10 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
         changes = convert.changes(request)
-        takes = self._dialogue.regenerate(request.session_id, request.turn_id, seed, changes)
+        take_id = request.take_id if request.HasField("take_id") else None
+        takes = self._dialogue.regenerate(
+            request.session_id, request.turn_id, seed, changes, take_id
+        )
         async with aclosing(takes) as events:
             async for event in events:
                 yield convert.reply_event(event)

@@ -2,21 +2,29 @@
 
 A conversation is a list of exchanges: the player's line and the takes on a reply, one of which is
 kept. The next prompt continues from the kept takes, as corrected. A choice or a correction can be
-undone: what it had replaced counts again. Everything durable is in the feedback store.
+undone: what it had replaced counts again. A take that was broken off holds what was sent of it, and
+stays; with nothing sent it is kept only where there is no other. Everything durable is in the
+feedback store.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
+from npc_server.reply_events import Answer
 from personas.persona import Persona
 from personas.render import Line, Speaker
+
+#: How long a call waits for a reply that was running when it came. A cancelled call is told to the
+#: server beside the next one of its client, so either may be seen first; the rest takes no time.
+SETTLE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,12 +45,20 @@ class Take:
 
     turn_id: str
     said: str
+    interrupted: bool = False  # broken off after `said`
+    call_id: str = ""  # of the call that asked for it; "" = it had none
+    answer: Answer | None = None  # for that call, should it be repeated; None = there is none
     corrections: list[_Correction] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """The text that counts: the latest correction, or else what was said."""
         return self.said if self.correction is None else self.correction
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the text that counts is the beginning of an interrupted reply."""
+        return self.interrupted and self.correction is None
 
     @property
     def correction(self) -> str | None:
@@ -70,10 +86,16 @@ class Exchange:
         return self._keepings[-1].event_id is not None
 
     def add(self, take: Take) -> None:
-        """Add a complete take, and keep it."""
+        """Add a take, and keep it unless nothing of it was heard and there is another."""
         self.takes.append(take)
         self.replied_at = datetime.now(UTC)
-        self._keepings.append(_Keeping(len(self.takes) - 1, None))
+        if take.said or not take.interrupted or not self._keepings:
+            self._keepings.append(_Keeping(len(self.takes) - 1, None))
+
+    def answer_to(self, call_id: str) -> Answer | None:
+        """The complete reply to the call with this id; None = there is none."""
+        answers = (take.answer for take in self.takes if take.call_id == call_id)
+        return next((answer for answer in answers if answer is not None), None)
 
     def keep(self, turn_id: str, event_id: str) -> None:
         """Keep the take of this turn, if it is one of these: the player chose it."""
@@ -90,6 +112,12 @@ class Exchange:
                 return
 
 
+@dataclass(frozen=True, eq=False)
+class _Running:
+    call_id: str  # "" = the call has none
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass
 class Session:
     """One player's conversation with one character."""
@@ -98,7 +126,7 @@ class Session:
     persona: Persona
     exchanges: list[Exchange] = field(default_factory=list)
     turns: int = 0
-    _speaking: bool = False
+    _running: _Running | None = None
 
     @property
     def session_id(self) -> str:
@@ -106,29 +134,47 @@ class Session:
         return self.record.session_id
 
     @contextmanager
-    def claim_turn(self) -> Iterator[None]:
-        """Claim the session for one turn. Raises SessionBusyError."""
-        self.require_idle()
-        self._speaking = True
-        try:
-            yield
-        finally:
-            self._speaking = False
-
-    def require_idle(self) -> None:
-        """Raises SessionBusyError while a reply is running."""
-        if self._speaking:
+    def claim_turn(self, call_id: str = "") -> Iterator[None]:
+        """Claim the session for one turn. Raises SessionBusyError while another runs."""
+        if self._running is not None:
             raise SessionBusyError(
                 f"session {self.session_id} has a reply running; wait for it or cancel it"
             )
+        self._running = running = _Running(call_id)
+        try:
+            yield
+        finally:
+            self._running = None
+            running.ended.set()
+
+    async def settle(self, call_id: str = "") -> None:
+        """Wait until no reply runs: SETTLE_S at most, which is enough for a cancelled one.
+
+        A reply to the call with the same id is waited for to its end. The caller may claim the
+        session at once if nothing runs then, as nothing else comes between.
+        """
+        patience_ends_s = asyncio.get_running_loop().time() + SETTLE_S
+        with suppress(TimeoutError):
+            while (running := self._running) is not None:
+                same_call = bool(call_id) and running.call_id == call_id
+                async with asyncio.timeout_at(None if same_call else patience_ends_s):
+                    await running.ended.wait()
 
     def history(self, exchanges: int | None = None) -> list[Line]:
         """The lines of the first `exchanges` exchanges, or of all."""
         lines = []
         for exchange in self.exchanges[:exchanges]:
             lines.append(Line(Speaker.PLAYER, exchange.player_text))
-            lines.append(Line(Speaker.CHARACTER, exchange.kept.text))
+            kept = exchange.kept
+            lines.append(Line(Speaker.CHARACTER, kept.text, interrupted=kept.broken_off))
         return lines
+
+    def exchange_of_call(self, call_id: str) -> Exchange | None:
+        """The exchange that a call with this id was about; None = there is none."""
+        for exchange in reversed(self.exchanges):
+            if call_id and any(take.call_id == call_id for take in exchange.takes):
+                return exchange
+        return None
 
     def latest(self, turn_id: str) -> Exchange:
         """The latest exchange, if `turn_id` is one of its takes. Raises NotLatestTurnError."""
@@ -138,6 +184,14 @@ class Session:
             f"turn {turn_id!r} is not the latest of session {self.session_id}; "
             "only the latest turn has another take"
         )
+
+    def require_open(self, exchange: Exchange) -> None:
+        """Raises NotLatestTurnError for an exchange that the conversation has gone on from."""
+        if exchange.takes and exchange is not self.exchanges[-1]:
+            raise NotLatestTurnError(
+                "the reply to this line was interrupted, and the conversation has gone on since;"
+                " say it again under a new id"
+            )
 
     def keep(self, turn_id: str, event_id: str) -> None:
         """Keep the take that the player chose; turns of other sessions are ignored."""
@@ -208,7 +262,7 @@ class Sessions:
         return self._of_turn.get(turn_id)
 
     def add_take(self, session: Session, exchange: Exchange, take: Take) -> None:
-        """Add a complete reply, from which the conversation continues."""
+        """Add a reply, complete or broken off, from which the conversation continues."""
         exchange.add(take)
         session.turns += 1
         if len(exchange.takes) == 1:

@@ -1,5 +1,8 @@
 """Derived signals: weak evidence about a reply, from how its player goes on.
 
+Of a reply that its player broke off nothing is derived but that: to say the same again then is to
+go on, and nothing whole was compared or answered by silence.
+
 Pure. A reaction's id is made of the sign and the turn, so that deriving it again makes no second
 row. The cutoff for near-equal lines was chosen on the labelled pairs in the tests, for precision:
 taking a new question for a repeated one would blame a reply that was fine.
@@ -32,21 +35,24 @@ def on_line(
     """The signals that a new line of the player gives about earlier replies."""
     for exchange in reversed(exchanges[-_LINES_BACK:]):
         if is_rephrased(text, exchange.player_text):
-            yield _signal(Sign.REPHRASED, exchange.kept.turn_id, now)
+            if not exchange.kept.interrupted:
+                yield _signal(Sign.REPHRASED, exchange.kept.turn_id, now)
             break
-    if exchanges and len(exchanges[-1].takes) > 1 and not exchanges[-1].chosen:
-        yield _choice(exchanges[-1], now)
+    if exchanges and not exchanges[-1].chosen:
+        yield from _went_on(exchanges[-1], now)
     yield from on_end(exchanges, now, silence)
 
 
 def on_end(exchanges: Sequence[Exchange], now: datetime, silence: timedelta) -> Iterator[Reaction]:
     """The signal that a long silence gives when the player speaks again, or leaves."""
-    if exchanges and now - exchanges[-1].replied_at > silence:
+    if not exchanges or exchanges[-1].kept.interrupted:
+        return
+    if now - exchanges[-1].replied_at > silence:
         yield _signal(Sign.SILENT, exchanges[-1].kept.turn_id, now)
 
 
 def on_abandoned(turn_id: str, now: datetime) -> Reaction:
-    """The signal that the player left in the middle of this reply."""
+    """The signal that the player broke this reply off."""
     return _signal(Sign.ABANDONED, turn_id, now)
 
 
@@ -57,11 +63,13 @@ def is_rephrased(line: str, earlier: str) -> bool:
     return fuzz.WRatio(line, earlier, processor=utils.default_process) >= _ALIKE
 
 
-def _choice(exchange: Exchange, now: datetime) -> Reaction:
+def _went_on(exchange: Exchange, now: datetime) -> Iterator[Reaction]:
+    """The choice that is made by going on from one of several whole replies."""
     kept = exchange.kept.turn_id
-    takes = [take.turn_id for take in exchange.takes]
+    takes = [take.turn_id for take in exchange.takes if not take.interrupted]
     others = tuple(turn_id for turn_id in takes if turn_id != kept)
-    return _reaction("choice", kept, Choice(others, 1 + takes.index(kept)), now)
+    if others and kept in takes:
+        yield _reaction("choice", kept, Choice(others, 1 + takes.index(kept)), now)
 
 
 def _signal(sign: Sign, turn_id: str, now: datetime) -> Reaction:

@@ -8,39 +8,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from feedback_store.records import JSON, Turn
 from npc_server.adapters import LiveAdapter
 from npc_server.engine.protocol import Engine, Finish, FinishReason, Request, Sampling
+from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
-from npc_server.sessions import Exchange, Session
+from npc_server.sessions import Exchange, Session, Take
 from personas.render import Line, Prompt, Tokenizer
 
-_UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)
-
-
-@dataclass(frozen=True)
-class Started:
-    """A turn begins; everything that makes its reply is fixed."""
-
-    turn_id: str
-    persona_version: str
-    adapter_version: str
-    take: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A turn is over."""
-
-    turn_id: str
-    adapter_version: str
-    live_adapter_version: str  # of the character, when the turn ended
-    reply: Finish
-    candidates: int  # replies drawn for this one
+_UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)  # not the end the reply would have had
 
 
 @dataclass(frozen=True)
@@ -65,6 +44,12 @@ class OpenTurn:
     prompt: Prompt
     sampling: Sampling
     judge: str = ""  # version of the reward head that chose the candidate; "" = none did
+    call_id: str = ""  # of the call that asks for it; "" = it has none
+
+    @property
+    def concluded(self) -> bool:
+        """Whether the reply is complete and part of the conversation."""
+        return any(take.turn_id == self.started.turn_id for take in self.exchange.takes)
 
     @property
     def best_of(self) -> int:
@@ -93,6 +78,71 @@ def cut_short(text: str, turn: OpenTurn, reason: FinishReason) -> Finish:
     """The Finish of a reply cut off after `text`."""
     tokens = len(turn.prompt.ids)
     return Finish(text, (), reason, 0.0, (), tokens, 0, 0.0, 0.0, 0.0)
+
+
+def finished_of(turn: OpenTurn, reply: Finish, live_version: str, candidates: int) -> Finished:
+    """The end of a turn whose reply is complete."""
+    started = turn.started
+    return Finished(
+        turn_id=started.turn_id,
+        adapter_version=started.adapter_version,
+        live_adapter_version=live_version,
+        reply=reply,
+        reply_tokens=len(reply.token_ids),
+        candidates=candidates,
+    )
+
+
+def take_of(turn: OpenTurn, finished: Finished) -> Take:
+    """The take that a complete reply becomes; with its answer if its call can be repeated."""
+    kept = replace(finished, reply=replace(finished.reply, token_ids=()))
+    answer = Answer(turn.started, kept) if turn.call_id else None
+    return Take(finished.turn_id, finished.reply.text, call_id=turn.call_id, answer=answer)
+
+
+def interrupted_take(turn: OpenTurn, said: str) -> Take:
+    """The take that a reply becomes which was broken off after `said`."""
+    return Take(turn.started.turn_id, said, interrupted=True, call_id=turn.call_id)
+
+
+def stored_take(turn: Turn, call_id: str) -> Take:
+    """The take that a turn was recorded from."""
+    if turn.finish_reason in _UNFINISHED:
+        return Take(turn.turn_id, turn.reply_text, interrupted=True, call_id=call_id)
+    answer = _stored_answer(turn) if call_id else None
+    return Take(turn.turn_id, turn.reply_text, call_id=call_id, answer=answer)
+
+
+def _stored_answer(turn: Turn) -> Answer:
+    """What a recorded reply is streamed as: all but what no record holds."""
+    started = Started(
+        turn.turn_id, turn.persona_version, turn.adapter_version, turn.take, turn.seed
+    )
+    best_of = turn.sampling.get("best_of")
+    finished = Finished(
+        turn_id=turn.turn_id,
+        adapter_version=turn.adapter_version,
+        live_adapter_version=turn.adapter_version,
+        reply=_stored_reply(turn),
+        reply_tokens=len(turn.reply_ids),
+        candidates=best_of if isinstance(best_of, int) else 1,
+    )
+    return Answer(started, finished)
+
+
+def _stored_reply(turn: Turn) -> Finish:
+    return Finish(
+        text=turn.reply_text,
+        token_ids=(),
+        reason=FinishReason(turn.finish_reason),
+        logprob=turn.logprob or 0.0,
+        token_logprobs=(),
+        prompt_tokens=len(turn.prompt_ids),
+        cached_tokens=0,
+        queue_ms=turn.queue_ms,
+        ttft_ms=turn.ttft_ms,
+        total_ms=turn.total_ms,
+    )
 
 
 def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:

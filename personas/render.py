@@ -20,6 +20,7 @@ from personas.persona import Persona
 
 START = "<|im_start|>"
 STOP = "<|im_end|>"
+BROKEN_OFF = "\N{EM DASH}"  # where a speaker is interrupted, as books print it
 
 
 class Tokenizer(Protocol):
@@ -57,6 +58,7 @@ class Line:
 
     speaker: Speaker
     text: str
+    interrupted: bool = False  # the character was broken off after `text`, which may be empty
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,17 @@ def _opening(persona: Persona) -> Iterator[Message]:
 
 
 def _as_messages(lines: Iterable[Line]) -> Iterator[Message]:
-    return (Message(_ROLE[line.speaker], line.text) for line in lines)
+    return (Message(_ROLE[line.speaker], _text_as_read(line)) for line in lines)
+
+
+def _text_as_read(line: Line) -> str:
+    """The line as the model reads it.
+
+    Without the mark a broken off reply would teach to end in mid-sentence. With nothing heard the
+    mark stands alone: two lines of the player in a row, or an empty reply, are nothing that a chat
+    model was trained on.
+    """
+    return f"{line.text.rstrip()}{BROKEN_OFF}" if line.interrupted else line.text
 
 
 def _newest(

@@ -4,7 +4,9 @@ Evidence has tiers, and a row's weight is its tier. What a player wrote or picke
 thumb or stars less, what the game made of it less again, and least what the player did without
 meaning it. Of several votes of one player on one thing the last counts, but never a derived one
 over what the player said in person. A player labels a reply once: by the strongest evidence there
-is. Nothing disappears: every event ends in a row, or is dropped for a reason.
+is. A reply that was broken off is not the reply there would have been: only what its player said of
+it in person counts, and never as something to learn. Nothing disappears: every event ends in a
+row, or is dropped for a reason.
 """
 
 from collections import defaultdict
@@ -28,6 +30,7 @@ from feedback_store.records import (
 from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pair
 
 WHOLE = "stop"  # finish reason of a reply that ended by itself
+BROKEN_OFF = ("cancelled", "failed")  # those of replies whose end nobody knows
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0
 SWIPE_WEIGHT = 0.7  # to go on with the newest take is weaker evidence than to go back to an older
 WENT_ON_WEIGHT = 0.7  # as a swipe, but inferred by the server
@@ -36,7 +39,6 @@ THUMB_WEIGHT = RATING_WEIGHT = 0.7
 OUTCOME_WEIGHT = 0.5  # a quest fails for more reasons than a line
 SIGNAL_WEIGHTS: Mapping[Sign, float] = {
     Sign.REPHRASED: 0.3,
-    Sign.ABANDONED: 0.2,
     Sign.SKIPPED: 0.2,
     Sign.CLOSED: 0.2,
     Sign.SILENT: 0.1,
@@ -98,6 +100,8 @@ def _unusable(event: Event, turns: Mapping[str, Turn]) -> Drop | None:
     match event.payload:
         case Signal(sign=sign) if sign not in SIGNAL_WEIGHTS:
             return Drop.EVALUATION_ONLY
+        case Signal() | Outcome() if turn.finish_reason in BROKEN_OFF:
+            return Drop.INTERRUPTED
     return None
 
 
@@ -129,6 +133,8 @@ def _comparison(event: Event, kept: Turn, other: Turn | None) -> _Claim | Droppe
         return Dropped(event.event_id, why)
     if other.prompt_ids != kept.prompt_ids:
         return Dropped(event.event_id, Drop.OTHER_PROMPT)
+    if other.finish_reason in BROKEN_OFF or kept.finish_reason in BROKEN_OFF:
+        return Dropped(event.event_id, Drop.INTERRUPTED)
     about = (event.player_id, event.kind, *sorted((kept.turn_id, other.turn_id)))
     origin, weight = _choice_tier(event, kept, other)
     row = _pair(event, kept, origin, weight, kept.reply_text, other.reply_text)

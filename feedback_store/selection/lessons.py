@@ -72,6 +72,8 @@ class Drop(StrEnum):
     """The preferred or rated text is blank."""
     CUT_SHORT = "cut_short"
     """The preferred reply did not end by itself: it would teach to stop in mid-sentence."""
+    INTERRUPTED = "interrupted"
+    """The reply was broken off, and only a correction, thumb or stars judge what was heard."""
     EQUAL = "equal"
     """Both texts are the same except for case and spacing."""
     NEAR_EQUAL = "near_equal"

@@ -34,7 +34,8 @@ class FakeEngine:
 
     `script` makes the reply of a request, or raises what the engine is to raise; so does
     `contrasts` for one that asks for a contrast. While `gate` is cleared, replies halt after their
-    first word, so that a test can act in the middle of one.
+    first word, so that a test can act in the middle of one; while `entrance` is cleared, they halt
+    before it, as when all sequences are taken.
     `die` ends it as a crash would; while `startable` is cleared, `start` waits.
     """
 
@@ -48,6 +49,8 @@ class FakeEngine:
         self.starts = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.entrance = asyncio.Event()
+        self.entrance.set()
         self.startable = asyncio.Event()
         self.startable.set()
         self.died = asyncio.Event()
@@ -79,11 +82,12 @@ class FakeEngine:
             if request.contrast is not None:
                 yield replace(finish_of(request, ""), contrast=self.contrasts(request))
                 return
+            await self._pass(self.entrance)
             text, stream = self._script(request), TextStream()
             for i, word in enumerate(text.split(" ")):
                 if shown := stream.push((word if i == 0 else f" {word}").encode()):
                     yield Delta(shown)
-                await self._pass_gate()
+                await self._pass(self.gate)
             if shown := stream.finish():
                 yield Delta(shown)
             self.finished.append(replace(finish_of(request, text), text=stream.text))
@@ -116,12 +120,12 @@ class FakeEngine:
         if self.died.is_set():
             raise EngineDiedError("the scripted engine died")
 
-    async def _pass_gate(self) -> None:
-        """Wait at the gate; a death loses the replies that wait, even if the engine restarts."""
-        if self.gate.is_set():
+    async def _pass(self, gate: asyncio.Event) -> None:
+        """Wait at a gate; a death loses the replies that wait, even if the engine restarts."""
+        if gate.is_set():
             self._require_alive()
             return
-        opened, died = (asyncio.ensure_future(event.wait()) for event in (self.gate, self.died))
+        opened, died = (asyncio.ensure_future(event.wait()) for event in (gate, self.died))
         try:
             await asyncio.wait((opened, died), return_when=asyncio.FIRST_COMPLETED)
             if died.done():

@@ -107,26 +107,6 @@ async def test_only_the_latest_turn_can_be_taken_again(stage: StageMaker) -> Non
     assert "only the latest" in details
 
 
-async def test_a_client_that_leaves_frees_the_engine_and_leaves_no_trace_in_the_talk(
-    stage: StageMaker,
-) -> None:
-    made = await stage(lambda _: "a long reply")
-    session = await made.client.start_session("mira", "p1")
-    made.engine.gate.clear()
-    call = asyncio.create_task(made.client.say(session.session_id, "One."))
-    while made.engine.running == 0:
-        await asyncio.sleep(0.01)
-    call.cancel()
-    async with asyncio.timeout(2):
-        while made.engine.running:
-            await asyncio.sleep(0.01)
-    made.engine.gate.set()
-    await made.client.say(session.session_id, "Two.")
-    turns = {turn.player_text: turn for turn in made.store.turns("mira")}
-    assert turns["One."].finish_reason == "cancelled"
-    assert all(message["content"] != "One." for message in turns["Two."].messages)
-
-
 async def test_a_deadline_ends_the_generation(stage: StageMaker) -> None:
     made = await stage()
     session = await made.client.start_session("mira", "p1")

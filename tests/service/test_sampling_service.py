@@ -21,6 +21,7 @@ from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
 from tests.support import tiny_gguf
 from tests.support.calls import refusal
+from tests.support.casts import mira_with
 from tests.support.scripted_server import BASE_SHA256, WORDS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -77,7 +78,7 @@ async def test_more_room_for_the_reply_is_less_for_old_conversation(stage: Stage
 async def test_a_short_reply_may_be_shorter_than_the_personas_least(
     stage: StageMaker, tmp_path: Path
 ) -> None:
-    made = await stage(characters=_cast(tmp_path, min_reply_tokens=30))
+    made = await stage(characters=mira_with(tmp_path, min_reply_tokens=30))
     session = await made.client.start_session("mira", "p1")
     await made.client.say(session.session_id, "Hello.", sampling=SamplingOverrides(max_tokens=10))
     used = made.engine.requests[-1].sampling
@@ -90,20 +91,9 @@ async def test_a_short_reply_may_be_shorter_than_the_personas_least(
 LINES = {0: "As an AI, I have no hands.", 1: "By the sea, no!", 2: "Iron first. Talk after."}
 
 
-def _cast(folder: Path, **sampling: int) -> Path:
-    """Mira alone, with other sampling."""
-    home = folder / "cast" / "mira"
-    home.mkdir(parents=True)
-    for file in (SAMPLE_CHARACTERS / "mira").iterdir():
-        (home / file.name).write_text(file.read_text())
-    with (home / "persona.yaml").open("a") as card:
-        card.writelines(f"  {key}: {value}\n" for key, value in sampling.items())
-    return home.parent
-
-
 @pytest.fixture
 async def best_of_three(stage: StageMaker, tmp_path: Path) -> Stage:
-    cast = _cast(tmp_path, best_of=3)
+    cast = mira_with(tmp_path, best_of=3)
     return await stage(lambda request: LINES[request.sampling.seed], characters=cast)
 
 
@@ -123,7 +113,7 @@ async def test_the_best_of_several_is_said_stored_and_continued_from(
 
 async def test_another_take_is_not_what_was_said_already(stage: StageMaker, tmp_path: Path) -> None:
     said = {0: LINES[2], 1: LINES[2], 2: "Speak up, the bellows are loud."}
-    cast = _cast(tmp_path, best_of=3)
+    cast = mira_with(tmp_path, best_of=3)
     made = await stage(lambda request: said[request.sampling.seed], characters=cast)
     session = await made.client.start_session("mira", "p1")
     first = await made.client.say(session.session_id, "Hello.", seed=0)
@@ -158,7 +148,7 @@ async def test_only_when_all_candidates_fail_the_turn_fails(
             raise DecodeError("no luck")
         return "Aye."
 
-    made = await stage(script, characters=_cast(tmp_path, best_of=3))
+    made = await stage(script, characters=mira_with(tmp_path, best_of=3))
     session = await made.client.start_session("mira", "p1")
     failing |= {0, 2}
     reply = await made.client.say(session.session_id, "Hello.", seed=0)
@@ -182,7 +172,7 @@ def reply_in(request: Request) -> str:
 @pytest.fixture
 async def judged(stage: StageMaker, tmp_path: Path) -> Stage:
     """Mira draws three, and a head that likes moss is live."""
-    cast = _cast(tmp_path, best_of=3)
+    cast = mira_with(tmp_path, best_of=3)
     made = await stage(lambda request: LIKED[request.sampling.seed], characters=cast)
     made.engine.contrasts = lambda request: float("moss" in reply_in(request))
     made.publish_head("mira")
@@ -209,7 +199,7 @@ async def test_a_leak_loses_however_much_the_head_likes_it(
 ) -> None:
     secret = load_characters(SAMPLE_CHARACTERS)["mira"].lore.secrets[0].leak_words[0]
     lines = {**LIKED, 0: f"Moss. It was {secret}."}
-    cast = _cast(tmp_path, best_of=3)
+    cast = mira_with(tmp_path, best_of=3)
     made = await stage(lambda request: lines[request.sampling.seed], characters=cast)
     made.engine.contrasts = lambda request: 9.0 if secret in reply_in(request) else 0.0
     made.publish_head("mira")
@@ -253,7 +243,7 @@ async def test_a_restarted_engine_has_its_heads_again(judged: Stage) -> None:
 
 
 async def test_a_voice_is_no_head(stage: StageMaker, tmp_path: Path) -> None:
-    made = await stage(characters=_cast(tmp_path, best_of=3))
+    made = await stage(characters=mira_with(tmp_path, best_of=3))
     source = tiny_gguf.write_adapter(tmp_path / "voice", seed=3)
     draft = Draft("mira", None, BASE_SHA256, "dpo", {}, "", (), {})
     made.heads.promote("mira", made.heads.publish(draft, source).version)

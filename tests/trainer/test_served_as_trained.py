@@ -25,8 +25,9 @@ from npc_server.dialogue import Dialogue, Memory
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.llama import Vocab
 from npc_server.recorder import Recorder
+from npc_server.reply_events import Finished
 from npc_server.sessions import Sessions
-from npc_server.turns import Finished, Model
+from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt

@@ -106,8 +106,8 @@ def test_a_judgement_labels_the_reply(
     )
 
 
-def test_every_sign_but_lingering_is_weighed() -> None:
-    assert set(Sign) - set(SIGNAL_WEIGHTS) == {Sign.LINGERED}
+def test_every_sign_of_a_whole_reply_but_lingering_is_weighed() -> None:
+    assert set(Sign) - set(SIGNAL_WEIGHTS) == {Sign.LINGERED, Sign.ABANDONED}
 
 
 @pytest.mark.parametrize(
@@ -210,6 +210,30 @@ def test_praise_for_a_reply_that_was_cut_short_is_dropped(log: Log, praise: Payl
     log.did("t3", praise)
     assert log.statements().rows == []
     assert reasons(log) == [Drop.CUT_SHORT]
+
+
+@pytest.mark.parametrize("reason", ["cancelled", "failed"])
+def test_a_reply_that_was_broken_off_is_no_evidence_by_itself(log: Log, reason: str) -> None:
+    log.said("t3", "Follow the", finish_reason=reason)
+    log.guessed("t3", Signal(Sign.ABANDONED))
+    log.did("t3", Signal(Sign.SKIPPED))
+    log.did("t3", Outcome(False, "bridge"))
+    log.did("t1", Choice(("t3",)))
+    log.did("t3", Choice(("t1",)))
+    assert log.statements().rows == []
+    assert reasons(log) == [Drop.EVALUATION_ONLY, *4 * [Drop.INTERRUPTED]]
+
+
+@pytest.mark.parametrize("reason", ["cancelled", "failed"])
+def test_of_a_reply_that_was_broken_off_nothing_is_learned_but_what_its_player_says(
+    log: Log, reason: str
+) -> None:
+    log.said("t3", "Follow the", finish_reason=reason)
+    log.did("t3", Thumb(True))
+    assert reasons(log) == [Drop.CUT_SHORT]
+    log.did("t3", Edit("North."))
+    log.did("t3", Thumb(False))
+    assert len(log.statements().rows) == 2
 
 
 def test_a_reply_that_was_cut_short_may_be_bettered(log: Log) -> None:

@@ -1,0 +1,42 @@
+"""What a reply stream tells: that a turn begins, and how it ended.
+
+A complete reply whose call had an id is kept as an `Answer`, so that the call can be repeated when
+its answer was lost on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from npc_server.engine.protocol import Finish
+
+
+@dataclass(frozen=True)
+class Started:
+    """A turn begins; everything that makes its reply is fixed."""
+
+    turn_id: str
+    persona_version: str
+    adapter_version: str
+    take: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A turn is over."""
+
+    turn_id: str
+    adapter_version: str
+    live_adapter_version: str  # of the character, when the turn ended
+    reply: Finish
+    reply_tokens: int  # of the reply; `reply` of a repeated answer holds no token ids
+    candidates: int  # replies drawn for this one
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete reply, to be streamed again."""
+
+    started: Started
+    finished: Finished
