@@ -5,13 +5,13 @@ habit only: one short answer or one greeting may be right. A voice that says not
 and the gate compares how often two voices do.
 """
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from personas import checks
 from personas.persona import Fact, Persona
+from personas.sentences import ends_whole, sentence_ends
 from personas.unsafe import unsafe
 from personas.words import words
 
@@ -86,12 +86,8 @@ def _said_before(at: ReplyInContext) -> bool:
     return any(words(text) == said for text in at.earlier)
 
 
-_SENTENCE_END = re.compile(r"[.!?…]+(?=[\s\"'”’»*)]|$)")
-_GOOD_ENDING = re.compile(r"[.!?…—][\s\"'”’»*)]*$")
-
-
 def _too_many_sentences(at: ReplyInContext) -> bool:
-    return len(_SENTENCE_END.findall(at.reply.strip())) > at.persona.voice.max_sentences
+    return len(sentence_ends(at.reply)) > at.persona.voice.max_sentences
 
 
 _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
@@ -108,5 +104,5 @@ _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
     Fault.NO_CONTENT: lambda at: checks.says_nothing(at.reply, at.persona),
     Fault.PARROT: lambda at: checks.parrots(at.reply, at.line),
     Fault.TOO_MANY_SENTENCES: _too_many_sentences,
-    Fault.CUT_OFF: lambda at: _GOOD_ENDING.search(at.reply) is None,
+    Fault.CUT_OFF: lambda at: not ends_whole(at.reply),
 }
