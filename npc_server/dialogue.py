@@ -38,6 +38,7 @@ from npc_server.adapters import Adapters, LiveAdapter
 from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.limits import check_id, check_text
+from npc_server.prefill import ReadingAhead
 from npc_server.recorder import Recorder
 from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import Candidate, candidate_requests, choose_favourite, draw, finalists
@@ -54,7 +55,7 @@ from npc_server.turns import (
 )
 from personas.kept_history import reply_tokens_set_aside
 from personas.persona import Persona
-from personas.render import Line, Speaker, prompt
+from personas.render import Line, Speaker, beginning, prompt
 
 #: A call's changes to its persona's sampling, by field of `Sampling`.
 Changes = Mapping[str, Any]
@@ -89,6 +90,7 @@ class Dialogue:
         self._sessions = memory.sessions
         self._recorder = memory.recorder
         self._memory = memory
+        self._ahead = ReadingAhead(model)
         self._ending = False
 
     async def start_session(self, character: str, player_id: str, consent: bool) -> Session:
@@ -114,6 +116,7 @@ class Dialogue:
     def end_session(self, session_id: str) -> Session:
         """Close a session. Raises UnknownSessionError."""
         session = self._sessions.end(session_id)
+        self._ahead.stop(session_id)
         now = datetime.now(UTC)
         self._note(signals.on_end(session.exchanges, now, self._memory.silence))
         return session
@@ -121,6 +124,7 @@ class Dialogue:
     def end(self) -> None:
         """Stop: replies cut short from now on are no sign that their players left."""
         self._ending = True
+        self._ahead.stop_all()
 
     def say(
         self,
@@ -190,6 +194,7 @@ class Dialogue:
         changes: Changes,
     ) -> AsyncGenerator[Started | Delta | Finished]:
         with self._adapters.lease(session.persona.id) as adapter:
+            self._ahead.stop(session.session_id)
             seed = secrets.randbits(32) if seed is None else seed
             sampling = sampling_of(session.persona, seed, changes)
             turn = self._prepare(session, exchange, adapter, sampling, call_id)
@@ -216,6 +221,7 @@ class Dialogue:
         finally:
             if not turn.concluded and (said or reason is FinishReason.CANCELLED):
                 self._break_off(turn, "".join(said), reason)
+            self._read_ahead(turn)
 
     def _prepare(
         self,
@@ -245,6 +251,17 @@ class Dialogue:
         return OpenTurn(
             started, session, exchange, adapter, heard, rendered, sampling, call_id=call_id
         )
+
+    def _read_ahead(self, turn: OpenTurn) -> None:
+        """Have the engine read the next prompt's beginning where it is not that of this turn."""
+        session, persona = turn.session, turn.session.persona
+        if self._ending or self._sessions.find(session.session_id) is not session:
+            return
+        usual = _usual_tokens(persona, self._model.engine.info.context_tokens, turn.sampling)
+        ahead = beginning(persona, session.history(), self._model.tokenizer, usual)
+        if ahead.dropped_lines != turn.prompt.dropped_lines:
+            live = self._adapters.live(persona.id)
+            self._ahead.begin(session.session_id, ahead.ids, live)
 
     def _note_signals(self, turn: OpenTurn) -> None:
         """Record what a new line implies about earlier replies; another take is no new line."""

@@ -113,10 +113,11 @@ class EngineCore:
         check_request(request, self._llama.shape.context_tokens, self._llama.vocab_size)
         check_sampling(self._llama, request.sampling)
         self._adapters.require(request.adapter)
-        if len(self._waiting) >= self._options.max_waiting:
+        waiting = sum(not turn.request.idle for turn in self._waiting)
+        if waiting >= self._options.max_waiting:
             self._counts.rejected += 1
             raise EngineBusyError(
-                f"{len(self._waiting)} turns are waiting; try again in a moment", self._clears_in_s
+                f"{waiting} turns are waiting; try again in a moment", self._clears_in_s
             )
         in_form = bool(request.sampling.grammar or request.sampling.json_schema)
         stream = TextStream(request.sampling.stop, in_form=in_form)
@@ -210,9 +211,12 @@ class EngineCore:
     # Taking up turns
 
     def _admit(self) -> None:
-        """Start waiting turns in the order they came, except those worth holding back."""
-        for turn in list(self._waiting):
-            if self._sequences.full:
+        """Start waiting turns in the order they came, except those worth holding back.
+
+        Idle ones come last, one at a time.
+        """
+        for turn in sorted(self._waiting, key=lambda turn: turn.request.idle):
+            if not self._has_room(turn):
                 return
             if self._read_by_another(turn):
                 continue
@@ -223,19 +227,36 @@ class EngineCore:
             except EngineError as error:
                 self._fail(turn, error)
 
+    def _has_room(self, turn: RunningTurn) -> bool:
+        """Whether a sequence is free; an idle turn that is in the way of another ends.
+
+        What it has read by then is kept, so one that reads what this turn needs is in the way too.
+        """
+        idle = [other for other in self._sequences.running if other.request.idle]
+        if turn.request.idle:
+            return not (idle or self._sequences.full)
+        for other in idle:
+            if self._sequences.full or self._shared_tokens(turn, other):
+                self._finish(other, FinishReason.CANCELLED)
+        return not self._sequences.full
+
+    def _shared_tokens(self, turn: RunningTurn, other: RunningTurn) -> int:
+        """Tokens that two prompts begin with, if that is worth more than what is kept of it."""
+        if other.voice != turn.voice:
+            return 0
+        _, cached = self._prefixes.longest(turn.voice, turn.request.prompt_ids)
+        shared = common_prefix(other.request.prompt_ids[:-1], turn.request.prompt_ids[:-1])
+        return shared if shared >= cached + MIN_SHARED_TOKENS else 0
+
     def _read_by_another(self, turn: RunningTurn) -> bool:
         """Whether a running turn is about to have computed a good part of this one's prompt.
 
         Takes of one prompt, and players who walk up to one character together, then pay for the
         common part once. The wait is bounded by the other's reading; what it has read is saved.
         """
-        prompt = list(turn.request.prompt_ids[:-1])
-        _, cached = self._prefixes.longest(turn.voice, turn.request.prompt_ids)
         for other in self._sequences.running:
-            if other.voice != turn.voice:
-                continue
-            shared = common_prefix(list(other.request.prompt_ids[:-1]), prompt)
-            if shared < cached + MIN_SHARED_TOKENS:
+            shared = self._shared_tokens(turn, other)
+            if not shared:
                 continue
             if shared > len(other.read):
                 other.save_at.add(shared)
@@ -318,7 +339,7 @@ class EngineCore:
             return
         if not turn.token_ids:
             turn.first_token_s = time.perf_counter()
-            self._counts.ttft_ms.observe((turn.first_token_s - turn.arrived_s) * 1e3)
+            self._counts.record_first_token(turn)
         if self._llama.is_end(token):
             self._finish(turn, FinishReason.STOP)
         else:

@@ -36,10 +36,18 @@ class Counts:
         self.slot_loads += not slot_hit
         self.prompt_tokens += len(turn.request.prompt_ids)
         self.cached_tokens += turn.cached_tokens
-        self.queue_ms.observe((turn.started_s - turn.arrived_s) * 1e3)
+        if not turn.request.idle:
+            self.queue_ms.observe((turn.started_s - turn.arrived_s) * 1e3)
+
+    def record_first_token(self, turn: RunningTurn) -> None:
+        """Count the wait of a turn that is about to say its first token."""
+        if not turn.request.idle:
+            self.ttft_ms.observe((turn.first_token_s - turn.arrived_s) * 1e3)
 
     def record_finish(self, turn: RunningTurn) -> None:
-        """Count a turn that has ended without failing."""
+        """Count a turn that has ended without failing; idle ones are no turns of players."""
+        if turn.request.idle:
+            return
         self.turns += 1
         now = time.perf_counter()
         if turn.started_s:

@@ -57,6 +57,7 @@ class Request:
     adapter_scale: float = 1.0  # strength of the adapter; 0 = the bare base
     pinned_tokens: int = 0  # prompt tokens from the start that other turns will share: kept cached
     background: bool = False  # nobody waits for it: its prompt is read in small portions
+    idle: bool = False  # a guess at what comes next: it runs while nobody else needs what it takes
     contrast: tuple[int, int] | None = None  # say nothing; report how far one token beats another
 
 

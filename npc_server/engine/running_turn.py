@@ -47,6 +47,7 @@ class RunningTurn:
             until_save=min(ahead, default=0),
             room_tokens=context_tokens - len(self.read),
             background=self.request.background,
+            idle=self.request.idle,
         )
 
     def prompt_rows(self, count: int, width: int, *, logits: bool) -> list[BatchRow]:

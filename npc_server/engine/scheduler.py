@@ -6,7 +6,8 @@ of a prompt is also the beginning of its reply: the chunk that reads it yields t
 
 Chunks go to the turn with the least left to read, which keeps short turns quick, and every other
 time to the one that came first, so that nobody waits for ever. Neighbours with about as much to
-read share a chunk: turns that arrive together then read together.
+read share a chunk: turns that arrive together then read together. Idle turns read while no other
+does, and in small portions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from npc_server.engine.lora.voice import Voice
 MIN_CHUNK_TOKENS = 4
 #: A chunk of a turn that nobody waits for, while others speak: shorter than their own step.
 BACKGROUND_CHUNK_TOKENS = 8
+#: A chunk of an idle turn when nobody speaks: whoever comes meanwhile waits for its end.
+IDLE_CHUNK_TOKENS = 32
 #: Share of a common chunk that must be needed tokens; the rest is padding.
 _LEAST_FILL = 0.75
 
@@ -34,6 +37,7 @@ class TurnView:
     until_save: int = 0  # tokens after which the state is to be saved, so a chunk ends; 0 = none
     room_tokens: int = 1 << 20  # that its sequence still has
     background: bool = False
+    idle: bool = False
 
     @property
     def next_chunk(self) -> int:
@@ -92,7 +96,11 @@ def plan_mixed(
 def plan_grouped(
     turns: Sequence[TurnView], rotation: Rotation, limits: Limits
 ) -> tuple[Step, Rotation]:
-    """The next step when it runs under one adapter: voices take turns, a few steps each."""
+    """The next step when it runs under one adapter: voices take turns, a few steps each.
+
+    Idle turns wait until they are alone, since their steps could compute nothing for the others.
+    """
+    turns = [turn for turn in turns if not turn.idle] or turns
     rotation = _rotate(turns, rotation, limits)
     group = [turn for turn in turns if turn.voice == rotation.voice]
     step, rotation = _plan(group, rotation, limits, shareable=False)
@@ -104,6 +112,7 @@ def _plan(
 ) -> tuple[Step, Rotation]:
     reading = [turn for turn in turns if turn.next_chunk >= MIN_CHUNK_TOKENS]
     speaking = len(reading) < len(turns)
+    reading = [turn for turn in reading if not turn.idle] or reading
     if not reading or (speaking and rotation.chunked):
         decode = tuple(sorted(turn.sequence for turn in turns))
         return Step(None, decode), replace(rotation, chunked=False)
@@ -111,8 +120,9 @@ def _plan(
     chosen = shortest if rotation.served_first else reading[0]
     together = _neighbours(chosen, reading, limits.chunk_tokens) if shareable else [chosen]
     most = limits.chunk_tokens if speaking or len(together) > 1 else limits.batch_tokens
-    if speaking and chosen.background:
-        together, most = [chosen], min(most, BACKGROUND_CHUNK_TOKENS)
+    if chosen.idle or (speaking and chosen.background):
+        together = [chosen]
+        most = min(most, BACKGROUND_CHUNK_TOKENS if speaking else IDLE_CHUNK_TOKENS)
     counts = tuple(min(turn.next_chunk, most) for turn in together)
     chunk = Chunk(tuple(turn.sequence for turn in together), counts)
     return Step(chunk), replace(rotation, chunked=True, served_first=chosen is reading[0])

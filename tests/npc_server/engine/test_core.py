@@ -14,6 +14,7 @@ from npc_server.engine.errors import (
     RequestRejectedError,
     UnknownAdapterError,
 )
+from npc_server.engine.kv import MIN_SHARED_TOKENS
 from npc_server.engine.llama import ContextShape
 from npc_server.engine.lora import mixing
 from npc_server.engine.protocol import (
@@ -27,6 +28,7 @@ from npc_server.engine.protocol import (
 )
 from tests.support import tiny_gguf
 
+ENDS = (FinishReason.LENGTH, FinishReason.STOP)
 GREEDY = Sampling(temperature=0, max_tokens=12)
 PROMPT = tuple(range(40, 80))
 
@@ -368,3 +370,73 @@ def test_a_contrast_of_ids_outside_the_vocabulary_is_refused(
 def test_a_contrast_takes_no_settings_it_would_ignore(bench: Bench) -> None:
     with pytest.raises(RequestRejectedError, match="draws nothing"):
         bench.core.submit(Request("r", PROMPT, contrast=(1, 2), sampling=GREEDY))
+
+
+# Idle turns
+
+LONG = tuple(range(1, 101))
+BRIEF = Sampling(temperature=0, max_tokens=1)
+
+
+def read_idly(bench: Bench, request_id: str, prompt: tuple[int, ...] = LONG) -> None:
+    """Have the bench read a prompt that nobody waits for."""
+    request = Request(request_id, prompt, sampling=BRIEF, background=True, idle=True)
+    bench.core.submit(request)
+
+
+def test_a_turn_finds_what_an_idle_one_has_read(bench: Bench) -> None:
+    read_idly(bench, "ahead")
+    bench.run()
+    bench.submit("r", (*LONG[:99], 7, 8, 9))
+    bench.run()
+    assert bench.finish("r").cached_tokens == 99
+    assert bench.core.stats().turns == 1  # an idle turn is nobody's
+
+
+def test_an_idle_turn_gives_its_place_to_one_that_needs_it(tiny_model: Path) -> None:
+    bench = Bench(tiny_model, sequences=1)
+    read_idly(bench, "ahead")
+    bench.core.step()
+    bench.submit("r")
+    bench.core.step()
+    assert bench.finish("ahead").reason is FinishReason.CANCELLED
+    assert bench.core.stats().running == 1
+
+
+def test_what_an_idle_turn_has_read_by_then_is_kept(bench: Bench) -> None:
+    read_idly(bench, "ahead")
+    bench.core.step()
+    bench.submit("r", (*LONG, 7))
+    bench.run()
+    assert 0 < bench.finish("r").cached_tokens < len(LONG)
+    assert bench.finish("ahead").reason is FinishReason.CANCELLED
+
+
+def test_an_idle_turn_starts_when_no_other_waits_and_takes_nobodys_place(bench: Bench) -> None:
+    read_idly(bench, "ahead")
+    for i in range(4):
+        bench.submit(f"r{i}", PROMPT[i:])
+    bench.core.step()
+    assert bench.core.stats().running == 3
+    assert "ahead" not in bench.events
+    bench.run()
+    assert bench.finish("ahead").cached_tokens < MIN_SHARED_TOKENS
+
+
+def test_one_idle_turn_runs_at_a_time(bench: Bench) -> None:
+    for i in range(3):
+        read_idly(bench, f"ahead{i}", LONG[i:])
+    bench.core.step()
+    assert bench.core.stats().running == 1
+    bench.run()
+    assert {bench.finish(f"ahead{i}").reason for i in range(3)} <= set(ENDS)
+
+
+def test_a_model_that_cannot_be_cut_finds_what_was_read_too(tmp_path: Path) -> None:
+    model = tiny_gguf.write_model(tmp_path / "m.gguf", architecture="gemma3")
+    bench = Bench(model)
+    read_idly(bench, "ahead", LONG[:60])
+    bench.run()
+    bench.submit("r", (*LONG[:60], 7, 8, 9))
+    bench.run()
+    assert bench.finish("r").cached_tokens == 60

@@ -5,6 +5,7 @@ import pytest
 from npc_server.engine.lora.voice import Voice
 from npc_server.engine.scheduler import (
     BACKGROUND_CHUNK_TOKENS,
+    IDLE_CHUNK_TOKENS,
     Chunk,
     Limits,
     Rotation,
@@ -67,6 +68,19 @@ def test_what_nobody_waits_for_is_read_in_small_portions() -> None:
     reader = TurnView(1, B, 1000, background=True)
     assert mixed(TurnView(0, A, 0), reader).chunk == Chunk((1,), (BACKGROUND_CHUNK_TOKENS,))
     assert mixed(reader).chunk == Chunk((1,), (256,))
+
+
+def test_an_idle_turn_reads_while_no_other_does_and_in_small_portions() -> None:
+    idle = TurnView(1, B, 1000, background=True, idle=True)
+    assert mixed(idle).chunk == Chunk((1,), (IDLE_CHUNK_TOKENS,))
+    assert mixed(TurnView(0, A, 0), idle).chunk == Chunk((1,), (BACKGROUND_CHUNK_TOKENS,))
+    assert mixed(TurnView(0, A, 0), idle, TurnView(2, A, 40)).chunk == Chunk((2,), (40,))
+
+
+def test_an_idle_turn_takes_no_steps_from_other_voices() -> None:
+    idle = TurnView(1, B, 1000, background=True, idle=True)
+    assert grouped([idle, TurnView(0, A, 0)], 6) == [Step(None, (0,))] * 6
+    assert grouped([idle], 1) == [Step(Chunk((1,), (IDLE_CHUNK_TOKENS,)))]
 
 
 def test_a_few_tokens_are_read_beside_the_speakers() -> None:
