@@ -21,7 +21,6 @@ from typing import Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from npc.v1 import (
     adapters_pb2,
@@ -33,15 +32,18 @@ from npc.v1 import (
 )
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.config import Config
+from npc_server.data_lock import hold
 from npc_server.dialogue import Dialogue, Memory, sampling_of
 from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
 from npc_server.interceptors import RequestInterceptor
 from npc_server.metrics import Calls, Events, Sources, serve_metrics
 from npc_server.parts import Parts, open_parts
+from npc_server.ports import require_free
 from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
+from npc_server.reflection import enable_reflection
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
 from npc_server.service import AdaptersService, DialogueService, FeedbackService
@@ -62,10 +64,16 @@ THREAD_SWITCH_S = 0.0005
 #: thousand waiting events again and again.
 GC_THRESHOLDS = (50_000, 20, 100)
 
-#: Calls that may wait to be accepted: gRPC's default cancels some of them beyond 1,000.
 _OPTIONS = (
+    # Calls that may wait to be accepted: gRPC's default cancels some of them beyond 1,000.
     ("grpc.server.max_pending_requests", 10_000),
     ("grpc.server.max_pending_requests_hard_limit", 20_000),
+    # By default a second server would share the port, and half of the calls would miss their
+    # sessions.
+    ("grpc.so_reuseport", 0),
+    # A client that vanished without a word, as by a pulled cable, is noticed after these two.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
 )
 
 SERVICES = (
@@ -78,16 +86,19 @@ SERVICES = (
 async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.Event) -> bool:
     """Run until `stop` is set or a dead engine is given up, and return whether it was `stop`.
 
-    `on_ready` gets the port.
+    `on_ready` gets the port. Raises ConfigError when another server has the port or the data
+    folder, and as `open_parts`.
     """
     sys.setswitchinterval(THREAD_SWITCH_S)
     gc.set_threshold(*GC_THRESHOLDS)
-    parts = open_parts(config)
-    try:
-        async with running(parts, config, on_ready) as supervisor:
-            return await _wait_for_first(stop, supervisor.given_up) is stop
-    finally:
-        parts.store.close()
+    require_free(config.server.host, config.server.port)
+    with hold(config.paths.data):
+        parts = open_parts(config)
+        try:
+            async with running(parts, config, on_ready) as supervisor:
+                return await _wait_for_first(stop, supervisor.given_up) is stop
+        finally:
+            parts.store.close()
 
 
 @asynccontextmanager
@@ -227,7 +238,7 @@ def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
     adapters = AdaptersService(assembly.adapters, assembly.parts.characters, assembly.engine)
     adapters_pb2_grpc.add_AdaptersServicer_to_server(adapters, server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
-    reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME], server)
+    enable_reflection([*SERVICES, health.SERVICE_NAME], server)
     return server
 
 

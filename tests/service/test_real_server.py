@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -138,3 +139,23 @@ def engine_of(server_pid: int) -> int:
         child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
     return int(engine)
+
+
+@pytest.mark.usefixtures("real_model")
+def test_of_two_servers_on_one_fresh_folder_one_serves_and_one_names_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "npc_server.commands.main", "serve", "--port", "0"]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    while not (ended := [one for one in both if one.poll() is not None]):
+        time.sleep(0.05)
+    (second,), (first,) = ended, [one for one in both if one not in ended]
+    _, complaint = second.communicate()
+    assert (second.returncode, f"process {first.pid} on " in complaint) == (2, True)
+    assert first.stdout is not None
+    assert first.stdout.readline().startswith("serving on ")
+    first.send_signal(signal.SIGTERM)
+    first.communicate()
+    with Store.open(tmp_path / "data" / "feedback.db") as store:
+        assert store.characters() == []
