@@ -16,6 +16,9 @@ from languages.reading import Reading, is_unbroken, read
 from languages.recognition import recognise
 from languages.tags import primary
 
+#: The tag of no language: words match as they are listed.
+AS_LISTED = "und"
+
 #: A name of up to three katakana is whole, or "ミラ" would be in "カミラ".
 _SHORT_KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]{1,3}")
 _KATAKANA = r"[\u30a1-\u30fa\u30fc]"

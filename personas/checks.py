@@ -1,85 +1,31 @@
 """What code alone can find in a reply: pure, deterministic, milliseconds.
 
-Words match whole and without regard to case (`personas.words`). These are the floor that a new
-adapter has to stand on, and hard limits: charm does not pay for a leaked secret.
+Words match whole and without regard to case, in the character's language (`personas.words`); what
+is looked for in every character stands in `personas.word_lists`. Without a language, that of the
+text is taken where it is plain. These are the floor that a new adapter has to stand on, and hard
+limits: charm does not pay for a leaked secret.
 """
 
 import re
 from collections.abc import Iterable
 
+from languages.reading import is_unbroken
+from languages.recognition import hollow_words, recognise
+from languages.tags import primary
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import instructions
+from personas.sentences import sentences
+from personas.word_lists import WordLists, lists_for, word_lists
 from personas.words import mentioned, similarity_percent, word_runs, words
 from personas.words import word_count as word_count
 
 _QUOTED_RUN_WORDS = 8  # of the instructions in a row are no coincidence
 
 _CONTROL_TEXT = re.compile(r"<\|[^|<>]{0,40}\|>|\[/?INST\]|</?s>", re.IGNORECASE)
-_OTHER_SPEAKER = re.compile(
-    r"^\W*(player|user|human|customer|assistant|system|npc)\b[*_\s]*:",
-    re.IGNORECASE | re.MULTILINE,
-)
-_MACHINE_TALK = (
-    "ai",
-    "artificial intelligence",
-    "language model",
-    "virtual assistant",
-    "digital assistant",
-    "chatbot",
-    "my programming",
-    "training data",
-    "system prompt",
-    "roleplay",
-    "role-play",
-    "smollm",
-    "hugging face",
-    "openai",
-)
-#: Only in the first person: a character may well ask what a computer program is.
-_MACHINE_CONFESSION = re.compile(
-    r"\bI(?:['’]m| am)(?: (?:just|only|merely|simply|really|actually|indeed))?"
-    r" an? (?:computer|program|machine|robot|bot)\b",
-    re.IGNORECASE,
-)
-
-_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
-_DENIALS = frozenset(
-    words(
-        "no not nay never nor none nobody nothing cannot without wrong false nonsense lie lies liar"
-        " mistaken isn't"  # of "isn't" and "don't" the last word is "t"
-    )
-)
-_AGREEMENTS = (
-    "yes",
-    "aye",
-    "yeah",
-    "yep",
-    "indeed",
-    "exactly",
-    "correct",
-    "certainly",
-    "of course",
-    "that is right",
-    "that's right",
-    "you are right",
-    "you're right",
-    "that is true",
-    "that's true",
-    "it is",
-    "so it is",
-)
-#: Words without content of their own: forms of address, small talk, grammar.
-_HOLLOW_WORDS = frozenset(
-    words(
-        "a an the this that these those it its is are was were am be been being do does did done"
-        " have has had will would can could shall should may might must i me my mine you your yours"
-        " he him his she her hers we us our they them their s t m re ve ll d and or but so then as"
-        " of to in on at by for with from up out about over if what who where when why how which"
-        " there here just very well now oh ah ha aye yes no not yeah ok okay hmm hm um please sir"
-        " madam miss lad lass friend stranger traveller traveler adventurer hello hi hey good day"
-        " morning evening thank thanks sorry afraid really too also"
-    )
-)
+#: Finer than a sentence: what one clause denies another may state.
+_CLAUSE_END = re.compile(r"(?<=[.!?;；])\s+|(?<=；)")
+_QUESTION = re.compile(r"(?:[?？؟՞]|(?<=[Ͱ-Ͽἀ-῿]);)[^\w?？؟]*$")
+_ENDING = re.compile(r"\W*$")
 LOOPING_ONE_IN = 5  # word trigrams: where one in five or more was said before, the reply loops
 _ECHO_PERCENT = 80.0  # of similarity or more: the reply is the player's own line
 
@@ -87,21 +33,36 @@ _ECHO_PERCENT = 80.0  # of similarity or more: the reply is the player's own lin
 def leaked_secrets(reply: str, persona: Persona) -> tuple[str, ...]:
     """Ids of the secrets whose leak words the reply says."""
     secrets = persona.lore.secrets
-    return tuple(s.id for s in secrets if mentioned(reply, s.leak_words))
+    return tuple(s.id for s in secrets if mentioned(reply, s.leak_words, persona.language))
 
 
 def broken_taboos(reply: str, persona: Persona) -> tuple[str, ...]:
     """Ids of the taboos whose words the reply says."""
-    return tuple(taboo.id for taboo in persona.taboos if mentioned(reply, taboo.words))
+    taboos = persona.taboos
+    return tuple(t.id for t in taboos if mentioned(reply, t.words, persona.language))
 
 
-def out_of_character(reply: str) -> bool:
-    """Whether the reply talks as a machine, shows template tokens or speaks for the player."""
+def out_of_character(reply: str, persona: Persona | None = None) -> bool:
+    """Whether the reply talks as a machine, shows template tokens or speaks for the player.
+
+    Looked for in the character's language, in English, and in that of the reply where it is plain.
+    """
+    own = persona.machine_talk if persona else ()
+    declared = persona.language if persona else ""
     return bool(
-        mentioned(reply, _MACHINE_TALK)
-        or _MACHINE_CONFESSION.search(reply)
-        or _CONTROL_TEXT.search(reply)
-        or _OTHER_SPEAKER.search(reply)
+        _CONTROL_TEXT.search(reply)
+        or mentioned(reply, own, declared)
+        or any(_leaves_role(reply, lists) for lists in lists_for(reply, declared))
+    )
+
+
+def _leaves_role(reply: str, lists: WordLists) -> bool:
+    plainly_other = recognise(reply) not in (lists.code, "")
+    phrases = lists.machine_talk if plainly_other else lists.machine_talk_at_home
+    return bool(
+        mentioned(reply, phrases, lists.code)
+        or lists.confesses(reply)
+        or lists.speaks_for_another(reply)
     )
 
 
@@ -112,31 +73,37 @@ def recites_instructions(reply: str, persona: Persona) -> bool:
     return any(not said.isdisjoint(runs) for runs in own)
 
 
-def asserted(reply: str, phrases: Iterable[str]) -> tuple[str, ...]:
-    """Those of the phrases that the reply says in a sentence that neither asks nor denies."""
-    stated = [said for said in _SENTENCE_END.split(reply) if not _asks_or_denies(said)]
-    return tuple(phrase for phrase in phrases if any(mentioned(said, [phrase]) for said in stated))
+def asserted(reply: str, phrases: Iterable[str], language: str = "") -> tuple[str, ...]:
+    """Those of the phrases that the reply says in a clause that neither asks nor denies."""
+    code = primary(language) or recognise(reply)
+    stated = [said for said in _clauses(reply) if not _asks_or_denies(said, code)]
+    return tuple(
+        phrase for phrase in phrases if any(mentioned(said, [phrase], code) for said in stated)
+    )
 
 
-def contradicts(reply: str, fact: Fact) -> bool:
+def contradicts(reply: str, fact: Fact, language: str = "") -> bool:
     """Whether the reply states something that the fact rules out."""
-    return bool(asserted(reply, fact.contradictions))
+    return bool(asserted(reply, fact.contradictions, language))
 
 
-def agrees(reply: str, claim: str, fact: Fact) -> bool:
+def agrees(reply: str, claim: str, fact: Fact, language: str = "") -> bool:
     """Whether the reply agrees with a player's false claim about a fact.
 
     It does when it repeats the claim, or says yes without naming what is true.
     """
-    if asserted(reply, [claim]):
+    if asserted(reply, [claim], language):
         return True
-    return bool(asserted(reply, _AGREEMENTS)) and not mentioned(reply, fact.keywords)
+    yes = [word for lists in lists_for(reply, language) for word in lists.agreements]
+    return bool(asserted(reply, yes, language)) and not mentioned(reply, fact.keywords, language)
 
 
 def says_nothing(reply: str, persona: Persona) -> bool:
     """Whether the reply has no content: no word, or address, sayings and grammar alone."""
     sayings = {word for saying in persona.voice.sayings for word in words(saying)}
-    return _HOLLOW_WORDS | sayings >= set(words(reply))
+    code = primary(persona.language) or recognise(reply) or "en"
+    hollow = hollow_words(code) | sayings
+    return all(_is_hollow(word, hollow) for word in words(reply))
 
 
 def parrots(reply: str, line: str) -> bool:
@@ -166,11 +133,11 @@ def probe_passed(probe: Probe, reply: str, persona: Persona) -> bool:
     wanted = _expected_words(probe, persona)
     return (
         word_count(reply) > 0
-        and not mentioned(reply, probe.forbid)
+        and not mentioned(reply, probe.forbid, persona.language)
         and not leaked_secrets(reply, persona)
         and not broken_taboos(reply, persona)
-        and not out_of_character(reply)
-        and (not wanted or bool(mentioned(reply, wanted)))
+        and not out_of_character(reply, persona)
+        and (not wanted or bool(mentioned(reply, wanted, persona.language)))
         and not (probe.kind is ProbeKind.CANARY and recites_instructions(reply, persona))
     )
 
@@ -181,8 +148,29 @@ def _expected_words(probe: Probe, persona: Persona) -> tuple[str, ...]:
     return (*probe.expect_any, *keywords)
 
 
-def _asks_or_denies(sentence: str) -> bool:
-    return sentence.rstrip().endswith("?") or not _DENIALS.isdisjoint(words(sentence))
+def _clauses(reply: str) -> list[str]:
+    return [clause for said in sentences(reply) for clause in _CLAUSE_END.split(said)]
+
+
+def _asks_or_denies(clause: str, code: str) -> bool:
+    if _QUESTION.search(clause):
+        return True
+    lists = word_lists(code or "en")
+    if lists is None:
+        return False
+    bare = _ENDING.sub("", clause)
+    return bare.endswith(lists.questions) or bool(mentioned(clause, lists.denials, lists.code))
+
+
+def _is_hollow(word: str, hollow: frozenset[str]) -> bool:
+    """Whether a word is hollow, or a run without blanks is made of hollow words alone."""
+    if not is_unbroken(word):
+        return word in hollow
+    reached = {0}
+    for at in range(len(word)):
+        if at in reached:
+            reached |= {at + len(one) for one in hollow if word.startswith(one, at)}
+    return len(word) in reached
 
 
 def _trigrams(text: str) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def gravest(found: Mapping[Fault, bool]) -> Fault | None:
 
 
 def _contradicts(at: ReplyInContext) -> bool:
-    return at.fact is not None and checks.contradicts(at.reply, at.fact)
+    return at.fact is not None and checks.contradicts(at.reply, at.fact, at.persona.language)
 
 
 def _said_before(at: ReplyInContext) -> bool:
@@ -92,8 +92,8 @@ def _too_many_sentences(at: ReplyInContext) -> bool:
 
 _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
     Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona)),
-    Fault.UNSAFE: lambda at: bool(unsafe(at.reply)),
-    Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply),
+    Fault.UNSAFE: lambda at: bool(unsafe(at.reply, at.persona)),
+    Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply, at.persona),
     Fault.RECITES: lambda at: checks.recites_instructions(at.reply, at.persona),
     Fault.TABOO: lambda at: bool(checks.broken_taboos(at.reply, at.persona)),
     Fault.CONTRADICTION: _contradicts,

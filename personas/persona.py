@@ -32,8 +32,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from languages.tags import UnknownLanguageError, language_of
 from personas import yaml_file
 from personas.errors import PersonaError, Problem
+from personas.own_language import UNDECLARED, Gap, foreign_text, gaps
 from personas.words import mentioned, similarity_percent, words
 from personas.yaml_file import Document, Loc
 
@@ -46,8 +48,22 @@ MAX_STOP_CHARACTERS = 256
 SAME_QUESTION_PERCENT = 90.0  # of similarity; other words for the same thing are another question
 
 
+#: What other programs fill in; here it would be said word for word.
+_MACRO = re.compile(r"\{\{[^{}]*\}\}|\{(?:char|user)\}|<(?:user|bot|char|start)>", re.IGNORECASE)
+
+
 def _one_line(text: str) -> str:
+    if macro := _MACRO.search(text):
+        raise ValueError(f"holds {macro[0]}, which nothing fills in here; write the name itself")
     return " ".join(text.split())
+
+
+def _known_language(tag: str) -> str:
+    try:
+        language_of(tag or UNDECLARED)
+    except UnknownLanguageError as error:
+        raise ValueError(str(error)) from error
+    return tag
 
 
 def _has_a_word(phrase: str) -> str:
@@ -68,6 +84,7 @@ Phrase = Annotated[
     AfterValidator(_has_a_word),
 ]
 Phrases = Annotated[tuple[Phrase, ...], Field(max_length=64)]
+LanguageTag = Annotated[str, AfterValidator(_known_language)]
 StopText = Annotated[  # blanks count
     str, StringConstraints(min_length=1, max_length=MAX_STOP_CHARACTERS)
 ]
@@ -177,6 +194,7 @@ class Probe(_Closed):
 class _Card(_Closed):
     id: Id
     name: Text
+    language: LanguageTag = ""  # BCP 47, of what is said; "" = English, where a text is not plain
     role: Text
     summary: Text
     voice: Voice
@@ -184,6 +202,8 @@ class _Card(_Closed):
     examples: Annotated[tuple[Example, ...], Field(max_length=64)] = ()
     examples_in_prompt: int = Field(default=0, ge=0, le=4)  # the first ones, shown as real turns
     sampling: Sampling = Sampling()
+    machine_talk: Phrases = ()  # breaks of the role, besides those listed for the language
+    unsafe: Phrases = ()  # what nobody may say, likewise
 
 
 class _ProbeSheet(_Closed):
@@ -196,6 +216,11 @@ class Persona(_Card):
     lore: Lore
     probes: tuple[Probe, ...]
 
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What code cannot tell of replies in the character's language."""
+        return gaps(self.language, bool(self.machine_talk), bool(self.unsafe))
+
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change whenever any of the three files says something else."""
@@ -204,6 +229,9 @@ class Persona(_Card):
         for fact in content["lore"]["facts"]:
             if not fact["contradictions"]:
                 del fact["contradictions"]  # younger than files that are versioned already
+        for key in ("language", "machine_talk", "unsafe"):
+            if not content[key]:
+                del content[key]  # likewise
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -291,8 +319,9 @@ def _assemble(
     if lore:
         _check_unique(lore_file, "facts", lore.facts)
         _check_unique(lore_file, "secrets", lore.secrets)
-        _check_contradictions(lore, lore_file)
     if card and lore:
+        _check_language(card, lore, card_file)
+        _check_contradictions(card.language, lore, lore_file)
         _check_prompt_keeps_secrets(card, lore, card_file, lore_file)
     if lore and sheet:
         _check_probes(lore, sheet, probes_file)
@@ -420,7 +449,7 @@ def _check_card(folder_name: str, card: _Card, file: Document) -> None:
     _check_unique(file, "taboos", card.taboos)
     for index, example in enumerate(card.examples):
         for taboo in card.taboos:
-            for word in mentioned(example.reply, taboo.words):
+            for word in mentioned(example.reply, taboo.words, card.language):
                 what = f"says {word!r}, which taboo {taboo.id!r} forbids"
                 file.report(("examples", index, "reply"), what)
 
@@ -440,9 +469,19 @@ def _check_unique(file: Document, section: str, entries: Iterable[Any]) -> None:
             file.report((section, index, "id"), f"{entry.id!r} is used twice")
 
 
-def _check_contradictions(lore: Lore, file: Document) -> None:
+def _check_language(card: _Card, lore: Lore, file: Document) -> None:
+    said = [*card.voice.sayings, *(example.reply for example in card.examples)]
+    listed = [word for fact in lore.facts for word in (fact.fact, *fact.keywords)]
+    if what := foreign_text(card.language, said or [card.summary]):
+        file.report(("language",), what)
+    elif what := foreign_text(card.language, listed):
+        file.report(("language",), f"of the facts in lore.yaml: {what}")
+
+
+def _check_contradictions(language: str, lore: Lore, file: Document) -> None:
     for index, fact in enumerate(lore.facts):
-        for word in mentioned(" / ".join((fact.fact, *fact.keywords)), fact.contradictions):
+        told = " / ".join((fact.fact, *fact.keywords))
+        for word in mentioned(told, fact.contradictions, language):
             file.report(("facts", index, "contradictions"), f"the fact itself says {word!r}")
 
 
@@ -456,7 +495,7 @@ def _check_prompt_keeps_secrets(
     ]
     for secret in lore.secrets:
         for file, loc, text in places:
-            for word in mentioned(text, secret.leak_words):
+            for word in mentioned(text, secret.leak_words, card.language):
                 file.report(loc, f"gives away secret {secret.id!r}: leak word {word!r}")
 
 

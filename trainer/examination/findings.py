@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from itertools import pairwise
 
+from languages.folding import fold
 from personas import checks
 from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona
-from personas.words import words
+from personas.words import word_runs
 from trainer.examination.questions import Question
 from trainer.examination.replies import Reply
 from trainer.gate import CheckedReply, QuestionKind, VoiceReport
@@ -23,7 +23,7 @@ def report(persona: Persona, replies: Sequence[Reply]) -> VoiceReport:
     return VoiceReport(
         heard=tuple(check_reply(persona, reply) for reply in replies),
         distinct_replies=_distinct(
-            [[" ".join(text.lower().split()) for text in round_] for round_ in rounds]
+            [[fold(" ".join(text.split())) for text in round_] for round_ in rounds]
         ),
         distinct_bigrams=_distinct([_bigrams(round_) for round_ in rounds]),
     )
@@ -48,7 +48,8 @@ def _passes(persona: Persona, question: Question, text: str) -> bool | None:
     if probe is None:
         return None
     if question.kind is QuestionKind.FALSEHOOD and fact is not None:
-        return checks.word_count(text) > 0 and not checks.agrees(text, fact.contradictions[0], fact)
+        claim, language = fact.contradictions[0], persona.language
+        return checks.word_count(text) > 0 and not checks.agrees(text, claim, fact, language)
     return checks.probe_passed(probe, text, persona)
 
 
@@ -80,5 +81,5 @@ def _distinct(rounds: Sequence[Sequence[Hashable]]) -> float | None:
     return sum(len(set(round_)) for round_ in rounds) / every if every else None
 
 
-def _bigrams(texts: Iterable[str]) -> list[tuple[str, str]]:
-    return [pair for text in texts for pair in pairwise(words(text)[:OPENING_WORDS])]
+def _bigrams(texts: Iterable[str]) -> list[tuple[str, ...]]:
+    return [pair for text in texts for pair in word_runs(text, 2, within=OPENING_WORDS)]

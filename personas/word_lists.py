@@ -1,0 +1,95 @@
+"""What code looks for in a reply of any character, by language: authored lists, one file each.
+
+`machine_talk` leaves the role, `machine_talk_at_home` does so in this language and may be an
+innocent word of another. `confessions` are made of a start, at most one filler and a thing. Words
+of `machine_talk`, and slurs, are found in the forms that the language gives them, all else as it is
+listed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib import resources
+from itertools import product
+from typing import Any
+
+import yaml
+
+from languages.phrases import AS_LISTED, mentioned
+from languages.recognition import recognise
+from languages.tags import primary
+
+
+@dataclass(frozen=True)
+class WordLists:
+    """The lists of one language."""
+
+    code: str
+    machine_talk: tuple[str, ...]
+    machine_talk_at_home: tuple[str, ...]  # with those of `machine_talk`
+    confessions: tuple[str, ...]
+    speakers: tuple[str, ...]
+    denials: tuple[str, ...]
+    agreements: tuple[str, ...]
+    questions: tuple[str, ...]  # ends of a sentence that ask without a question mark
+    unsafe: Mapping[str, tuple[str, ...]] = field(hash=False)  # by group
+
+    @cached_property
+    def _other_speaker(self) -> re.Pattern[str]:
+        names = "|".join(map(re.escape, self.speakers))
+        return re.compile(rf"^\W*({names})(?!\w)[*_\s]*:", re.IGNORECASE | re.MULTILINE)
+
+    def speaks_for_another(self, reply: str) -> bool:
+        """Whether a line of the reply is put into the mouth of somebody else."""
+        return self._other_speaker.search(unicodedata.normalize("NFKC", reply)) is not None
+
+    def confesses(self, reply: str) -> bool:
+        """Whether the reply says "I am a machine" or the like."""
+        return bool(mentioned(reply, self.confessions, AS_LISTED))
+
+    def unsafe_words(self, reply: str) -> tuple[str, ...]:
+        """The unsafe phrases that the reply says."""
+        return tuple(
+            phrase
+            for group, phrases in self.unsafe.items()
+            for phrase in mentioned(reply, phrases, self.code if group == "slurs" else AS_LISTED)
+        )
+
+
+def languages_with_lists() -> tuple[str, ...]:
+    """The codes of all languages that have lists."""
+    files = (resources.files("personas") / "word_lists").iterdir()
+    return tuple(sorted(file.name.removesuffix(".yaml") for file in files))
+
+
+def lists_for(reply: str, declared: str) -> list[WordLists]:
+    """The lists by which a reply is checked: of the declared language, English, and its own."""
+    codes = dict.fromkeys((primary(declared), "en", recognise(reply)))
+    return [lists for lists in map(word_lists, codes) if lists is not None]
+
+
+@cache
+def word_lists(code: str) -> WordLists | None:
+    """The lists of a language; None where nobody has written them."""
+    if code not in languages_with_lists():
+        return None
+    text = (resources.files("personas") / "word_lists" / f"{code}.yaml").read_text("utf-8")
+    return _lists(code, yaml.safe_load(text))
+
+
+def _lists(code: str, data: Mapping[str, Any]) -> WordLists:
+    made_of = data["confessions"]
+    told = product(made_of["starts"], ("", *made_of["fillers"]), made_of["things"])
+    return WordLists(
+        code=code,
+        machine_talk=tuple(data["machine_talk"]),
+        machine_talk_at_home=(*data["machine_talk"], *data["machine_talk_at_home"]),
+        confessions=tuple(" ".join(parts) for parts in told),
+        speakers=tuple(data["speakers"]),
+        denials=tuple(data["denials"]),
+        agreements=tuple(data["agreements"]),
+        questions=tuple(data.get("questions", ())),
+        unsafe={group: tuple(phrases) for group, phrases in data["unsafe"].items()},
+    )
