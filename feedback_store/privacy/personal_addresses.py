@@ -1,7 +1,7 @@
-"""Addresses, found in plain text: e-mail, IP, credentials in URLs, handles on networks.
+"""Addresses, found in plain text: e-mail, IP, credentials in URLs.
 
 Each finder yields spans. Patterns are bounded or possessive, so that no text makes them slow, and
-reject what games say in the same signs: versions, clock times, `std::vector`, "meet @ noon".
+reject what games say in the same signs: versions, clock times, `std::vector`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+
+from feedback_store.privacy.number_meaning import Meaning, meaning, speaks_of_machines
 
 Span = tuple[int, int]
 
@@ -78,6 +80,15 @@ def ips(text: str) -> Iterator[Span]:
                 yield match.start(), match.start() + len(address)
 
 
+def likely_ips(text: str) -> Iterator[Span]:
+    """Addresses of machines that the words around do not make a place or a code."""
+    for start, end in ips(text):
+        said = meaning(text, start, end)
+        other = said in (Meaning.OTHER, Meaning.PERHAPS_OTHER)
+        if not other or ":" in text[start:end] or speaks_of_machines(text, start, end):
+            yield start, end
+
+
 def _is_somebodys_v4(written: str) -> bool:
     try:
         address = ipaddress.IPv4Address(re.sub(r"\D+", ".", written))
@@ -120,40 +131,3 @@ def credentials(text: str) -> Iterator[Span]:
         for word in re.finditer(r"\S+", text):
             if _URL_START.match(word[0]):
                 yield from (match.span(1) for match in _PARAMETER.finditer(text, *word.span()))
-
-
-_AT_NAME = re.compile(r"(?<![\w@])@([^\W\d](?:[.-]?\w){1,38})")
-_TAG = re.compile(r"(?<![\w.#@-])([\w.-]{3,32})#\d{4,5}(?!\w)")
-_ON_A_NETWORK = re.compile(
-    r"\b(?:discord|insta(?:gram)?|snap(?:chat)?|telegram|twitter|tiktok|steam|psn|xbox|gamertag|skype"
-    r"|whatsapp|twitch|kik|wechat|battletag|yt|youtube)"
-    r"(?: (?:id|tag|name|handle|user|username|account))?(?: ?[:=] ?| is )"
-    r"(@?[^\W\d](?:[.-]?\w){3,38})",
-    re.IGNORECASE,
-)
-_LETTER = re.compile(r"[^\W\d_]")
-_LIKE_A_LOGIN = re.compile(r"[\d_]|\w[.-]\w|[a-z][A-Z]")
-_NOBODY = re.compile(
-    r"everyone|everybody|here|all|team|party|guild|channel|raid|group|clan|squad|crew|noon"
-    r"|midnight|midday|dawn|dusk|morning|night|sunrise|sunset|breakfast|lunch|dinner|home"
-    r"|work|school|town|base|spawn|camp|gate|mid|top|bot|bottom|max|min|level|lvl|least"
-    r"|most|once|me|you|us|it|my|your|the|this|that|half|full|war|peace|sea|online",
-    re.IGNORECASE,
-)
-_THING = re.compile(
-    r"order|quest|item|ticket|room|bug|issue|error|case|build|seed|chapter|level|page|top"
-    r"|rank|player|number|nr|id|post|thread|channel|door|code|unit|lot|part|note|tile|slot"
-    r"|npc|entity|mob|loot|card|save|game|match|round|wave|map|zone",
-    re.IGNORECASE,
-)
-
-
-def handles(text: str) -> Iterator[Span]:
-    """@name, name#1234, a name said to be on a network; no groups, places or times after an @."""
-    for pattern, excluded in ((_AT_NAME, _NOBODY), (_TAG, _THING)):
-        for match in pattern.finditer(text):
-            if _LETTER.search(match[1]) and not excluded.fullmatch(match[1]):
-                yield match.span()
-    for match in _ON_A_NETWORK.finditer(text):
-        if _LIKE_A_LOGIN.search(match[1]):
-            yield match.span(1)

@@ -1,9 +1,13 @@
 """Payment cards and telephone numbers, found in plain text.
 
-A card must be one by its issuer's prefix, its length and its check digit. A telephone number must
-look like one from abroad (+44 …), from North America (202-555-0123) or from a country that dials
-a 0 first (020 7946 0123); any other number of 7 to 13 digits is one only where the words around it
-say so ("call me at 555-0123"), because games are full of scores, prices, seeds and years.
+A card must be one by its issuer's prefix, its length and its check digit, a bank account (IBAN) by
+its country's length and its check digits. A telephone number must look like one from abroad
+(+44 …), from North America (202-555-0123) or from a country that dials a 0 first (020 7946 0123);
+any other number of 7 to 13 digits is one only where the words around it say so ("call me at
+555-0123"), because games are full of scores, prices, seeds and years.
+
+`likely_phones` are those of them that the words around do not make a code, a dial or a place, and
+that have more of the form than groups of digits: those need to be called a telephone number.
 """
 
 from __future__ import annotations
@@ -11,6 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain, pairwise
+
+from feedback_store.privacy.game_words import UNSPACED
+from feedback_store.privacy.number_meaning import Meaning, is_counted, meaning
 
 Span = tuple[int, int]
 
@@ -56,20 +63,48 @@ def _passes_luhn(digits: str) -> bool:
     return (single + doubled) % 10 == 0
 
 
+_IBAN = re.compile(r"(?<!\w)[a-z]{2}\d{2}(?:[ -]?[a-z\d]{4}){2,7}(?:[ -]?[a-z\d]{1,3})?(?!\w)", re.I)
+_IBAN_SIGNS = {
+    country: size
+    for size, countries in {
+        15: "NO", 16: "BE", 18: "DK FO FI GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU XK MN",
+        21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS", 23: "AE IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR", 27: "FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HU LB NI PL SV", 29: "BR EG PS QA UA", 30: "JO KW MU YE",
+        31: "MT SC", 32: "LC", 33: "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+
+
+def ibans(text: str) -> Iterator[Span]:
+    """Numbers of bank accounts that are valid for their country."""
+    for match in _IBAN.finditer(text):
+        signs = re.sub(r"[ -]", "", match[0]).upper()
+        if len(signs) == _IBAN_SIGNS.get(signs[:2]) and _passes_97(signs):
+            yield match.span()
+
+
+def _passes_97(signs: str) -> bool:
+    moved = signs[4:] + signs[:4]
+    return int("".join(str(int(sign, 36)) for sign in moved)) % 97 == 1
+
+
 _GAP = r"[ .\-/()_]{0,3}"
-_START = r"(?<![\w+])(?<!\d[.,:/-])"
-_END = r"(?=\W|\Z|x\d)"  # x: an extension
-_ABROAD = re.compile(rf"(?:(?<![\w+])\(?\+ ?|{_START}\(?00)(?=[1-9])\d(?:{_GAP}\d){{7,16}}{_END}")
+_WORD = rf"[^\W{UNSPACED}]"  # a sign of a word that is set apart by spaces
+_START = rf"(?<!{_WORD})(?<!\+)(?<!\d[.,:/-])"
+_END = rf"(?=\W|\Z|x\d|[{UNSPACED}])"  # x: an extension
+_ABROAD = re.compile(rf"(?:(?<!{_WORD})(?<!\+)\(?\+ ?|{_START}\(?00)(?=[1-9])\d(?:{_GAP}\d){{7,16}}{_END}")
 _NORTH_AMERICAN = re.compile(
-    r"(?<![\w+])(?:1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]?"
+    rf"(?<!{_WORD})(?<!\+)(?:1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]?"
     rf"|[2-9]\d\d(?P<gap> ?[._/-] ?| )[2-9]\d\d(?P=gap))\d{{4}}{_END}"
 )
 _TRUNK = re.compile(
     rf"{_START}\(?0[1-9]\d{{0,4}}(?:\)[ ./-]{{0,3}}|[ ./-]{{1,3}})\d{{2,9}}"
-    r"(?:[ ./-]{1,3}\d{2,8}){0,4}(?!\w)"
+    rf"(?:[ ./-]{{1,3}}\d{{2,8}}){{0,4}}(?!{_WORD})"
 )
-_TRUNK_SOLID = re.compile(rf"{_START}0[1-9]\d{{8,9}}(?!\w)")
-_ANY = re.compile(rf"{_START}\(?\d(?:[ .\-/()_]{{0,2}}\d){{6,12}}(?![\w:]|[.,-]\d)")
+_TRUNK_SOLID = re.compile(rf"{_START}0[1-9]\d{{8,9}}(?!{_WORD})")
+_ANY = re.compile(rf"{_START}\(?\d(?:[ .\-/()_]{{0,2}}\d){{6,12}}(?!{_WORD}|:|[.,-]\d)")
 
 _CALLING_CODE = re.compile(
     r"1|7|2(?:[07]|1[1-368]|[2346]\d|5[0-8]|9[01789])|3(?:[0-469]|[57]\d|8[0-35-79])"
@@ -124,6 +159,49 @@ def phones(text: str) -> Iterator[Span]:
             yield start + lone_bracket, end
 
 
+def likely_phones(text: str) -> Iterator[Span]:
+    """Telephone numbers that are not more likely a code, a dial, a place or an amount."""
+    for start, end in phones(text):
+        if _is_likely(text[start:end], meaning(text, start, end)) and not is_counted(text, end):
+            yield start, end
+
+
+def _is_likely(written: str, said: Meaning) -> bool:
+    match said:
+        case Meaning.CALLED:
+            return True
+        case Meaning.OTHER:
+            return False
+        case Meaning.PERHAPS_OTHER:
+            return "+" in written
+        case Meaning.PRESENTED:
+            return "+" in written or not _is_groups_only(written)
+        case Meaning.UNSAID:
+            return "+" in written or _has_area_code(written)
+
+
+def _has_area_code(written: str) -> bool:
+    """Whether its area code is in brackets, as no other number's part is."""
+    return re.match(r"\D{0,3}1?[ .-]?\(\d{2,5}\)", written) is not None
+
+
+def _is_groups_only(written: str) -> bool:
+    """Whether it has no more of the form of a telephone number than groups of digits."""
+    groups = re.findall(r"\d+", written)
+    if max(map(len, groups)) <= 2:  # as on a dial, unless it is as long as a French number
+        return len(groups) != 5 or not (_is_french_mobile(written) or "." in written)
+    if len(set(_digits(written))) < _LEAST_DIFFERENT:
+        return True
+    return groups[0][0] != "0" and re.fullmatch(r"[\d ]+", written) is not None
+
+
+def _is_french_mobile(written: str) -> bool:
+    return re.fullmatch(r"0[67](?:[ .-]?\d\d){4}", written) is not None
+
+
+_LEAST_DIFFERENT = 3  # digits; fewer are binary, or a pattern
+
+
 def _abroad(text: str) -> Iterator[Span]:
     for match in _ABROAD.finditer(text):
         prefix = re.match(r"\D*(?:00)?1?", match[0])
@@ -151,7 +229,9 @@ def _trunk(text: str) -> Iterator[Span]:
     for match in _TRUNK.finditer(text):
         end = _end_within(text, *match.span(), 13)
         written = text[match.start() : end]
-        if 9 <= len(_digits(written)) <= 13 and not _counts_up(written):
+        if 9 <= len(_digits(written)) <= 13 and not (
+            _counts_up(written) and not _is_french_mobile(written)
+        ):
             yield match.start(), end
     for match in _TRUNK_SOLID.finditer(text):
         if match[0] not in _KEYPAD and not _is_other_number(text, match.start()):
@@ -169,6 +249,7 @@ def _by_words_around(text: str) -> Iterator[Span]:
     for match in _ANY.finditer(text):
         before = _CALL_BEFORE.search(text[max(0, match.start() - _REACH) : match.start()])
         called = before or _CALL_AFTER.match(text, match.end())
+        called = called or meaning(text, *match.span()) is Meaning.CALLED
         if called and not _is_other_number(text, match.start()):
             yield match.span()
 

@@ -31,7 +31,10 @@ def test_each_category_has_its_placeholder() -> None:
 
 
 def test_every_category_is_found() -> None:
-    line = "a@example.org @ann_b 202-555-0123 4111111111111111 192.0.2.1 ftp://a:b@example.org"
+    line = (
+        "a@example.org @ann_b 202-555-0123 4111111111111111 192.0.2.1 ftp://a:b@example.org"
+        " GB33BUKB20201555555555"
+    )
     assert {finding.category for finding in findings(line)} == set(Category)
 
 

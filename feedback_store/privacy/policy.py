@@ -1,0 +1,59 @@
+"""How carefully personal data is told from a game's own words, and which words never are personal.
+
+Frozen, made once when a server starts, and handed to whoever takes text in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from feedback_store.privacy.plain_signs import plain
+
+
+class Mode(StrEnum):
+    """How much is taken out."""
+
+    ON = "on"
+    """What the words around it or its form make personal; codes, dials and places stay."""
+    STRICT = "strict"
+    """All that has the form of personal data, whatever the words around it say."""
+    OFF = "off"
+    """Nothing: what players write is used and kept as it is."""
+
+
+_JOINTS = re.compile(r"[\s@._'’-]+")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to take out of a text. Make one with `policy`, which brings the names to one form."""
+
+    mode: Mode = Mode.ON
+    known: frozenset[str] = frozenset()  # words that never are personal, as `_key` writes them
+
+    def knows(self, found: str) -> bool:
+        """Whether a finding is one of the known words, or begins with one: "@mira.where"."""
+        if not self.known:
+            return False
+        beginnings = (found[: joint.start()] for joint in _JOINTS.finditer(found, 2))
+        return any(_key(text) in self.known for text in (found, *beginnings))
+
+
+CAREFUL = Policy()
+
+
+def policy(mode: Mode = Mode.ON, known: Iterable[str] = ()) -> Policy:
+    """A policy under which these names, places and handles are never personal.
+
+    Of a name of several words each word is known too: `Captain Orsolo` is called @orsolo.
+    """
+    names = [name for word in known for name in (word, *word.split())]
+    return Policy(mode, frozenset(_key(name) for name in names) - {""})
+
+
+def _key(name: str) -> str:
+    """A name as compared: without @, case, and what joins its words."""
+    return _JOINTS.sub("", plain(name).text).casefold()
