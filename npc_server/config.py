@@ -12,14 +12,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
+from feedback_store.privacy.policy import Mode
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.engine.protocol import Batching
 from npc_server.errors import ConfigError
 from personas.persona import SAMPLE_CHARACTERS
 
 DEFAULT_FILE = Path("npc.toml")
+
+
+def _has_a_sign(word: str) -> str:
+    if not any(sign.isalnum() for sign in word):
+        raise ValueError("has no letter or digit, so it can never be found")
+    return word
+
+
+#: A name, a place or a handle of the game, as players write it.
+GameWord = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=2, max_length=64),
+    AfterValidator(_has_a_sign),
+]
 
 
 class _Section(BaseModel):
@@ -114,10 +137,19 @@ class FeedbackSection(_Section):
 
 
 class PrivacySection(_Section):
-    """How long turns are kept."""
+    """What is taken out of players' words, and how long turns are kept."""
+
+    redaction: Mode = Mode.ON  # of personal data: "on", "strict" or "off"
+    never_personal: Annotated[tuple[GameWord, ...], Field(max_length=1000)] = ()  # the game's own
 
     retention_days: Annotated[int, Field(ge=0)] = 0  # with training consent; 0 = until forgotten
     serving_retention_days: Annotated[int, Field(ge=0)] = 30  # without; 0 = until forgotten
+
+    @field_validator("never_personal", mode="before")
+    @classmethod
+    def _split(cls, words: object) -> object:
+        """A variable holds them with commas between."""
+        return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
 
 
 class Config(_Section):

@@ -29,6 +29,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from feedback_store.privacy.policy import CAREFUL, Policy
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.privacy.redaction import redact
 from feedback_store.records import Reaction
@@ -70,6 +71,7 @@ class Memory:
     recorder: Recorder
     pseudonyms: Pseudonyms
     silence: timedelta  # after a reply; longer is a derived signal
+    redaction: Policy = CAREFUL  # of players' lines
 
 
 class Dialogue:
@@ -141,7 +143,7 @@ class Dialogue:
         errors.
         """
         session = self._sessions.get(session_id)
-        line = redact(check_text("text", text))
+        line = redact(check_text("text", text), self._memory.redaction)
         call_id = "" if line_id is None else f"line {check_id('line_id', line_id)}"
         return self._reply(session, call_id, partial(_exchange_of, session, line), seed, changes)
 

@@ -21,6 +21,7 @@ from feedback_store.errors import (
     UnknownSessionError,
     UnknownTurnError,
 )
+from feedback_store.privacy.policy import CAREFUL, Policy
 from feedback_store.privacy.redaction import redact
 from feedback_store.records import Choice, Edit, Event, Kind, Reaction, Receipt
 from feedback_store.store import Store
@@ -45,18 +46,25 @@ class Reactions:
     """Stores events, and undoes them."""
 
     def __init__(
-        self, store: Store, sessions: Sessions, recorder: Recorder, count: Count, turn_wait_s: float
+        self,
+        store: Store,
+        sessions: Sessions,
+        recorder: Recorder,
+        count: Count,
+        turn_wait_s: float,
+        redaction: Policy = CAREFUL,  # of corrections
     ) -> None:
         self._store = store
         self._sessions = sessions
         self._recorder = recorder
         self._count = count
         self._turn_wait_s = turn_wait_s
+        self._redaction = redaction
         self._waiting = 0  # events
 
     async def submit(self, event: ParsedEvent) -> SubmitResult:
         """Store one event."""
-        portion = [_redact(event)]
+        portion = [self._redact(event)]
         return (await self._finish_with_retries(portion, await self._submit_once(portion)))[0]
 
     async def submit_all(
@@ -81,7 +89,7 @@ class Reactions:
     async def _submit_portion(
         self, portion: Sequence[ParsedEvent], gate: asyncio.Semaphore
     ) -> list[SubmitResult]:
-        portion = [_redact(event) for event in portion]
+        portion = [self._redact(event) for event in portion]
         try:
             results = await self._submit_once(portion)
         finally:
@@ -147,6 +155,11 @@ class Reactions:
             " send the event again in a few seconds"
         )
 
+    def _redact(self, event: ParsedEvent) -> ParsedEvent:
+        if isinstance(event, Reaction) and isinstance(event.payload, Edit):
+            return replace(event, payload=Edit(redact(event.payload.text, self._redaction)))
+        return event
+
     def _apply(self, reaction: Reaction) -> None:
         """Continue the open conversation from what the player kept or rewrote."""
         session = self._sessions.of_turn(reaction.turn_id)
@@ -168,12 +181,6 @@ class Reactions:
                 case Edit(text=text):
                     session.uncorrect(event.turn_id, text, event.event_id)
         return event
-
-
-def _redact(event: ParsedEvent) -> ParsedEvent:
-    if isinstance(event, Reaction) and isinstance(event.payload, Edit):
-        return replace(event, payload=Edit(redact(event.payload.text)))
-    return event
 
 
 def _names(reaction: Reaction) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ from npc_server.errors import ConfigError
 from npc_server.interceptors import RequestInterceptor
 from npc_server.metrics import Calls, Events, Sources, serve_metrics
 from npc_server.parts import Parts, open_parts
+from npc_server.personal_data import redaction_policy, warn_if_off
 from npc_server.ports import require_free
 from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
@@ -91,6 +92,7 @@ async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.E
     """
     sys.setswitchinterval(THREAD_SWITCH_S)
     gc.set_threshold(*GC_THRESHOLDS)
+    warn_if_off(config.privacy)
     require_free(config.server.host, config.server.port)
     with hold(config.paths.data):
         parts = open_parts(config)
@@ -153,7 +155,8 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     engine = SupervisedEngine(made, supervisor)
     sessions, recorder = Sessions(), Recorder(parts.store)
     silence = timedelta(seconds=config.feedback.silence_s)
-    memory = Memory(sessions, recorder, parts.pseudonyms, silence)
+    redaction = redaction_policy(config.privacy, parts.characters.values())
+    memory = Memory(sessions, recorder, parts.pseudonyms, silence, redaction)
     model = replace(parts.model, engine=engine)
     dialogue = Dialogue(parts.characters, model, adapters, memory, heads)
     return _Assembly(
@@ -251,7 +254,8 @@ def _dialogue_service(assembly: _Assembly) -> DialogueService:
 def _feedback_service(assembly: _Assembly, config: Config) -> FeedbackService:
     store, count = assembly.parts.store, assembly.events.count
     wait_s = config.feedback.turn_wait_s
-    reactions = Reactions(store, assembly.sessions, assembly.recorder, count, wait_s)
+    redaction = redaction_policy(config.privacy, assembly.parts.characters.values())
+    reactions = Reactions(store, assembly.sessions, assembly.recorder, count, wait_s, redaction)
     return FeedbackService(reactions)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from feedback_store.privacy.game_words import UNSPACED, word_list
+from feedback_store.privacy.game_words import UNSPACED, LastEnds, bare_end, lexicon
 
 
 class Meaning(Enum):
@@ -19,17 +19,20 @@ class Meaning(Enum):
     CALLED = auto()  # a telephone number
     OTHER = auto()  # a code, a score, a place …
     PERHAPS_OTHER = auto()  # the words are said of much else, too: "turn to …", "the map …"
-    PRESENTED = auto()  # it stands alone, or somebody shows it: "it's …", "here: …"
+    ALONE = auto()  # nothing else is said
+    PRESENTED = auto()  # it comes first, or somebody shows it: "it's …", "here: …"
     UNSAID = auto()
 
 
+_LETTER = re.compile(r"[^\W\d_]")
 _REACH = 72  # signs before a number in which words may say what it is
 _REACH_AFTER = 40
 # A short word with a full stop is an abbreviation, as "Tel." and "no.".
 _SENTENCE_END = re.compile(rf"[^\W\d_]{{4,}}[.!](?=\s)|[!\n]|[{UNSPACED}]\.|\.{{3}}")
 _OPENS = re.compile(
-    r"\W{0,4}(?:(?:which |that )?(?:opens?|unlocks?|disarms?|starts|launches|öffnet|ouvre|abre|apre|açar"
-    r"|откроет|открывает)(?!\w)|(?:to|will|should|would|must) (?:open|unlock|disarm)\b)",
+    r"\W{0,4}(?:(?:which |that )?(?:opens?|unlocks?|disarms?|starts|launches|öffnet|ouvre|abre"
+    r"|apre|açar|откроет|открывает)(?!\w)"
+    r"|(?:to|will|should|would|must) (?:open|unlock|disarm)\b)",
     re.IGNORECASE,
 )
 _IS_OF = re.compile(
@@ -38,49 +41,50 @@ _IS_OF = re.compile(
     r"(?P<noun>\S+)",
     re.IGNORECASE,
 )
-_LISTED = frozenset("line list map wall stone tablet board note scroll sign tag label ticket".split())
+_COUNTED = re.compile(r"\s*(?:more |of )?([^\s\d.,;:!?]+)")
 _SOMEONES = re.compile(
     r"(?:\b(?:my|his|her|our|their|your)\s(?:(?:phone|mobile|cell|home|work|new|other|old|own"
-    r"|private|direct|office|real|actual)\s)?|(?<!\w)[A-Z]\w{0,19}['’]s\s)"
+    r"|private|direct|office|real|actual)\s)?|(?<!\w)(?-i:[A-Z])\w{0,19}['’]s\s)"
     r"(?:number|num|no|nr|nummer|digits|cell|#)(?!\w)(?!\s(?:of|in|on)\b)",
+    re.IGNORECASE,
 )
-_ANY_CASE_SOMEONES = re.compile(_SOMEONES.pattern.replace("[A-Z]", "(?-i:[A-Z])"), re.IGNORECASE)
+_LABELLED = re.compile(r"(?:^|\s)(\S+) (?:no\.? |nr\.? |number )?\(?$")
+_DETERMINED = re.compile(
+    r"(?:^|\W)(?:the|a|an|this|that|each|every|of|no|which|last|first|his|her|their) \S+\W*$",
+    re.IGNORECASE,
+)
+_AFTER_ANOTHER = re.compile(
+    r"\d[\d .()/-]{5,20}(?:x ?\d{1,4})?\W{0,3}(?:(?:or|and|oder|und|ou|et|o|y|e)\W)?\W*$"
+)
 
 
 def meaning(text: str, start: int, end: int) -> Meaning:
     """What the words around text[start:end] say."""
     after = text[end : end + _REACH_AFTER]
-    before = _sentence_before(text, start)
-    if _is_other_after(after):
+    if _is_other_at_once(after):
         return Meaning.OTHER
     if _is_called_after(after):
         return Meaning.CALLED
-    called = max(word_list("calling").last_end(before), _someones_number(before))
-    other = word_list("numbers").last_end(before)
-    if _is_called_at_once(before):
-        called = len(before)
-    if max(called, other) >= 0:
-        return Meaning.CALLED if called >= other else Meaning.OTHER
-    if _is_presented(before):
-        return Meaning.PERHAPS_OTHER if _is_other_later(after) else Meaning.PRESENTED
-    return Meaning.PERHAPS_OTHER if _may_be_other(before, after) else Meaning.UNSAID
+    if not _LETTER.search(text):
+        return Meaning.ALONE
+    return _meaning_before(_sentence_before(text, start), after)
 
 
 def speaks_of_machines(text: str, start: int, end: int) -> bool:
     """Whether the words around text[start:end] speak of servers and connections."""
     around = f"{text[max(0, start - _REACH) : start]} {text[end : end + _REACH_AFTER]}"
-    return word_list("machines").last_end(around) >= 0
+    return lexicon().last_ends(around)["machines"] >= 0
 
 
 def is_counted(text: str, end: int) -> bool:
     """Whether what follows the number is what it counts: gold, points, steps."""
-    following = re.match(r"\s*(?:more |of )?([^\s\d.,;:!?]+)", text[end : end + _REACH_AFTER])
+    following = _COUNTED.match(text, end)
     if following is None:
         return False
     word = following[1].casefold()
-    amounts = word_list("amounts")
-    unspaced = amounts.unspaced and amounts.unspaced.match(word)
-    return amounts.holds(word) or bool(unspaced)
+    inside = lexicon().unspaced_pattern.match(word)
+    lists = lexicon().unspaced[inside[0]] if inside else lexicon().lists_of(word)
+    return "amounts" in lists
 
 
 def _sentence_before(text: str, start: int) -> str:
@@ -89,56 +93,46 @@ def _sentence_before(text: str, start: int) -> str:
     return before[ends[-1] :] if ends else before
 
 
-def _is_other_after(after: str) -> bool:
-    if _OPENS.match(after):
-        return True
+def _is_other_at_once(after: str) -> bool:
     of = _IS_OF.match(after)
-    if of is None:
-        return False
-    noun = of["noun"].strip(".,;:!?'\"").casefold()
-    lists = (word_list("numbers"), word_list("other_numbers"))
-    return noun in _LISTED or any(words.holds(noun) for words in lists)
+    noun = of["noun"].strip(".,;:!?'\"").casefold() if of else ""
+    kinds = lexicon().lists_of(noun) & {"numbers", "other_numbers", "listed"}
+    return bool(kinds) or _OPENS.match(after) is not None
 
 
 def _is_called_after(after: str) -> bool:
-    words = " ".join(re.split(r"\s+", after.lstrip(" \t,.;:()/-!").replace("(", ""))[:4])
-    return word_list("calling").last_end(words) >= 0
+    nearest = " ".join(after.replace("(", " ").lstrip(" \t,.;:)/-!").split()[:4])
+    return lexicon().last_ends(nearest)["calling"] >= 0
 
 
-def _someones_number(before: str) -> int:
-    return max((match.end() for match in _ANY_CASE_SOMEONES.finditer(before)), default=-1)
+def _meaning_before(before: str, after: str) -> Meaning:
+    last = lexicon().last_ends(before)
+    someones = max((match.end() for match in _SOMEONES.finditer(before)), default=-1)
+    called = len(before) if _is_called_at_once(before, last) else max(last["calling"], someones)
+    if max(called, last["numbers"]) >= 0:
+        return Meaning.CALLED if called >= last["numbers"] else Meaning.OTHER
+    other_later = lexicon().last_ends(after)["numbers"] >= 0
+    if _is_presented(before, last):
+        return Meaning.PERHAPS_OTHER if other_later else Meaning.PRESENTED
+    other = other_later or last["other_numbers"] >= 0 or _is_label(before)
+    return Meaning.PERHAPS_OTHER if other else Meaning.UNSAID
 
 
-def _may_be_other(before: str, after: str) -> bool:
-    """Whether a word that is said of much else, or stands behind, speaks of another number."""
-    said = word_list("other_numbers").last_end(before) >= 0
-    return said or _is_label(before) or _is_other_later(after)
-
-
-def _is_other_later(after: str) -> bool:
-    return word_list("numbers").last_end(after) >= 0
-
-
-_DETERMINED = re.compile(
-    r"(?:^|\W)(?:the|a|an|this|that|each|every|of|no|which|last|first|his|her|their) \S+\W*$", re.I
-)
-_AFTER_ANOTHER = re.compile(r"\d[\d .()/-]{5,20}(?:x ?\d{1,4})?\W{0,3}(?:(?:or|and|oder|und|ou|et|o|y|e)\W)?\W*$")
-
-
-def _is_called_at_once(before: str) -> bool:
-    if not word_list("called_at_once").is_last_of(before) or _DETERMINED.search(before):
+def _is_called_at_once(before: str, last: LastEnds) -> bool:
+    if last["called_at_once"] < bare_end(before) or _DETERMINED.search(before):
         return False
     word_before = re.search(r"(\w+) \w+\W*$", before)
-    return word_before is None or not word_list("numbers").holds(word_before[1].casefold())
+    return word_before is None or not lexicon().holds("numbers", word_before[1].casefold())
 
 
-def _is_presented(before: str) -> bool:
-    before = _AFTER_ANOTHER.sub("", before)
-    alone = not re.search(r"[^\W_]", before)
-    return alone or word_list("presenting").is_last_of(before)
+def _is_presented(before: str, last: LastEnds) -> bool:
+    another = _AFTER_ANOTHER.search(before, max(0, len(before) - _REACH_AFTER))
+    rest = before[: another.start()] if another else before
+    ends = last if rest == before else lexicon().last_ends(rest)
+    return ends["presenting"] >= bare_end(rest) or not _LETTER.search(rest)
 
 
 def _is_label(before: str) -> bool:
     """Whether the number is the name of a thing: "Airlock 0491 …"."""
-    word = re.search(r"(?:^|\s)(\S+) (?:no\.? |nr\.? |number )?\(?$", before)
-    return word is not None and word_list("names").holds(word[1].casefold())
+    word = _LABELLED.search(before)
+    return word is not None and lexicon().holds("names", word[1].casefold())

@@ -9,9 +9,9 @@ name or a place, as names are, unless the words around it speak of a network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from feedback_store.privacy.game_words import word_list
+from feedback_store.privacy.game_words import lexicon
 
 Span = tuple[int, int]
 
@@ -53,17 +53,18 @@ def handles(text: str) -> Iterator[Span]:
 
 
 _SOCIAL_BEFORE = re.compile(
-    r"(?:\b(?:follow|add|adding|dm|pm|msg|tag|friend|subscribe(?: to)?|sub(?: to)?|message me|find me"
-    r"|hmu|hit me up|shout ?out(?: to)?|look me up|insta(?:gram)?|discord|twitter|tiktok|telegram"
-    r"|snap(?:chat)?|twitch|youtube|yt|steam|psn|xbox|skype|kik|mastodon|bluesky|bsky|threads"
-    r"|reddit|facebook|fb|battle\.?tag|gamertag|handle|username|user ?name|nick|nickname|login"
-    r"|account|profile|suivez|ajoute|sígueme|sigue|agrega|segue|adiciona|seguimi|folg[et]?|adde)\b"
+    r"(?:\b(?:follow|add|adding|dm|pm|msg|tag|friend|subscribe(?: to)?|sub(?: to)?|message me"
+    r"|find me|hmu|hit me up|shout ?out(?: to)?|look me up|insta(?:gram)?|discord|twitter|tiktok"
+    r"|telegram|snap(?:chat)?|twitch|youtube|yt|steam|psn|xbox|skype|kik|mastodon|bluesky|bsky"
+    r"|threads|reddit|facebook|fb|battle\.?tag|gamertag|handle|username|user ?name|nick|nickname"
+    r"|login|account|profile|suivez|ajoute|sígueme|sigue|agrega|segue|adiciona|seguimi|folg[et]?|adde)\b"
     r"|подпишись|добавь|телеграм|дискорд|инста|フォロー|追加|加我|关注|微信|추가|팔로우)"
     r"[^@#\n]{0,20}$",
     re.IGNORECASE,
 )
 _SOCIAL_AFTER = re.compile(
-    r"\W{0,3}(?:(?:is|it's|that's) )?(?:(?:on|in|at|auf|sur|en|no|su|в|my|me on) )?(?:my |his |her )?"
+    r"\W{0,3}(?:(?:is|it's|that's) )?(?:(?:on|in|at|auf|sur|en|no|su|в|my|me on) )?"
+    r"(?:my |his |her )?"
     r"(?:discord|insta(?:gram)?|twitter|x\b|tiktok|telegram|snap(?:chat)?|twitch|youtube|steam\b|psn"
     r"|xbox|skype|kik|mastodon|bluesky|reddit|facebook|handle|username|account|battletag|gamertag"
     r"|дискорд|телеграм|инста)",
@@ -80,8 +81,8 @@ _PART = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])|\d+")
 _MOST_STAGES = 20  # gate7, floor_12; a greater number is rather part of a login
 _OF_A_KIND = re.compile(
     r"\b(?:the|a|an|this|that|each|every|der|die|das|den|dem|ein|eine|le|la|el|les|los|un|une|una|o"
-    r"|os|il|lo|attack|kill|target|spawn|loot|open|destroy|inspect|examine|talk to|speak to|speak with"
-    r"|report to|escort|defeat|fight|behind|beside|near) $",
+    r"|os|il|lo|attack|kill|target|spawn|loot|open|destroy|inspect|examine|talk to|speak to"
+    r"|speak with|report to|escort|defeat|fight|behind|beside|near) $",
     re.IGNORECASE,
 )
 _OFTEN_WORDS = re.compile(r"(?:steam|snap|twitch|kik|discord|telegram)\b", re.IGNORECASE)
@@ -146,14 +147,24 @@ def _is_of_the_game(name: str) -> bool:
     parts = [part.casefold() for part in _PART.findall(name)]
     if not parts or any(part.isdigit() and int(part) > _MOST_STAGES for part in parts):
         return False
-    own = [part.isdigit() or _is_game_word(part) for part in parts]
-    titled = parts[0] in word_list("titles").words and name[-1:].isalpha() and len(parts) == 2
-    joints = word_list("joints").words
-    joined = (own[0] and parts[1:2] and parts[1] in joints) or (parts[0] in joints and own[-1])
-    named_after = own[-1] and len(parts) > 1 and not word_list("surnames").holds(parts[-1])
-    named_after = named_after and name.replace("_", "").replace("-", "").isalpha()
-    return all(own) or titled or named_after or bool(joined)
+    kinds = [lexicon().lists_of(part) for part in parts]
+    own = [
+        part.isdigit() or bool(kind & _OF_GAMES) for part, kind in zip(parts, kinds, strict=True)
+    ]
+    return all(own) or _is_titled(name, kinds) or _is_named_after(name, kinds, own)
 
 
-def _is_game_word(word: str) -> bool:
-    return any(word_list(name).holds(word) for name in ("names", "numbers", "other_numbers"))
+_OF_GAMES = frozenset({"names", "numbers", "other_numbers", "joints"})
+
+
+def _is_titled(name: str, kinds: Sequence[frozenset[str]]) -> bool:
+    """Whether it is a title and somebody's name: @King_Aldric."""
+    return "titles" in kinds[0] and len(kinds) == 2 and name[-1:].isalpha()
+
+
+def _is_named_after(name: str, kinds: Sequence[frozenset[str]], own: Sequence[bool]) -> bool:
+    """Whether it names a place or a part with words of its own: @sunken_ship, @Bridge_of_Sighs."""
+    if not re.fullmatch(r"[^\W\d_]+(?:[_-][^\W\d_]+)+", name):
+        return False
+    joined = (own[0] and "joints" in kinds[1]) or ("joints" in kinds[0] and own[-1])
+    return joined or (own[-1] and "surnames" not in kinds[-1])

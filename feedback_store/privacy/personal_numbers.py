@@ -63,18 +63,17 @@ def _passes_luhn(digits: str) -> bool:
     return (single + doubled) % 10 == 0
 
 
-_IBAN = re.compile(r"(?<!\w)[a-z]{2}\d{2}(?:[ -]?[a-z\d]{4}){2,7}(?:[ -]?[a-z\d]{1,3})?(?!\w)", re.I)
-_IBAN_SIGNS = {
-    country: size
-    for size, countries in {
-        15: "NO", 16: "BE", 18: "DK FO FI GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU XK MN",
-        21: "CH HR LI LV", 22: "BG BH CR DE GB GE IE ME RS", 23: "AE IL IQ OM SO TL",
-        24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST", 26: "IS TR", 27: "FR GR IT MC MR SM",
-        28: "AL AZ BY CY DO GT HU LB NI PL SV", 29: "BR EG PS QA UA", 30: "JO KW MU YE",
-        31: "MT SC", 32: "LC", 33: "RU",
-    }.items()
-    for country in countries.split()
-}  # fmt: skip
+_IBAN = re.compile(
+    r"(?<!\w)[a-z]{2}\d{2}(?:[ -]?[a-z\d]{4}){2,7}(?:[ -]?[a-z\d]{1,3})?(?!\w)", re.I
+)
+_IBAN_LENGTHS = (
+    "15NO 16BE 18DK 18FO 18FI 18GL 18NL 18SD 19MK 19SI 20AT 20BA 20EE 20KZ 20LT 20LU 20XK 20MN 21CH"
+    " 21HR 21LI 21LV 22BG 22BH 22CR 22DE 22GB 22GE 22IE 22ME 22RS 23AE 23IL 23IQ 23OM 23SO 23TL"
+    " 24AD 24CZ 24ES 24MD 24PK 24RO 24SA 24SE 24SK 24TN 24VG 25LY 25PT 25ST 26IS 26TR 27FR 27GR"
+    " 27IT 27MC 27MR 27SM 28AL 28AZ 28BY 28CY 28DO 28GT 28HU 28LB 28NI 28PL 28SV 29BR 29EG 29PS"
+    " 29QA 29UA 30JO 30KW 30MU 30YE 31MT 31SC 32LC 33RU"
+)
+_IBAN_SIGNS = {pair[2:]: int(pair[:2]) for pair in _IBAN_LENGTHS.split()}
 
 
 def ibans(text: str) -> Iterator[Span]:
@@ -94,7 +93,9 @@ _GAP = r"[ .\-/()_]{0,3}"
 _WORD = rf"[^\W{UNSPACED}]"  # a sign of a word that is set apart by spaces
 _START = rf"(?<!{_WORD})(?<!\+)(?<!\d[.,:/-])"
 _END = rf"(?=\W|\Z|x\d|[{UNSPACED}])"  # x: an extension
-_ABROAD = re.compile(rf"(?:(?<!{_WORD})(?<!\+)\(?\+ ?|{_START}\(?00)(?=[1-9])\d(?:{_GAP}\d){{7,16}}{_END}")
+_ABROAD = re.compile(
+    rf"(?:(?<!{_WORD})(?<!\+)\(?\+ ?|{_START}\(?00)(?=[1-9])\d(?:{_GAP}\d){{7,16}}{_END}"
+)
 _NORTH_AMERICAN = re.compile(
     rf"(?<!{_WORD})(?<!\+)(?:1[ .-]?)?(?:\([2-9]\d\d\)[ .-]?[2-9]\d\d[ .-]?"
     rf"|[2-9]\d\d(?P<gap> ?[._/-] ?| )[2-9]\d\d(?P=gap))\d{{4}}{_END}"
@@ -174,6 +175,8 @@ def _is_likely(written: str, said: Meaning) -> bool:
             return False
         case Meaning.PERHAPS_OTHER:
             return "+" in written
+        case Meaning.ALONE:
+            return "+" in written or len(re.findall(r"\d+", written)) <= _MOST_GROUPS
         case Meaning.PRESENTED:
             return "+" in written or not _is_groups_only(written)
         case Meaning.UNSAID:
@@ -199,6 +202,7 @@ def _is_french_mobile(written: str) -> bool:
     return re.fullmatch(r"0[67](?:[ .-]?\d\d){4}", written) is not None
 
 
+_MOST_GROUPS = 5  # of a number that nothing is said of
 _LEAST_DIFFERENT = 3  # digits; fewer are binary, or a pattern
 
 
@@ -249,8 +253,9 @@ def _by_words_around(text: str) -> Iterator[Span]:
     for match in _ANY.finditer(text):
         before = _CALL_BEFORE.search(text[max(0, match.start() - _REACH) : match.start()])
         called = before or _CALL_AFTER.match(text, match.end())
-        called = called or meaning(text, *match.span()) is Meaning.CALLED
-        if called and not _is_other_number(text, match.start()):
+        if (called or meaning(text, *match.span()) is Meaning.CALLED) and not _is_other_number(
+            text, match.start()
+        ):
             yield match.span()
 
 

@@ -24,6 +24,7 @@ class Mode(StrEnum):
     """Nothing: what players write is used and kept as it is."""
 
 
+_RUN_ON = re.compile(r"(@[^.]+)\.[^\W\d_]+")  # no blank after the full stop
 _JOINTS = re.compile(r"[\s@._'’-]+")
 
 
@@ -35,11 +36,11 @@ class Policy:
     known: frozenset[str] = frozenset()  # words that never are personal, as `_key` writes them
 
     def knows(self, found: str) -> bool:
-        """Whether a finding is one of the known words, or begins with one: "@mira.where"."""
+        """Whether a finding is one of the known words, or one and a word: "@mira.where"."""
         if not self.known:
             return False
-        beginnings = (found[: joint.start()] for joint in _JOINTS.finditer(found, 2))
-        return any(_key(text) in self.known for text in (found, *beginnings))
+        run_on = _RUN_ON.fullmatch(found)
+        return _key(found) in self.known or (run_on is not None and _key(run_on[1]) in self.known)
 
 
 CAREFUL = Policy()

@@ -89,6 +89,11 @@ def redact(text: str, policy: Policy = CAREFUL) -> str:
     return "".join([*pieces, text[done:]])
 
 
+def has_placeholder(text: str) -> bool:
+    """Whether a placeholder stands in the text, in any case."""
+    return "[" in text and _SETTLED.search(text.casefold()) is not None
+
+
 def findings(text: str, policy: Policy = CAREFUL) -> Sequence[Finding]:
     """Every piece of personal data, in order of place; a placeholder is none."""
     pieces = _between([match.span() for match in _SETTLED.finditer(text)], 0, len(text))

@@ -2,6 +2,7 @@
 
 import math
 
+from feedback_store.privacy.redaction import has_placeholder
 from feedback_store.selection.lessons import Drop, Labelled, Origin, Pair
 from feedback_store.selection.near_text import near_equal, normalised
 
@@ -11,8 +12,10 @@ MAX_LENGTH_RATIO = 2.5  # in characters; above it a choice teaches length rather
 def fault(row: Pair | Labelled) -> Drop | None:
     """Why a row cannot teach, or None."""
     match row:
-        case Labelled(completion=completion):
-            return None if normalised(completion) else Drop.EMPTY_CHOSEN
+        case Labelled(completion=completion, desirable=desirable):
+            if not normalised(completion):
+                return Drop.EMPTY_CHOSEN
+            return Drop.PLACEHOLDER if desirable and has_placeholder(completion) else None
         case Pair(chosen=chosen, rejected=rejected, origin=origin):
             return _pair_fault(normalised(chosen), normalised(rejected), origin)
 
@@ -20,6 +23,8 @@ def fault(row: Pair | Labelled) -> Drop | None:
 def _pair_fault(chosen: str, rejected: str, origin: Origin) -> Drop | None:
     if not chosen:
         return Drop.EMPTY_CHOSEN
+    if has_placeholder(chosen):
+        return Drop.PLACEHOLDER
     if chosen == rejected:
         return Drop.EQUAL
     if near_equal(chosen, rejected):

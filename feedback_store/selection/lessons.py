@@ -70,6 +70,8 @@ class Drop(StrEnum):
     """The two replies of a choice answer different prompts."""
     EMPTY_CHOSEN = "empty_chosen"
     """The preferred or rated text is blank."""
+    PLACEHOLDER = "placeholder"
+    """The preferred text has a placeholder for personal data: it would teach to say "[phone]"."""
     CUT_SHORT = "cut_short"
     """The preferred reply did not end by itself: it would teach to stop in mid-sentence."""
     INTERRUPTED = "interrupted"

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks import redaction
-from benchmarks.redaction import LINE_SIGNS, Labelled, Score, hostile, labelled, read, score
+from benchmarks.redaction import (
+    LINE_SIGNS,
+    Labelled,
+    Score,
+    game_talk,
+    hostile,
+    labelled,
+    read,
+    score,
+)
+from feedback_store.privacy.policy import Mode, policy
 from feedback_store.privacy.redaction import Category, Finding, findings, redact
 
 
@@ -51,6 +61,22 @@ def test_personal_data_is_found_and_little_else(half: str, precision: float, rec
     reached = score(lines, findings)
     assert reached.precision >= precision, _differences(lines)
     assert reached.recall >= recall, _differences(lines)
+
+
+def test_the_strict_mode_finds_all_that_the_usual_one_finds() -> None:
+    lines = [*read("dev"), *read("test")]
+    assert [
+        line.text
+        for line in lines
+        if (set(findings(line.text)) - set(findings(line.text, policy(Mode.STRICT)))) & line.wanted
+    ] == []
+
+
+def test_talk_of_games_stays_as_it_is() -> None:
+    lines = game_talk()
+    changed = [(line, redact(line)) for line in lines if redact(line) != line]
+    assert len(lines) >= 300
+    assert len(changed) <= 0.02 * len(lines), changed
 
 
 def test_redacting_a_labelled_line_twice_changes_nothing() -> None:

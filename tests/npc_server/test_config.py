@@ -65,6 +65,20 @@ def test_a_home_folder_that_nobody_has_is_an_error() -> None:
         load(None, {"NPC_PATHS_DATA": "~nobody-of-that-name/data"})
 
 
+def test_the_studios_words_are_a_list_or_text_with_commas(tmp_path: Path) -> None:
+    (tmp_path / "npc.toml").write_text('[privacy]\nnever_personal = ["Saltmere", "@guild_7"]\n')
+    words = ("Saltmere", "@guild_7")
+    assert load(tmp_path / "npc.toml", {}).privacy.never_personal == words
+    changes = {"NPC_PRIVACY_NEVER_PERSONAL": "Saltmere, @guild_7"}
+    assert load(None, changes).privacy.never_personal == words
+
+
+@pytest.mark.parametrize("word", ["", "@", "x", "-- --", "a" * 65])
+def test_a_word_that_can_never_be_found_is_refused(word: str) -> None:
+    with pytest.raises(ConfigError, match=r"privacy\.never_personal\.0"):
+        load(None, {"NPC_PRIVACY_NEVER_PERSONAL": f"{word},Saltmere"})
+
+
 def test_every_setting_is_in_the_operators_guide() -> None:
     guide = (DOCS / "operators.md").read_text()
     settings = [

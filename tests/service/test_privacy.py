@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from feedback_store.errors import KeyFileError
-from feedback_store.records import Session
+from feedback_store.privacy.policy import Mode
+from feedback_store.records import Edit, Session
 from npc_server import retention
 from npc_server.config import Config, PathsConfig, PrivacySection
 from npc_server.parts import open_store
-from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
+from npc_server.personal_data import warn_if_off
+from tests.support.scripted_server import KEEP, PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
@@ -41,6 +43,50 @@ async def test_nothing_said_about_consent_means_no(stage: StageMaker) -> None:
     record = made.store.session(session.session_id)
     assert record is not None
     assert not record.consent
+
+
+async def test_the_cast_and_the_studios_words_are_heard_as_they_are(stage: StageMaker) -> None:
+    words = ("Blackwater_99", "Order of 1204")
+    made = await stage(privacy=KEEP.model_copy(update={"never_personal": words}))
+    session = await made.client.start_session("mira", "p1", training_consent=True)
+    line = "@Mira.where is @blackwater_99? Ask @bob_k."
+    reply = await made.client.say(session.session_id, line)
+    turn = made.store.turn(reply.turn_id)
+    assert turn is not None
+    assert turn.player_text == "@Mira.where is @blackwater_99? Ask [handle]."
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [
+        (Mode.ON, "The gate code is 0412 555 019, mail [email]."),
+        (Mode.STRICT, "The gate code is [phone], mail [email]."),
+        (Mode.OFF, "The gate code is 0412 555 019, mail bob@example.org."),
+    ],
+)
+async def test_the_mode_says_how_much_is_taken_out_of_lines_and_corrections(
+    stage: StageMaker, mode: Mode, kept: str
+) -> None:
+    made = await stage(privacy=KEEP.model_copy(update={"redaction": mode}))
+    session = await made.client.start_session("mira", "p1", training_consent=True)
+    line = "The gate code is 0412 555 019, mail bob@example.org."
+    reply = await made.client.say(session.session_id, line)
+    await made.client.edit(reply.turn_id, line)
+    turn = made.store.turn(reply.turn_id)
+    (event,) = made.store.events(character="mira")
+    assert turn is not None
+    assert turn.player_text == kept
+    assert event.payload == Edit(kept)
+
+
+def test_a_server_says_what_it_means_that_nothing_is_taken_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warn_if_off(PrivacySection(redaction=Mode.OFF))
+    assert "stay in what players write" in caplog.text
+    caplog.clear()
+    warn_if_off(PrivacySection())
+    assert not caplog.text
 
 
 async def test_a_players_id_is_neither_stored_nor_logged(

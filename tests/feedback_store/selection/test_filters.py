@@ -58,6 +58,23 @@ def test_a_label_on_silence_teaches_nothing() -> None:
     assert fault(row) is Drop.EMPTY_CHOSEN
 
 
+@pytest.mark.parametrize("text", ["Ask [handle] at the ferry.", "The number is [Phone]."])
+def test_nobody_learns_to_say_a_placeholder(edit: Pair, text: str) -> None:
+    assert fault(replace(edit, chosen=text)) is Drop.PLACEHOLDER
+    assert fault(replace(edit, chosen=text, origin=Origin.CHOICE)) is Drop.PLACEHOLDER
+
+
+def test_a_placeholder_may_be_disliked_and_answered() -> None:
+    log = Log()
+    log.said("t1", "Is your number [phone]?")
+    log.did("t1", Thumb(False))
+    log.said("t2", "Is your number [phone]?")
+    log.did("t2", Thumb(True))
+    log.said("t3", player_text="My number is [phone].")
+    log.did("t3", Thumb(True))
+    assert [fault(row) for row in log.statements().rows] == [None, Drop.PLACEHOLDER, None]
+
+
 def test_faulty_rows_are_counted() -> None:
     log = Log()
     log.said("t1")
