@@ -25,6 +25,10 @@ serve: $(CORE) ## serve the sample characters
 	$(BIN)/npc model pull
 	$(BIN)/npc serve $(ARGS)
 
+talk: $(CORE)  ## chat with Mira, server and all in one; ARGS=fenn for another character
+	$(BIN)/npc model pull
+	$(BIN)/npc talk --serve $(or $(ARGS),mira)
+
 test: check    ## lint, format check, types, fresh protobuf code, unit and service tests
 	$(BIN)/npc model pull
 	$(BIN)/pytest $(ARGS)

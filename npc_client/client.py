@@ -32,6 +32,7 @@ SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue k
 EventStatus = feedback_pb2.EventStatus  # whether it was stored, or why not
 EVENTS_PER_MESSAGE = 256  # the most the contract takes
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
+_DIALOGUE = dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name
 #: What a thumb may give as its reason.
 REASONS = tuple(name.removeprefix("REASON_").lower() for name in feedback_pb2.Reason.keys()[1:])
 
@@ -173,6 +174,15 @@ class Client:
         except grpc.aio.AioRpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def has_characters(self, timeout_s: float) -> bool:
+        """Whether a server of characters answers here, ready or not, and no other program."""
+        request = health_pb2.HealthCheckRequest(service=_DIALOGUE)
+        try:
+            await self._health.Check(request, timeout=timeout_s)
+        except grpc.aio.AioRpcError:
+            return False
+        return True
 
     async def start_session(
         self, character: str, player_id: str, training_consent: bool = False

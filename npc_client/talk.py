@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Thread
 
 from rich.console import Console
 
@@ -124,10 +126,25 @@ async def talk(
 
 
 async def _read_line(console: Console) -> str | None:
-    try:
-        return (await asyncio.to_thread(console.input, "[bold]> [/bold]")).strip()
-    except EOFError:
-        return None
+    """Wait for a line, None at the end of input; given up, it leaves a thread that still reads."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[str | None] = loop.create_future()
+
+    def hand_over(line: str | None) -> None:
+        if not typed.done():
+            typed.set_result(line)
+
+    def read() -> None:
+        try:
+            line = console.input("[bold]> [/bold]").strip()
+        except EOFError:
+            line = None
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(hand_over, line)
+
+    # Python waits for the threads of an executor, and nobody may ever press Enter again.
+    Thread(target=read, daemon=True).start()
+    return await typed
 
 
 async def _obey(chat: _Chat, line: str) -> None:
