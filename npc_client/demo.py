@@ -315,7 +315,7 @@ def _summarise(show: Show, report: Path | None) -> None:
 def _show_failure(show: Show) -> None:
     show.console.print(f"FAILED: {show.failure}", style="bold red", markup=False)
     log = show.folder / "server.log"
-    if log.is_file() and (tail := log.read_text()[-1500:].strip()):
+    if log.is_file() and (tail := log.read_text("utf-8", "replace")[-1500:].strip()):
         show.console.print(f"The end of the server's log:\n{tail}", markup=False, style="dim")
 
 

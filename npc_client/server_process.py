@@ -86,7 +86,8 @@ def _port(process: subprocess.Popen[str], log: Path) -> int:
     first_line = process.stdout.readline()
     if not first_line.startswith("serving on "):
         process.wait()
-        raise ServerNotReadyError(f"the server did not start:\n{log.read_text()[-2000:]}")
+        end = log.read_text("utf-8", "replace")[-2000:]
+        raise ServerNotReadyError(f"the server did not start:\n{end}")
     return int(first_line.removeprefix("serving on "))
 
 

@@ -26,6 +26,7 @@ from feedback_store.privacy.policy import Mode
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.engine.protocol import Batching
 from npc_server.errors import ConfigError
+from personas.authored_text import NotUtf8Error, text_of
 from personas.persona import SAMPLE_CHARACTERS
 
 DEFAULT_FILE = Path("npc.toml")
@@ -184,8 +185,11 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Config:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text_of(file.read_bytes()))
+    except NotUtf8Error as error:
+        where = f"{file}:{error.line}" if error.line else str(file)
+        raise ConfigError(f"{where}: {error}") from error
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from error
 
 

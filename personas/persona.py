@@ -35,6 +35,7 @@ from pydantic_core import ErrorDetails
 from languages.tags import UnknownLanguageError, language_of
 from personas import yaml_file
 from personas.errors import PersonaError, Problem
+from personas.links import LinkError, inside
 from personas.own_language import UNDECLARED, Gap, foreign_text, gaps
 from personas.words import mentioned, similarity_percent, words
 from personas.yaml_file import Document, Loc
@@ -252,7 +253,7 @@ def _without_later_defaults(sampling: dict[str, Any]) -> dict[str, Any]:
 
 def load_characters(root: Path) -> dict[str, Persona]:
     """Every character below `root`, by id. Raises PersonaError with all problems of all files."""
-    loads = [_load(folder) for folder in character_folders(root)]
+    loads = [_load(folder, root) for folder in character_folders(root)]
     _raise_if_any(problem for load in loads for problem in load.problems)
     return {load.persona.id: load.persona for load in loads if load.persona}
 
@@ -261,14 +262,16 @@ def character_folders(root: Path) -> list[Path]:
     """The folders of characters below `root`, by name; at least one, or PersonaError is raised.
 
     Loose files, and folders that start with a dot or an underscore, are none. Any other folder is a
-    character, without persona.yaml a broken one: a misspelt file must not make it disappear.
+    character, without persona.yaml a broken one: a misspelt file must not make it disappear. So is
+    a link to nothing.
     """
     try:
         entries = sorted(root.iterdir())
     except OSError as error:
         what = f"cannot be read as a folder of characters: {error.strerror}"
         raise PersonaError([Problem(root, 0, "", what)]) from error
-    folders = [p for p in entries if p.is_dir() and not p.name.startswith((".", "_"))]
+    named = (entry for entry in entries if not entry.name.startswith((".", "_")))
+    folders = [entry for entry in named if entry.is_dir() or not entry.exists()]
     if not folders:
         what = "holds no characters; each needs a folder with persona.yaml"
         raise PersonaError([Problem(root, 0, "", what)])
@@ -276,8 +279,11 @@ def character_folders(root: Path) -> list[Path]:
 
 
 def load_character(folder: Path) -> Persona:
-    """The character in one folder. Raises PersonaError with all problems of its files."""
-    load = _load(folder)
+    """The character in one folder. Raises PersonaError with all problems of its files.
+
+    Links may lead to folders and files beside it.
+    """
+    load = _load(folder, folder.parent)
     _raise_if_any(load.problems)
     assert load.persona is not None  # no problems
     return load.persona
@@ -294,18 +300,28 @@ def _raise_if_any(problems: Iterable[Problem]) -> None:
         raise PersonaError(found)
 
 
-def _load(folder: Path) -> _Load:
-    if folder.is_symlink() or not folder.is_dir():
-        what = "is not a plain folder; links are not followed"
-        return _Load(None, (Problem(folder, 0, "", what),))
+def _load(folder: Path, root: Path) -> _Load:
+    if why := _why_no_folder(folder, root):
+        return _Load(None, (Problem(folder, 0, "", why),))
     documents = [
-        yaml_file.read(folder / name) for name in ("persona.yaml", "lore.yaml", "probes.yaml")
+        yaml_file.read(folder / name, root) for name in ("persona.yaml", "lore.yaml", "probes.yaml")
     ]
     persona = _assemble(folder.absolute().name, *documents)
     problems = tuple(
         p for document in documents for p in sorted(document.problems, key=attrgetter("line"))
     )
     return _Load(persona, problems)
+
+
+def _why_no_folder(folder: Path, root: Path) -> str:
+    try:
+        return "" if inside(folder, root).is_dir() else "is not a folder"
+    except LinkError as error:
+        return str(error)
+    except FileNotFoundError:
+        return "is not there"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _assemble(

@@ -1,9 +1,9 @@
 """A YAML file as plain data, with the line of every field.
 
 Authored files are untrusted: size and depth are limited, anchors and aliases are refused (one
-alias can expand to gigabytes), only the safe scalar types are built, a key counts once, and a
-link or a device is never opened. Nothing here raises for bad content: what was wrong is in
-`problems`, so that the caller can report all files together.
+alias can expand to gigabytes), only the safe scalar types are built, a key counts once, no device
+is opened, and no link followed that leads out of the cast's folder. Nothing here raises for bad
+content: what was wrong is in `problems`, so that the caller can report all files together.
 """
 
 import stat
@@ -14,7 +14,9 @@ from typing import Protocol
 
 import yaml
 
+from personas.authored_text import NotUtf8Error, text_of
 from personas.errors import Problem
+from personas.links import LinkError, inside
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
@@ -51,11 +53,11 @@ def field_path(loc: Loc) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def read(file: Path) -> Document:
-    """Read one file; look at `problems` before `data`."""
+def read(file: Path, within: Path) -> Document:
+    """Read one file; look at `problems` before `data`. Its links may not lead out of `within`."""
     document = Document(file)
     try:
-        text = _text(file)
+        text = _text(file, within)
         if text is not None:
             _refuse_tricks(text)
             _build(text, document)
@@ -77,21 +79,22 @@ class _RefusedError(Exception):
         super().__init__(what)
 
 
-def _text(file: Path) -> str | None:
-    content = _bytes(file)
+def _text(file: Path, within: Path) -> str | None:
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = 1 + content.count(b"\n", 0, error.start)
-        raise _RefusedError(line, "not UTF-8 text; save the file as UTF-8") from error
+        return text_of(_bytes(file, within))
+    except NotUtf8Error as error:
+        raise _RefusedError(error.line, error.what) from error
 
 
-def _bytes(file: Path) -> bytes:
+def _bytes(file: Path, within: Path) -> bytes:
     try:
-        if not stat.S_ISREG(file.lstat().st_mode):
-            raise _RefusedError(0, "not a plain file; links and devices are not followed")
-        with file.open("rb") as stream:
+        real = inside(file, within)
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise _RefusedError(0, "not a plain file; devices are not read")
+        with real.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
+    except LinkError as error:
+        raise _RefusedError(0, str(error)) from error
     except FileNotFoundError as error:
         raise _RefusedError(0, "file is missing") from error
     except OSError as error:

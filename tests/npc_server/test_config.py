@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.commands.training.trainer_process import TRAINER_TABLES
-from npc_server.config import Config, PathsConfig, load
+from npc_server.config import Config, PathsConfig, ServerSection, load
 from npc_server.errors import ConfigError
 from tests.support.paths import DOCS
 
@@ -63,6 +63,27 @@ def test_no_default_path_leaves_the_home_folder_to_its_reader() -> None:
 def test_a_home_folder_that_nobody_has_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"paths\.data: .*~nobody-of-that-name"):
         load(None, {"NPC_PATHS_DATA": "~nobody-of-that-name/data"})
+
+
+def test_what_a_windows_editor_saves_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "npc.toml"
+    file.write_bytes(b'\xef\xbb\xbf[server]\r\nhost = "::1"\r\nport = 0\r\n')
+    assert load(file, {}).server == ServerSection(host="::1", port=0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_another_width_of_text_is_named(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "npc.toml"
+    file.write_bytes("[server]\nport = 0\n".encode(encoding))
+    with pytest.raises(ConfigError, match=r"npc\.toml: UTF-.* save the file as UTF-8"):
+        load(file, {})
+
+
+def test_text_that_is_no_utf_8_is_placed(tmp_path: Path) -> None:
+    file = tmp_path / "npc.toml"
+    file.write_bytes(b"[server]\nhost = '\xe4'\n")
+    with pytest.raises(ConfigError, match=r"npc\.toml:2: not UTF-8 text"):
+        load(file, {})
 
 
 def test_the_studios_words_are_a_list_or_text_with_commas(tmp_path: Path) -> None:

@@ -143,18 +143,90 @@ def test_a_deep_file_is_refused_quickly(write_character: WriteCharacter, bomb: s
     assert complaints(write_character(lore=bomb)) == ["lore.yaml:1: nested deeper than 12 levels"]
 
 
-def test_a_linked_file_is_not_followed(write_character: WriteCharacter, tmp_path: Path) -> None:
+def test_a_link_out_of_the_cast_is_not_followed(
+    write_character: WriteCharacter, tmp_path: Path
+) -> None:
     folder = write_character()
-    (folder / "lore.yaml").rename(tmp_path / "outside.yaml")
-    (folder / "lore.yaml").symlink_to(tmp_path / "outside.yaml")
-    assert complaints(folder) == ["lore.yaml: not a plain file; links and devices are not followed"]
+    outside = tmp_path.parent / f"{tmp_path.name}-outside.yaml"
+    (folder / "lore.yaml").rename(outside)
+    (folder / "lore.yaml").symlink_to(outside)
+    (said,) = complaints(folder)
+    assert said.startswith(f"lore.yaml: leads out of {folder.parent} to {outside}; only links")
 
 
-def test_a_linked_folder_is_not_followed(write_character: WriteCharacter) -> None:
+def test_a_linked_folder_outside_of_the_cast_is_not_followed(
+    write_character: WriteCharacter, tmp_path: Path
+) -> None:
+    cast = tmp_path / "cast"
+    cast.mkdir()
+    (cast / "ada").symlink_to(write_character())
+    with pytest.raises(PersonaError, match="ada: leads out of"):
+        load_characters(cast)
+    with pytest.raises(PersonaError, match="ada: leads out of"):
+        load_character(cast / "ada")
+
+
+def test_a_linked_folder_has_the_name_of_its_link(write_character: WriteCharacter) -> None:
     folder = write_character()
     (folder.parent / "eve").symlink_to(folder)
-    with pytest.raises(PersonaError, match="eve: is not a plain folder"):
+    with pytest.raises(PersonaError, match=r"eve/persona\.yaml:1: id: 'ada'"):
         load_characters(folder.parent)
+
+
+@pytest.mark.parametrize("target", ["..data/eve", "eve"], ids=["nothing", "itself"])
+def test_a_link_to_nothing_does_not_disappear(write_character: WriteCharacter, target: str) -> None:
+    root = write_character().parent
+    (root / "eve").symlink_to(target)
+    with pytest.raises(PersonaError, match="eve: is a link"):
+        load_characters(root)
+
+
+def mounted(folder: Path, mount: Path) -> None:
+    """What Kubernetes makes of a folder: links to a hidden link to the newest copy."""
+    newest = mount / "..2026_03_01_10_00_00.123456789"
+    shutil.copytree(folder, newest)
+    (mount / "..data").symlink_to(newest.name)
+    for entry in folder.iterdir():
+        (mount / entry.name).symlink_to(Path("..data") / entry.name)
+
+
+def test_a_cast_that_kubernetes_mounts_is_read(
+    write_character: WriteCharacter, tmp_path: Path
+) -> None:
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    mounted(write_character().parent, mount)
+    assert set(load_characters(mount)) == {"ada"}
+    assert load_character(mount / "ada").id == "ada"
+
+
+def test_a_character_that_kubernetes_mounts_is_read(
+    write_character: WriteCharacter, tmp_path: Path
+) -> None:
+    mount = tmp_path / "mount"
+    (mount / "ada").mkdir(parents=True)
+    mounted(write_character(), mount / "ada")
+    assert set(load_characters(mount)) == {"ada"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_text_of_another_width_is_named(write_character: WriteCharacter, encoding: str) -> None:
+    folder = write_character()
+    lore = folder / "lore.yaml"
+    lore.write_bytes(lore.read_text().encode(encoding))
+    (said,) = complaints(folder)
+    assert said.startswith("lore.yaml: UTF-")
+    assert said.endswith("save the file as UTF-8")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_content(
+    write_character: WriteCharacter,
+) -> None:
+    folder = write_character()
+    plain = load_character(folder)
+    for file in folder.iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_character(folder) == plain
 
 
 def test_loose_files_hidden_folders_and_drafts_are_not_characters(

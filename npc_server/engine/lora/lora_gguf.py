@@ -132,7 +132,7 @@ def read_peft(folder: Path, base: BaseShape, max_rank: int | None = None) -> Lor
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "adapter_config.json"
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_bytes())
         kind, _, _ = config["peft_type"], float(int(config["r"])), float(config["lora_alpha"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise AdapterRejectedError(f"{path} is unreadable: {error!r}") from error
