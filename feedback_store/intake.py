@@ -45,6 +45,7 @@ from feedback_store.records import (
 )
 from feedback_store.rows import SqlRow, event_of
 from feedback_store.writer import UNSTORABLE, unstorable
+from languages.visibility import is_visible
 
 RATE_LIMIT = "rate limit"  # the rule's name among the refusals
 
@@ -299,7 +300,7 @@ def _fault(reaction: Reaction) -> str:
                 f"choice {reaction.event_id!r} was kept at position {position} of "
                 f"{len(over) + 1} takes shown; count from 1"
             )
-        case Edit(text=text) if not text.strip():
+        case Edit(text=text) if not is_visible(text):
             return (
                 f"edit {reaction.event_id!r} has no text; "
                 "to say only that the reply is bad, thumb it down"
@@ -308,7 +309,7 @@ def _fault(reaction: Reaction) -> str:
             return (
                 f"rating {reaction.event_id!r} has {stars} stars; give {MIN_STARS} to {MAX_STARS}"
             )
-        case Outcome(name=name) if not name.strip():
+        case Outcome(name=name) if not is_visible(name):
             return f"outcome {reaction.event_id!r} has no name; name the quest or goal it is of"
     return ""
 

@@ -8,18 +8,15 @@ Accents stay: "avó" and "avô" are two people.
 import re
 import unicodedata
 
-#: Takes no room on a page. Zero-width joiners shape letters and are none themselves.
-_UNSEEN = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
-)
+from languages.visibility import UNSEEN
+
 #: Marks that are left after composition, outside the scripts whose marks are vowels of a word.
 _LOOSE_MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
     "\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711"
     "\u0730-\u074a\u07a6-\u07b0\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
-_HIDDEN = re.compile(f"[{_UNSEEN}]+")
+_HIDDEN = re.compile(f"[{UNSEEN}]+")
 _MARKS = re.compile(f"[{_LOOSE_MARKS}]+")
 
 _ZEROS = "٠۰०০੦૦୦௦౦೦൦๐໐༠၀០"  # each begins ten digits of a script

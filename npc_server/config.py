@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from feedback_store.privacy.policy import Mode
+from languages.visibility import hidden_sign
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.engine.protocol import Batching
 from npc_server.errors import ConfigError
@@ -35,6 +36,8 @@ DEFAULT_FILE = Path("npc.toml")
 def _has_a_sign(word: str) -> str:
     if not any(sign.isalnum() for sign in word):
         raise ValueError("has no letter or digit, so it can never be found")
+    if sign := hidden_sign(word):
+        raise ValueError(f"holds {sign}, which does not show; delete it")
     return word
 
 

@@ -31,7 +31,7 @@ from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2
 from npc_server.adapters import CharacterListing
 from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
 from npc_server.errors import InvalidRequestError, status_of
-from npc_server.limits import MAX_TAKES, check_id, check_text
+from npc_server.limits import MAX_TAKES, check_id, check_stop_text, check_text
 from npc_server.reactions import ParsedEvent, SubmitResult
 from npc_server.reply_events import Finished, Started
 from npc_server.sessions import Session
@@ -85,7 +85,9 @@ def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.Res
 def changes(request: dialogue_pb2.SayRequest | dialogue_pb2.RegenerateRequest) -> dict[str, Any]:
     """The call's changes to the persona's sampling; contract and engine name them alike."""
     wanted = {field.name: value for field, value in request.sampling.ListFields()}
-    return wanted | ({"stop": tuple(wanted["stop"])} if "stop" in wanted else {})
+    if "stop" not in wanted:
+        return wanted
+    return wanted | {"stop": tuple(check_stop_text("stop", text) for text in wanted["stop"])}
 
 
 def reply_event(event: Started | Delta | Finished) -> dialogue_pb2.ReplyEvent:

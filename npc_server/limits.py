@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from languages.visibility import hidden_sign, is_visible, unwanted_sign, without_unwanted
 from npc_server.errors import InvalidRequestError
 
 MAX_LINE_CHARACTERS = 2000
@@ -12,19 +13,33 @@ MAX_EVENTS_PER_CALL = 10_000
 
 
 def check_text(field: str, text: str) -> str:
-    """Return `text` if it is not blank and has at most MAX_LINE_CHARACTERS.
+    """Return what a player said or wrote, without signs that are in no text.
 
-    Raises InvalidRequestError, which names `field`.
+    Raises InvalidRequestError, which names `field`, if nothing of it can be seen or it has more
+    than MAX_LINE_CHARACTERS.
     """
-    return _check(field, text, MAX_LINE_CHARACTERS)
+    return _check(field, without_unwanted(text), MAX_LINE_CHARACTERS)
 
 
 def check_id(field: str, value: str) -> str:
-    """Return the id `value` if it is not blank and has at most MAX_ID_CHARACTERS.
+    """Return the id `value`.
 
-    Raises InvalidRequestError, which names `field`.
+    Raises InvalidRequestError, which names `field`, if it is empty, has more than
+    MAX_ID_CHARACTERS, or holds a sign that does not show: ids that look alike must be the same.
     """
+    if is_visible(value) and (sign := hidden_sign(value)):
+        raise InvalidRequestError(f"{field} holds {sign}, which does not show; leave it out")
     return _check(field, value, MAX_ID_CHARACTERS)
+
+
+def check_stop_text(field: str, text: str) -> str:
+    """Return `text`, which may be blank.
+
+    Raises InvalidRequestError, which names `field`, for a sign that is in no text.
+    """
+    if sign := unwanted_sign(text):
+        raise InvalidRequestError(f"{field} holds {sign}, which no reply holds; leave it out")
+    return text
 
 
 def check_events(in_message: int, in_call: int) -> None:
@@ -41,7 +56,7 @@ def check_events(in_message: int, in_call: int) -> None:
 
 
 def _check(field: str, value: str, most_characters: int) -> str:
-    if not value.strip():
+    if not is_visible(value):
         raise InvalidRequestError(f"{field} is empty")
     if len(value) > most_characters:
         raise InvalidRequestError(

@@ -20,6 +20,7 @@ from feedback_store.errors import UnknownCheckpointError
 from feedback_store.records import Checkpoint, LivedExchange, Turn
 from feedback_store.records import Session as SessionRecord
 from feedback_store.store import Store
+from languages.visibility import is_visible
 from npc_server.errors import UnknownCharacterError
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session, Sessions
@@ -136,7 +137,7 @@ def rebuild(
         session.exchanges.append(_exchange(lived, by_id))
         if session.exchanges[-1].kept.turn_id != lived.kept_turn_id:
             session.keep(lived.kept_turn_id, event_id="")
-        if lived.text is not None:
+        if lived.text is not None and is_visible(lived.text):  # older releases took any
             session.correct(lived.kept_turn_id, lived.text, event_id="")
     return session
 

@@ -33,6 +33,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from languages.tags import UnknownLanguageError, language_of
+from languages.visibility import hidden_sign, is_visible, unwanted_sign
 from personas import yaml_file
 from personas.errors import PersonaError, Problem
 from personas.links import LinkError, inside
@@ -67,6 +68,19 @@ def _known_language(tag: str) -> str:
     return tag
 
 
+def _shows_something(text: str) -> str:
+    if not is_visible(text):
+        raise ValueError("holds nothing that a reader can see")
+    return text
+
+
+def _shows_all(label: str) -> str:
+    """Signs that are in no text are told for every field by the reader of the file."""
+    if not unwanted_sign(label) and (sign := hidden_sign(label)):
+        raise ValueError(f"holds {sign}, which nobody sees and every comparison does; delete it")
+    return label
+
+
 def _has_a_word(phrase: str) -> str:
     if not words(phrase):
         raise ValueError("has no letter or digit, so it can never match")
@@ -78,11 +92,14 @@ Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=600),
     AfterValidator(_one_line),
+    AfterValidator(_shows_something),
 ]
+Name = Annotated[Text, AfterValidator(_shows_all)]
 Phrase = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
     AfterValidator(_has_a_word),
+    AfterValidator(_shows_all),
 ]
 Phrases = Annotated[tuple[Phrase, ...], Field(max_length=64)]
 LanguageTag = Annotated[str, AfterValidator(_known_language)]
@@ -194,7 +211,7 @@ class Probe(_Closed):
 
 class _Card(_Closed):
     id: Id
-    name: Text
+    name: Name
     language: LanguageTag = ""  # BCP 47, of what is said; "" = English, where a text is not plain
     role: Text
     summary: Text

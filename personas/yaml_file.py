@@ -14,6 +14,7 @@ from typing import Protocol
 
 import yaml
 
+from languages.visibility import unwanted_sign
 from personas.authored_text import NotUtf8Error, text_of
 from personas.errors import Problem
 from personas.links import LinkError, inside
@@ -160,6 +161,8 @@ def _scalar(node: yaml.Node, loc: Loc, document: Document, loader: yaml.SafeLoad
     except (yaml.constructor.ConstructorError, ValueError) as error:
         document.report(loc, f"cannot be read as a value ({str(error).splitlines()[0]}); quote it")
         return str(node.value)
+    if isinstance(value, str) and (sign := unwanted_sign(value)):
+        document.report(loc, f"holds {sign}, which belongs into no text; delete it")
     return value
 
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from languages.visibility import is_unseen
+
 _DOTS = frozenset("。．·․‧･")
 _INVISIBLE = frozenset({"Cf", "Mn", "Me"})
 
@@ -48,7 +50,7 @@ def _plain_sign(sign: str) -> str:
 
 
 def _plain_of_category(sign: str, category: str) -> str:
-    if category in _INVISIBLE:
+    if category in _INVISIBLE or is_unseen(sign):
         return ""
     if sign in _DOTS:
         return "."

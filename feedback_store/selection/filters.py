@@ -5,6 +5,7 @@ import math
 from feedback_store.privacy.redaction import has_placeholder
 from feedback_store.selection.lessons import Drop, Labelled, Origin, Pair
 from feedback_store.selection.near_text import near_equal, normalised
+from languages.visibility import is_visible
 
 MAX_LENGTH_RATIO = 2.5  # in characters; above it a choice teaches length rather than voice
 
@@ -13,16 +14,16 @@ def fault(row: Pair | Labelled) -> Drop | None:
     """Why a row cannot teach, or None."""
     match row:
         case Labelled(completion=completion, desirable=desirable):
-            if not normalised(completion):
+            if not is_visible(completion):
                 return Drop.EMPTY_CHOSEN
             return Drop.PLACEHOLDER if desirable and has_placeholder(completion) else None
         case Pair(chosen=chosen, rejected=rejected, origin=origin):
+            if not is_visible(chosen):
+                return Drop.EMPTY_CHOSEN
             return _pair_fault(normalised(chosen), normalised(rejected), origin)
 
 
 def _pair_fault(chosen: str, rejected: str, origin: Origin) -> Drop | None:
-    if not chosen:
-        return Drop.EMPTY_CHOSEN
     if has_placeholder(chosen):
         return Drop.PLACEHOLDER
     if chosen == rejected:

@@ -94,7 +94,7 @@ def test_the_studios_words_are_a_list_or_text_with_commas(tmp_path: Path) -> Non
     assert load(None, changes).privacy.never_personal == words
 
 
-@pytest.mark.parametrize("word", ["", "@", "x", "-- --", "a" * 65])
+@pytest.mark.parametrize("word", ["", "@", "x", "-- --", "a" * 65, "Salt\u200bmere"])
 def test_a_word_that_can_never_be_found_is_refused(word: str) -> None:
     with pytest.raises(ConfigError, match=r"privacy\.never_personal\.0"):
         load(None, {"NPC_PRIVACY_NEVER_PERSONAL": f"{word},Saltmere"})

@@ -78,6 +78,14 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("You are kind.", "2026-13-45", "persona.yaml:4: summary: cannot be read as a value"),
         ("You are kind.", "'unclosed", "persona.yaml:11: YAML syntax: while"),
         ("You are kind.", "\x07", "persona.yaml:4: character not allowed"),
+        ("name: Ada", "name: A\u200bda", "persona.yaml:2: name: 'A\\u200bda' holds U+200B"),
+        ("name: Ada", "name: A\u202eda", "persona.yaml:2: name: holds U+202E RIGHT-TO-LEFT OVER"),
+        ("name: Ada", 'name: "A\\u202eda"', "persona.yaml:2: name: holds U+202E RIGHT-TO-LEFT OV"),
+        ("name: Ada", "name: \u3164", "persona.yaml:2: name: '\u3164' holds nothing"),
+        ("You are kind.", "\u200b \u2060", "persona.yaml:4: summary: '\\u200b \\u2060' holds"),
+        ("You are kind.", '"Kind.\\x1b[0m"', "persona.yaml:4: summary: holds U+001B CONTROL CHAR"),
+        ("Hello, love.", "Hello.\U000e0041", "persona.yaml:10: examples[0].reply: holds U+E0041"),
+        ("words: [burnt]", "words: [bu\u00adrnt]", "persona.yaml:8: taboos[0].words[0]: 'bu\\xadrnt' holds U+00AD"),  # noqa: E501
         ("words: [burnt]", "words: ['!']", "persona.yaml:8: taboos[0].words[0]: '!' has no letter"),
         ("words: [burnt]", "words: []", "persona.yaml:8: taboos[0].words: expected at least 1"),
         ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
@@ -335,3 +343,11 @@ def test_every_sample_character_is_complete(character: str) -> None:
 
 def test_the_sample_cast_is_these_three() -> None:
     assert list(load_characters(SAMPLE_CHARACTERS)) == ["fenn", "mira", "orsolo"]
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "क्\u200dष", "Ada ❤\ufe0f", "葛\U000e0100城"])
+def test_a_name_may_be_shaped_as_its_script_asks(
+    write_character: WriteCharacter, card: str, name: str
+) -> None:
+    folder = write_character(card=card.replace("name: Ada", f"name: {name}"))
+    assert load_character(folder).name == name

@@ -27,9 +27,10 @@ def edit() -> Pair:
         ("  PAST the mill,\ndear.", Drop.EQUAL),
         ("Past the mill, dearr.", Drop.NEAR_EQUAL),
         (" \t", Drop.EMPTY_CHOSEN),
+        ("\u200b\u2060", Drop.EMPTY_CHOSEN),
         (OTHER, None),
     ],
-    ids=["equal", "near", "blank", "good"],
+    ids=["equal", "near", "blank", "unseen", "good"],
 )
 def test_an_edit_that_teaches_nothing_has_a_fault(
     edit: Pair, text: str, reason: Drop | None
