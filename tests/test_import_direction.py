@@ -51,7 +51,6 @@ LLAMA_CPP = {
     "npc_server.engine.llama",
     "npc_server.engine.lora.ggml",
     "npc_server.engine.sampling.sampler",
-    "npc_server.engine.sampling.json_schema",
     "npc_server.base_models.requantize",  # its quantizer
 }
 

@@ -77,7 +77,6 @@ PURE = frozenset(
         "feedback_store.selection.near_text.normalised",
         "feedback_store.selection.player_caps.capped",
         "feedback_store.selection.select.changed",
-        "npc_server.engine.sampling.grammar_rules.merged",
         "personas.adapter_repo._promoted",
         "personas.checks.asserted",
         "languages.phrases.mentioned",

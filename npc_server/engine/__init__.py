@@ -4,7 +4,6 @@
 In that process `engine_process` reads commands and `core` steps: `scheduler` decides which rows
 run, `sequences` and `kv` where their keys and values lie, `lora.mux` under which adapter they run.
 
-Four modules here call llama.cpp: `llama` owns the model and its context, `sampling.sampler` draws
-with its samplers, `lora.ggml` reaches the graph that its bindings leave out, and
-`sampling.json_schema` uses the schema converter that comes with them.
+Three modules here call llama.cpp: `llama` owns the model and its context, `sampling.sampler` draws
+with its samplers, and `lora.ggml` reaches the graph that its bindings leave out.
 """

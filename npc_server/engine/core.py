@@ -29,6 +29,7 @@ from npc_server.engine.protocol import (
     FinishReason,
     ModelInfo,
     Request,
+    Sampling,
     Stats,
 )
 from npc_server.engine.request_checks import check_request
@@ -107,6 +108,13 @@ class EngineCore:
         return ModelInfo(
             self._llama.architecture, self._llama.description, shape.context_tokens, shape.sequences
         )
+
+    def prepare(self, sampling: Sampling) -> None:
+        """Do the slow part of submitting, reading a grammar or schema, on any thread.
+
+        Raises RequestRejectedError.
+        """
+        check_sampling(self._llama, sampling)
 
     def submit(self, request: Request) -> None:
         """Queue a request. Raises RequestRejectedError, UnknownAdapterError, EngineBusyError."""

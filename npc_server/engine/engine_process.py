@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,13 +21,15 @@ from npc_server.engine.assembly import assemble
 from npc_server.engine.core import CheckedAdapter, EngineCore, Event
 from npc_server.engine.errors import EngineError, ModelLoadError
 from npc_server.engine.llama import ContextShape
-from npc_server.engine.protocol import EngineOptions
+from npc_server.engine.protocol import EngineOptions, Sampling
 
 logger = logging.getLogger(__name__)
 
 #: Longest pause between requests that still count as one arrival.
 _GATHERING_S = 0.004
 _LOAD_POLL_S = 0.002
+#: llguidance recurses into a grammar; where a stack has no limit of its own, threads get 2 MiB.
+_THREAD_STACK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Prepare:
+    """Parent to child: a form to read, on a thread beside the steps."""
+
+    call_id: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True)
 class Close:
     """Parent to child: end the process."""
 
@@ -79,6 +90,7 @@ class Emitted:
 
 def run(pipe: Connection, config: EngineConfig) -> None:
     """Load the model and serve the pipe until the parent closes it."""
+    threading.stack_size(_THREAD_STACK_BYTES)
     # Ctrl-C reaches the whole process group; the parent decides when the engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -107,11 +119,11 @@ class _Loop:
         self._pipe = pipe
         self._core = core
         self._events = events
-        self._loads = _Loads(core)
+        self._beside = _Beside(core)
 
     def run(self) -> None:
         while self._take_commands():
-            for response in self._loads.collect():
+            for response in self._beside.collect():
                 self._pipe.send(response)
             if self._core.busy:
                 self._core.step()
@@ -119,13 +131,15 @@ class _Loop:
 
     def _take_commands(self) -> bool:
         """Perform the commands that have arrived; returns whether to go on."""
-        wait_s = self._gathering_s if self._core.busy else self._loads.wait_s
+        wait_s = self._gathering_s if self._core.busy else self._beside.wait_s
         while self._pipe.poll(wait_s):
             match self._pipe.recv():
                 case Close():
                     return False
                 case Load() as load:
-                    self._loads.begin(load)
+                    self._beside.load(load)
+                case Prepare() as prepare:
+                    self._beside.prepare(prepare)
                 case Call() as call:
                     self._pipe.send(_perform(self._core, call))
             self._send_events()
@@ -155,34 +169,46 @@ def _perform(core: EngineCore, call: Call) -> Response:
         return Response(call.call_id, error=error)
 
 
-class _Loads:
-    """Adapters being read on a thread beside the steps, which are not held up by it."""
+class _Beside:
+    """What is read on threads beside the steps, which are not held up by it: adapters and forms."""
 
     def __init__(self, core: EngineCore) -> None:
         self._core = core
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="adapter-load")
-        self._running: list[tuple[int, Future[CheckedAdapter]]] = []  # (call id, adapter)
+        self._adapters = ThreadPoolExecutor(1, thread_name_prefix="adapter-load")
+        self._forms = ThreadPoolExecutor(1, thread_name_prefix="form-read")
+        self._running: list[tuple[int, Future[CheckedAdapter | None]]] = []  # (call id, result)
 
     @property
     def wait_s(self) -> float | None:
         """How long an idle engine may sleep; None is until the next command."""
         return _LOAD_POLL_S if self._running else None
 
-    def begin(self, load: Load) -> None:
+    def load(self, load: Load) -> None:
         """Start reading an adapter."""
-        reading = self._thread.submit(self._core.read_adapter, load.content_hash, load.folder)
+        reading: Future[CheckedAdapter | None] = self._adapters.submit(
+            self._core.read_adapter, load.content_hash, load.folder
+        )
         self._running.append((load.call_id, reading))
 
+    def prepare(self, prepare: Prepare) -> None:
+        """Start reading a form."""
+        reading: Future[CheckedAdapter | None] = self._forms.submit(
+            self._core.prepare, prepare.sampling
+        )
+        self._running.append((prepare.call_id, reading))
+
     def collect(self) -> Iterator[Response]:
-        """Keep the adapters that have been read since, and respond to their loads."""
+        """Keep what has been read since, and respond to who asked for it."""
         read = [(call_id, reading) for call_id, reading in self._running if reading.done()]
-        self._running = [load for load in self._running if load not in read]
+        self._running = [entry for entry in self._running if entry not in read]
         for call_id, reading in read:
             yield self._respond(call_id, reading)
 
-    def _respond(self, call_id: int, reading: Future[CheckedAdapter]) -> Response:
+    def _respond(self, call_id: int, reading: Future[CheckedAdapter | None]) -> Response:
         try:
-            self._core.keep_adapter(reading.result())
+            adapter = reading.result()
+            if adapter is not None:
+                self._core.keep_adapter(adapter)
         except EngineError as error:
             return Response(call_id, error=error)
         return Response(call_id)

@@ -26,6 +26,7 @@ from npc_server.engine.engine_process import (
     Emitted,
     EngineConfig,
     Load,
+    Prepare,
     Response,
 )
 from npc_server.engine.errors import EngineDiedError, EngineError
@@ -103,6 +104,8 @@ class LlamaEngine:
         self._streams[request.request_id] = queue
         finished = False
         try:
+            if request.sampling.grammar or request.sampling.json_schema:
+                await self._request(Prepare(next(self._call_ids), request.sampling))
             await self._call(EngineCore.submit, request)
             while not finished:
                 event = await queue.get()
@@ -147,7 +150,7 @@ class LlamaEngine:
         result: ResultT = await self._request(Call(next(self._call_ids), method, arguments))
         return result
 
-    async def _request(self, message: Call | Load) -> Any:
+    async def _request(self, message: Call | Load | Prepare) -> Any:
         """Send a message and wait for the response to it."""
         if self.died.is_set() or self._pipe is None:
             raise EngineDiedError(self._cause_of_death())

@@ -300,8 +300,12 @@ async def talk(client: Client) -> Conversation:
             "grammar line 2, column 3: no rule is named 'nay'; the rules are root",
         ),
         (
-            SamplingOverrides(grammar='root ::= root "a" | "b"'),
-            "grammar line 1, column 1: left recursion: root → root",
+            SamplingOverrides(grammar='root ::= root "a"'),
+            "grammar line 1, column 1: rule 'root' never ends; give it an alternative without",
+        ),
+        (
+            SamplingOverrides(json_schema='{"items": {"uniqueItems": true}}'),
+            "json_schema at /items: 'uniqueItems' is not supported",
         ),
         (
             SamplingOverrides(json_schema='{"type": "object",}'),

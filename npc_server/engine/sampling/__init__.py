@@ -1,8 +1,8 @@
 """Drawing a token, and keeping a reply to a form.
 
-`sampler` applies penalties, truncation and temperature. `gbnf` reads a grammar (`gbnf_tokens`,
-`grammar_rules`) and refuses what cannot be followed (`rule_checks`); `grammar` follows it token by
-token; `json_schema` turns a JSON schema into one.
+`sampler` applies penalties, truncation and temperature. `forms` says which tokens keep a reply to a
+grammar or a JSON schema; llguidance follows both. `gbnf` reads a grammar for it (`gbnf_tokens`,
+`gbnf_rules`), `json_schema` checks a schema, `json_narrowing` settles what one leaves open.
 """
 
 from npc_server.engine.sampling.sampler import (

@@ -1,55 +1,110 @@
-"""GBNF text to a grammar that is safe to follow.
+"""GBNF text to the Lark notation that llguidance follows.
 
-The notation is llama.cpp's, without its token elements. Reading it here and not there gives every
-mistake its line and column, and refuses what would hang or end the process later: left recursion
-however hidden, rules that can never be finished, nesting and repetition without bound. What comes
-out is flat: rules of alternatives of elements, each a set of characters or another rule.
+The notation is llama.cpp's, without its token elements. Reading it here gives every mistake its
+line and column, and keeps what is handed on within what llguidance's own reader takes: it recurses
+once per nested rule, and a stack that runs out ends the process.
+
+llguidance reads text as longest possible words of a lexer, GBNF as single characters: `"x" | "xy"`
+before a "y" must be able to stop after the x. So a grammar without recursion becomes one regular
+expression, one word, which is the fastest there is; in any other each character is a word.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import NoReturn
 
 from npc_server.engine.errors import RequestRejectedError
+from npc_server.engine.sampling.gbnf_rules import Item, Rule, finishing, without_recursion
 from npc_server.engine.sampling.gbnf_tokens import Token, describe, place, refuse, tokens
-from npc_server.engine.sampling.grammar_rules import (
-    ANY,
-    LAST_CHARACTER,
-    Alternative,
-    Chars,
-    DraftRule,
-    Element,
-    Grammar,
-    Ref,
-    complement,
-    merged,
-)
-from npc_server.engine.sampling.rule_checks import check_finishing, check_recursion
 
 ROOT = "root"
-MAX_TEXT_BYTES = 32 * 1024  # reading this much takes a quarter of a second at worst
+MAX_TEXT_BYTES = 32 * 1024
 MAX_REPEATS = 2000  # of one element
-MAX_ELEMENTS = 100_000  # of all rules, repetitions written out
+MAX_RULES = 500  # groups counted; llguidance's stack of 8 MiB ran out at four times as many
+_LONGEST_WORD = 64  # of those that are put together by their first characters
+_LAST_CHARACTER = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+_ANY = r"[\x{0}-\x{10ffff}]"
 
 
-def parse(text: str) -> Grammar:
-    """Read a grammar. Raises RequestRejectedError."""
+@dataclass(frozen=True)
+class Lark:
+    """A grammar in Lark notation."""
+
+    text: str
+    by_character: bool  # each character is a word of the lexer; not one word all of it
+
+
+def to_lark(text: str) -> Lark:
+    """The same grammar in Lark notation. Raises RequestRejectedError."""
     if len(text.encode()) > MAX_TEXT_BYTES:
         raise RequestRejectedError(
             f"grammar has more than {MAX_TEXT_BYTES // 1024} KiB; make it shorter"
         )
     rules = _Parser(text).parse()
-    check_recursion(rules, text)
-    check_finishing(rules, text)
-    return Grammar(tuple(tuple(rule.alternatives) for rule in rules), rules[0].number)
+    _check_finishing(rules, text)
+    regular = without_recursion(rules)
+    if rules[0].number in regular:
+        lines = ["start: RULE_0", *(_line(rules[i], "RULE") for i in sorted(regular))]
+        return Lark("\n".join(lines), by_character=False)
+    lines = ["start: rule_0", *(_line(rule, "rule") for rule in rules)]
+    return Lark("\n".join(lines), by_character=True)
+
+
+def _check_finishing(rules: Sequence[Rule], text: str) -> None:
+    ending = finishing(rules)
+    for rule in rules:
+        if rule.number not in ending and rule.name:
+            what = f"rule {rule.name!r} never ends; give it an alternative without itself"
+            refuse(text, rule.offset, what)
+
+
+def _line(rule: Rule, prefix: str) -> str:
+    """The rule in Lark: a terminal if the prefix is in capitals, else a rule of terminals."""
+    words = [items[0].characters for items in rule.alternatives if _is_word(items)]
+    if len(words) == len(rule.alternatives) > 1:
+        return f"{prefix}_{rule.number}: {_tree(words)}"
+    alternatives = (
+        " ".join(_notation(item, prefix) for item in items if item.most != 0) or '""'
+        for items in rule.alternatives
+    )
+    return f"{prefix}_{rule.number}: " + " | ".join(alternatives)
+
+
+def _is_word(items: Sequence[Item]) -> bool:
+    once = len(items) == 1 and (items[0].least, items[0].most) == (1, 1)
+    return once and 0 < len(items[0].characters) <= _LONGEST_WORD
+
+
+def _tree(words: Iterable[Sequence[str]]) -> str:
+    """A list of words by their first characters, so that few are begun at once."""
+    rests: dict[str, list[Sequence[str]]] = {}
+    for word in words:
+        rests.setdefault(word[0] if word else "", []).append(word[1:])
+    parts = (
+        f"/{first}/" + (f" ({_tree(rest)})" if any(rest) else "") if first else '""'
+        for first, rest in rests.items()
+    )
+    return " | ".join(parts)
+
+
+def _notation(item: Item, prefix: str) -> str:
+    if item.rule is not None:
+        what = f"{prefix}_{item.rule}"
+    else:
+        what = " ".join(f"/{character}/" for character in item.characters) or '""'
+        what = f"({what})" if len(item.characters) > 1 else what
+    if (item.least, item.most) == (1, 1):
+        return what
+    return f"{what}{{{item.least},{'' if item.most is None else item.most}}}"
 
 
 class _Parser:
-    """Reads rules; groups and repetitions become rules of their own.
+    """Reads rules; groups become rules of their own.
 
     Nesting is kept in a list and not on the call stack, so its depth is bounded by the text alone.
     """
@@ -58,12 +113,11 @@ class _Parser:
         self._text = text
         self._tokens = list(tokens(text))
         self._at = 0
-        self._elements = 0
-        self._named: dict[str, DraftRule] = {}
-        self._rules: list[DraftRule] = []
+        self._named: dict[str, Rule] = {}
+        self._rules: list[Rule] = []
         self._rule_named(ROOT, 0)  # so that it is rule 0
 
-    def parse(self) -> list[DraftRule]:
+    def parse(self) -> list[Rule]:
         self._skip_newlines()
         first = self._peek()
         while self._peek().kind != "end":
@@ -74,7 +128,7 @@ class _Parser:
                 self._refuse_undefined(rule, first)
         return self._rules
 
-    def _refuse_undefined(self, rule: DraftRule, first: Token) -> NoReturn:
+    def _refuse_undefined(self, rule: Rule, first: Token) -> NoReturn:
         if rule.name == ROOT:
             start = f"the first one is {first.text!r}" if first.text else "there is none"
             what = f"expected a rule named 'root', where replies start; {start}"
@@ -94,9 +148,9 @@ class _Parser:
             refuse(self._text, name.offset, what)
         rule.offset, rule.defined = name.offset, True
         self._skip_newlines()
-        self._add(rule, self._read_alternatives())
+        rule.alternatives = self._read_alternatives()
 
-    def _read_alternatives(self) -> list[Alternative]:
+    def _read_alternatives(self) -> list[tuple[Item, ...]]:
         groups = [_Group(self._peek().offset)]
         while True:
             token = self._next()
@@ -107,7 +161,7 @@ class _Parser:
             self._read_element(token, groups)
         if len(groups) > 1:
             self._refuse_open(groups[-1], token)
-        return groups[0].flatten()
+        return groups[0].finished
 
     def _refuse_open(self, group: _Group, token: Token) -> NoReturn:
         opened = place(self._text, group.offset)
@@ -138,26 +192,26 @@ class _Parser:
             refuse(self._text, token.offset, "found ')' without its '('")
         closed = groups.pop()
         rule = self._new_rule("", closed.offset)
-        self._add(rule, closed.flatten())
-        groups[-1].items.append([Ref(rule.number)])
+        rule.alternatives = closed.finished
+        groups[-1].items.append(Item(rule=rule.number))
 
-    def _item(self, token: Token) -> list[Element]:
+    def _item(self, token: Token) -> Item:
         if token.kind == "name":
-            return [Ref(self._rule_named(token.text, token.offset).number)]
+            return Item(rule=self._rule_named(token.text, token.offset).number)
         if token.kind == "any":
-            return [ANY]
+            return Item((_ANY,))
         if token.kind == "set":
-            return [self._set(token)]
+            return Item((self._set(token),))
         characters = self._characters(token, 1, len(token.text) - 1)
-        return [Chars(((character, character),)) for character, _ in characters]
+        return Item(tuple(_hex(character) for character, _ in characters))
 
-    def _set(self, token: Token) -> Chars:
+    def _set(self, token: Token) -> str:
         negated = token.text.startswith("[^")
         written = list(self._characters(token, 2 if negated else 1, len(token.text) - 1))
         if not written:
             refuse(self._text, token.offset, "the set is empty; name a character or a range")
-        ranges = merged(self._ranges(written))
-        return Chars(tuple(complement(ranges)) if negated else ranges)
+        ranges = (f"{_hex(low)}-{_hex(high)}" for low, high in self._ranges(written))
+        return f"[{'^' if negated else ''}{''.join(ranges)}]"
 
     def _ranges(self, written: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         i = 0
@@ -198,7 +252,7 @@ class _Parser:
         if not re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", written):
             what = f"expected {digits} hexadecimal digits after '\\{rest[0]}', found {written!r}"
             refuse(self._text, offset, what)
-        if int(written, 16) > LAST_CHARACTER:
+        if int(written, 16) > _LAST_CHARACTER or int(written, 16) in _SURROGATES:
             refuse(self._text, offset, f"'\\{rest[0]}{written}' is no Unicode character")
         return 1 + digits, int(written, 16)
 
@@ -212,51 +266,26 @@ class _Parser:
             refuse(self._text, token.offset, what)
         if most is not None and most < least:
             refuse(self._text, token.offset, f"{token.text} has its numbers the wrong way round")
-        item = self._repeatable(group.items.pop(), token.offset)
-        group.items.append([*item * least, *self._rest(item, least, most, token.offset)])
-        self._count(len(group.items[-1]), token.offset)
+        group.items.append(self._times(group.items.pop(), least, most, token.offset))
 
-    def _repeatable(self, item: list[Element], offset: int) -> list[Element]:
-        if len(item) <= 1:
-            return item
-        rule = self._new_rule("", offset)
-        self._add(rule, [tuple(item)])
-        return [Ref(rule.number)]
-
-    def _rest(
-        self, item: list[Element], least: int, most: int | None, offset: int
-    ) -> list[Element]:
-        """What may come after the least number of repetitions."""
-        if most is None:
-            loop = self._new_rule("", offset)
-            loop.loops = True
-            self._add(loop, [(*item, Ref(loop.number)), ()])
-            return [Ref(loop.number)]
-        rest: list[Element] = []
-        for _ in range(most - least):
+    def _times(self, item: Item, least: int, most: int | None, offset: int) -> Item:
+        """The item so many times; one that is repeated already becomes a rule of its own."""
+        if (item.least, item.most) != (1, 1):
             rule = self._new_rule("", offset)
-            self._add(rule, [(*item, *rest), ()])
-            rest = [Ref(rule.number)]
-        return rest
+            rule.alternatives = [(item,)]
+            item = Item(rule=rule.number)
+        return replace(item, least=least, most=most)
 
-    def _add(self, rule: DraftRule, alternatives: list[Alternative]) -> None:
-        rule.alternatives = alternatives
-        self._count(sum(len(alternative) + 1 for alternative in alternatives), rule.offset)
-
-    def _count(self, elements: int, offset: int) -> None:
-        self._elements += elements
-        if self._elements > MAX_ELEMENTS:
-            what = f"more than {MAX_ELEMENTS} elements with all repetitions; repeat less"
-            refuse(self._text, offset, what)
-
-    def _rule_named(self, name: str, offset: int) -> DraftRule:
+    def _rule_named(self, name: str, offset: int) -> Rule:
         if name not in self._named:
             self._named[name] = self._new_rule(name, offset)
             self._named[name].defined = False
         return self._named[name]
 
-    def _new_rule(self, name: str, offset: int) -> DraftRule:
-        rule = DraftRule(len(self._rules), name, offset, defined=True)
+    def _new_rule(self, name: str, offset: int) -> Rule:
+        if len(self._rules) >= MAX_RULES:
+            refuse(self._text, offset, f"more than {MAX_RULES} rules and groups; use fewer")
+        rule = Rule(len(self._rules), name, offset, defined=True)
         self._rules.append(rule)
         return rule
 
@@ -285,17 +314,23 @@ _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 
 @dataclass
 class _Group:
-    """What has been read between parentheses so far; items are what a repetition applies to."""
+    """What has been read between parentheses so far."""
 
     offset: int
-    alternatives: list[list[list[Element]]] = field(default_factory=lambda: [[]])
+    alternatives: list[list[Item]] = field(default_factory=lambda: [[]])
 
     @property
-    def items(self) -> list[list[Element]]:
+    def items(self) -> list[Item]:
         return self.alternatives[-1]
 
-    def flatten(self) -> list[Alternative]:
-        return [tuple(element for item in items for element in item) for items in self.alternatives]
+    @property
+    def finished(self) -> list[tuple[Item, ...]]:
+        return [tuple(items) for items in self.alternatives]
+
+
+def _hex(character: int) -> str:
+    """The character as a regular expression, whatever it would mean in one."""
+    return f"\\x{{{character:x}}}"
 
 
 def _bounds(repeat: str) -> tuple[int, int | None]:

@@ -1,49 +1,111 @@
-"""A JSON schema to a grammar, through llama-cpp-python's converter.
+"""A JSON schema that a reply can be held to, or the reason why it cannot.
 
-The converter trusts its schemas: it repeats as often as they ask, ignores what it does not know,
-and fails with whatever error comes. So a schema is checked first; what a reply could not be held to
-is refused, and every refusal names the place as a JSON pointer.
+llguidance passes over what it does not know, so every keyword is looked at before: what restricts
+is on the list below or refused, with its place as a JSON pointer. `json_narrowing` then leaves out
+what a reader alone wants to know, and settles what llguidance would leave open or cannot prove.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
+from urllib.parse import unquote
 
-from llama_cpp.llama_grammar import BuiltinRule, SchemaConverter
+from llguidance import LLMatcher
 
 from npc_server.engine.errors import RequestRejectedError
+from npc_server.engine.sampling.json_narrowing import ANNOTATIONS, FORMATS, all_differ, narrow
 
 MAX_TEXT_BYTES = 16 * 1024
 MAX_DEPTH = 32
 MAX_PROPERTIES = 64  # of one object; they are kept in their order
-MAX_COUNT = 500  # that a length or a number of items may count to
-_COUNTS = (("minLength", "maxLength"), ("minItems", "maxItems"))
+MAX_STEP_DIGITS = 4  # of multipleOf, zeros before and behind left out
+MAX_PATTERNS = 8  # of names in one object; each is compared with each
+MAX_COUNT = 10_000  # that a length or a number of items may count to
+_EXACT = 2**53  # beyond it, whole numbers are no longer told apart
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-#: One of these describes a value; the converter would ignore a second.
-_SHAPES = ("$ref", "const", "enum", "oneOf", "anyOf", "properties", "items", "prefixItems")
-_UNSUPPORTED = (
-    "allOf", "contains", "dependentRequired", "dependentSchemas", "else", "exclusiveMaximum",
-    "exclusiveMinimum", "if", "maxProperties", "maximum", "minProperties", "minimum", "multipleOf",
-    "not", "pattern", "patternProperties", "propertyNames", "then", "unevaluatedItems",
-    "unevaluatedProperties", "uniqueItems",
+_REFUSED = (
+    "contains", "contentEncoding", "contentMediaType", "contentSchema", "dependentRequired",
+    "dependentSchemas", "dependencies", "else", "if", "maxContains", "minContains", "not",
+    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties", "uniqueItems",
+    "additionalItems", "$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef", "id",
 )  # fmt: skip
 
 
-def to_gbnf(text: str) -> str:
-    """The grammar of all JSON that keeps to a schema. Raises RequestRejectedError."""
-    schema = _read(text)
-    for place, node in _schemas(schema, "", 0):
-        if what := _wrong(node):
-            raise RequestRejectedError(f"json_schema at {place or '/'}: {what}")
-    converter: Any = _Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+def read_schema(text: str) -> str:
+    """The schema of this text as llguidance is to follow it. Raises RequestRejectedError."""
     try:
-        converter.visit(converter.resolve_refs(schema, ""), "")
-    # It raises its asserts and whatever its code runs into.
-    except Exception as error:
-        raise RequestRejectedError(f"json_schema is not supported: {str(error)[:200]}") from error
-    return str(converter.format_grammar())
+        return _check(_read(text))
+    except RecursionError as error:
+        raise RequestRejectedError(
+            f"json_schema is nested deeper than {MAX_DEPTH} levels"
+        ) from error
+
+
+def _check(schema: Any) -> str:
+    if isinstance(schema, dict):
+        schema.pop("$id", None)  # names the schema; places in it are found without
+    nodes = list(_schemas(schema, "", 0))
+    places = {place for place, _ in nodes}
+    for place, node in nodes:
+        if what := _wrong(node) or _wrong_reference(node, places):
+            raise RequestRejectedError(f"json_schema at {place or '/'}: {what}")
+    for place, node in nodes:  # all right by themselves, so that they can be compared
+        if isinstance(node, dict) and not all_differ(node.get("oneOf", []), schema):
+            raise RequestRejectedError(
+                f"json_schema at {place or '/'}: whether only one entry of 'oneOf' fits is not"
+                " certain; use 'anyOf', or give each a required property with a constant of its own"
+            )
+    if endless := sorted(places - _finishing(nodes)):
+        raise RequestRejectedError(
+            f"json_schema at {endless[0] or '/'}: never ends; leave a way without more of itself"
+        )
+    return json.dumps(_with_spacing(narrow(schema)))
+
+
+def _finishing(nodes: list[tuple[str, Any]]) -> set[str]:
+    """Places of schemas that some value of finite depth keeps to."""
+    found: set[str] = set()
+    before = -1
+    while before < len(found):
+        before = len(found)
+        found |= {place for place, node in nodes if _finishes(place, node, found)}
+    return found
+
+
+def _finishes(place: str, node: Any, found: set[str]) -> bool:
+    if not isinstance(node, dict):
+        return True
+    needed = [f"{place}/allOf/{i}" for i in range(len(node.get("allOf", ())))]
+    if "$ref" in node:
+        needed.append(unquote(node["$ref"][1:]))
+    if node.get("type") == "object":
+        names = set(node.get("required", ())) & node.get("properties", {}).keys()
+        needed += [f"{place}/properties/{_pointer_step(name)}" for name in names]
+    if node.get("type") == "array" and node.get("minItems") and "prefixItems" not in node:
+        needed += [f"{place}/items"] if isinstance(node.get("items"), dict) else []
+    choices = [
+        [f"{place}/{key}/{i}" for i in range(len(node[key]))]
+        for key in ("anyOf", "oneOf")
+        if key in node
+    ]
+    return found.issuperset(needed) and all(found.intersection(places) for places in choices)
+
+
+def _pointer_step(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _with_spacing(schema: Any) -> Any:
+    """The schema with its spacing: one blank or none, where people write one.
+
+    Any more would let a small model fill its reply with blanks.
+    """
+    spacing = {"whitespace_flexible": False, "item_separator": ", ?", "key_separator": ": ?"}
+    return {"x-guidance": spacing, **(schema if isinstance(schema, dict) else {"allOf": [schema]})}
 
 
 def _read(text: str) -> Any:
@@ -52,16 +114,16 @@ def _read(text: str) -> Any:
             f"json_schema has more than {MAX_TEXT_BYTES // 1024} KiB; make it smaller"
         )
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise RequestRejectedError(
             f"json_schema {place}: {error.msg[0].lower()}{error.msg[1:]}"
         ) from error
-    except RecursionError as error:
-        raise RequestRejectedError(
-            f"json_schema is nested deeper than {MAX_DEPTH} levels"
-        ) from error
+
+
+def _refuse_constant(written: str) -> Any:
+    raise RequestRejectedError(f"json_schema holds {written}, which is no JSON")
 
 
 def _schemas(node: Any, place: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -75,99 +137,144 @@ def _schemas(node: Any, place: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:
     for key, value in node.items() if isinstance(node, dict) else ():
-        if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
+        kind = _KEYWORDS[key].holds if key in _KEYWORDS else ""
+        if kind == "named" and isinstance(value, dict):
             for name, child in value.items():
-                yield f"{key}/{name.replace('~', '~0').replace('/', '~1')}", child
-        elif key in ("oneOf", "anyOf", "prefixItems", "items") and isinstance(value, list):
+                yield f"{key}/{_pointer_step(name)}", child
+        elif kind in ("list", "schema") and isinstance(value, list):
             for i, child in enumerate(value):
                 yield f"{key}/{i}", child
-        elif key == "items" or (key == "additionalProperties" and not isinstance(value, bool)):
+        elif kind == "schema":
             yield key, value
 
 
 def _wrong(node: Any) -> str:
     """What is wrong with one schema, not counting those in it; empty if nothing is."""
+    if isinstance(node, bool):
+        return ""
     if not isinstance(node, dict):
         return f"expected an object of keywords, found {json.dumps(node)[:40]}"
-    if unsupported := [key for key in _UNSUPPORTED if key in node]:
-        return f"{unsupported[0]!r} is not supported"
-    shapes = [key for key in _SHAPES if key in node]
-    if len(shapes) > 1:
-        return f"both {shapes[0]!r} and {shapes[1]!r}; keep one"
-    return _wrong_type(node) or _wrong_count(node) or _wrong_object(node) or _wrong_choice(node)
+    for key, value in node.items():
+        if key in _KEYWORDS and not _KEYWORDS[key].right(value):
+            return f"{key!r} is {json.dumps(value)[:60]}; {_KEYWORDS[key].expected}"
+        if key not in _KEYWORDS and key not in ANNOTATIONS and not key.startswith("x-"):
+            return _unknown(key)
+    return _contradiction(node)
 
 
-def _wrong_type(node: dict[str, Any]) -> str:
-    named = node.get("type", [])
-    for name in named if isinstance(named, list) else [named]:
-        if name not in _TYPES:
-            return f"unknown type {json.dumps(name)[:40]}; use one of {', '.join(_TYPES)}"
-    return ""
+def _unknown(key: str) -> str:
+    if key in _REFUSED:
+        return f"{key!r} is not supported"
+    near = get_close_matches(key, _KEYWORDS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key!r} is no keyword that a reply can be held to{hint}"
 
 
-def _wrong_count(node: dict[str, Any]) -> str:
-    for least_key, most_key in _COUNTS:
-        least, most = node.get(least_key, 0), node.get(most_key, MAX_COUNT)
-        for key, count in ((least_key, least), (most_key, most)):
-            if type(count) is not int or not 0 <= count <= MAX_COUNT:
-                return f"{key} is {json.dumps(count)[:40]}; use a whole number up to {MAX_COUNT}"
+def _contradiction(node: dict[str, Any]) -> str:
+    for least_key, most_key in _BOUNDS:
+        least, most = node.get(least_key, 0), node.get(most_key, float("inf"))
         if least > most:
             return f"{least_key} {least} is above {most_key} {most}"
+    surely = max(1, len(set(node.get("required", ()))))
+    if node.get("minProperties", 0) > surely:  # a name may be said twice, which counts once
+        return f"'minProperties' above {surely} is not supported; list more in 'required'"
+    if "prefixItems" in node and isinstance(node.get("items"), list):
+        return "both 'prefixItems' and a list of 'items'; keep one"
     return ""
 
 
-def _wrong_object(node: dict[str, Any]) -> str:
-    properties, required = node.get("properties", {}), node.get("required", [])
-    if not isinstance(properties, dict) or not isinstance(required, list):
-        return "expected 'properties' to be an object and 'required' a list"
-    if len(properties) > MAX_PROPERTIES:
-        return f"{len(properties)} properties; at most {MAX_PROPERTIES} are taken"
-    if "" in properties:
-        return "a property has no name"
-    if unknown := [name for name in required if name not in properties]:
-        return f"'required' names {json.dumps(unknown[0])[:40]}, which is not in 'properties'"
-    return ""
-
-
-def _wrong_choice(node: dict[str, Any]) -> str:
-    for key in ("enum", "oneOf", "anyOf"):
-        if key in node and not (isinstance(node[key], list) and node[key]):
-            return f"expected {key!r} to be a list of at least one entry"
-    reference = node.get("$ref", "#/")
-    if not (isinstance(reference, str) and reference.startswith("#/")):
+def _wrong_reference(node: Any, places: set[str]) -> str:
+    reference = node.get("$ref", "#") if isinstance(node, dict) else "#"
+    if not reference.startswith("#"):
         return (
             f"'$ref' is {json.dumps(reference)[:80]}; only places of this schema, '#/…', are known"
         )
+    if unquote(reference[1:]) not in places:
+        return f"'$ref' is {json.dumps(reference)[:80]}, where no schema is"
     return ""
 
 
-class _Converter(SchemaConverter):
-    """The converter with three mistakes put right."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]
-        self._names: dict[str, str] = {}
-
-    def _format_literal(self, literal: str) -> str:
-        """The original leaves backslashes alone, so that a quote inside a text ends the literal."""
-        written = json.dumps(json.loads(literal), ensure_ascii=False)
-        escaped = written.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-
-    def _resolve_ref(self, ref: str) -> str:
-        """The original takes a rule of a like-named property, or a built-in one, for it."""
-        if ref not in self._names:
-            name = self._names[ref] = f"definition-{len(self._names)}"
-            self._rules[name] = ""  # taken, before anything in the definition comes back to it
-            self._rules[name] = self.visit(self._refs[ref], name)  # type: ignore[no-untyped-call]
-        return self._names[ref]
-
-    def _add_primitive(self, name: str, rule: BuiltinRule) -> str:
-        """The original allows control characters in texts, which JSON does not."""
-        return str(super()._add_primitive(name, _CHARACTER if name == "char" else rule))
+@dataclass(frozen=True)
+class _Keyword:
+    right: Callable[[Any], bool]
+    expected: str
+    holds: str = ""  # schemas: "schema" (one, or a list), "list", or "named"
 
 
-_HEX = "[0-9a-fA-F]"
-_CHARACTER = BuiltinRule(
-    rf'[^"\\\x00-\x1F\x7F] | "\\" (["\\/bfnrt] | "u" {_HEX} {_HEX} {_HEX} {_HEX})'
-)
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_COUNT
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= _EXACT
+
+
+def _is_step(value: Any) -> bool:
+    digits = f"{value:f}".replace(".", "").strip("0") if _is_number(value) else ""
+    return _is_number(value) and value > 0 and len(digits) <= MAX_STEP_DIGITS
+
+
+def _is_value(value: Any) -> bool:
+    """Whether a constant is told apart from every other."""
+    if isinstance(value, dict | list):
+        return all(map(_is_value, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | bool | None) or _is_number(value)
+
+
+def _is_pattern(value: Any) -> bool:
+    """Whether it can be kept to: no looking around or back, no edges of words."""
+    if not isinstance(value, str):
+        return False
+    grammar = LLMatcher.grammar_from_json_schema({"type": "string", "pattern": value})
+    return not LLMatcher.validate_grammar(grammar)
+
+
+def _are_types(value: Any) -> bool:
+    names = value if isinstance(value, list) else [value]
+    return bool(names) and all(isinstance(name, str) and name in _TYPES for name in names)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _are_properties(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) <= MAX_PROPERTIES and "" not in value
+
+
+_COUNT = _Keyword(_is_count, f"use a whole number up to {MAX_COUNT}")
+_NUMBER = _Keyword(_is_number, "use a number up to 2 to the power of 53")
+_SCHEMAS = _Keyword(lambda v: isinstance(v, list) and bool(v), "use a list of schemas", "list")
+_NAMED = _Keyword(lambda v: isinstance(v, dict), "use an object of schemas", "named")
+_NODE = _Keyword(lambda v: True, "", "schema")
+_BOUNDS = tuple((f"min{of}", f"max{of}") for of in ("Length", "Items", "Properties"))
+_KEYWORDS = {
+    **dict.fromkeys((key for bounds in _BOUNDS for key in bounds), _COUNT),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _NUMBER),
+    **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems"), _SCHEMAS),
+    **dict.fromkeys(("$defs", "definitions"), _NAMED),
+    "patternProperties": _Keyword(
+        lambda v: isinstance(v, dict) and len(v) <= MAX_PATTERNS and all(map(_is_pattern, v)),
+        f"use an object of at most {MAX_PATTERNS} regular expressions with schemas",
+        "named",
+    ),
+    **dict.fromkeys(("items", "additionalProperties"), _NODE),
+    "multipleOf": _Keyword(_is_step, f"use a number above 0 of at most {MAX_STEP_DIGITS} digits"),
+    "properties": _Keyword(
+        _are_properties, f"use an object of at most {MAX_PROPERTIES} names with schemas", "named"
+    ),
+    "type": _Keyword(_are_types, f"use one of {', '.join(_TYPES)}, or a list of some"),
+    "required": _Keyword(_are_names, "use a list of names"),
+    "enum": _Keyword(
+        lambda v: isinstance(v, list) and bool(v) and _is_value(v),
+        "use a list of at least one value; numbers up to 2 to the power of 53",
+    ),
+    "const": _Keyword(_is_value, "use a value; numbers up to 2 to the power of 53"),
+    "$ref": _Keyword(lambda v: isinstance(v, str), "use a place of this schema, '#/…'"),
+    "pattern": _Keyword(
+        _is_pattern, r"use a regular expression without look-around, references back and \b"
+    ),
+    "format": _Keyword(
+        lambda v: isinstance(v, str) and v in FORMATS, f"known are {', '.join(FORMATS)}"
+    ),
+}

@@ -3,8 +3,8 @@
 The draw itself is llama.cpp's: penalties, top-k, top-p, min-p, temperature and the seeded choice.
 It gets only what can matter, since a step draws for every running turn: the penalties see the
 tokens said so far, the draw sees the likeliest ones, picked out of the whole vocabulary here.
-A token that the grammar refuses is drawn again from those it allows, so a grammar costs little
-where the model keeps to it anyway.
+A token that the form refuses is drawn again from those it allows, so a form costs little where the
+model keeps to it anyway.
 
 The same seed and the same logits give the same token, whatever else runs.
 """
@@ -14,8 +14,8 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,8 +26,7 @@ import numpy.typing as npt
 from npc_server.engine.errors import DecodeError, RequestRejectedError
 from npc_server.engine.llama import Llama
 from npc_server.engine.protocol import Sampling
-from npc_server.engine.sampling.grammar import Matcher, Pieces, Program, compile_grammar
-from npc_server.engine.sampling.json_schema import to_gbnf
+from npc_server.engine.sampling.forms import Form, Forms
 
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]
@@ -41,8 +40,8 @@ _GREEDY_BELOW = 0.01  # temperatures that would divide logits out of the range o
 _BREAKERS = (b"\n", b":", b'"', b"*")  # a phrase does not go on across these
 _DRY_WINDOW_TOKENS = 1024  # of the reply; what came before it is not looked at
 _GRID_ROWS = 64
+_TRIED = 128  # likeliest tokens that a slow form is asked for one by one, before any will do
 _UNUSABLE = "the model computed no usable logits; its adapter may be damaged"
-_TRIED = 128  # likeliest tokens looked through for ones the grammar allows, before any will do
 
 
 class Sampler:
@@ -54,15 +53,14 @@ class Sampler:
         self._workspace = _workspace_of(llama)
         self._drawn = 0
         self._said = np.empty(0, np.intp)  # distinct tokens
-        program = _program(sampling.grammar, sampling.json_schema)
-        self._matcher = Matcher(program, self._workspace.pieces) if program else None
+        self._form = self._workspace.forms.begin(sampling)
         self._penalties = _penalty_chain(llama, sampling)
         self._chain = None if sampling.temperature < _GREEDY_BELOW else _draw_chain(sampling)
 
     def sample(self, row: int) -> int:
         """Draw the token that follows the batch row with this index, and remember it.
 
-        Raises RequestRejectedError when the grammar cannot be followed any further, and DecodeError
+        Raises RequestRejectedError when the form cannot be followed any further, and DecodeError
         when there is nothing to draw from.
         """
         logits = self._adjust(self._llama.logits(row))
@@ -80,7 +78,7 @@ class Sampler:
 
     def _adjust(self, logits: Logits) -> Logits:
         """The logits with penalties, and without ends that would come too early."""
-        too_early = self._too_early and self._matcher is None
+        too_early = self._too_early and self._form is None
         penalised = self._penalties is not None and len(self._said) > 0
         if not too_early and not penalised:
             return logits
@@ -97,12 +95,12 @@ class Sampler:
         return self._drawn < self._sampling.min_tokens
 
     def _draw(self, logits: Logits) -> int:
-        if self._matcher is not None and self._matcher.must_end:
+        if self._form is not None and self._form.must_end:
             return _best(logits, self._workspace.closing)
         token = self._likely(logits)
-        if self._matcher is None or self._allows(self._matcher, token):
+        if self._form is None or self._allows(self._form, token):
             return token
-        return self._choose(logits, self._find_allowed(self._matcher, logits))
+        return self._choose(logits, self._find_allowed(self._form, logits))
 
     def _likely(self, logits: Logits) -> int:
         if self._chain is None:
@@ -116,29 +114,35 @@ class Sampler:
             return _best(logits, among)
         return self._workspace.choose(self._chain, among, logits)
 
-    def _allows(self, matcher: Matcher, token: int) -> bool:
+    def _allows(self, form: Form, token: int) -> bool:
         if token in self._workspace.closes:
-            return matcher.must_end or (matcher.may_end and not self._too_early)
-        return matcher.allows(token)
+            return form.may_end and not self._too_early
+        return form.allows(token)
 
-    def _find_allowed(self, matcher: Matcher, logits: Logits) -> Ids:
-        """The likely tokens that the grammar allows, or at least the likeliest one of all."""
-        possible = matcher.candidates()
-        possible[self._workspace.closing] = matcher.may_end
+    def _find_allowed(self, form: Form, logits: Logits) -> Ids:
+        """The likeliest tokens that the form allows; ends too, where it may end."""
+        if not form.quick and len(found := self._find_likely(form, logits)):
+            return found
+        allowed = form.possible()
+        if form.may_end and not (self._too_early and len(allowed)):
+            allowed = np.append(allowed, self._workspace.closing)
+        return allowed[likeliest(logits[allowed], self._sampling.top_k)]
+
+    def _find_likely(self, form: Form, logits: Logits) -> Ids:
+        """Those of the likeliest tokens that the form allows; one is enough where none is drawn."""
+        first = likeliest(logits, _TRIED)
         found: list[int] = []
-        for tried, token in enumerate(_descending(logits, np.flatnonzero(possible))):
-            if found and (tried >= _TRIED or self._chain is None):
-                break
-            if self._allows(matcher, token):
+        for token in first[np.argsort(-logits[first], kind="stable")].tolist():
+            if self._allows(form, token):
                 found.append(token)
-        if not found:
-            raise RequestRejectedError("grammar wants what no token of this model can write")
+                if self._chain is None:
+                    break
         return np.array(found, np.intp)
 
     def _remember(self, token: int) -> None:
         self._drawn += 1
-        if self._matcher is not None and token not in self._workspace.closes:
-            self._matcher.accept(token)
+        if self._form is not None and token not in self._workspace.closes:
+            self._form.accept(token)
         if self._penalties is not None:
             lc.llama_sampler_accept(self._penalties, token)
             if token not in self._said:
@@ -157,8 +161,8 @@ def check_sampling(llama: Llama, sampling: Sampling) -> None:
     _check_stops(sampling.stop)
     if sampling.grammar and sampling.json_schema:
         raise RequestRejectedError("grammar and json_schema are both given; send one of them")
-    if program := _program(sampling.grammar, sampling.json_schema):
-        _check_start(Matcher(program, _workspace_of(llama).pieces))
+    if sampling.grammar or sampling.json_schema:
+        _workspace_of(llama).forms.begin(sampling)
 
 
 #: By field: what is right, and how to say so.
@@ -184,22 +188,6 @@ def _check_stops(stops: tuple[str, ...]) -> None:
         if not 0 < len(stop) <= MAX_STOP_CHARACTERS:
             limits = f"1 to {MAX_STOP_CHARACTERS} are taken"
             raise RequestRejectedError(f"stop has a text of {len(stop)} characters; {limits}")
-
-
-def _check_start(matcher: Matcher) -> None:
-    if not matcher.may_end and not matcher.candidates().any():
-        raise RequestRejectedError("grammar starts with what no token of this model can write")
-
-
-@lru_cache(maxsize=32)
-def _program(grammar: str, json_schema: str) -> Program | None:
-    if not json_schema:
-        return compile_grammar(grammar) if grammar else None
-    grammar = to_gbnf(json_schema)
-    try:
-        return compile_grammar(grammar)
-    except RequestRejectedError as error:
-        raise RequestRejectedError(f"json_schema is too much to keep to: {error}") from error
 
 
 def token_logprob(logits: Logits, token: int) -> float:
@@ -247,15 +235,6 @@ def _best(logits: Logits, among: Ids) -> int:
     return int(among[logits[among].argmax()])
 
 
-def _descending(logits: Logits, among: Ids) -> Iterator[int]:
-    """These tokens, likeliest first; only the first few are sorted until more are wanted."""
-    if len(among) > _TRIED:
-        split = np.argpartition(-logits[among], _TRIED)
-        yield from _descending(logits, among[split[:_TRIED]])
-        among = among[split[_TRIED:]]
-    yield from among[np.argsort(-logits[among], kind="stable")].tolist()
-
-
 def _draw_chain(sampling: Sampling) -> Any:
     links = [lc.llama_sampler_init_top_k(sampling.top_k)] if sampling.top_k else []
     if sampling.top_p < 1:
@@ -293,11 +272,11 @@ class _Workspace:
 
     def __init__(self, llama: Llama) -> None:
         vocab, size = llama.vocab, llama.vocab_size
-        self.pieces = Pieces([llama.token_bytes(token) for token in range(size)])
         #: Tokens that end a reply; other control tokens end it too, but by a mistake of the model.
         self.closes = frozenset(t for t in range(size) if lc.llama_vocab_is_eog(vocab, t))
         self.closing = np.array(sorted(self.closes), np.intp)
         self.ends = np.array([token for token in range(size) if llama.is_end(token)], np.intp)
+        self._pieces = [llama.token_bytes(token) for token in range(size)]
         self.adjusted = np.empty(size, np.float32)
         self._vocab = vocab
         self._dry: dict[tuple[float, float, int], Any] = {}
@@ -306,6 +285,11 @@ class _Workspace:
         self._ids, self._logits = self._table["id"], self._table["logit"]
         self._candidates: Any = lc.llama_token_data_array()
         self._candidates.data = self._entries
+
+    @cached_property
+    def forms(self) -> Forms:
+        """Forms over this vocabulary; made when the first is asked for, some tenths of a second."""
+        return Forms(self._pieces, int(self.closing[0]))
 
     def apply(self, sampler: Any, tokens: Ids, logits: Logits) -> Logits:
         """The logits of these tokens behind a sampler that keeps their order."""

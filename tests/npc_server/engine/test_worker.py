@@ -105,6 +105,25 @@ async def test_refusals_cross_the_process_border(engine: LlamaEngine) -> None:
         await whole(engine, Request("r", PROMPT, "feedbeef", LONG))
 
 
+async def test_a_form_is_kept_or_refused_across_the_process_border(engine: LlamaEngine) -> None:
+    form = Sampling(temperature=1.0, grammar='root ::= "ab" [0-9]{3}')
+    assert (await whole(engine, Request("r", PROMPT, "", form))).text[:2] == "ab"
+    with pytest.raises(RequestRejectedError, match="grammar line 1, column 10: no rule is named"):
+        await whole(engine, Request("r", PROMPT, "", Sampling(grammar="root ::= ab")))
+
+
+async def test_reading_a_form_holds_no_reply_up(engine: LlamaEngine) -> None:
+    """What comes to nothing in many ways is looked at for long before it is refused."""
+    doubled = "".join(f"r{i} ::= r{i + 1} r{i + 1}\n" for i in range(40))
+    hostile = Sampling(grammar=f'root ::= r0\n{doubled}r40 ::= .? | "(" root ")"')
+    reading = asyncio.create_task(whole(engine, Request("hostile", PROMPT, "", hostile)))
+    await asyncio.sleep(0)
+    await whole(engine, Request("r", PROMPT, "", Sampling(max_tokens=5)))
+    assert not reading.done()
+    with pytest.raises(RequestRejectedError):
+        await reading
+
+
 async def test_an_adapter_changes_what_is_said(engine: LlamaEngine, tmp_path: Path) -> None:
     await engine.load_adapter("a", tiny_gguf.write_adapter(tmp_path / "a", seed=1))
     greedy = Sampling(temperature=0, max_tokens=20)
