@@ -40,6 +40,7 @@ from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.limits import check_id, check_text
 from npc_server.prefill import ReadingAhead
+from npc_server.prompt_budget import Budget, budget_of, refusal_of
 from npc_server.recorder import Recorder
 from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import Candidate, candidate_requests, choose_favourite, draw, finalists
@@ -54,9 +55,9 @@ from npc_server.turns import (
     record_of,
     take_of,
 )
-from personas.kept_history import reply_tokens_set_aside
+from personas.errors import PromptTooLongError
 from personas.persona import Persona
-from personas.render import Line, Speaker, beginning, prompt
+from personas.render import Line, Prompt, Speaker, beginning, prompt
 
 #: A call's changes to its persona's sampling, by field of `Sampling`.
 Changes = Mapping[str, Any]
@@ -235,12 +236,8 @@ class Dialogue:
     ) -> OpenTurn:
         persona = session.persona
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
-        context = self._model.engine.info.context_tokens
-        budget = _prompt_budget(context, sampling.max_tokens)
-        usual = _usual_tokens(persona, context, sampling)
         history = session.history(position)
-        said, tokenizer = exchange.player_text, self._model.tokenizer
-        rendered = prompt(persona, history, said, tokenizer, budget, usual)
+        rendered = self._render(persona, history, exchange.player_text, sampling)
         takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes if take.text)
         started = Started(
             turn_id=new_turn_id(),
@@ -254,13 +251,26 @@ class Dialogue:
             started, session, exchange, adapter, heard, rendered, sampling, call_id=call_id
         )
 
+    def _render(
+        self, persona: Persona, history: Sequence[Line], said: str, sampling: Sampling
+    ) -> Prompt:
+        budget = self._budget(persona, sampling)
+        try:
+            return prompt(persona, history, said, self._model.tokenizer, budget.most, budget.usual)
+        except PromptTooLongError as error:
+            raise refusal_of(error, budget) from error
+
+    def _budget(self, persona: Persona, sampling: Sampling) -> Budget:
+        context_tokens = self._model.engine.info.context_tokens
+        return budget_of(persona, context_tokens, sampling.max_tokens)
+
     def _read_ahead(self, turn: OpenTurn) -> None:
         """Have the engine read the next prompt's beginning where it is not that of this turn."""
         session, persona = turn.session, turn.session.persona
         if self._ending or self._sessions.find(session.session_id) is not session:
             return
-        usual = _usual_tokens(persona, self._model.engine.info.context_tokens, turn.sampling)
-        ahead = beginning(persona, session.history(), self._model.tokenizer, usual)
+        budget = self._budget(persona, turn.sampling)
+        ahead = beginning(persona, session.history(), self._model.tokenizer, budget.usual)
         if ahead.dropped_lines != turn.prompt.dropped_lines:
             live = self._adapters.live(persona.id)
             self._ahead.begin(session.session_id, ahead.ids, live)
@@ -361,18 +371,3 @@ def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> S
     if "min_tokens" not in changes:  # a short max_tokens is no contradiction
         sampling = replace(sampling, min_tokens=min(own.min_tokens, sampling.max_tokens))
     return sampling
-
-
-def _prompt_budget(context_tokens: int, max_tokens: int) -> int:
-    if max_tokens >= context_tokens:
-        raise InvalidRequestError(
-            f"max_tokens is {max_tokens}, but prompt and reply share {context_tokens} tokens;"
-            " ask for fewer"
-        )
-    return context_tokens - max_tokens
-
-
-def _usual_tokens(persona: Persona, context_tokens: int, sampling: Sampling) -> int:
-    """Tokens of a prompt by which history is measured: a shorter reply than usual adds none."""
-    own = persona.sampling.max_reply_tokens
-    return context_tokens - reply_tokens_set_aside(own, sampling.max_tokens)

@@ -74,6 +74,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         # personas
         persona_errors.PersonasError: _Code.INTERNAL,
         persona_errors.PromptTooLongError: _Code.INVALID_ARGUMENT,
+        persona_errors.CharacterTooLargeError: _Code.INTERNAL,
         persona_errors.InvalidIdError: _Code.INVALID_ARGUMENT,
         persona_errors.UnknownVersionError: _Code.NOT_FOUND,
         persona_errors.NothingToRollBackError: _Code.FAILED_PRECONDITION,

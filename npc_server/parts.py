@@ -16,10 +16,11 @@ from npc_server.config import Config, EngineSection
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import EngineOptions
 from npc_server.engine.worker import EngineConfig, LlamaEngine
-from npc_server.errors import ConfigError
 from npc_server.turns import Model
+from npc_server.vocabulary import doubts_about, open_vocab
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona, load_characters
+from personas.sizes import require_room, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +40,26 @@ class Parts:
 def open_parts(config: Config) -> Parts:
     """Open everything that `config` names.
 
-    Raises PersonaError, ModelUnavailableError, ModelLoadError, ConfigError and the store's errors.
+    Raises PersonaError, CharacterTooLargeError, ModelUnavailableError, ModelLoadError, ConfigError
+    and the store's errors.
     """
     characters = load_characters(config.paths.characters)
-    path = catalogue.resolve(config.model.base, config.paths.cache)
-    vocab = Vocab(path)
-    _require_chatml(vocab, path)
+    path, vocab = open_vocab(config)
+    for doubt in doubts_about(path, vocab, config.engine.context_tokens):
+        logger.warning(doubt)
+    _require_room(characters, vocab, config.engine.context_tokens)
     engine = LlamaEngine(_engine_config(path, config.engine))
     model = Model(engine, vocab, catalogue.file_sha256(path))
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
     return Parts(characters, model, store, repo, heads, pseudonyms)
+
+
+def _require_room(characters: Mapping[str, Persona], vocab: Vocab, context_tokens: int) -> None:
+    sizes = [size_of(one, vocab, context_tokens) for one in characters.values()]
+    require_room(sizes)
+    for warning in (size.warning for size in sizes if size.warning):
+        logger.warning(warning)
 
 
 def open_store(config: Config) -> tuple[Store, Pseudonyms]:
@@ -84,15 +94,3 @@ def _engine_config(path: Path, section: EngineSection) -> EngineConfig:
         max_waiting=section.max_waiting,
     )
     return EngineConfig(path, shape, options)
-
-
-def _require_chatml(vocab: Vocab, path: Path) -> None:
-    if vocab.misfit:
-        raise ConfigError(
-            f"{path} {vocab.misfit}; that is the one that is rendered."
-            " Use a ChatML model, such as the SmolLM2 or Qwen families"
-        )
-    if vocab.chat_format.doubt:
-        logger.warning(
-            "%s: %s; it is prompted in plain ChatML all the same", path, vocab.chat_format.doubt
-        )

@@ -3,6 +3,7 @@
 PersonasError
 ├── PersonaError (ValueError)              authored files have problems; lists all of them
 ├── PromptTooLongError (ValueError)        the player's line does not fit the token budget
+├── CharacterTooLargeError (ValueError)    no line would fit beside the character
 └── AdapterRepoError
     ├── InvalidIdError (ValueError)        not a character or version id
     ├── InvalidDraftError (ValueError)     what should be published is not publishable
@@ -53,6 +54,21 @@ class PersonaError(PersonasError, ValueError):
 
 class PromptTooLongError(PersonasError, ValueError):
     """Persona and line need more tokens than the budget, with all history dropped."""
+
+    def __init__(self, character: str, opening: int, line: int, budget: int) -> None:
+        """All in tokens: the character's part, the line's, and what both may have together."""
+        self.character, self.opening, self.line, self.budget = character, opening, line, budget
+        super().__init__(
+            f"this line has {line} tokens, but {character} takes {opening} of the {budget} that a"
+            f" prompt may have, so there is room for {max(0, budget - opening)}; shorten the line"
+        )
+
+    def __reduce__(self) -> tuple[type["PromptTooLongError"], tuple[str, int, int, int]]:
+        return (PromptTooLongError, (self.character, self.opening, self.line, self.budget))
+
+
+class CharacterTooLargeError(PersonasError, ValueError):
+    """Characters, or lines written for them, leave no room in the context; all are named."""
 
 
 class AdapterRepoError(PersonasError):

@@ -145,12 +145,8 @@ def prompt(
     """
     opening = opening_ids(persona, tokenizer)
     question = _asking_ids(_as_messages((Line(Speaker.PLAYER, player_text),)), tokenizer)
-    bare = len(opening) + len(question)
-    if bare > budget_tokens:
-        raise PromptTooLongError(
-            f"{persona.id} and this line need {bare} tokens but the prompt may have"
-            f" {budget_tokens}; shorten the line or raise the context size"
-        )
+    if len(opening) + len(question) > budget_tokens:
+        raise PromptTooLongError(persona.id, len(opening), len(question), budget_tokens)
     usual = budget_tokens if usual_tokens is None else min(usual_tokens, budget_tokens)
     room = Room(budget_tokens - len(opening), usual - len(opening))
     kept = _newest(history, len(question), room, tokenizer)
@@ -185,6 +181,12 @@ def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
         opening = _ids_of(_opening(persona), tokenizer)
         known[persona.version] = (*tokenizer.beginning, *opening)
     return known[persona.version]
+
+
+def example_tokens(persona: Persona, tokenizer: Tokenizer) -> int:
+    """Tokens of the beginning that show the character's examples."""
+    _, *examples = _opening(persona)
+    return sum(_tokens_of(message, tokenizer) for message in examples)
 
 
 #: Tokens of messages by tokenizer: a long conversation is measured again in every turn.

@@ -3,7 +3,7 @@
 0  done
 1  the work was done and the answer is no (a gate rejected, a training or a demo stage failed),
    or a question was answered with no
-2  wrong usage, wrong configuration, broken persona files
+2  wrong usage, wrong configuration, persona files that are broken or too large
 3  something needed is not there or cannot be used: model, server, version, feedback store,
    backup, extra package
 4  the engine process died again and again
@@ -17,7 +17,7 @@ from feedback_store.errors import FeedbackStoreError
 from npc_server.base_models.errors import BaseModelError
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ConfigError, ServerError
-from personas.errors import AdapterRepoError, PersonaError
+from personas.errors import AdapterRepoError, CharacterTooLargeError, PersonaError
 
 
 class Exit(IntEnum):
@@ -33,6 +33,7 @@ class Exit(IntEnum):
 #: The first class that an error belongs to decides.
 _EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
     (PersonaError, Exit.USAGE),
+    (CharacterTooLargeError, Exit.USAGE),
     (ConfigError, Exit.USAGE),
     (ServerError, Exit.MISSING),
     (BaseModelError, Exit.MISSING),

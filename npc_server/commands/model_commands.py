@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import typer
 from rich.table import Column, Table
 
 from npc_server.base_models import catalogue
+from npc_server.base_models.errors import BaseModelError
 from npc_server.base_models.quantization import (
     Costs,
     Quantization,
@@ -21,6 +23,7 @@ from npc_server.base_models.quantization import (
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
+    complain,
     config_of,
     console,
     plural,
@@ -29,6 +32,7 @@ from npc_server.commands.command_line import (
 )
 from npc_server.commands.training import base_training
 from npc_server.config import Config
+from npc_server.engine.errors import ModelLoadError
 from npc_server.errors import ConfigError
 from personas.adapter_repo import AdapterRepo
 
@@ -136,21 +140,50 @@ app.command("train", epilog="Example:  npc model train town --full")(base_traini
 @app.command("list", epilog="Example:  npc model list --json")
 def list_models(as_json: AsJson = False, config_file: ConfigFile = None) -> None:
     """List the catalogue, which files of it are here, and which one serves."""
-    cache = config_of(config_file).paths.cache
+    config = config_of(config_file)
+    cache = config.paths.cache
     rows = [_model_row(model, cache) for model in catalogue.CATALOGUE.values()]
+    _warn(config)
     if as_json:
         print(json.dumps(rows, indent=2))
         return
     where = Column("where", overflow="fold")
-    table = Table("name", "license", "serves", "quantization", "MiB", where)
+    table = Table("name", "license", "serves", "quantization", "MiB", "context", where)
     for row in rows:
         for file in row["files"] or [{"quantization": "original", "path": "not here"}]:
             size = str(file.get("mebibytes", row["mebibytes"]))
             serves = "●" if file["path"] == row["path"] else ""
+            trained = str(row["trained_tokens"] or "")
             table.add_row(
-                row["name"], row["license"], serves, file["quantization"], size, file["path"]
+                row["name"],
+                row["license"],
+                serves,
+                file["quantization"],
+                size,
+                trained,
+                file["path"],
             )
     console.print(table)
+
+
+def _warn(config: Config) -> None:
+    """Tell what is doubtful about the base that serves; one that is not here is shown as such."""
+    from npc_server.vocabulary import doubts_about, open_vocab
+
+    with suppress(BaseModelError, ModelLoadError, ConfigError):
+        path, vocab = open_vocab(config)
+        for doubt in doubts_about(path, vocab, config.engine.context_tokens):
+            complain(f"warning: {doubt}")
+
+
+def _trained_tokens(path: Path | None) -> int:
+    """Tokens of context that a base was trained on; 0 = that cannot be read."""
+    from npc_server.engine.llama import Vocab
+
+    try:
+        return Vocab(path).trained_tokens if path else 0
+    except ModelLoadError:
+        return 0
 
 
 def _model_row(model: catalogue.CatalogueModel, cache: Path) -> dict[str, Any]:
@@ -163,6 +196,7 @@ def _model_row(model: catalogue.CatalogueModel, cache: Path) -> dict[str, Any]:
         "mebibytes": model.size_bytes >> 20,  # as fetched
         "quantization": serving,  # the one that serves
         "path": str(here.get(serving, "")),
+        "trained_tokens": _trained_tokens(here.get(serving)),  # of context; 0 = unknown
         "files": [
             {"quantization": q, "mebibytes": path.stat().st_size >> 20, "path": str(path)}
             for q, path in here.items()

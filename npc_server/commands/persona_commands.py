@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from npc_server.commands.cast_sizes import check_sizes
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from personas.persona import load_characters
 
@@ -26,8 +27,12 @@ def check(
     ] = None,
     config_file: ConfigFile = None,
 ) -> None:
-    """Check persona files, and show every problem of every file with its line."""
-    characters = load_characters(folder or config_of(config_file).paths.characters)
+    """Check persona files, and show every problem of every file with its line.
+
+    Sizes are counted with the configured base and its context_tokens.
+    """
+    config = config_of(config_file)
+    characters = load_characters(folder or config.paths.characters)
     for persona in characters.values():
         lore = persona.lore
         counts = ", ".join(
@@ -38,3 +43,4 @@ def check(
             )
         )
         say(f"{persona.id}: {persona.name}, {counts}, version {persona.version}")
+    check_sizes(characters, config)

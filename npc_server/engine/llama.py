@@ -79,6 +79,7 @@ class Vocab:
         self._vocab = lc.llama_model_get_vocab(self._model)
         self.chat_template = model_metadata(self._model, "tokenizer.chat_template") or ""
         self._marks = _user_marks(self._vocab)
+        self.trained_tokens = _trained_tokens(self._model)  # the context of training; 0 = unknown
 
     @cached_property
     def chat_format(self) -> ChatFormat:
@@ -210,6 +211,27 @@ def cpu_kernels() -> frozenset[str]:
     _, _, listed = lc.llama_print_system_info().decode().partition("CPU : ")
     pairs = (part.partition(" = ") for part in listed.split(" | "))
     return frozenset(name.strip() for name, _, used in pairs if used.strip() == "1")
+
+
+def _trained_tokens(model: Any) -> int:
+    """Tokens of context that the model was made for, scaled positions included."""
+    prefix = model_metadata(model, "general.architecture") or ""
+    trained = _number(model, f"{prefix}.context_length")
+    scaling = f"{prefix}.rope.scaling"
+    if model_metadata(model, f"{scaling}.type") == "none":
+        return int(trained)
+    older = _number(model, f"{prefix}.rope.scale_linear")  # how older files give the factor
+    factor = _number(model, f"{scaling}.factor") or older
+    original = _number(model, f"{scaling}.original_context_length") or trained
+    return int(max(trained, original * factor))
+
+
+def _number(model: Any, key: str) -> float:
+    """A number of the metadata; 0 where there is none."""
+    try:
+        return float(model_metadata(model, key) or 0)
+    except ValueError:
+        return 0.0
 
 
 @dataclass(frozen=True)

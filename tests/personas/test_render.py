@@ -137,7 +137,9 @@ def test_a_reply_follows_the_empty_thought_of_a_base_that_thinks(ada: Persona) -
 
 def test_a_line_that_cannot_fit_is_refused(ada: Persona, tokenizer: FakeTokenizer) -> None:
     bare = len(prompt(ada, (), "three", tokenizer, PLENTY).ids)
-    with pytest.raises(PromptTooLongError, match=f"ada and this line need {bare} tokens"):
+    said = len(message_ids([Message("user", "three")], tokenizer))
+    told = f"this line has {said} tokens, but ada takes {bare - said} of the {bare - 1} that"
+    with pytest.raises(PromptTooLongError, match=f"{told} a prompt may have"):
         prompt(ada, HISTORY, "three", tokenizer, bare - 1)
 
 

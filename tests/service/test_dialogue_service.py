@@ -55,7 +55,11 @@ async def test_an_unknown_character_is_named_with_the_known_ones(stage: StageMak
         pytest.param("", "text is empty", id="empty"),
         pytest.param("  \n", "text is empty", id="blank"),
         pytest.param("x" * 2001, "2001 characters; at most 2000", id="too-long"),
-        pytest.param("é" * 1999, "tokens but the prompt may have", id="too-many-tokens"),
+        pytest.param(
+            "é" * 1999,
+            "tokens, but mira takes 607 of the 942 that a prompt may have",
+            id="too-many-tokens",
+        ),
     ],
 )
 async def test_unspeakable_lines_are_refused_with_the_limit(

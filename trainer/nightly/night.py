@@ -16,6 +16,7 @@ from feedback_store.selection import Snapshot
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
+from personas.sizes import require_fit
 from trainer.errors import RecordError
 from trainer.gate import Verdict
 from trainer.methods.table import candidates
@@ -59,11 +60,12 @@ class Night:
     def begin(self) -> RunContext | readiness.Wait:
         """Begin a new run; Wait when there is nothing new to train on, or too little.
 
-        Raises DiskError, and the errors of the store, the adapter repo and the disk.
+        Raises CharacterTooLargeError, DiskError, and the errors of the store, the adapter repo and
+        the disk.
         """
-        today = rerender(
-            read_snapshot(self.job), self.persona, Vocab(self.job.base), self.recipe.max_tokens
-        )
+        vocab, most = Vocab(self.job.base), self.recipe.max_tokens
+        require_fit(self.persona, vocab, most, "max_tokens in [training]")
+        today = rerender(read_snapshot(self.job), self.persona, vocab, most)
         plan = readiness.decide(
             today.snapshot, self.recipe.night.policy, candidates(self.recipe.method)
         )

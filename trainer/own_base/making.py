@@ -17,6 +17,7 @@ from npc_server.engine.llama import Vocab
 from personas.adapter_repo import JSON
 from personas.base_repo import BaseDraft, BaseRepo
 from personas.persona import Persona, load_characters
+from personas.sizes import require_fit
 from trainer.base import ensure_base, file_sha256
 from trainer.gate import Verdict
 from trainer.lora import StartingPoint
@@ -105,6 +106,8 @@ def _read_snapshots(
     job: BaseJob, recipe: BaseRecipe, cast: Mapping[str, Persona]
 ) -> Mapping[str, Snapshot]:
     vocab, most = Vocab(job.base), recipe.config.schedule.max_tokens
+    for name in sorted(cast):
+        require_fit(cast[name], vocab, most, "max_tokens in [training]")
     return {
         name: rerender(snapshot_of(job.store, name), cast[name], vocab, most).snapshot
         for name in sorted(cast)

@@ -320,7 +320,7 @@ def test_the_command_tells_what_was_measured_and_lists_what_serves(files: ModelF
     pulled = CliRunner().invoke(main.app, ["model", "pull", "--quantize", "auto"])
     assert pulled.exit_code == 0, pulled.output
     assert "perplexity" in pulled.output
-    (row,) = json.loads(CliRunner().invoke(main.app, ["model", "list", "--json"]).output)
+    (row,) = json.loads(CliRunner().invoke(main.app, ["model", "list", "--json"]).stdout)
     assert row["path"] == str(served(files))
     serving = next(file for file in row["files"] if file["path"] == row["path"])
     assert serving["quantization"] == row["quantization"]

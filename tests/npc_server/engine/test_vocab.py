@@ -6,13 +6,18 @@ from operator import methodcaller
 from pathlib import Path
 
 import pytest
-from gguf import GGUFWriter, TokenType
+from gguf import GGUFValueType, GGUFWriter, TokenType
 
 from npc_server.engine.llama import Vocab
 from tests.support import tiny_gguf
 from tests.support.chat_templates import CHATML, LLAMA_3, NO_THINKING, TURNS
 
 START = "<|im_start|>"
+TYPES = {
+    str: GGUFValueType.STRING,
+    float: GGUFValueType.FLOAT32,
+    int: GGUFValueType.UINT32,
+}
 
 
 def test_a_typed_control_token_is_ordinary_text(tiny_model: Path) -> None:
@@ -101,3 +106,28 @@ def test_a_base_that_thinks_gets_its_empty_thought_by_tokens(tmp_path: Path) -> 
     blank = vocab.encode("\n\n")
     assert vocab.before_reply == (2, *blank, 3, *blank)
     assert {2, 3}.isdisjoint(vocab.encode("<think>I must</think>"))
+
+
+@pytest.mark.parametrize(
+    ("scaling", "tokens"),
+    [
+        pytest.param({}, 512, id="none"),
+        pytest.param({"type": "none", "factor": 4.0}, 512, id="switched-off"),
+        pytest.param({"type": "linear", "factor": 2.0}, 1024, id="linear"),
+        pytest.param({"factor": 2.0}, 1024, id="linear-unsaid"),
+        pytest.param({"type": "yarn", "factor": 4.0}, 2048, id="yarn"),
+        pytest.param(
+            {"type": "yarn", "factor": 4.0, "original_context_length": 128}, 512, id="yarn-in-it"
+        ),
+        pytest.param({"type": "longrope", "original_context_length": 64}, 512, id="longrope"),
+    ],
+)
+def test_the_context_of_training_counts_scaled_positions(
+    tmp_path: Path, scaling: Mapping[str, str | float | int], tokens: int
+) -> None:
+    def change(writer: GGUFWriter) -> None:
+        for key, value in scaling.items():
+            writer.add_key_value(f"llama.rope.scaling.{key}", value, TYPES[type(value)])
+
+    model = tiny_gguf.write_model(tmp_path / "m.gguf", change=change)
+    assert Vocab(model).trained_tokens == tokens
