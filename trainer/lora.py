@@ -109,10 +109,11 @@ def _portable(config: dict[str, Any], base_name: str) -> str:
 
     PEFT keeps module names in a set, whose order differs between processes.
     """
+    targets = config["target_modules"]  # an expression, in an adapter that was made elsewhere
     named = {
         **config,
         "base_model_name_or_path": base_name,
-        "target_modules": sorted(config["target_modules"]),
+        "target_modules": targets if isinstance(targets, str) else sorted(targets),
     }
     return json.dumps(named, indent=2, sort_keys=True) + "\n"
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.records import Edit, Reaction
@@ -36,7 +37,7 @@ from tests.support.engine_logits import Logits, engine_logits
 from tests.support.unstarted import on_pairs
 from trainer import settings
 from trainer.base import ensure_base
-from trainer.lora import StartingPoint, load_policy, load_voice, save_adapter
+from trainer.lora import StartingPoint, load_base, load_policy, load_voice, save_adapter
 from trainer.methods import dpo
 from trainer.rows.datasets import PairIds, pair_ids
 from trainer.settings import LoraShape
@@ -66,6 +67,34 @@ def test_the_tiny_model_gives_the_same_logits_both_ways(
     ids = tuple(range(40, 90))
     left, right = engine_logits(tiny_model, adapter, ids), trainer_logits(base_dir, adapter, ids)
     assert cosine(left, right) > 0.999
+    assert left.argmax() == right.argmax()
+
+
+PATTERNS: dict[str, dict[str, Any]] = {
+    "ranks": {"rank_pattern": {"q_proj": 2, r"layers\.1\.mlp.down_proj": 12}},
+    "alphas": {"alpha_pattern": {"v_proj": 24, "gate_proj": 0.5}},
+    "both": {"rank_pattern": {"self_attn.[qk]_proj": 8}, "alpha_pattern": {"^model.*o_proj": 3}},
+    "both-by-root": {"rank_pattern": {"up_proj": 1}, "alpha_pattern": {"k_proj": 30},
+        "use_rslora": True},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("patterns", PATTERNS.values(), ids=PATTERNS)
+def test_an_adapter_with_ranks_and_alphas_by_module_gives_the_same_logits(
+    tiny_model: Path, tmp_path: Path, patterns: dict[str, Any]
+) -> None:
+    base_dir = ensure_base(tiny_model, tmp_path / "cache")
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", **patterns)
+    model = get_peft_model(load_base(base_dir), config)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    save_adapter(model, base_dir, tmp_path / "a")
+    ids = tuple(range(40, 90))
+    left = engine_logits(tiny_model, tmp_path / "a", ids)
+    right, bare = trainer_logits(base_dir, tmp_path / "a", ids), trainer_logits(base_dir, None, ids)
+    assert cosine(left, right) > 0.999 > cosine(left, bare)
     assert left.argmax() == right.argmax()
 
 

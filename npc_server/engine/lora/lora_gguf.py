@@ -3,7 +3,9 @@
 PEFT names tensors after transformers modules; llama.cpp after its own. For llama-architecture
 bases the GGUF stores the rows of q and k in another order (rotary halves interleaved), so the rows
 of their B matrices are permuted alike: h' = P·B·A·x for a base weight P·W. The scale PEFT applies
-is alpha/r, or alpha/√r for rsLoRA (arXiv 2312.03732).
+is alpha/r, or alpha/√r for rsLoRA (arXiv 2312.03732), with the rank and alpha that its patterns
+give a module. The engine knows one rank and scale for an adapter: smaller ranks are padded with
+zeros, and what a module's scale differs by goes into its B.
 
 What `read_peft` returns may be copied into the engine's memory unchecked: every tensor belongs to a
 weight of the base, has exactly the shape that weight needs, and holds what 16-bit floats can hold.
@@ -17,6 +19,7 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,9 @@ from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
 
 Array = npt.NDArray[np.float32]
 
+_PREFIX = "base_model.model."
+_GREATEST = 1e9  # rank or alpha that a pattern may name
+_MOST_REPEATS = 3  # matching takes as many nested loops over a module's name
 _KEY = re.compile(
     r"base_model\.model\.model\.layers\.(?P<layer>\d+)\."
     r"(?P<module>\w+\.\w+)\.lora_(?P<side>[AB])\.weight"
@@ -52,8 +58,6 @@ _UNSUPPORTED = (
     "use_qalora",
     "use_bdlora",
     "modules_to_save",
-    "alpha_pattern",
-    "rank_pattern",
     "lora_bias",
     "layer_replication",
     "alora_invocation_tokens",
@@ -82,6 +86,14 @@ class LoraFile:
     """A checked PEFT adapter: tensors by llama.cpp name, C-contiguous."""
 
     tensors: Mapping[str, Array]  # NAME.lora_a: (rank, columns_in); NAME.lora_b: (rows_out, rank)
+    rank: int  # of the module with the greatest
+    scale: float
+
+
+@dataclass(frozen=True)
+class _Strength:
+    """How a module is adapted."""
+
     rank: int
     scale: float
 
@@ -114,19 +126,43 @@ def read_peft(folder: Path, base: BaseShape, max_rank: int | None = None) -> Lor
     Raises AdapterRejectedError.
     """
     config = _read_config(folder)
-    rank, scale = _rank(config, folder, max_rank), _scale(config, folder)
     tensors: dict[str, Array] = {}
+    strengths: dict[str, _Strength] = {}  # by weight
     for tensor in _read_tensors(folder):
         weight, side = _target(tensor, base)
-        _check_shape(tensor, weight, base.linears[weight], side, rank)
+        strength = _strength(tensor, config, max_rank)
+        _check_shape(tensor, weight, base.linears[weight], side, strength.rank)
         values = _floats(tensor)
         _check_values(tensor, values)
         name = f"{weight}.lora_{side}"
         if name in tensors:
             raise tensor.rejection(f"is a second one for {name}")
         tensors[name] = _arrange(weight, side, values, base)
+        strengths[weight] = strength
     _check_pairs(tensors, folder)
-    return LoraFile(tensors, rank, scale)
+    return _alike(tensors, strengths, folder)
+
+
+def _alike(
+    tensors: Mapping[str, Array], strengths: Mapping[str, _Strength], folder: Path
+) -> LoraFile:
+    """The adapter with one rank and one scale for all of its modules."""
+    rank = max(strength.rank for strength in strengths.values())
+    scale = next(iter(strengths.values())).scale
+    alike = {}
+    for name, values in tensors.items():
+        weight, _, side = name.rpartition(".lora_")
+        own = strengths[weight]
+        if side == "b" and own.scale != scale:
+            values = values * np.float32(own.scale / scale)
+            if not np.abs(values).max(initial=0) < _F16_OVERFLOW:
+                raise AdapterRejectedError(
+                    f"{folder}: {name}, scaled by {own.scale:g}, exceeds 16-bit floats"
+                )
+        missing = rank - own.rank
+        padding = ((0, missing), (0, 0)) if side == "a" else ((0, 0), (0, missing))
+        alike[name] = np.ascontiguousarray(np.pad(values, padding)) if missing else values
+    return LoraFile(alike, rank, scale)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -138,6 +174,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise AdapterRejectedError(f"{path} is unreadable: {error!r}") from error
     if kind != "LORA":
         raise AdapterRejectedError(f"{path}: peft_type is {kind!r}; only LORA adapters are served")
+    _check_patterns(config, path)
     if used := [name for name in _UNSUPPORTED if config.get(name)]:
         raise AdapterRejectedError(f"{path}: {', '.join(used)} cannot be served; train without")
     if str(init := config.get("init_lora_weights")).startswith(_CHANGED_BASE):
@@ -149,24 +186,60 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def _rank(config: Mapping[str, Any], folder: Path, max_rank: int | None) -> int:
-    rank = int(config["r"])
+def _strength(tensor: _Tensor, config: Mapping[str, Any], max_rank: int | None) -> _Strength:
+    """The rank and scale of the module that a tensor belongs to."""
+    module = tensor.key.removeprefix(_PREFIX).rpartition(".lora_")[0]
+    rank = _for_module("rank_pattern", module, config, int(config["r"]))
+    alpha = _for_module("alpha_pattern", module, config, float(config["lora_alpha"]))
     if rank < 1:
-        raise AdapterRejectedError(f"{folder}: rank {rank} is not at least 1")
+        raise AdapterRejectedError(f"{tensor.folder}: rank {rank:g} is not at least 1")
     if max_rank is not None and rank > max_rank:
         raise AdapterRejectedError(
-            f"{folder}: rank {rank} is above the slots' {max_rank}; train with a smaller rank or"
-            " raise engine.max_rank"
+            f"{tensor.folder}: rank {rank:g} is above the slots' {max_rank}; train with a smaller"
+            " rank or raise engine.max_rank"
         )
-    return rank
-
-
-def _scale(config: Mapping[str, Any], folder: Path) -> float:
-    alpha, rank = float(config["lora_alpha"]), int(config["r"])
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     if not 0 < abs(scale) < _F16_OVERFLOW:  # llama.cpp reads an alpha of 0 as "scale 1"
-        raise AdapterRejectedError(f"{folder}: lora_alpha {alpha} gives no usable scale: {scale}")
-    return scale
+        raise AdapterRejectedError(
+            f"{tensor.folder}: lora_alpha {alpha} gives no usable scale: {scale}"
+        )
+    return _Strength(int(rank), scale)
+
+
+def _for_module(name: str, module: str, config: Mapping[str, Any], usual: float) -> float:
+    """The value of the first pattern that fits a module, as PEFT looks for it."""
+    patterns = config.get(name) or {}
+    fitting = (value for key, value in patterns.items() if _fits(key, module))
+    return float(next(fitting, usual))
+
+
+@lru_cache(maxsize=4096)
+def _fits(pattern: str, module: str) -> bool:
+    return re.match(rf"(.*\.)?({pattern})$", module) is not None
+
+
+def _check_patterns(config: Mapping[str, Any], path: Path) -> None:
+    """Raise AdapterRejectedError for patterns that are none, or could be matched without end."""
+    for name, kinds in (("rank_pattern", (int,)), ("alpha_pattern", (int, float))):
+        patterns = config.get(name) or {}
+        if not isinstance(patterns, dict) or not all(
+            type(value) in kinds and abs(value) < _GREATEST for value in patterns.values()
+        ):
+            raise AdapterRejectedError(f"{path}: {name} is no object of numbers by module")
+        if bad := next((key for key in patterns if not _is_pattern(key)), None):
+            raise AdapterRejectedError(
+                f"{path}: {name} has {bad!r}; name a module, or write an expression of at most"
+                f" {_MOST_REPEATS} repetitions, none of a group"
+            )
+
+
+def _is_pattern(key: str) -> bool:
+    try:
+        re.compile(key)
+    except re.error:
+        return False
+    repeats = re.findall(r"(.)[*+{]", key)
+    return len(key) <= 200 and len(repeats) <= _MOST_REPEATS and ")" not in repeats
 
 
 def _read_tensors(folder: Path) -> list[_Tensor]:

@@ -163,6 +163,27 @@ def test_the_scale_is_the_one_peft_applies(folder: Path, use_rslora: bool, scale
     assert read(folder).scale == scale
 
 
+def test_a_smaller_rank_is_padded_and_another_scale_goes_into_b(folder: Path) -> None:
+    plain = read(folder).tensors
+    name, rows = "blk.0.attn_v.weight", plain["blk.0.attn_v.weight.lora_b"][:, :2]
+    change_tensors(folder, lambda x: x.update({V_A: x[V_A][:2], V_B: x[V_B][:, :2]}))
+    layer = r"layers\.0\.self_attn.v_proj"
+    change_config(folder, rank_pattern={layer: 2}, alpha_pattern={layer: 12})
+    lora = read(folder)
+    assert (lora.rank, lora.scale) == (4, 2.0)
+    padded = lora.tensors[f"{name}.lora_b"]
+    np.testing.assert_allclose(padded * lora.scale, np.pad(rows * 6, ((0, 0), (0, 2))), rtol=1e-6)
+    assert not lora.tensors[f"{name}.lora_a"][2:].any()
+    for other in plain.keys() - {f"{name}.lora_a", f"{name}.lora_b"}:
+        np.testing.assert_array_equal(lora.tensors[other], plain[other])
+
+
+def test_a_rank_that_a_pattern_raises_above_the_limit_is_refused(folder: Path) -> None:
+    change_config(folder, rank_pattern={"down_proj": 32})
+    with pytest.raises(AdapterRejectedError, match="rank 32 is above"):
+        read(folder, max_rank=16)
+
+
 def test_the_gguf_holds_the_same_tensors_in_16_bits(folder: Path, tmp_path: Path) -> None:
     lora = write_lora_gguf(folder, base_shape(), tmp_path / "a.gguf")
     reader = GGUFReader(tmp_path / "a.gguf")
@@ -277,7 +298,15 @@ def test_a_storage_type_other_than_floats_is_refused(folder: Path) -> None:
         ({"peft_type": "LOHA"}, "peft_type is 'LOHA'"),
         ({"use_dora": True}, "use_dora cannot be served"),
         ({"layer_replication": [[0, 2]]}, "layer_replication cannot be served"),
-        ({"rank_pattern": {"q_proj": 8}}, "rank_pattern cannot be served"),
+        ({"rank_pattern": {"q_proj": 0}}, "rank 0 is not at least 1"),
+        ({"rank_pattern": {"q_proj": 8}}, "needs (8, 64): it is not of rank 8"),
+        ({"rank_pattern": {"q_proj": 4.0}}, "rank_pattern is no object of numbers"),
+        ({"rank_pattern": ["q_proj"]}, "rank_pattern is no object of numbers"),
+        ({"alpha_pattern": {"q_proj": 0}}, "lora_alpha 0.0 gives no usable scale"),
+        ({"alpha_pattern": {"q_proj": "much"}}, "alpha_pattern is no object of numbers"),
+        ({"alpha_pattern": {"q_proj": float("nan")}}, "alpha_pattern is no object of numbers"),
+        ({"alpha_pattern": {"(q_proj": 1}}, "alpha_pattern has '(q_proj'; name a module"),
+        ({"alpha_pattern": {"(a+)+x": 1}}, "alpha_pattern has '(a+)+x'; name a module"),
         ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights='pissa_niter_4' changes"),
         ({"bias": "all"}, "bias='all' cannot be served"),
         ({"r": 0}, "rank 0 is not at least 1"),
