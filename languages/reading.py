@@ -29,6 +29,7 @@ _TOKEN = re.compile(
     f"[{_UNBROKEN}]+|[{_HANGUL}]+|(?:(?![{_UNBROKEN}{_HANGUL}])(?:[^\\W_]|[{_INDIC}]))+"
 )
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
+_BLANK_IN_RUN = re.compile(f"(?<=[{_UNBROKEN}])\\s+(?=[{_UNBROKEN}])")
 _FIRST_UNBROKEN = re.compile(f"[{_UNBROKEN}]")
 
 _WORD = 6  # units of length; a sign of each kind below is a part of a word
@@ -56,6 +57,11 @@ class Reading:
 def is_unbroken(token: str) -> bool:
     """Whether a token is a run of a script that sets no blanks between words."""
     return _FIRST_UNBROKEN.match(token) is not None
+
+
+def joined_runs(text: str) -> str:
+    """The text without blanks where its script has none between words."""
+    return text if text.isascii() else _BLANK_IN_RUN.sub("", text)
 
 
 @lru_cache(maxsize=4096)

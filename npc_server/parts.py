@@ -44,6 +44,9 @@ def open_parts(config: Config) -> Parts:
     and the store's errors.
     """
     characters = load_characters(config.paths.characters)
+    for persona in characters.values():
+        for gap in persona.gaps:
+            logger.warning("%s: %s", persona.id, gap)
     path, vocab = open_vocab(config)
     for doubt in doubts_about(path, vocab, config.engine.context_tokens):
         logger.warning(doubt)

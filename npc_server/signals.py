@@ -10,13 +10,13 @@ taking a new question for a repeated one would blame a reply that was fine.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from rapidfuzz import fuzz, utils
+from rapidfuzz import fuzz
 
 from feedback_store.records import Choice, Payload, Reaction, Sign, Signal, Source
+from languages.reading import word_count, words
 from npc_server.sessions import Exchange
 
 #: The prefix of the server's own event ids.
@@ -25,8 +25,6 @@ DERIVED_PREFIX = "derived:"
 _LINES_BACK = 2
 _LEAST_WORDS = 3  # "yes", "go on", "hello?" recur and mean something else each time
 _ALIKE = 90.0  # of 100
-
-_WORD = re.compile(r"\w+")
 
 
 def on_line(
@@ -58,9 +56,9 @@ def on_abandoned(turn_id: str, now: datetime) -> Reaction:
 
 def is_rephrased(line: str, earlier: str) -> bool:
     """Whether `line` says nearly the same as `earlier`, of the same player."""
-    if min(len(_WORD.findall(line)), len(_WORD.findall(earlier))) < _LEAST_WORDS:
+    if min(word_count(line), word_count(earlier)) < _LEAST_WORDS:
         return False
-    return fuzz.WRatio(line, earlier, processor=utils.default_process) >= _ALIKE
+    return fuzz.WRatio(" ".join(words(line)), " ".join(words(earlier))) >= _ALIKE
 
 
 def _went_on(exchange: Exchange, now: datetime) -> Iterator[Reaction]:

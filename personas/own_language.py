@@ -9,7 +9,7 @@ from languages.tags import Language, language_of, primary
 from personas.word_lists import languages_with_lists, word_lists
 
 UNDECLARED = "en"  # what a character without `language` is taken to speak
-_LEAST_LETTERS = 20  # fewer are names
+_LEAST_LETTERS = 6  # fewer are names
 _LEAST_SHARE = 0.5  # of letters that are of the language's scripts
 
 
@@ -20,6 +20,10 @@ class Gap:
     what: str
     remedy: str
     closes_gate: bool = False  # no adapter goes live while it is open
+
+    def __str__(self) -> str:
+        effect = ", or the gate refuses every adapter" if self.closes_gate else ""
+        return f"not checked: {self.what}; {self.remedy}{effect}"
 
 
 def foreign_text(declared: str, said: Iterable[str]) -> str:

@@ -524,6 +524,7 @@ def _check_prompt_keeps_secrets(
     places = [
         *((card_file, loc, text) for loc, text in _prompt_texts(card)),
         *((lore_file, ("facts", i, "fact"), fact.fact) for i, fact in enumerate(lore.facts)),
+        *((lore_file, ("secrets", i, "topic"), s.topic) for i, s in enumerate(lore.secrets)),
         *((lore_file, ("secrets", i, "deflect"), s.deflect) for i, s in enumerate(lore.secrets)),
     ]
     for secret in lore.secrets:
@@ -540,6 +541,8 @@ def _prompt_texts(card: _Card) -> Iterator[tuple[Loc, str]]:
     yield from ((("voice", "sayings", i), text) for i, text in enumerate(card.voice.sayings))
     yield from ((("taboos", i, "rule"), taboo.rule) for i, taboo in enumerate(card.taboos))
     yield from ((("examples", i, "reply"), e.reply) for i, e in enumerate(card.examples))
+    shown = card.examples[: card.examples_in_prompt]
+    yield from ((("examples", i, "player"), e.player) for i, e in enumerate(shown))
 
 
 def _check_probes(lore: Lore, sheet: _ProbeSheet, file: Document) -> None:

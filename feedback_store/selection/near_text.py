@@ -13,6 +13,9 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from rapidfuzz import fuzz, process
 
+from languages.folding import fold
+from languages.reading import joined_runs
+
 NEAR_EQUAL_PERCENT = 95.0  # above it a difference is a slip of the finger, or noise
 LINE_CHARS = 128  # of a line that are compared: some 0.2 µs for two of them
 TEXT_CHARS = 256  # of a reply that are compared
@@ -22,15 +25,15 @@ _BLOCK = 512  # lines at once: a few megabytes of scores
 
 
 def normalised(text: str) -> str:
-    """The text without differences of case, spacing and Unicode form."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """The text without differences of case, spacing and form; "" for one nobody can see."""
+    return " ".join(fold(text).split())
 
 
 def line_key(text: str) -> str:
     """A player's line without differences of punctuation either, as far as it is compared."""
     plain = normalised(text)[: 2 * LINE_CHARS]
     words = "".join(c for c in plain if not unicodedata.category(c).startswith(("P", "S")))
-    return (" ".join(words.split()) or plain)[:LINE_CHARS].strip()
+    return (joined_runs(" ".join(words.split())) or plain)[:LINE_CHARS].strip()
 
 
 def near_equal(one: str, other: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from languages.tags import language_of
 from npc_server.commands.cast_sizes import check_sizes
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from personas.persona import load_characters
@@ -42,5 +43,8 @@ def check(
                 plural(len(persona.probes), "probe"),
             )
         )
-        say(f"{persona.id}: {persona.name}, {counts}, version {persona.version}")
+        spoken = f", {language_of(persona.language).name}" if persona.language else ""
+        say(f"{persona.id}: {persona.name}{spoken}, {counts}, version {persona.version}")
+        for gap in persona.gaps:
+            say(f"{persona.id}: {gap}")
     check_sizes(characters, config)

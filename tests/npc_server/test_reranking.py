@@ -22,6 +22,7 @@ from npc_server.reranking import (
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, Persona, load_characters
 from personas.render import Line, Speaker
+from tests.support.smiths import LANGUAGES, lines_in, smith
 
 REQUEST = Request("r", (1, 2, 3), sampling=Sampling(seed=2**32 - 2))
 CLEAN = "Iron first. Talk after."
@@ -67,6 +68,13 @@ def test_a_leaked_secret_is_worse_than_all_else_together(mira: Persona) -> None:
     leak = f"It was {mira.lore.secrets[0].leak_words[0]}."
     worst = "By the sea, as an AI I say. " * 5 + "And"
     assert chosen(mira, leak, worst) == worst
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_leak_is_never_preferred_in_any_language(language: str) -> None:
+    lines = lines_in(language)
+    for worse in (*lines["leaks"], *lines["machine"], lines["unsafe"], lines["taboo"]["broken"]):
+        assert chosen(smith(language), worse, lines["right"]) == lines["right"]
 
 
 def test_of_equals_the_first_is_said(mira: Persona) -> None:

@@ -106,6 +106,19 @@ def test_very_short_lines_come_again_without_telling_anything(line: str) -> None
     assert not is_rephrased(line, line)
 
 
+@pytest.mark.parametrize(
+    ("line", "earlier"),
+    [
+        ("北の埠頭はどこですか", "北の埠頭はどこですか？"),
+        ("उत्तरी घाट कहाँ है?", "उत्तरी घाट कहाँ है"),
+        ("ท่าเรือเหนืออยู่ที่ไหน", "ท่าเรือเหนืออยู่ที่ไหนคะ"),
+    ],
+)
+def test_a_line_is_rephrased_in_every_script(line: str, earlier: str) -> None:
+    assert is_rephrased(line, earlier)
+    assert not is_rephrased("はい", "はい")
+
+
 def test_a_line_said_again_tells_of_the_reply_to_the_earlier_one() -> None:
     talk = [exchange(MILL, "t1"), exchange("And the smithy, by the way?", "t2")]
     assert noticed(talk, "where is the old mill") == [("t1", Signal(Sign.REPHRASED))]

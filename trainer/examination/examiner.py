@@ -81,6 +81,7 @@ def examine(
         drift=drift,
         timings=replies.timings,
         reward_duel=duel,
+        unread=tuple(gap.what for gap in subject.persona.gaps if gap.closes_gate),
     )
     return Examination(measurements, samples(replies))
 

@@ -5,13 +5,15 @@ the incumbent. Nothing asked here is ever trained on: `npc persona check` keeps 
 examples, and players' lines come from the held-out side.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import yaml
 
+from languages.tags import primary
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import Tokenizer, prompt
 from trainer.gate import QuestionKind
@@ -77,7 +79,7 @@ def _probes_to_ask(persona: Persona) -> Iterator[tuple[QuestionKind, Probe, Fact
     for probe in persona.probes:
         fact = facts.get(probe.about or "") if probe.kind is ProbeKind.FACT else None
         yield _KIND_OF[probe.kind], probe, fact, PROBE_SEEDS
-    for probe in injections():
+    for probe in injections_for(persona):
         yield QuestionKind.INJECTION, probe, None, INJECTION_SEEDS
     for probe, fact in falsehoods(persona):
         yield QuestionKind.FALSEHOOD, probe, fact, FALSEHOOD_SEEDS
@@ -91,14 +93,18 @@ def _in_rotation(lines: Sequence[Line]) -> Iterator[Question]:
         yield Question(line.prompt_ids, seed, QuestionKind.LINE, line.player_id, line.player_text)
 
 
+def injections_for(persona: Persona) -> tuple[Probe, ...]:
+    """Lines that try to talk a character out of its role: in English, and in its language."""
+    codes = dict.fromkeys(("en", primary(persona.language)))
+    return tuple(probe for code in codes for probe in injections(code))
+
+
 @cache
-def injections() -> tuple[Probe, ...]:
-    """Lines that try to talk any character out of its role."""
-    text = (resources.files("trainer.examination") / "injections.yaml").read_text("utf-8")
-    entries = yaml.safe_load(text)
+def injections(language: str = "en") -> tuple[Probe, ...]:
+    """The lines of one language; none where nobody has written any."""
     return tuple(
         Probe(id=e["id"], kind=ProbeKind.CANARY, ask=e["ask"], forbid=tuple(e["forbid"]))
-        for e in entries
+        for e in _read("injections.yaml").get(language, ())
     )
 
 
@@ -110,11 +116,21 @@ def falsehoods(persona: Persona) -> list[tuple[Probe, Fact]]:
     facts = {fact.id: fact for fact in persona.lore.facts if fact.contradictions}
     probes = [p for p in persona.probes if p.kind is ProbeKind.FACT and p.about in facts]
     return [
-        (_with_claim(probe, facts[probe.about or ""]), facts[probe.about or ""]) for probe in probes
+        (_with_claim(probe, facts[probe.about or ""], persona), facts[probe.about or ""])
+        for probe in probes
     ]
 
 
-def _with_claim(probe: Probe, fact: Fact) -> Probe:
+def _with_claim(probe: Probe, fact: Fact, persona: Persona) -> Probe:
     claim = fact.contradictions[0]
-    ask = f"{probe.ask} {claim[0].upper()}{claim[1:]}, I am told. Is that right?"
-    return probe.model_copy(update={"ask": ask})
+    told = _read("falsehoods.yaml").get(primary(persona.language), _read("falsehoods.yaml")["en"])
+    said = told.format(claim=f"{claim[0].upper()}{claim[1:]}")
+    return probe.model_copy(update={"ask": f"{probe.ask} {said}"})
+
+
+@cache
+def _read(file: str) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = yaml.safe_load(
+        (resources.files("trainer.examination") / file).read_text("utf-8")
+    )
+    return content

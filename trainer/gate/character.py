@@ -11,6 +11,14 @@ from trainer.gate.thresholds import Thresholds
 EVERYTHING = frozenset(QuestionKind)
 
 
+def language(measured: Measurements, _: Thresholds) -> RuleResult:
+    """What the checks cannot read they cannot keep out."""
+    rule = "every reply can be checked in the character's language"
+    if measured.unread:
+        return unmeasured("language", rule, "; ".join(measured.unread))
+    return not_asked("language", rule)
+
+
 def probes(measured: Measurements, limits: Thresholds) -> RuleResult:
     """The candidate must still know its facts and its role."""
     return compare(

@@ -128,3 +128,4 @@ class Measurements:
     drift: Drift | None
     timings: tuple[Timing, ...] | None
     reward_duel: RewardDuel | None = None  # None = no head was asked
+    unread: tuple[str, ...] = ()  # what the checks cannot tell in the character's language

@@ -14,6 +14,7 @@ RULES: tuple[Callable[[Measurements, Thresholds], RuleResult], ...] = (
     duel.by_checks,
     duel.by_reward_head,
     speech.sample_size,
+    character.language,
     character.probes,
     character.facts,
     character.kept_secrets,

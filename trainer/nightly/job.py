@@ -47,7 +47,8 @@ def read_readiness(
     rows = without_forbidden(read_snapshot(job), persona)
     dropped = {**rows.snapshot.dropped, **rows.dropped}
     snapshot = replace(rows.snapshot, dropped=dropped)
-    return snapshot, readiness.decide(snapshot, thresholds, candidates(method))
+    waiting = readiness.wait_for_lists(persona)
+    return snapshot, waiting or readiness.decide(snapshot, thresholds, candidates(method))
 
 
 @contextmanager

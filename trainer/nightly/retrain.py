@@ -57,7 +57,7 @@ def run(job: Job, recipe: Recipe, promote: bool, tell: Tell) -> NightResult:
         tell("read base model", Progress(0, 1, 0.0))
         night = Night(job, recipe, persona, lineage.base_sha256(job), tell)
         tell("read base model", Progress(1, 1, 0.0))
-        context = night.resume() or night.begin()
+        context = readiness.wait_for_lists(persona) or night.resume() or night.begin()
         if isinstance(context, readiness.Wait):
             return NightResult(State.WAITING, context.reason)
         return _run_and_record(context, promote)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot
+from personas.persona import Persona
 from trainer.errors import ConfigError
 from trainer.rows import replay
 
@@ -83,6 +84,15 @@ def decide(
         nearest = min(missing.values(), key=len)
         return Wait(describe(nearest), tuple(nearest))
     return Plan(method, _reason(method, snapshot, candidates))
+
+
+def wait_for_lists(persona: Persona) -> Wait | None:
+    """Wait where the gate could only refuse: it cannot read the character's language."""
+    closing = [gap for gap in persona.gaps if gap.closes_gate]
+    if not closing:
+        return None
+    told = "; ".join(f"{gap.what}, {gap.remedy}" for gap in closing)
+    return Wait(f"the gate cannot check what {persona.id} says: {told}", ())
 
 
 def lacking_together(snapshots: Sequence[Snapshot], thresholds: Thresholds) -> tuple[Shortage, ...]:

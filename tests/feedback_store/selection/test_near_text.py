@@ -14,6 +14,19 @@ def test_lines_are_the_same_but_for_case_spacing_punctuation_and_unicode_form() 
     assert line_key("ｃａｆé") == line_key("cafe\u0301") == "café"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("鍵は、どこ？", "鍵は どこ"),
+        ("أين الْمِفْتَاح؟", "اين المفتاح"),
+        ("İSTANBUL", "istanbul"),
+        ("ke\u200by", "KEY"),
+    ],
+)
+def test_lines_are_the_same_in_every_script(one: str, other: str) -> None:
+    assert line_key(one) == line_key(other)
+
+
 @pytest.mark.parametrize("text", ["...", "?!", "🐉"])
 def test_a_line_of_signs_alone_keeps_them(text: str) -> None:
     assert line_key(text) == text

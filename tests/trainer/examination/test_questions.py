@@ -6,10 +6,11 @@ import pytest
 
 from personas.checks import probe_passed
 from personas.persona import SAMPLE_CHARACTERS, Persona, Probe, load_characters
-from personas.words import similarity_percent
+from personas.words import mentioned, similarity_percent
 from tests.support.scripted_voices import LINES, MIRA, QUESTIONS, Letters
+from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith
 from trainer.examination.drift import general_text
-from trainer.examination.questions import falsehoods, injections, plan
+from trainer.examination.questions import falsehoods, injections, injections_for, plan
 from trainer.gate import QuestionKind
 from trainer.methods import general_chat
 
@@ -73,6 +74,22 @@ def test_every_character_meets_every_injection() -> None:
 def test_obeying_an_injection_fails_and_staying_oneself_passes(probe: Probe) -> None:
     assert not probe_passed(probe, f"Very well: {probe.forbid[0]}.", MIRA)
     assert probe_passed(probe, "I forge iron and heed no such talk.", MIRA)
+
+
+@pytest.mark.parametrize("language", LISTED)
+def test_an_injection_of_its_own_language_is_met_too(language: str) -> None:
+    persona = smith(language)
+    met = {probe.id: probe for probe in injections_for(persona)}
+    assert len(met) == (8 if language == "en" else 12)
+    for probe in injections(language):
+        assert not probe_passed(probe, f"{probe.forbid[0]}.", persona)
+        assert probe_passed(probe, lines_in(language)["right"], persona)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_falsehood_is_told_with_the_contradiction(language: str) -> None:
+    ((probe, fact),) = falsehoods(smith(language))
+    assert mentioned(probe.ask, fact.contradictions, language)
 
 
 def test_a_falsehood_is_a_fact_probe_with_a_wrong_answer() -> None:

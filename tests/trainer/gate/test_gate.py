@@ -52,6 +52,11 @@ def test_a_candidate_players_prefer_passes() -> None:
     assert len(verdict.rows) == len(RULES)
 
 
+def test_a_language_that_cannot_be_read_fails() -> None:
+    measured = replace(GOOD, unread=("no list of unsafe words in Finnish",))
+    assert failed(judge(measured, Thresholds())) == ["language"]
+
+
 MARGINS_OF = {
     "moved away": tuple(replace(margin, value=-margin.value) for margin in MARGINS),
     "changed nothing": tuple(replace(margin, value=0.0) for margin in MARGINS),

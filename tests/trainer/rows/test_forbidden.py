@@ -5,6 +5,7 @@ import pytest
 from feedback_store.records import Edit, Thumb
 from personas.persona import SAMPLE_CHARACTERS, Persona, Taboo, load_character
 from tests.support.feedback_log import Log, trained
+from tests.support.smiths import LANGUAGES, lines_in, smith
 from trainer.rows.forbidden import Forbidden, without_forbidden
 
 MIRA = load_character(SAMPLE_CHARACTERS / "mira")
@@ -39,6 +40,22 @@ def test_what_the_gate_forbids_is_not_taught(mira: Persona, wanted: str, why: Fo
     found = without_forbidden(corrected(wanted).selected(), mira)
     assert trained(found.snapshot) == ()
     assert found.dropped == {why: 2}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_gate_forbids_is_not_taught_in_any_language(language: str) -> None:
+    lines = lines_in(language)
+    forbidden = [*lines["leaks"], *lines["machine"], lines["unsafe"], lines["taboo"]["broken"]]
+    for wanted in forbidden:
+        found = without_forbidden(corrected(wanted).selected(), smith(language))
+        assert trained(found.snapshot) == (), wanted
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_good_correction_is_taught_in_every_language(language: str) -> None:
+    for wanted in (lines_in(language)["right"], *lines_in(language)["innocent"]):
+        snapshot = corrected(wanted).selected()
+        assert without_forbidden(snapshot, smith(language)).snapshot is snapshot
 
 
 def test_other_rows_are_untouched(mira: Persona) -> None:

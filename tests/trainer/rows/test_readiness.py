@@ -6,9 +6,10 @@ import pytest
 
 from npc_server.engine.llama import Vocab
 from tests.support.rows import of_one_player, snapshot
+from tests.support.smiths import smith
 from trainer.errors import ConfigError
 from trainer.methods.table import candidates
-from trainer.rows.readiness import Plan, Thresholds, Wait, decide
+from trainer.rows.readiness import Plan, Thresholds, Wait, decide, wait_for_lists
 
 NEEDS = Thresholds(min_pairs=10, min_labels=20, min_of_each_label=5, min_held_out=4)
 BY_ROWS = candidates(None)
@@ -60,6 +61,14 @@ def test_one_player_does_not_write_a_character_alone(tokenizer: Vocab) -> None:
 
 def test_nothing_yet_is_a_wait(tokenizer: Vocab) -> None:
     assert isinstance(decide(snapshot(tokenizer), NEEDS, BY_ROWS), Wait)
+
+
+def test_a_character_whose_language_the_gate_cannot_read_waits() -> None:
+    bare = smith("fi").model_copy(update={"unsafe": ()})
+    waiting = wait_for_lists(bare)
+    assert waiting is not None
+    assert "no list of unsafe words in Finnish, write unsafe: in persona.yaml" in waiting.reason
+    assert wait_for_lists(smith("fi")) is None
 
 
 def test_a_threshold_of_nothing_is_refused() -> None:
