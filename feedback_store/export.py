@@ -47,7 +47,8 @@ class Split(StrEnum):
 
 REACTIONS = """
 SELECT event_id, events.character, events.session_id, turn_id, events.player_id, kind, source,
-       payload, events.created_at, received_at, undone_at IS NOT NULL AS undone,
+       payload, events.created_at, received_at,
+       coalesce(occurred_at, events.created_at) AS occurred_at, undone_at IS NOT NULL AS undone,
        sessions.consent, rolled_back, turns.persona_version, adapter_version, take, finish_reason,
        player_text, reply_text
 FROM events LEFT JOIN turns USING (turn_id)

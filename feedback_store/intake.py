@@ -13,7 +13,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -53,7 +53,7 @@ _STORED = "SELECT session_id, turn_id, kind, source, payload, received_at FROM e
 _SAME = ("kind", "source", "payload")  # an event says the same when these and its turn are equal
 _ABOUT = ("session_id", "character", "player_id")  # an event has these from its turn or session
 _OWN = ("event_id", "turn_id", "kind", "source", "payload", "created_at", "received_at")
-_COLUMNS = (*_ABOUT, *_OWN)
+_COLUMNS = (*_ABOUT, *_OWN, "occurred_at")
 _own = itemgetter(*_OWN)
 _INSERT = f"INSERT INTO events ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _REFUSED = """
@@ -65,7 +65,8 @@ ON CONFLICT DO UPDATE SET events = events + 1
 # a lookup is by key.
 _MANY_ABOUT = """
 SELECT json_group_array(json_array(
-    item.key, turns.session_id, turns.character, turns.player_id, events.event_id IS NOT NULL
+    item.key, turns.session_id, turns.character, turns.player_id, turns.created_at,
+    events.event_id IS NOT NULL
 ))
 FROM json_each(?) AS item
 LEFT JOIN turns ON turns.turn_id = item.value ->> 1
@@ -85,6 +86,7 @@ class _About:
     session_id: str
     character: str
     player_id: str
+    since: str  # when the turn ended or the session began: nothing happened to it before
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,21 @@ class Submission:
     row: SqlRow  # columns taken from the reaction; the turn supplies the rest
     received_at: datetime
 
-    @property
-    def receipt(self) -> Receipt:
+    def receipt(self, about: _About) -> Receipt:
         """The receipt once it is stored."""
-        return Receipt(self.reaction.event_id, self.received_at, duplicate=False)
+        occurred_at = self.occurred_at(about)
+        happened_at = datetime.fromisoformat(occurred_at) if occurred_at else None
+        return Receipt(
+            self.reaction.event_id,
+            self.received_at,
+            duplicate=False,
+            happened_at=happened_at or self.reaction.created_at,
+        )
+
+    def occurred_at(self, about: _About) -> str | None:
+        """When it happened, as far as that can be: a player's clock may be wrong."""
+        said: str | None = self.row["occurred_at"]
+        return min(max(said, about.since), self.row["created_at"]) if said else None
 
 
 #: What becomes of a reaction: its receipt, or why it was not stored.
@@ -138,7 +151,7 @@ class Intake:
         }
         rows = [_values(items[index], about) for index, about in allowed.items()]
         db.execute(_MANY_INSERT, [json.dumps(rows)])
-        return {index: items[index].receipt for index in allowed}
+        return {index: items[index].receipt(about) for index, about in allowed.items()}
 
     def _take(self, db: sqlite3.Connection, item: Submission) -> ReceiptOrError:
         try:
@@ -157,11 +170,12 @@ class Intake:
         if fault := _fault(reaction):
             raise InvalidEventError(fault)
         if isinstance(reaction.payload, Choice):
-            _check_choice(db, reaction.turn_id, reaction.payload)
+            since = _check_choice(db, reaction.turn_id, reaction.payload)
+            about = replace(about, since=since)
         if wait_s := self._wait_s(reaction, about):
             return _over_limit(db, reaction, about, wait_s)
         db.execute(_INSERT, _values(item, about))
-        return item.receipt
+        return item.receipt(about)
 
     def _wait_s(self, reaction: Reaction, about: _About) -> float:
         if reaction.source is Source.DERIVED:
@@ -232,7 +246,8 @@ def undo(db: sqlite3.Connection, event_id: str) -> Event:
 
 def _values(item: Submission, about: _About) -> list[str | None]:
     """The values of an event's row, in the order of the columns."""
-    return [about.session_id, about.character, about.player_id, *_own(item.row)]
+    own = _own(item.row)
+    return [about.session_id, about.character, about.player_id, *own, item.occurred_at(about)]
 
 
 def _first_receipt(stored: tuple[Any, ...], item: Submission) -> Receipt:
@@ -256,9 +271,13 @@ def _about(db: sqlite3.Connection, reaction: Reaction) -> _About:
             f"event {reaction.event_id!r} names turn {reaction.turn_id!r} and session "
             f"{reaction.session_id!r}; name exactly one"
         )
-    table, key = ("turns", "turn_id") if reaction.turn_id else ("sessions", "session_id")
+    table, key, since = (
+        ("turns", "turn_id", "created_at")
+        if reaction.turn_id
+        else ("sessions", "session_id", "started_at")
+    )
     found = db.execute(
-        f"SELECT {', '.join(_ABOUT)} FROM {table} WHERE {key} = ?",
+        f"SELECT {', '.join(_ABOUT)}, {since} FROM {table} WHERE {key} = ?",
         [reaction.turn_id or reaction.session_id],
     ).fetchone()
     if found is not None:
@@ -314,7 +333,8 @@ def _fault(reaction: Reaction) -> str:
     return ""
 
 
-def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> None:
+def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> str:
+    """When the last of the takes ended. Raises InvalidEventError and UnknownTurnError."""
     if not choice.over_turn_ids:
         raise InvalidEventError(
             f"the choice of turn {kept_turn_id!r} names no other turn; name those shown beside"
@@ -323,18 +343,21 @@ def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> 
         raise InvalidEventError(
             f"the choice of turn {kept_turn_id!r} names a turn twice; name the others once each"
         )
-    kept_prompt = _prompt(db, kept_turn_id)
+    *kept_prompt, since = _prompt_and_end(db, kept_turn_id)
     for turn_id in choice.over_turn_ids:
-        if _prompt(db, turn_id) != kept_prompt:
+        *prompt, end = _prompt_and_end(db, turn_id)
+        since = max(since, end)
+        if prompt != kept_prompt:
             raise InvalidEventError(
                 f"turn {kept_turn_id!r} is chosen over {turn_id!r}, which answers another "
                 "prompt; a choice is among takes on one prompt of one session"
             )
+    return since
 
 
-def _prompt(db: sqlite3.Connection, turn_id: str) -> tuple[str, bytes]:
-    sql = "SELECT session_id, prompt_ids FROM turns WHERE turn_id = ?"
-    found: tuple[str, bytes] | None = db.execute(sql, [turn_id]).fetchone()
+def _prompt_and_end(db: sqlite3.Connection, turn_id: str) -> tuple[str, bytes, str]:
+    sql = "SELECT session_id, prompt_ids, created_at FROM turns WHERE turn_id = ?"
+    found: tuple[str, bytes, str] | None = db.execute(sql, [turn_id]).fetchone()
     if found is None:
         raise unknown_turn(turn_id)
     return found

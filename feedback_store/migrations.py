@@ -217,6 +217,46 @@ def m007_retention_index_statistics_index_and_replies(db: Database) -> None:
     )
 
 
+@STEPS()
+def m008_when_events_happened(db: Database) -> None:
+    """What a player did offline counts from when it happened, and not from when it arrived.
+
+    Empty where the client does not tell: then the arrival counts, as it did before.
+    """
+    db.execute("ALTER TABLE events ADD COLUMN occurred_at TEXT")
+    order = "coalesce(occurred_at, events.created_at) DESC, events.created_at DESC, event_id DESC"
+    db.execute("DROP VIEW replies")
+    db.execute(
+        f"""
+        CREATE VIEW replies AS
+        SELECT
+            created_at AS time,
+            character,
+            player_text AS player_line,
+            reply_text AS reply,
+            iif(adapter_version = '', 'base', adapter_version) AS version,
+            (SELECT iif(payload ->> 'up', 'up', 'down') FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'thumb' AND undone_at IS NULL
+                ORDER BY {order} LIMIT 1) AS vote,
+            (SELECT payload -> 'reasons' FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'thumb' AND undone_at IS NULL
+                ORDER BY {order} LIMIT 1) AS reasons,
+            (SELECT payload ->> 'stars' FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'rating' AND undone_at IS NULL
+                ORDER BY {order} LIMIT 1) AS stars,
+            (SELECT payload ->> 'text' FROM events
+                WHERE events.turn_id = turns.turn_id AND kind = 'edit' AND undone_at IS NULL
+                ORDER BY {order} LIMIT 1) AS correction,
+            take,
+            rolled_back,
+            consent,
+            session_id,
+            turn_id
+        FROM turns
+        """
+    )
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

@@ -188,10 +188,11 @@ class Reaction:
 
     event_id: str
     payload: Payload
-    created_at: datetime  # of arrival: of two votes on one thing the later one counts
+    created_at: datetime  # of arrival
     turn_id: str = ""  # for a choice, the kept turn
     session_id: str = ""  # only where there is no turn_id
     source: Source = Source.EXPLICIT
+    occurred_at: datetime | None = None  # by the player's clock; None = not told
 
     @property
     def kind(self) -> Kind:
@@ -208,9 +209,15 @@ class Event:
     session_id: str
     player_id: str
     payload: Payload
-    created_at: datetime
+    created_at: datetime  # of arrival
     source: Source = Source.EXPLICIT
     undone: bool = False  # taken back; kept as history
+    occurred_at: datetime | None = None  # between its turn's end and its arrival; None = not told
+
+    @property
+    def order(self) -> tuple[datetime, datetime, str]:
+        """Sort key: of two events about one thing the later one counts."""
+        return self.occurred_at or self.created_at, self.created_at, self.event_id
 
     @property
     def kind(self) -> Kind:
@@ -236,6 +243,9 @@ class LivedExchange:
     kept_turn_id: str  # the take the conversation went on from
     text: str | None = None  # what the player corrected the kept take to; None = as it was said
     call_ids: Mapping[str, str] = field(default_factory=dict)  # by turn id, of calls that had one
+    # When the player chose and corrected; None = they did not, or an older release made the save.
+    kept_at: datetime | None = None
+    text_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +265,7 @@ class Receipt:
     event_id: str
     received_at: datetime
     duplicate: bool
+    happened_at: datetime | None = None  # as it counts; None = of a duplicate
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ def reaction_row(reaction: Reaction, received_at: datetime) -> SqlRow:
         else canonical(vars(payload)),
         "created_at": time_text(reaction.created_at),
         "received_at": time_text(received_at),
+        "occurred_at": time_text(reaction.occurred_at) if reaction.occurred_at else None,
     }
 
 
@@ -134,6 +135,7 @@ def event_of(row: SqlRow) -> Event:
         created_at=datetime.fromisoformat(row["created_at"]),
         source=Source(row["source"]),
         undone=row["undone_at"] is not None,
+        occurred_at=_time_or_none(row["occurred_at"]),
     )
 
 
@@ -159,7 +161,7 @@ def checkpoint_row(checkpoint: Checkpoint) -> SqlRow:
     return {
         "token": checkpoint.token,
         "session_id": checkpoint.session_id,
-        "exchanges": canonical([asdict(lived) for lived in checkpoint.exchanges]),
+        "exchanges": canonical([_lived_fields(lived) for lived in checkpoint.exchanges]),
         "created_at": time_text(checkpoint.created_at),
     }
 
@@ -171,12 +173,27 @@ def checkpoint_of(row: SqlRow) -> Checkpoint:
             tuple(lived["take_turn_ids"]),
             lived["kept_turn_id"],
             lived["text"],
-            lived.get("call_ids", {}),  # absent in older save games
+            lived.get("call_ids", {}),  # absent in older save games, as what follows
+            _time_or_none(lived.get("kept_at")),
+            _time_or_none(lived.get("text_at")),
         )
         for lived in json.loads(row["exchanges"])
     )
     created_at = datetime.fromisoformat(row["created_at"])
     return Checkpoint(row["token"], row["session_id"], exchanges, created_at)
+
+
+def _lived_fields(lived: LivedExchange) -> dict[str, Any]:
+    times = {
+        name: time_text(moment)
+        for name, moment in (("kept_at", lived.kept_at), ("text_at", lived.text_at))
+        if moment is not None
+    }
+    return {**asdict(lived), "kept_at": None, "text_at": None, **times}
+
+
+def _time_or_none(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _plain(record: Session | Turn) -> dict[str, Any]:

@@ -52,7 +52,8 @@ QUERIES: Mapping[str, str] = {
     "votes": """
         WITH standing AS (
             SELECT turn_id, kind, payload, row_number() OVER (
-                PARTITION BY turn_id, kind, player_id ORDER BY created_at DESC, event_id DESC
+                PARTITION BY turn_id, kind, player_id
+                ORDER BY coalesce(occurred_at, created_at) DESC, created_at DESC, event_id DESC
             ) AS newest
             FROM events
             WHERE character = :character AND source = 'explicit' AND undone_at IS NULL

@@ -89,6 +89,17 @@ def new_event_id() -> str:
     return uuid.uuid4().hex
 
 
+def new_event(turn_id: str = "", **reaction: Any) -> SubmitRequest:
+    """An event that happens now, to be sent now or kept in a queue: `thumb=Thumb(up=True)`.
+
+    It carries its time, so that it counts from now however late it arrives. Name `session_id`
+    instead of a turn for the outcome of a whole session.
+    """
+    event = SubmitRequest(event_id=new_event_id(), turn_id=turn_id, **reaction)
+    event.occurred_at.GetCurrentTime()
+    return event
+
+
 class ReplyStream:
     """A reply while it is generated: iterate over its text, then read `reply`.
 
@@ -302,9 +313,9 @@ class Client:
         return await self._react(turn_id, signal=signal)
 
     async def _react(self, turn_id: str, **reaction: Any) -> str:
-        event_id = new_event_id()
-        await self.submit(SubmitRequest(event_id=event_id, turn_id=turn_id, **reaction))
-        return event_id
+        event = new_event(turn_id, **reaction)
+        await self.submit(event)
+        return str(event.event_id)
 
     async def submit(self, event: SubmitRequest) -> feedback_pb2.SubmitResponse:
         """Send one event."""

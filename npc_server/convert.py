@@ -153,11 +153,24 @@ def parse_reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reacti
     if kind is None:
         raise InvalidRequestError(f"no reaction is set; send one of {', '.join(_PAYLOADS)}")
     payload = _PAYLOADS[kind](getattr(request, kind))
+    occurred_at = _occurred_at(request)
     if request.session_id and not request.turn_id:
         session_id = check_id("session_id", request.session_id)
-        return Reaction(event_id, payload, now, session_id=session_id)
+        return Reaction(event_id, payload, now, session_id=session_id, occurred_at=occurred_at)
     turn_id = check_id("turn_id", request.turn_id)
-    return Reaction(event_id, payload, now, turn_id, request.session_id)
+    return Reaction(event_id, payload, now, turn_id, request.session_id, occurred_at=occurred_at)
+
+
+def _occurred_at(request: feedback_pb2.SubmitRequest) -> datetime | None:
+    if not request.HasField("occurred_at"):
+        return None
+    try:
+        return request.occurred_at.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequestError(
+            f"occurred_at has {request.occurred_at.seconds} seconds and"
+            f" {request.occurred_at.nanos} nanos, which is no time; count from 1970 in seconds"
+        ) from error
 
 
 def _thumb(thumb: feedback_pb2.Thumb) -> Thumb:

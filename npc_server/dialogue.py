@@ -292,8 +292,9 @@ class Dialogue:
                 yield await self._conclude(turn, event) if isinstance(event, Finish) else event
 
     def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:
-        self._sessions.add_take(turn.session, turn.exchange, interrupted_take(turn, said))
         record = record_of(turn, cut_short(said, turn, reason), self._model.base_sha256)
+        take = interrupted_take(turn, said, record.created_at)
+        self._sessions.add_take(turn.session, turn.exchange, take)
         self._recorder.record_cut_turn(record, turn.session.record)
         if reason is FinishReason.CANCELLED and not self._ending:
             self._note([signals.on_abandoned(record.turn_id, record.created_at)])
@@ -330,7 +331,8 @@ class Dialogue:
         record = record_of(turn, reply, self._model.base_sha256)
         live = self._adapters.live(session.persona.id).version
         finished = finished_of(turn, reply, live, candidates)
-        self._sessions.add_take(session, turn.exchange, take_of(turn, finished))
+        take = take_of(turn, finished, record.created_at)
+        self._sessions.add_take(session, turn.exchange, take)
         await self._recorder.record_turn(record, session.record)
         return finished
 

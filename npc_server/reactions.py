@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeAlias
 
 import grpc
@@ -110,7 +111,7 @@ class Reactions:
             return [error] * len(reactions)
         for reaction, result in zip(reactions, results, strict=True):
             if isinstance(result, Receipt) and not result.duplicate:
-                self._apply(reaction)
+                self._apply(reaction, result.happened_at or reaction.created_at)
         return list(results)
 
     async def _finish_with_retries(
@@ -160,16 +161,16 @@ class Reactions:
             return replace(event, payload=Edit(redact(event.payload.text, self._redaction)))
         return event
 
-    def _apply(self, reaction: Reaction) -> None:
+    def _apply(self, reaction: Reaction, happened_at: datetime) -> None:
         """Continue the open conversation from what the player kept or rewrote."""
         session = self._sessions.of_turn(reaction.turn_id)
         if session is None:
             return
         match reaction.payload:
             case Choice():
-                session.keep(reaction.turn_id, reaction.event_id)
+                session.keep(reaction.turn_id, reaction.event_id, happened_at)
             case Edit(text=text):
-                session.correct(reaction.turn_id, text, reaction.event_id)
+                session.correct(reaction.turn_id, text, reaction.event_id, happened_at)
 
     async def _undo(self, event_id: str) -> Event:
         event = await asyncio.wrap_future(self._store.undo(event_id))

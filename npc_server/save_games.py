@@ -136,9 +136,11 @@ def rebuild(
             )
         session.exchanges.append(_exchange(lived, by_id))
         if session.exchanges[-1].kept.turn_id != lived.kept_turn_id:
-            session.keep(lived.kept_turn_id, event_id="")
+            kept_at = lived.kept_at or checkpoint.created_at
+            session.keep(lived.kept_turn_id, "", kept_at)
         if lived.text is not None and is_visible(lived.text):  # older releases took any
-            session.correct(lived.kept_turn_id, lived.text, event_id="")
+            text_at = lived.text_at or checkpoint.created_at
+            session.correct(lived.kept_turn_id, lived.text, "", text_at)
     return session
 
 
@@ -152,4 +154,11 @@ def _exchange(lived: LivedExchange, turns: Mapping[str, Turn]) -> Exchange:
 def _lived_exchange(exchange: Exchange) -> LivedExchange:
     takes = tuple(take.turn_id for take in exchange.takes)
     call_ids = {take.turn_id: take.call_id for take in exchange.takes if take.call_id}
-    return LivedExchange(takes, exchange.kept.turn_id, exchange.kept.correction, call_ids)
+    return LivedExchange(
+        takes,
+        exchange.kept.turn_id,
+        exchange.kept.correction,
+        call_ids,
+        exchange.kept_at if exchange.chosen else None,
+        exchange.kept.corrected_at,
+    )

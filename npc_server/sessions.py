@@ -10,11 +10,13 @@ feedback store.
 from __future__ import annotations
 
 import asyncio
+from bisect import insort_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
@@ -31,12 +33,14 @@ SETTLE_S = 0.5
 class _Correction:
     event_id: str  # "" = it came with a save game
     text: str
+    at: datetime
 
 
 @dataclass(frozen=True)
 class _Keeping:
     take: int
     event_id: str | None  # of the choice; None = it was the newest take; "" = from a save game
+    at: datetime
 
 
 @dataclass
@@ -48,6 +52,7 @@ class Take:
     interrupted: bool = False  # broken off after `said`
     call_id: str = ""  # of the call that asked for it; "" = it had none
     answer: Answer | None = None  # for that call, should it be repeated; None = there is none
+    ended_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # as its turn has it
     corrections: list[_Correction] = field(default_factory=list)
 
     @property
@@ -64,6 +69,11 @@ class Take:
     def correction(self) -> str | None:
         """The player's latest correction; None = none."""
         return self.corrections[-1].text if self.corrections else None
+
+    @property
+    def corrected_at(self) -> datetime | None:
+        """When the player wrote that; None = there is no correction."""
+        return self.corrections[-1].at if self.corrections else None
 
 
 @dataclass
@@ -85,23 +95,34 @@ class Exchange:
         """Whether the player chose the kept take."""
         return self._keepings[-1].event_id is not None
 
+    @property
+    def kept_at(self) -> datetime:
+        """When the kept take was chosen, or ended."""
+        return self._keepings[-1].at
+
     def add(self, take: Take) -> None:
         """Add a take, and keep it unless nothing of it was heard and there is another."""
         self.takes.append(take)
         self.replied_at = datetime.now(UTC)
         if take.said or not take.interrupted or not self._keepings:
-            self._keepings.append(_Keeping(len(self.takes) - 1, None))
+            self._insert(_Keeping(len(self.takes) - 1, None, take.ended_at))
 
     def answer_to(self, call_id: str) -> Answer | None:
         """The complete reply to the call with this id; None = there is none."""
         answers = (take.answer for take in self.takes if take.call_id == call_id)
         return next((answer for answer in answers if answer is not None), None)
 
-    def keep(self, turn_id: str, event_id: str) -> None:
-        """Keep the take of this turn, if it is one of these: the player chose it."""
+    def keep(self, turn_id: str, event_id: str, at: datetime) -> None:
+        """Keep the take of this turn, if it is one of these: the player chose it at that time.
+
+        A choice that was made before the one that counts, and comes in late, changes nothing.
+        """
         for i, take in enumerate(self.takes):
             if take.turn_id == turn_id:
-                self._keepings.append(_Keeping(i, event_id))
+                self._insert(_Keeping(i, event_id, at))
+
+    def _insert(self, keeping: _Keeping) -> None:
+        insort_right(self._keepings, keeping, key=attrgetter("at"))
 
     def unkeep(self, turn_id: str, event_id: str) -> None:
         """Undo that choice."""
@@ -193,27 +214,31 @@ class Session:
                 " say it again under a new id"
             )
 
-    def keep(self, turn_id: str, event_id: str) -> None:
-        """Keep the take that the player chose; turns of other sessions are ignored."""
+    def keep(self, turn_id: str, event_id: str, at: datetime) -> None:
+        """Keep the take that the player chose then; turns of other sessions are ignored."""
         for exchange in self.exchanges:
-            exchange.keep(turn_id, event_id)
+            exchange.keep(turn_id, event_id, at)
 
     def unkeep(self, turn_id: str, event_id: str) -> None:
         """Undo a choice; unknown ones are ignored."""
         for exchange in self.exchanges:
             exchange.unkeep(turn_id, event_id)
 
-    def correct(self, turn_id: str, text: str, event_id: str) -> None:
-        """Replace a take's text by the player's; turns of other sessions are ignored."""
+    def correct(self, turn_id: str, text: str, event_id: str, at: datetime) -> None:
+        """Replace a take's text by what the player wrote then, unless a later one is there.
+
+        Turns of other sessions are ignored.
+        """
         for take in self._takes(turn_id):
-            take.corrections.append(_Correction(event_id, text))
+            insort_right(take.corrections, _Correction(event_id, text, at), key=attrgetter("at"))
 
     def uncorrect(self, turn_id: str, text: str, event_id: str) -> None:
         """Undo a correction; unknown ones are ignored."""
-        same = (_Correction(event_id, text), _Correction("", text))
         for take in self._takes(turn_id):
-            if found := next((known for known in take.corrections if known in same), None):
-                take.corrections.remove(found)
+            for known in take.corrections:
+                if known.text == text and known.event_id in (event_id, ""):
+                    take.corrections.remove(known)
+                    break
 
     def turn_ids(self) -> list[str]:
         """The ids of all takes of the conversation."""

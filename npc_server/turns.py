@@ -93,24 +93,30 @@ def finished_of(turn: OpenTurn, reply: Finish, live_version: str, candidates: in
     )
 
 
-def take_of(turn: OpenTurn, finished: Finished) -> Take:
+def take_of(turn: OpenTurn, finished: Finished, ended_at: datetime) -> Take:
     """The take that a complete reply becomes; with its answer if its call can be repeated."""
     kept = replace(finished, reply=replace(finished.reply, token_ids=()))
     answer = Answer(turn.started, kept) if turn.call_id else None
-    return Take(finished.turn_id, finished.reply.text, call_id=turn.call_id, answer=answer)
+    return Take(
+        finished.turn_id,
+        finished.reply.text,
+        call_id=turn.call_id,
+        answer=answer,
+        ended_at=ended_at,
+    )
 
 
-def interrupted_take(turn: OpenTurn, said: str) -> Take:
+def interrupted_take(turn: OpenTurn, said: str, ended_at: datetime) -> Take:
     """The take that a reply becomes which was broken off after `said`."""
-    return Take(turn.started.turn_id, said, interrupted=True, call_id=turn.call_id)
+    turn_id, call_id = turn.started.turn_id, turn.call_id
+    return Take(turn_id, said, interrupted=True, call_id=call_id, ended_at=ended_at)
 
 
 def stored_take(turn: Turn, call_id: str) -> Take:
     """The take that a turn was recorded from."""
-    if turn.finish_reason in _UNFINISHED:
-        return Take(turn.turn_id, turn.reply_text, interrupted=True, call_id=call_id)
-    answer = _stored_answer(turn) if call_id else None
-    return Take(turn.turn_id, turn.reply_text, call_id=call_id, answer=answer)
+    interrupted = turn.finish_reason in _UNFINISHED
+    answer = _stored_answer(turn) if call_id and not interrupted else None
+    return Take(turn.turn_id, turn.reply_text, interrupted, call_id, answer, turn.created_at)
 
 
 def _stored_answer(turn: Turn) -> Answer:

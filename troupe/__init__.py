@@ -24,6 +24,7 @@ from npc_client.client import (
     SamplingOverrides,
     ServerNotReadyError,
     SubmitRequest,
+    new_event,
     new_event_id,
 )
 from troupe.sync_client import SyncClient, SyncReplyStream
@@ -44,5 +45,6 @@ __all__ = [
     "SyncClient",
     "SyncReplyStream",
     "__version__",
+    "new_event",
     "new_event_id",
 ]

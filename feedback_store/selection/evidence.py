@@ -2,11 +2,11 @@
 
 Evidence has tiers, and a row's weight is its tier. What a player wrote or picked teaches most, a
 thumb or stars less, what the game made of it less again, and least what the player did without
-meaning it. Of several votes of one player on one thing the last counts, but never a derived one
-over what the player said in person. A player labels a reply once: by the strongest evidence there
-is. A reply that was broken off is not the reply there would have been: only what its player said of
-it in person counts, and never as something to learn. Nothing disappears: every event ends in a
-row, or is dropped for a reason.
+meaning it. Of several votes of one player on one thing the one that happened last counts, but never
+a derived one over what the player said in person. A player labels a reply once: by the strongest
+evidence there is. A reply that was broken off is not the reply there would have been: only what its
+player said of it in person counts, and never as something to learn. Nothing disappears: every event
+ends in a row, or is dropped for a reason.
 """
 
 from collections import defaultdict
@@ -82,7 +82,7 @@ def statements(turns: Mapping[str, Turn], events: Iterable[Event]) -> Statements
 
 def _precedence(event: Event) -> tuple[object, ...]:
     """Sort key: later events replace earlier ones."""
-    return event.source is Source.EXPLICIT, event.created_at, event.event_id
+    return event.source is Source.EXPLICIT, *event.order
 
 
 def _unusable(event: Event, turns: Mapping[str, Turn]) -> Drop | None:

@@ -25,43 +25,43 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15npc/v1/feedback.proto\x12\x06npc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\x02\n\rSubmitRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x08 \x01(\t\x12\x1e\n\x05thumb\x18\x03 \x01(\x0b\x32\r.npc.v1.ThumbH\x00\x12 \n\x06\x63hoice\x18\x04 \x01(\x0b\x32\x0e.npc.v1.ChoiceH\x00\x12\x1c\n\x04\x65\x64it\x18\x05 \x01(\x0b\x32\x0c.npc.v1.EditH\x00\x12 \n\x06rating\x18\x06 \x01(\x0b\x32\x0e.npc.v1.RatingH\x00\x12\"\n\x07outcome\x18\x07 \x01(\x0b\x32\x0f.npc.v1.OutcomeH\x00\x12 \n\x06signal\x18\t \x01(\x0b\x32\x0e.npc.v1.SignalH\x00\x42\n\n\x08reaction\"4\n\x05Thumb\x12\n\n\x02up\x18\x01 \x01(\x08\x12\x1f\n\x07reasons\x18\x02 \x03(\x0e\x32\x0e.npc.v1.Reason\"6\n\x06\x43hoice\x12\x15\n\rover_turn_ids\x18\x01 \x03(\t\x12\x15\n\rkept_position\x18\x02 \x01(\r\"\x14\n\x04\x45\x64it\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x17\n\x06Rating\x12\r\n\x05stars\x18\x01 \x01(\r\"(\n\x07Outcome\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0c\n\x04name\x18\x02 \x01(\t\"$\n\x06Signal\x12\x1a\n\x04sign\x18\x01 \x01(\x0e\x32\x0c.npc.v1.Sign\"f\n\x0eSubmitResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x0breceived_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tduplicate\x18\x03 \x01(\x08\";\n\x12SubmitBatchRequest\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.npc.v1.SubmitRequest\"<\n\x13SubmitBatchResponse\x12%\n\x08statuses\x18\x01 \x03(\x0b\x32\x13.npc.v1.EventStatus\"\x9a\x01\n\x0b\x45ventStatus\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\x12/\n\x0breceived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tduplicate\x18\x05 \x01(\x08\x12\x16\n\x0eretry_after_ms\x18\x06 \x01(\r\"\x1f\n\x0bUndoRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"1\n\x0cUndoResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t*\xf3\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11REASON_IRRELEVANT\x10\x01\x12\x11\n\rREASON_UNSAFE\x10\x02\x12\x11\n\rREASON_UNTRUE\x10\x03\x12\x1a\n\x16REASON_WRONG_KNOWLEDGE\x10\x04\x12\x1c\n\x18REASON_UNEXPECTED_ACTION\x10\x05\x12\x15\n\x11REASON_REPETITION\x10\x06\x12\x1b\n\x17REASON_OUT_OF_CHARACTER\x10\x07\x12\x13\n\x0fREASON_TOO_LONG\x10\x08\x12\x11\n\rREASON_BORING\x10\t*f\n\x04Sign\x12\x14\n\x10SIGN_UNSPECIFIED\x10\x00\x12\x10\n\x0cSIGN_SKIPPED\x10\x01\x12\x12\n\x0eSIGN_REPHRASED\x10\x02\x12\x0f\n\x0bSIGN_CLOSED\x10\x03\x12\x11\n\rSIGN_LINGERED\x10\x04\x32\xc0\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x37\n\x06Submit\x12\x15.npc.v1.SubmitRequest\x1a\x16.npc.v1.SubmitResponse\x12H\n\x0bSubmitBatch\x12\x1a.npc.v1.SubmitBatchRequest\x1a\x1b.npc.v1.SubmitBatchResponse(\x01\x12\x31\n\x04Undo\x12\x13.npc.v1.UndoRequest\x1a\x14.npc.v1.UndoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15npc/v1/feedback.proto\x12\x06npc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x02\n\rSubmitRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x08 \x01(\t\x12/\n\x0boccurred_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x05thumb\x18\x03 \x01(\x0b\x32\r.npc.v1.ThumbH\x00\x12 \n\x06\x63hoice\x18\x04 \x01(\x0b\x32\x0e.npc.v1.ChoiceH\x00\x12\x1c\n\x04\x65\x64it\x18\x05 \x01(\x0b\x32\x0c.npc.v1.EditH\x00\x12 \n\x06rating\x18\x06 \x01(\x0b\x32\x0e.npc.v1.RatingH\x00\x12\"\n\x07outcome\x18\x07 \x01(\x0b\x32\x0f.npc.v1.OutcomeH\x00\x12 \n\x06signal\x18\t \x01(\x0b\x32\x0e.npc.v1.SignalH\x00\x42\n\n\x08reaction\"4\n\x05Thumb\x12\n\n\x02up\x18\x01 \x01(\x08\x12\x1f\n\x07reasons\x18\x02 \x03(\x0e\x32\x0e.npc.v1.Reason\"6\n\x06\x43hoice\x12\x15\n\rover_turn_ids\x18\x01 \x03(\t\x12\x15\n\rkept_position\x18\x02 \x01(\r\"\x14\n\x04\x45\x64it\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x17\n\x06Rating\x12\r\n\x05stars\x18\x01 \x01(\r\"(\n\x07Outcome\x12\x0f\n\x07success\x18\x01 \x01(\x08\x12\x0c\n\x04name\x18\x02 \x01(\t\"$\n\x06Signal\x12\x1a\n\x04sign\x18\x01 \x01(\x0e\x32\x0c.npc.v1.Sign\"f\n\x0eSubmitResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x0breceived_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tduplicate\x18\x03 \x01(\x08\";\n\x12SubmitBatchRequest\x12%\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.npc.v1.SubmitRequest\"<\n\x13SubmitBatchResponse\x12%\n\x08statuses\x18\x01 \x03(\x0b\x32\x13.npc.v1.EventStatus\"\x9a\x01\n\x0b\x45ventStatus\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\x12/\n\x0breceived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tduplicate\x18\x05 \x01(\x08\x12\x16\n\x0eretry_after_ms\x18\x06 \x01(\r\"\x1f\n\x0bUndoRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\"1\n\x0cUndoResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t*\xf3\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11REASON_IRRELEVANT\x10\x01\x12\x11\n\rREASON_UNSAFE\x10\x02\x12\x11\n\rREASON_UNTRUE\x10\x03\x12\x1a\n\x16REASON_WRONG_KNOWLEDGE\x10\x04\x12\x1c\n\x18REASON_UNEXPECTED_ACTION\x10\x05\x12\x15\n\x11REASON_REPETITION\x10\x06\x12\x1b\n\x17REASON_OUT_OF_CHARACTER\x10\x07\x12\x13\n\x0fREASON_TOO_LONG\x10\x08\x12\x11\n\rREASON_BORING\x10\t*f\n\x04Sign\x12\x14\n\x10SIGN_UNSPECIFIED\x10\x00\x12\x10\n\x0cSIGN_SKIPPED\x10\x01\x12\x12\n\x0eSIGN_REPHRASED\x10\x02\x12\x0f\n\x0bSIGN_CLOSED\x10\x03\x12\x11\n\rSIGN_LINGERED\x10\x04\x32\xc0\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x37\n\x06Submit\x12\x15.npc.v1.SubmitRequest\x1a\x16.npc.v1.SubmitResponse\x12H\n\x0bSubmitBatch\x12\x1a.npc.v1.SubmitBatchRequest\x1a\x1b.npc.v1.SubmitBatchResponse(\x01\x12\x31\n\x04Undo\x12\x13.npc.v1.UndoRequest\x1a\x14.npc.v1.UndoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'npc.v1.feedback_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REASON']._serialized_start=1057
-  _globals['_REASON']._serialized_end=1300
-  _globals['_SIGN']._serialized_start=1302
-  _globals['_SIGN']._serialized_end=1404
+  _globals['_REASON']._serialized_start=1106
+  _globals['_REASON']._serialized_end=1349
+  _globals['_SIGN']._serialized_start=1351
+  _globals['_SIGN']._serialized_end=1453
   _globals['_SUBMITREQUEST']._serialized_start=67
-  _globals['_SUBMITREQUEST']._serialized_end=349
-  _globals['_THUMB']._serialized_start=351
-  _globals['_THUMB']._serialized_end=403
-  _globals['_CHOICE']._serialized_start=405
-  _globals['_CHOICE']._serialized_end=459
-  _globals['_EDIT']._serialized_start=461
-  _globals['_EDIT']._serialized_end=481
-  _globals['_RATING']._serialized_start=483
-  _globals['_RATING']._serialized_end=506
-  _globals['_OUTCOME']._serialized_start=508
-  _globals['_OUTCOME']._serialized_end=548
-  _globals['_SIGNAL']._serialized_start=550
-  _globals['_SIGNAL']._serialized_end=586
-  _globals['_SUBMITRESPONSE']._serialized_start=588
-  _globals['_SUBMITRESPONSE']._serialized_end=690
-  _globals['_SUBMITBATCHREQUEST']._serialized_start=692
-  _globals['_SUBMITBATCHREQUEST']._serialized_end=751
-  _globals['_SUBMITBATCHRESPONSE']._serialized_start=753
-  _globals['_SUBMITBATCHRESPONSE']._serialized_end=813
-  _globals['_EVENTSTATUS']._serialized_start=816
-  _globals['_EVENTSTATUS']._serialized_end=970
-  _globals['_UNDOREQUEST']._serialized_start=972
-  _globals['_UNDOREQUEST']._serialized_end=1003
-  _globals['_UNDORESPONSE']._serialized_start=1005
-  _globals['_UNDORESPONSE']._serialized_end=1054
-  _globals['_FEEDBACK']._serialized_start=1407
-  _globals['_FEEDBACK']._serialized_end=1599
+  _globals['_SUBMITREQUEST']._serialized_end=398
+  _globals['_THUMB']._serialized_start=400
+  _globals['_THUMB']._serialized_end=452
+  _globals['_CHOICE']._serialized_start=454
+  _globals['_CHOICE']._serialized_end=508
+  _globals['_EDIT']._serialized_start=510
+  _globals['_EDIT']._serialized_end=530
+  _globals['_RATING']._serialized_start=532
+  _globals['_RATING']._serialized_end=555
+  _globals['_OUTCOME']._serialized_start=557
+  _globals['_OUTCOME']._serialized_end=597
+  _globals['_SIGNAL']._serialized_start=599
+  _globals['_SIGNAL']._serialized_end=635
+  _globals['_SUBMITRESPONSE']._serialized_start=637
+  _globals['_SUBMITRESPONSE']._serialized_end=739
+  _globals['_SUBMITBATCHREQUEST']._serialized_start=741
+  _globals['_SUBMITBATCHREQUEST']._serialized_end=800
+  _globals['_SUBMITBATCHRESPONSE']._serialized_start=802
+  _globals['_SUBMITBATCHRESPONSE']._serialized_end=862
+  _globals['_EVENTSTATUS']._serialized_start=865
+  _globals['_EVENTSTATUS']._serialized_end=1019
+  _globals['_UNDOREQUEST']._serialized_start=1021
+  _globals['_UNDOREQUEST']._serialized_end=1052
+  _globals['_UNDORESPONSE']._serialized_start=1054
+  _globals['_UNDORESPONSE']._serialized_end=1103
+  _globals['_FEEDBACK']._serialized_start=1456
+  _globals['_FEEDBACK']._serialized_end=1648
 # @@protoc_insertion_point(module_scope)

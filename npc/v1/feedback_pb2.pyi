@@ -47,10 +47,11 @@ SIGN_CLOSED: Sign
 SIGN_LINGERED: Sign
 
 class SubmitRequest(_message.Message):
-    __slots__ = ("event_id", "turn_id", "session_id", "thumb", "choice", "edit", "rating", "outcome", "signal")
+    __slots__ = ("event_id", "turn_id", "session_id", "occurred_at", "thumb", "choice", "edit", "rating", "outcome", "signal")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
     THUMB_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIELD_NUMBER: _ClassVar[int]
     EDIT_FIELD_NUMBER: _ClassVar[int]
@@ -60,13 +61,14 @@ class SubmitRequest(_message.Message):
     event_id: str
     turn_id: str
     session_id: str
+    occurred_at: _timestamp_pb2.Timestamp
     thumb: Thumb
     choice: Choice
     edit: Edit
     rating: Rating
     outcome: Outcome
     signal: Signal
-    def __init__(self, event_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., session_id: _Optional[str] = ..., thumb: _Optional[_Union[Thumb, _Mapping]] = ..., choice: _Optional[_Union[Choice, _Mapping]] = ..., edit: _Optional[_Union[Edit, _Mapping]] = ..., rating: _Optional[_Union[Rating, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., signal: _Optional[_Union[Signal, _Mapping]] = ...) -> None: ...
+    def __init__(self, event_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., session_id: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., thumb: _Optional[_Union[Thumb, _Mapping]] = ..., choice: _Optional[_Union[Choice, _Mapping]] = ..., edit: _Optional[_Union[Edit, _Mapping]] = ..., rating: _Optional[_Union[Rating, _Mapping]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ..., signal: _Optional[_Union[Signal, _Mapping]] = ...) -> None: ...
 
 class Thumb(_message.Message):
     __slots__ = ("up", "reasons")

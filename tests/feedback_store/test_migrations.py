@@ -60,6 +60,16 @@ def test_what_an_old_file_holds_is_kept(path: Path) -> None:
     assert (event.turn_id, event.payload) == ("t1", Thumb(True))
 
 
+def test_an_old_event_counts_from_its_arrival(path: Path) -> None:
+    with closing(Database(path)) as db:
+        STEPS.apply(db, stop_before="m003_consent_and_rolled_back_turns")
+        _fill_first_tables(db)
+    with Store.open(path) as store:
+        (event,) = store.events("mira")
+    assert event.occurred_at is None
+    assert event.order[0] == event.created_at
+
+
 def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     with Store.open(tmp_path / "new" / "feedback.db") as store:
         assert store.turns("mira") == []

@@ -1,6 +1,6 @@
 """Open conversations: what counts as said, and who may speak."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -27,28 +27,48 @@ def test_the_newest_take_is_what_was_said() -> None:
     assert session().history() == said
 
 
+def test_what_was_done_before_and_arrives_late_changes_nothing() -> None:
+    made, now = session(), datetime.now(UTC)
+    before = now - timedelta(seconds=1)
+    made.keep("t1", "e1", now)
+    made.keep("t2", "late", before + timedelta(milliseconds=500))
+    made.correct("t1", "Better.", "e2", now)
+    made.correct("t1", "Worse.", "late too", before)
+    assert made.history()[1] == Line(Speaker.CHARACTER, "Better.")
+    made.uncorrect("t1", "Better.", "e2")
+    assert made.history()[1] == Line(Speaker.CHARACTER, "Worse.")
+
+
+def test_a_choice_that_was_made_before_a_newer_take_does_not_replace_it() -> None:
+    made = session()
+    chosen_at = datetime.now(UTC)
+    made.exchanges[0].add(Take("t3", "Three."))
+    made.keep("t1", "late", chosen_at)
+    assert made.history()[1] == Line(Speaker.CHARACTER, "Three.")
+
+
 def test_a_chosen_take_is_what_was_said() -> None:
     made = session()
-    made.keep("t1", "e1")
+    made.keep("t1", "e1", datetime.now(UTC))
     assert made.history()[-1].text == "One."
 
 
 def test_a_corrected_take_is_what_was_said() -> None:
     made = session()
-    made.correct("t2", "Better.", "e1")
+    made.correct("t2", "Better.", "e1", datetime.now(UTC))
     assert made.history()[-1].text == "Better."
 
 
 def test_reactions_to_other_sessions_turns_change_nothing() -> None:
     made = session()
-    made.keep("elsewhere", "e1")
-    made.correct("elsewhere", "Better.", "e2")
+    made.keep("elsewhere", "e1", datetime.now(UTC))
+    made.correct("elsewhere", "Better.", "e2", datetime.now(UTC))
     assert made.history()[-1].text == "Two."
 
 
 def test_a_choice_taken_back_leaves_the_newest_take() -> None:
     made = session()
-    made.keep("t1", "e1")
+    made.keep("t1", "e1", datetime.now(UTC))
     made.unkeep("t1", "e1")
     assert made.history()[-1].text == "Two."
 
@@ -56,16 +76,16 @@ def test_a_choice_taken_back_leaves_the_newest_take() -> None:
 def test_a_choice_taken_back_leaves_the_choice_before_it() -> None:
     made = session()
     made.exchanges[0].add(Take("t3", "Three."))
-    made.keep("t1", "e1")
-    made.keep("t2", "e2")
+    made.keep("t1", "e1", datetime.now(UTC))
+    made.keep("t2", "e2", datetime.now(UTC))
     made.unkeep("t2", "e2")
     assert made.history()[-1].text == "One."
 
 
 def test_a_correction_taken_back_twice_leaves_the_one_before_it() -> None:
     made = session()
-    made.correct("t2", "Better.", "e1")
-    made.correct("t2", "Worse.", "e2")
+    made.correct("t2", "Better.", "e1", datetime.now(UTC))
+    made.correct("t2", "Worse.", "e2", datetime.now(UTC))
     for _ in range(2):
         made.uncorrect("t2", "Worse.", "e2")
     assert made.history()[-1].text == "Better."

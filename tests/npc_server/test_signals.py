@@ -136,7 +136,7 @@ def test_going_on_with_the_newest_of_several_takes_is_a_choice() -> None:
 
 def test_a_choice_the_player_made_is_not_derived_again() -> None:
     talk = [exchange(MILL, "t1", "t2")]
-    talk[0].keep("t1", "e1")
+    talk[0].keep("t1", "e1", datetime.now(UTC))
     assert noticed(talk, "Thank you kindly.") == []
 
 

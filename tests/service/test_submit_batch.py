@@ -9,10 +9,10 @@ import pytest
 from feedback_store.rate_limit import RateLimit
 from feedback_store.records import Thumb
 from npc.v1 import dialogue_pb2, dialogue_pb2_grpc, feedback_pb2, feedback_pb2_grpc
-from npc_client.client import EventStatus, SubmitRequest
+from npc_client.client import EventStatus, SubmitRequest, new_event
 from npc_server import limits, reactions
 from npc_server.config import FeedbackSection
-from tests.support.calls import a_turn, thumbs
+from tests.support.calls import a_turn, refusal, thumbs
 from tests.support.metrics_page import free_port, scrape
 from tests.support.scripted_server import Stage, StageMaker
 
@@ -41,6 +41,34 @@ async def running_turn(stage: Stage, session_id: str) -> tuple[str, asyncio.Task
         await channel.close(grace=None)
 
     return started.started.turn_id, asyncio.create_task(to_its_end())
+
+
+async def test_what_was_queued_offline_counts_from_when_it_happened(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1", training_consent=True)
+    reply = await made.client.say(session.session_id, "Hello.")
+    queued = [
+        new_event(reply.turn_id, thumb=DOWN),
+        new_event(reply.turn_id, edit=feedback_pb2.Edit(text="The older words.")),
+    ]
+    await made.client.thumb(reply.turn_id, up=True)
+    await made.client.edit(reply.turn_id, "The newer words.")
+    statuses = await made.client.submit_batch(queued)
+    assert [code for _, code in codes(statuses)] == ["OK", "OK"]
+    (figures,) = made.store.statistics("mira").versions
+    assert (figures.likes, figures.dislikes) == (1, 0)
+    await made.client.say(session.session_id, "And now?")
+    newest = made.store.turns("mira")[-1]
+    assert newest.messages[-2]["content"] == "The newer words."
+
+
+async def test_a_time_that_is_none_is_refused(stage: StageMaker) -> None:
+    made = await stage()
+    (event,) = thumbs(await a_turn(made), "e1")
+    event.occurred_at.seconds = 1_790_000_000_000  # milliseconds by mistake
+    code, said = await refusal(made.client.submit(event))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert said.startswith("occurred_at has 1790000000000 seconds")
 
 
 async def test_statuses_come_in_order_and_a_bad_event_fails_alone(stage: StageMaker) -> None:
