@@ -50,6 +50,7 @@ class Reply:
     tokens: int
     token_logprobs: tuple[float, ...]  # in nats; empty unless asked for
     candidates: int  # replies drawn for this one
+    finish_reason: str  # "stop", "sentences" or "length"; the contract says what each means
 
 
 @dataclass(frozen=True)
@@ -378,4 +379,10 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         tokens=finished.usage.reply_tokens,
         token_logprobs=tuple(finished.token_logprobs),
         candidates=finished.candidates,
+        finish_reason=_finish_reason(finished),
     )
+
+
+def _finish_reason(finished: dialogue_pb2.Finished) -> str:
+    name = dialogue_pb2.FinishReason.Name(finished.finish_reason)
+    return name.removeprefix("FINISH_REASON_").lower()

@@ -40,7 +40,9 @@ from personas.adapter_repo import Manifest
 
 _FINISH_REASONS = {
     FinishReason.STOP: dialogue_pb2.FINISH_REASON_STOP,
+    FinishReason.SENTENCES: dialogue_pb2.FINISH_REASON_SENTENCES,
     FinishReason.LENGTH: dialogue_pb2.FINISH_REASON_LENGTH,
+    FinishReason.TRIMMED: dialogue_pb2.FINISH_REASON_LENGTH,
 }
 
 _BATCHINGS = {

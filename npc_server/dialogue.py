@@ -248,7 +248,15 @@ class Dialogue:
         )
         heard = (*history, *takes)
         return OpenTurn(
-            started, session, exchange, adapter, heard, rendered, sampling, call_id=call_id
+            started,
+            session,
+            exchange,
+            adapter,
+            heard,
+            rendered,
+            sampling,
+            self._model.tokenizer,
+            call_id=call_id,
         )
 
     def _render(
@@ -368,8 +376,10 @@ async def _stream_again(answer: Answer) -> AsyncGenerator[Started | Delta | Fini
 
 def sampling_of(persona: Persona, seed: int, changes: Changes = NO_CHANGES) -> Sampling:
     """The sampling of a reply: the persona's, with the changes of the call."""
-    own = Sampling(seed=seed, **persona.sampling.drawing())
+    own = Sampling(seed=seed, **persona.drawing())
     sampling = replace(own, **changes)
+    if sampling.in_form and "max_sentences" not in changes:
+        sampling = replace(sampling, max_sentences=0)  # a form ends where it says
     if "min_tokens" not in changes:  # a short max_tokens is no contradiction
         sampling = replace(sampling, min_tokens=min(own.min_tokens, sampling.max_tokens))
     return sampling

@@ -50,6 +50,7 @@ from npc_server.save_games import SaveGames
 from npc_server.service import AdaptersService, DialogueService, FeedbackService
 from npc_server.sessions import Sessions
 from npc_server.supervision import SupervisedEngine, Supervisor
+from npc_server.turns import SENTENCE_RULE
 from personas.render import prompt
 
 logger = logging.getLogger(__name__)
@@ -281,7 +282,8 @@ async def _warm_up(parts: Parts) -> None:
     sampling = sampling_of(persona, seed=0)
     budget = engine.info.context_tokens - sampling.max_tokens
     ids = prompt(persona, (), "Hello.", parts.model.tokenizer, budget).ids
-    async with aclosing(engine.generate(Request("warm-up", ids, sampling=sampling))) as events:
+    request = Request("warm-up", ids, sampling=sampling, sentences=SENTENCE_RULE)
+    async with aclosing(engine.generate(request)) as events:
         await anext(events)
 
 

@@ -13,12 +13,16 @@ from datetime import UTC, datetime
 
 from feedback_store.records import JSON, Turn
 from npc_server.adapters import LiveAdapter
-from npc_server.engine.protocol import Engine, Finish, FinishReason, Request, Sampling
+from npc_server.engine.protocol import Engine, Finish, FinishReason, Request, Sampling, SentenceRule
 from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Exchange, Session, Take
-from personas.render import Line, Prompt, Tokenizer
+from personas.render import Line, Prompt, Speaker, Tokenizer
+from personas.sentences import LAST, WITHIN
 
+#: How many of the character's latest lines a reply shall not say again; some pages of talk.
+SAID_LINES = 8
+SENTENCE_RULE = SentenceRule(WITHIN, LAST)
 _UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)  # not the end the reply would have had
 
 
@@ -43,6 +47,7 @@ class OpenTurn:
     history: tuple[Line, ...]  # before the player's line, then the earlier takes on the reply
     prompt: Prompt
     sampling: Sampling
+    tokenizer: Tokenizer
     judge: str = ""  # version of the reward head that chose the candidate; "" = none did
     call_id: str = ""  # of the call that asks for it; "" = it has none
 
@@ -66,7 +71,17 @@ class OpenTurn:
             adapter,
             self.sampling,
             pinned_tokens=self.prompt.opening_tokens,
+            sentences=SENTENCE_RULE if self.sampling.max_sentences else None,
+            said=tuple(tuple(self.tokenizer.encode(text)) for text in self.said),
         )
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What the character said lately, oldest first, where its phrases count as said."""
+        if not self.sampling.dry_multiplier or self.sampling.in_form:
+            return ()
+        own = [line.text for line in self.history if line.speaker is Speaker.CHARACTER]
+        return tuple(text for text in own[-SAID_LINES:] if text)
 
 
 def new_turn_id() -> str:
@@ -187,4 +202,6 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
 def _sampling(turn: OpenTurn) -> dict[str, JSON]:
     drawn = asdict(turn.sampling)
     judge: dict[str, JSON] = {"judge": turn.judge} if turn.judge else {}
-    return {**drawn, "stop": list(turn.sampling.stop), "best_of": turn.best_of, **judge}
+    said: dict[str, JSON] = {"said": list(turn.said)} if turn.said else {}
+    stop = list(turn.sampling.stop)
+    return {**drawn, "stop": stop, "best_of": turn.best_of, **judge, **said}

@@ -239,6 +239,10 @@ class Persona(_Card):
         """What code cannot tell of replies in the character's language."""
         return gaps(self.language, bool(self.machine_talk), bool(self.unsafe))
 
+    def drawing(self) -> dict[str, Any]:
+        """How one reply is drawn, under the engine's names for it."""
+        return {**self.sampling.drawing(), "max_sentences": self.voice.max_sentences}
+
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change whenever any of the three files says something else."""

@@ -29,7 +29,7 @@ _ABBREVIATIONS = (
 _NO_ABBREVIATION = "".join(rf"(?<!\b(?i:{words}))" for words in _ABBREVIATIONS)
 _FULL_STOP = rf"{_NO_ABBREVIATION}(?:(?<!\b(?i:no))|(?!\.\s*\d))\."
 #: Initials, "p.m.", "z. B."; the numbers of a list, or "am 3. Mai".
-_FULL_STOP_WITHIN = rf"(?<!\b[^\W\dIi_])(?<!\b\d)(?<!\b\d\d){_FULL_STOP}"
+_FULL_STOP_WITHIN = rf"(?<!\b[^\W\dIi_])(?<!(?<!\S)\d)(?<!(?<!\S)\d\d){_FULL_STOP}"
 _GREEK_QUESTION = r"(?<=[Ͱ-Ͽἀ-῿])[;\u037e]"  # elsewhere a semicolon
 _BEHIND = rf"(?:[{_CLOSERS}{_STOPS}.]|\s»(?=\s)|\s*+[{_EMOJI}])*+"
 _WIDE_MARKS = rf"[{_WIDE_STOPS}][{_WIDE_STOPS}{_STOPS}{_CLOSERS}{_EMOJI}]*+"

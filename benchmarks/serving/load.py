@@ -17,6 +17,7 @@ from benchmarks.measures import Round, TimedReply
 from benchmarks.serving.cast import Cast, Member
 from benchmarks.serving.peers import Peer, PlayerTurn
 from npc_server.dialogue import sampling_of
+from npc_server.engine.protocol import Sampling
 from personas.render import Tokenizer, prompt
 
 WARM_ROUND = -1  # its lines are never said again
@@ -63,9 +64,14 @@ def turn_of(member: Member, tokenizer: Tokenizer, user: int, text: str, tokens: 
     return lengthened(PlayerTurn(user, member, text, ids, sampling), tokens)
 
 
+def exactly(tokens: int, sampling: Sampling) -> Sampling:
+    """How to draw a reply of so many tokens, wherever its sentences end."""
+    return replace(sampling, min_tokens=tokens, max_tokens=tokens, max_sentences=0)
+
+
 def lengthened(turn: PlayerTurn, tokens: int) -> PlayerTurn:
     """The same words, answered with exactly `tokens` tokens."""
-    return replace(turn, sampling=replace(turn.sampling, min_tokens=tokens, max_tokens=tokens))
+    return replace(turn, sampling=exactly(tokens, turn.sampling))
 
 
 def one_each(cast: Cast, tokenizer: Tokenizer, users: int, round_number: int) -> list[PlayerTurn]:

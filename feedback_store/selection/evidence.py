@@ -29,7 +29,8 @@ from feedback_store.records import (
 )
 from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pair
 
-WHOLE = "stop"  # finish reason of a reply that ended by itself
+#: Finish reasons of replies that end where a sentence does, or where the character ended them.
+WHOLE = frozenset({"stop", "sentences", "trimmed"})
 BROKEN_OFF = ("cancelled", "failed")  # those of replies whose end nobody knows
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0
 SWIPE_WEIGHT = 0.7  # to go on with the newest take is weaker evidence than to go back to an older
@@ -63,7 +64,7 @@ class _Claim:
     event_id: str
     about: tuple[str, ...]
     row: Pair | Labelled | None  # None = neither good nor bad
-    cut_short: bool = False  # the preferred reply did not end by itself
+    cut_short: bool = False  # the preferred reply ends in mid-sentence
 
 
 def statements(turns: Mapping[str, Turn], events: Iterable[Event]) -> Statements:
@@ -138,7 +139,7 @@ def _comparison(event: Event, kept: Turn, other: Turn | None) -> _Claim | Droppe
     about = (event.player_id, event.kind, *sorted((kept.turn_id, other.turn_id)))
     origin, weight = _choice_tier(event, kept, other)
     row = _pair(event, kept, origin, weight, kept.reply_text, other.reply_text)
-    return _Claim(event.event_id, about, row, cut_short=kept.finish_reason != WHOLE)
+    return _Claim(event.event_id, about, row, cut_short=kept.finish_reason not in WHOLE)
 
 
 def _choice_tier(event: Event, kept: Turn, other: Turn) -> tuple[Origin, float]:
@@ -192,7 +193,7 @@ def _judgement(event: Event, turn: Turn, payload: _Judgement) -> _Claim:
         messages=turn.messages,
         event_id=event.event_id,
     )
-    cut_short = opinion.desirable and turn.finish_reason != WHOLE
+    cut_short = opinion.desirable and turn.finish_reason not in WHOLE
     return _Claim(event.event_id, about, row, cut_short)
 
 

@@ -42,6 +42,7 @@ from npc_server.engine.scheduler import (
     plan_grouped,
     plan_mixed,
 )
+from npc_server.engine.sentence_end import SentenceEnds
 from npc_server.engine.sequences import Sequences
 from npc_server.engine.text_stream import TextStream
 
@@ -127,9 +128,7 @@ class EngineCore:
             raise EngineBusyError(
                 f"{waiting} turns are waiting; try again in a moment", self._clears_in_s
             )
-        in_form = bool(request.sampling.grammar or request.sampling.json_schema)
-        stream = TextStream(request.sampling.stop, in_form=in_form)
-        self._waiting.append(RunningTurn(request, time.perf_counter(), stream))
+        self._waiting.append(RunningTurn(request, time.perf_counter(), _stream_of(request)))
 
     @property
     def _clears_in_s(self) -> float:
@@ -283,7 +282,7 @@ class EngineCore:
         pinned = turn.request.pinned_tokens
         if pinned >= MIN_SHARED_TOKENS and not self._prefixes.covers(turn.voice, prompt[:pinned]):
             turn.save_at.add(pinned)
-        turn.sampler = Sampler(self._llama, turn.request.sampling)
+        turn.sampler = Sampler(self._llama, turn.request.sampling, turn.request.said)
         self._counts.record_start(turn, slot_hit=hit)
 
     # Computing
@@ -363,6 +362,8 @@ class EngineCore:
         room = self._llama.shape.context_tokens - len(turn.request.prompt_ids)
         if turn.stream.stopped:
             self._finish(turn, FinishReason.STOP)
+        elif turn.stream.complete:
+            self._finish(turn, FinishReason.SENTENCES)
         elif len(turn.token_ids) >= min(turn.request.sampling.max_tokens, room):
             self._finish(turn, FinishReason.LENGTH)
 
@@ -381,7 +382,10 @@ class EngineCore:
             self._emit(turn.request.request_id, Delta(text))
 
     def _finish(self, turn: RunningTurn, reason: FinishReason) -> None:
-        self._say(turn, turn.stream.finish())
+        stopped = reason is FinishReason.STOP
+        self._say(turn, turn.stream.finish() if stopped else turn.stream.cut())
+        if reason is FinishReason.LENGTH:
+            reason = _reason_at_limit(turn.stream)
         self._emit(turn.request.request_id, turn.finish(reason))
         self._counts.record_finish(turn)
         self._leave(turn)
@@ -405,3 +409,22 @@ class EngineCore:
             self._prefixes.forget_adapter(content_hash)
             self._mux.forget(content_hash)
             self._unloading.discard(content_hash)
+
+
+def _stream_of(request: Request) -> TextStream:
+    sampling, ends = request.sampling, None
+    if request.sentences is not None:
+        ends = SentenceEnds(request.sentences, sampling.max_sentences)
+    return TextStream(
+        sampling.stop,
+        in_form=sampling.in_form,
+        sentences=ends,
+        min_tokens=sampling.min_tokens,
+    )
+
+
+def _reason_at_limit(stream: TextStream) -> FinishReason:
+    """How a reply ended that reached max_tokens."""
+    if stream.complete:
+        return FinishReason.SENTENCES
+    return FinishReason.TRIMMED if stream.any_whole else FinishReason.LENGTH

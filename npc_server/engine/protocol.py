@@ -19,7 +19,9 @@ class FinishReason(StrEnum):
     """Why a reply ended."""
 
     STOP = "stop"  # the model ended its turn, or a stop string came up
-    LENGTH = "length"  # max_tokens reached
+    SENTENCES = "sentences"  # max_sentences are complete
+    LENGTH = "length"  # max_tokens reached, within the first sentence
+    TRIMMED = "trimmed"  # max_tokens reached; what followed the last whole sentence is left out
     CANCELLED = "cancelled"  # the caller went away
     FAILED = "failed"  # the engine broke off; never sent, but recorded with what was said
 
@@ -40,10 +42,27 @@ class Sampling:
     seed: int = 0
     min_tokens: int = 0  # the reply cannot end before it has this many
     max_tokens: int = 96
+    max_sentences: int = 0  # the reply ends when it has so many; 0 = no limit; needs a SentenceRule
     stop: tuple[str, ...] = ()
     grammar: str = ""  # GBNF with a rule "root"; the reply keeps to it
     json_schema: str = ""  # JSON text of a schema; the reply is JSON that keeps to it
     logprobs: bool = False  # report the log-probability of every token
+
+    @property
+    def in_form(self) -> bool:
+        """Whether the reply keeps to a grammar or schema."""
+        return bool(self.grammar or self.json_schema)
+
+
+@dataclass(frozen=True)
+class SentenceRule:
+    """Where sentences end, as patterns for `re`; the group `end` of a match is an end.
+
+    Matches without it are passed over, as what only looks like an end.
+    """
+
+    within: str  # ends that are certain, whatever text follows
+    last: str  # the end at the end of the text
 
 
 @dataclass(frozen=True)
@@ -58,12 +77,17 @@ class Request:
     pinned_tokens: int = 0  # prompt tokens from the start that other turns will share: kept cached
     background: bool = False  # nobody waits for it: its prompt is read in small portions
     idle: bool = False  # a guess at what comes next: it runs while nobody else needs what it takes
+    sentences: SentenceRule | None = None  # a reply cut off ends at its last whole sentence
+    said: tuple[tuple[int, ...], ...] = ()  # earlier replies: DRY takes their phrases as said
     contrast: tuple[int, int] | None = None  # say nothing; report how far one token beats another
 
 
 @dataclass(frozen=True)
 class Delta:
-    """More of the reply: whole characters, never part of a stop string."""
+    """More of the reply: whole characters, never part of a stop string.
+
+    Under a SentenceRule the first sentence comes as it is drawn, each later one when it is whole.
+    """
 
     text: str
 
@@ -73,7 +97,7 @@ class Finish:
     """The end of a reply, with what it cost."""
 
     text: str
-    token_ids: tuple[int, ...]  # as sampled, the end-of-turn token left out
+    token_ids: tuple[int, ...]  # those of text, as sampled; the end-of-turn token left out
     reason: FinishReason
     logprob: float  # sum over token_ids under the unscaled model distribution, in nats
     token_logprobs: tuple[float, ...]  # of each of token_ids; empty unless asked for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from npc_server.engine.errors import RequestRejectedError
 from npc_server.engine.protocol import Request, Sampling
+from npc_server.engine.sentence_end import pattern_of
 
 _MOST_SCALE = 4.0
 
@@ -17,14 +18,27 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
         raise RequestRejectedError(
             f"the prompt has {length} tokens; at most {context_tokens - 1} fit with a reply"
         )
-    if not all(0 <= token < vocab_size for token in request.prompt_ids):
-        raise RequestRejectedError(f"the prompt holds token ids outside 0..{vocab_size - 1}")
+    for what, ids in (("prompt", request.prompt_ids), *(("said", ids) for ids in request.said)):
+        if not all(0 <= token < vocab_size for token in ids):
+            raise RequestRejectedError(f"the {what} holds token ids outside 0..{vocab_size - 1}")
     if not 0 <= request.adapter_scale <= _MOST_SCALE:
         raise RequestRejectedError(
             f"adapter_scale is {request.adapter_scale}; use 0 to {_MOST_SCALE:g}"
         )
+    _check_sentences(request)
     if request.contrast is not None:
         _check_contrast(request, request.contrast, vocab_size)
+
+
+def _check_sentences(request: Request) -> None:
+    rule, most = request.sentences, request.sampling.max_sentences
+    for pattern in (rule.within, rule.last) if rule else ():
+        pattern_of(pattern)
+    if rule and request.sampling.in_form:
+        why = "a reply in a form ends with the form"
+        raise RequestRejectedError(f"max_sentences is {most}, but {why}; leave it out")
+    if most and not rule:
+        raise RequestRejectedError(f"max_sentences is {most}, but no rule says where sentences end")
 
 
 def _check_contrast(request: Request, contrast: tuple[int, int], vocab_size: int) -> None:

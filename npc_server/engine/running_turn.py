@@ -68,13 +68,14 @@ class RunningTurn:
     def finish(self, reason: FinishReason) -> Finish:
         """The finish of the turn if it ends now."""
         now = time.perf_counter()
+        kept = len(self.token_ids) if reason is FinishReason.STOP else self.stream.tokens
         started = self.started_s or now
         return Finish(
             text=self.stream.text,
-            token_ids=tuple(self.token_ids),
+            token_ids=tuple(self.token_ids[:kept]),
             reason=reason,
-            logprob=sum(self.logprobs),
-            token_logprobs=tuple(self.logprobs) if self.request.sampling.logprobs else (),
+            logprob=sum(self.logprobs[:kept]),
+            token_logprobs=tuple(self.logprobs[:kept]) if self.request.sampling.logprobs else (),
             prompt_tokens=len(self.request.prompt_ids),
             cached_tokens=self.cached_tokens,
             queue_ms=(started - self.arrived_s) * 1e3,

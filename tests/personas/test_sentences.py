@@ -16,7 +16,7 @@ PARTED = {
     "title": ["I am Mr. Holt of St. Ann.", "Who are you?"],
     "initials": ["J. R. Holt made it at 5 p.m. or so.", "Look!"],
     "german": ["Das kostet z. B. zwei Taler.", "Am 3. Mai komme ich."],
-    "number": ["It weighs 3.5 pounds.", "Take it!"],
+    "number": ["It weighs 3.5.", "Take 3.5 pounds!", "I am 412.", "You?"],
     "ellipsis": ["Well... perhaps... no.", "Hm...", "The iron is cold."],
     "shouted": ["What?!", "Out!!!", "Now."],
     "smile": ["Aye! 😄", "The boat is wet 🌊.", "Hop in!"],

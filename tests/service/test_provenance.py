@@ -20,6 +20,7 @@ from npc_client.client import Client, SamplingOverrides
 from npc_server.engine.llama import ContextShape, Vocab
 from npc_server.engine.protocol import EngineOptions, Finish, Request, Sampling
 from npc_server.engine.worker import EngineConfig, LlamaEngine
+from npc_server.turns import SENTENCE_RULE
 from personas.adapter_repo import AdapterRepo
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.render import Message, message_ids, opening_ids
@@ -74,20 +75,24 @@ async def engine(real_model: Path) -> AsyncIterator[LlamaEngine]:
 
 def sampling_of(turn: Turn) -> Sampling:
     """How a stored reply was drawn."""
-    stored = {key: value for key, value in turn.sampling.items() if key != "best_of"}
+    stored = {k: v for k, v in turn.sampling.items() if k not in ("best_of", "said")}
     stop = stored.pop("stop")
     assert isinstance(stop, list)
     return Sampling(**stored, stop=tuple(map(str, stop)))  # type: ignore[arg-type]  # JSON values
 
 
-async def said_again(engine: LlamaEngine, turn: Turn, opening_tokens: int) -> Finish:
+async def said_again(engine: LlamaEngine, vocab: Vocab, turn: Turn, opening_tokens: int) -> Finish:
     """The reply to the stored prompt."""
+    said = turn.sampling.get("said", [])
+    assert isinstance(said, list)
     request = Request(
         "again",
         turn.prompt_ids,
         turn.adapter_hash,
         sampling_of(turn),
         pinned_tokens=opening_tokens,
+        sentences=SENTENCE_RULE,
+        said=tuple(tuple(vocab.encode(str(text))) for text in said),
     )
     async with aclosing(engine.generate(request)) as events:
         async for event in events:
@@ -106,10 +111,11 @@ def test_the_prompt_is_made_again_from_its_messages(served: Served, real_model: 
 async def test_replies_greedy_and_drawn_are_said_again_from_what_is_stored(
     served: Served, engine: LlamaEngine, real_model: Path
 ) -> None:
-    opening = len(opening_ids(load_characters(SAMPLE_CHARACTERS)["mira"], Vocab(real_model)))
+    vocab = Vocab(real_model)
+    opening = len(opening_ids(load_characters(SAMPLE_CHARACTERS)["mira"], vocab))
     repo, turns = AdapterRepo(served.data / "adapters"), served.turns
     await engine.load_adapter(turns[0].adapter_hash, repo.path("mira", turns[0].adapter_version))
-    again = [await said_again(engine, turn, opening) for turn in turns]
+    again = [await said_again(engine, vocab, turn, opening) for turn in turns]
     assert [reply.token_ids for reply in again] == [turn.reply_ids for turn in turns]
     assert [reply.text for reply in again] == [turn.reply_text for turn in turns]
     assert [sampling_of(turn).temperature == 0 for turn in turns] == [False, True, False]

@@ -15,10 +15,12 @@ from npc_client.server_process import ServerProcess
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.protocol import Request
 from npc_server.engine.protocol import Sampling as EngineSampling
+from npc_server.turns import SAID_LINES
 from personas.adapter_repo import Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
+from personas.sentences import ends_whole
 from tests.support import tiny_gguf
 from tests.support.calls import refusal
 from tests.support.casts import mira_with
@@ -83,6 +85,79 @@ async def test_a_short_reply_may_be_shorter_than_the_personas_least(
     await made.client.say(session.session_id, "Hello.", sampling=SamplingOverrides(max_tokens=10))
     used = made.engine.requests[-1].sampling
     assert (used.min_tokens, used.max_tokens) == (10, 10)
+
+
+# Whole sentences
+
+
+async def test_a_form_ends_with_the_form_and_no_sentence_does(stage: StageMaker) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    await made.client.say(session.session_id, "Hello.")
+    for form in (SamplingOverrides(grammar="x"), SamplingOverrides(json_schema="{}")):
+        await made.client.say(session.session_id, "Hello.", sampling=form)
+    rules = [request.sentences is not None for request in made.engine.requests[-3:]]
+    assert rules == [True, False, False]
+    assert [request.sampling.max_sentences for request in made.engine.requests[-3:]] == [2, 0, 0]
+
+
+async def test_a_call_may_have_more_sentences_than_the_persona_or_no_rule(
+    stage: StageMaker,
+) -> None:
+    made = await stage()
+    session = await made.client.start_session("mira", "p1")
+    for most in (9, 0):
+        sampling = SamplingOverrides(max_sentences=most)
+        await made.client.say(session.session_id, "Hello.", sampling=sampling)
+    story, raw = made.engine.requests[-2:]
+    assert story.sentences is not None
+    assert (story.sampling.max_sentences, raw.sentences) == (9, None)
+
+
+# What was said before
+
+
+async def test_what_was_said_in_the_session_is_not_to_be_said_again(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    made = await stage(
+        lambda request: f"Take {request.sampling.seed}.", characters=mira_dry(tmp_path)
+    )
+    session = await made.client.start_session("mira", "p1")
+    first = await made.client.say(session.session_id, "Hello.", seed=1)
+    await made.client.edit(first.turn_id, "Morning.")
+    second = await made.client.say(session.session_id, "And?", seed=2)
+    third = await made.client.regenerate(session.session_id, second.turn_id, seed=3)
+    said = [FakeTokenizer().decode(ids) for ids in made.engine.requests[-1].said]
+    assert said == ["Morning.", "Take 2."]
+    turn = made.store.turn(third.turn_id)
+    assert turn is not None
+    assert turn.sampling["said"] == said
+
+
+async def test_examples_in_the_prompt_were_not_said(stage: StageMaker, tmp_path: Path) -> None:
+    made = await stage(characters=mira_dry(tmp_path))
+    session = await made.client.start_session("mira", "p1")
+    await made.client.say(session.session_id, "Hello.")
+    assert made.engine.requests[-1].said == ()
+
+
+async def test_only_the_latest_lines_of_a_long_talk_count_as_said(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    made = await stage(
+        lambda request: f"Take {request.sampling.seed}.", characters=mira_dry(tmp_path)
+    )
+    session = await made.client.start_session("mira", "p1")
+    for seed in range(SAID_LINES + 3):
+        await made.client.say(session.session_id, f"Line {seed}.", seed=seed)
+    said = [FakeTokenizer().decode(ids) for ids in made.engine.requests[-1].said]
+    assert said == [f"Take {seed}." for seed in range(2, SAID_LINES + 2)]
+
+
+def mira_dry(folder: Path) -> Path:
+    """Mira, who repeats no phrase."""
+    return mira_with(folder, dry_multiplier=0.8)
 
 
 # Best of several
@@ -319,6 +394,36 @@ async def test_what_cannot_be_drawn_is_refused_with_field_and_place(
     code, details = await refusal(client.say(talk.session_id, "Hello.", sampling=sampling))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert details[: len(said)] == said
+
+
+@pytest.mark.real_model
+async def test_a_reply_ends_with_its_sentences_and_stream_and_text_agree(
+    client: Client, talk: Conversation
+) -> None:
+    pieces = list[str]()
+    one = SamplingOverrides(max_sentences=1, min_tokens=60, max_tokens=120)
+    reply = await client.say(
+        talk.session_id, "Tell me everything.", seed=3, sampling=one, on_text=pieces.append
+    )
+    assert reply.finish_reason == "sentences"
+    assert "".join(pieces) == reply.text
+    assert ends_whole(reply.text)
+    assert 60 <= reply.tokens < 120
+
+
+@pytest.mark.real_model
+async def test_a_reply_cut_at_its_limit_ends_at_its_last_whole_sentence(
+    client: Client, talk: Conversation
+) -> None:
+    pieces = list[str]()
+    cut = SamplingOverrides(max_sentences=99, min_tokens=40, max_tokens=70)
+    reply = await client.say(
+        talk.session_id, "Tell me everything.", seed=3, sampling=cut, on_text=pieces.append
+    )
+    assert reply.finish_reason == "length"
+    assert "".join(pieces) == reply.text
+    assert ends_whole(reply.text)
+    assert 40 <= reply.tokens <= 70
 
 
 @pytest.mark.real_model

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npc_server.engine.llama import ContextShape, Vocab
-from npc_server.engine.protocol import Finish, Request, Sampling
+from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from personas.persona import Persona
+from personas.sentences import LAST, WITHIN
 from trainer.examination.questions import Line, Question, plan
 from trainer.gate import Timing
 from trainer.progress import Counter, OnProgress
@@ -24,6 +25,7 @@ from trainer.progress import Counter, OnProgress
 ASKED_AT_ONCE = 64  # the engine's queue is finite, a designer's probes may be many
 TIMED_TURNS = 12  # of each voice
 TIMED_TOKENS = 24  # per turn
+_SENTENCES = SentenceRule(WITHIN, LAST)
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,10 @@ async def _ask(
     places = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def ask(number: int, question: Question) -> Reply:
-        sampling = Sampling(seed=question.seed, **persona.sampling.drawing())
-        request = Request(f"{voice}-{number}", question.prompt_ids, voice, sampling)
+        sampling = Sampling(seed=question.seed, **persona.drawing())
+        request = Request(
+            f"{voice}-{number}", question.prompt_ids, voice, sampling, sentences=_SENTENCES
+        )
         async with places:
             reply = await _finish(engine, request)
         count()

@@ -139,7 +139,9 @@ def _translate_errors(name: str) -> Iterator[None]:
 
 def _request(session: str, turn: PlayerTurn) -> dialogue_pb2.SayRequest:
     sampling = dialogue_pb2.SamplingOverrides(
-        min_tokens=turn.sampling.min_tokens, max_tokens=turn.sampling.max_tokens
+        min_tokens=turn.sampling.min_tokens,
+        max_tokens=turn.sampling.max_tokens,
+        max_sentences=turn.sampling.max_sentences,
     )
     return dialogue_pb2.SayRequest(
         session_id=session, text=turn.line, seed=turn.sampling.seed, sampling=sampling

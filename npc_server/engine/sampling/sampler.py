@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_server.engine.errors import DecodeError, RequestRejectedError
-from npc_server.engine.llama import Llama
+from npc_server.engine.llama import Llama, tokenize
 from npc_server.engine.protocol import Sampling
 from npc_server.engine.sampling.forms import Form, Forms
+from npc_server.engine.sampling.word_beginnings import goes_on_with_a_word
 
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]
@@ -38,23 +39,31 @@ MAX_STOP_CHARACTERS = 256
 _SEED_MODULUS = 0xFFFFFFFF  # this value itself means "random" to llama.cpp
 _GREEDY_BELOW = 0.01  # temperatures that would divide logits out of the range of floats
 _BREAKERS = (b"\n", b":", b'"', b"*")  # a phrase does not go on across these
-_DRY_WINDOW_TOKENS = 1024  # of the reply; what came before it is not looked at
+_DRY_WINDOW_TOKENS = 2048  # of earlier replies and this one; the prompt is not looked at
+_BETWEEN_REPLIES = "\n"  # a breaker
 _GRID_ROWS = 64
 _TRIED = 128  # likeliest tokens that a slow form is asked for one by one, before any will do
 _UNUSABLE = "the model computed no usable logits; its adapter may be damaged"
 
 
 class Sampler:
-    """Draws the tokens of one turn, and remembers them."""
+    """Draws the tokens of one turn, and remembers them.
 
-    def __init__(self, llama: Llama, sampling: Sampling) -> None:
+    `said` are earlier replies, whose phrases count as said to the penalty on phrases (DRY). The
+    penalty on single tokens does not look at them: it would forbid the names of things. A word
+    begun is ended as it was, since half a name is worse than a phrase said twice.
+    """
+
+    def __init__(
+        self, llama: Llama, sampling: Sampling, said: Sequence[Sequence[int]] = ()
+    ) -> None:
         self._llama = llama
         self._sampling = sampling
         self._workspace = _workspace_of(llama)
         self._drawn = 0
-        self._said = np.empty(0, np.intp)  # distinct tokens
+        self._said = self._workspace.word_beginnings(said)  # distinct tokens
         self._form = self._workspace.forms.begin(sampling)
-        self._penalties = _penalty_chain(llama, sampling)
+        self._penalties = _penalty_chain(llama, sampling, said)
         self._chain = None if sampling.temperature < _GREEDY_BELOW else _draw_chain(sampling)
 
     def sample(self, row: int) -> int:
@@ -178,6 +187,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("dry_allowed_tokens", lambda v: 1 <= v < 2**31, "at least 1"),
     ("min_tokens", lambda v: v >= 0, "0 or more"),
     ("max_tokens", lambda v: v >= 1, "at least 1"),
+    ("max_sentences", lambda v: v >= 0, "0 (no limit) or more"),
 )
 
 
@@ -246,14 +256,14 @@ def _draw_chain(sampling: Sampling) -> Any:
     return _chain(links)
 
 
-def _penalty_chain(llama: Llama, sampling: Sampling) -> Any:
+def _penalty_chain(llama: Llama, sampling: Sampling, said: Sequence[Sequence[int]]) -> Any:
     """What lowers tokens that were said before; None when nothing does."""
     links: list[Any] = []
     if sampling.repeat_penalty != 1 and sampling.repeat_window_tokens:
         window, penalty = sampling.repeat_window_tokens, sampling.repeat_penalty
         links.append(lc.llama_sampler_init_penalties(llama.vocab_size, window, penalty, 0.0, 0.0))
     if sampling.dry_multiplier:
-        links.append(lc.llama_sampler_clone(_workspace_of(llama).dry(sampling)))
+        links.append(_workspace_of(llama).new_dry(sampling, said))
     return _chain(links) if links else None
 
 
@@ -279,6 +289,8 @@ class _Workspace:
         self._pieces = [llama.token_bytes(token) for token in range(size)]
         self.adjusted = np.empty(size, np.float32)
         self._vocab = vocab
+        self._begins_word: dict[int, bool] = {}
+        self._between = tokenize(vocab, _BETWEEN_REPLIES, parse_special=False)[-1]
         self._dry: dict[tuple[float, float, int], Any] = {}
         self._entries = (lc.llama_token_data * size)()
         self._table = np.frombuffer(self._entries, _ENTRY)
@@ -308,7 +320,25 @@ class _Workspace:
         self._candidates.size, self._candidates.selected, self._candidates.sorted = count, -1, False
         lc.llama_sampler_apply(sampler, ctypes.byref(self._candidates))
 
-    def dry(self, sampling: Sampling) -> Any:
+    def word_beginnings(self, texts: Sequence[Sequence[int]]) -> Ids:
+        """The distinct tokens of these texts that do not go on with a word."""
+        found = {token for tokens in texts for token in tokens if self._begins(token)}
+        return np.array(sorted(found), np.intp)
+
+    def _begins(self, token: int) -> bool:
+        if token not in self._begins_word:
+            self._begins_word[token] = not goes_on_with_a_word(self._pieces[token])
+        return self._begins_word[token]
+
+    def new_dry(self, sampling: Sampling, said: Sequence[Sequence[int]]) -> Any:
+        """A turn's own sampler, which has seen what was said."""
+        dry = lc.llama_sampler_clone(self._dry_of(sampling))
+        for tokens in said:
+            for token in (*tokens, self._between):
+                lc.llama_sampler_accept(dry, token)
+        return dry
+
+    def _dry_of(self, sampling: Sampling) -> Any:
         """The sampler to be cloned for a turn: finding the breakers takes some milliseconds."""
         key = (sampling.dry_multiplier, sampling.dry_base, sampling.dry_allowed_tokens)
         if key not in self._dry:

@@ -1,6 +1,7 @@
 """The loop body on a real, tiny model: turns run side by side and end cleanly."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,14 @@ from npc_server.engine.protocol import (
     FinishReason,
     Request,
     Sampling,
+    SentenceRule,
 )
 from tests.support import tiny_gguf
 
 ENDS = (FinishReason.LENGTH, FinishReason.STOP)
 GREEDY = Sampling(temperature=0, max_tokens=12)
 PROMPT = tuple(range(40, 80))
+ANY_CHARACTER = SentenceRule(r"(?s:(?P<end>.)(?=.))", r"(?s:(?P<end>.)\Z)")
 
 
 class Bench:
@@ -91,6 +94,29 @@ def test_deltas_add_up_to_the_text_of_the_finish(bench: Bench) -> None:
     deltas = [event.text for event in bench.events["r"] if isinstance(event, Delta)]
     assert "".join(deltas) == bench.finish("r").text
     assert bench.finish("r").reason in (FinishReason.LENGTH, FinishReason.STOP)
+
+
+def test_a_reply_ends_in_the_step_that_shows_its_last_sentence_to_be_whole(bench: Bench) -> None:
+    three = replace(GREEDY, max_sentences=3)
+    bench.submit("whole")
+    bench.core.submit(Request("r", PROMPT, sampling=three, sentences=ANY_CHARACTER))
+    bench.run()
+    reply, whole = bench.finish("r"), bench.finish("whole")
+    deltas = [event.text for event in bench.events["r"] if isinstance(event, Delta)]
+    assert (reply.reason, reply.text) == (FinishReason.SENTENCES, whole.text[:3])
+    assert "".join(deltas) == reply.text
+    assert reply.token_ids == whole.token_ids[: len(reply.token_ids)] != whole.token_ids
+    assert bench.core.stats().running == 0
+
+
+def test_a_reply_with_a_whole_sentence_is_trimmed_at_its_limit(bench: Bench) -> None:
+    sampling = replace(GREEDY, max_tokens=6)
+    pair = SentenceRule(r"(?s:\A(?P<end>..)(?=.))", r"(?P<end>\A\Z)")
+    bench.core.submit(Request("r", PROMPT, sampling=sampling, sentences=pair))
+    bench.run()
+    reply = bench.finish("r")
+    assert (reply.reason, len(reply.text)) == (FinishReason.TRIMMED, 2)
+    assert len(reply.token_ids) < 6
 
 
 def test_turns_side_by_side_say_what_they_say_alone(bench: Bench, tiny_model: Path) -> None:
@@ -177,6 +203,17 @@ def test_an_adapter_stays_until_its_last_turn_ends(bench: Bench, tmp_path: Path)
         pytest.param(Request("r", (99999,)), RequestRejectedError, id="foreign-token"),
         pytest.param(Request("r", (5,), "nobody"), UnknownAdapterError, id="unknown-adapter"),
         pytest.param(Request("r", (5,), adapter_scale=9), RequestRejectedError, id="scale"),
+        pytest.param(Request("r", (5,), said=((99999,),)), RequestRejectedError, id="foreign-said"),
+        pytest.param(
+            Request("r", (5,), sampling=Sampling(max_sentences=2)),
+            RequestRejectedError,
+            id="no-rule",
+        ),
+        pytest.param(
+            Request("r", (5,), sampling=Sampling(grammar='root ::= "a"'), sentences=ANY_CHARACTER),
+            RequestRejectedError,
+            id="sentences-in-a-form",
+        ),
     ],
 )
 def test_impossible_requests_are_refused_with_a_reason(

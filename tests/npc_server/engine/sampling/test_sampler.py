@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,17 @@ def llama(real_model: Path) -> Iterator[Llama]:
     llama.close()
 
 
-def said(llama: Llama, sampling: Sampling, prompt_text: str = PROMPT) -> list[int]:
+def said(
+    llama: Llama,
+    sampling: Sampling,
+    prompt_text: str = PROMPT,
+    earlier: Sequence[Sequence[int]] = (),
+) -> list[int]:
     """The tokens of a reply, its end left out."""
     prompt = tokenize(llama.vocab, prompt_text, parse_special=True)
     llama.clear(0)
     llama.decode([BatchRow(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
-    sampler, tokens, row = Sampler(llama, sampling), list[int](), len(prompt) - 1
+    sampler, tokens, row = Sampler(llama, sampling, earlier), list[int](), len(prompt) - 1
     while len(tokens) < sampling.max_tokens:
         token = sampler.sample(row)
         if llama.is_end(token):
@@ -120,6 +125,31 @@ def test_dry_breaks_a_loop(llama: Llama) -> None:
     prompt = "tick tock tack," + " tick tock tack," * 12
     assert _repeated_share(said(llama, loop, prompt)) > 0.8
     assert _repeated_share(said(llama, replace(loop, dry_multiplier=4.0), prompt)) < 0.2
+
+
+@pytest.mark.real_model
+def test_a_greedy_reply_that_was_said_before_is_not_said_again(llama: Llama) -> None:
+    greedy = Sampling(temperature=0, max_tokens=24, dry_multiplier=0.8)
+    takes = [said(llama, greedy)]
+    for _ in range(4):
+        takes.append(said(llama, greedy, earlier=takes))
+    assert len(set(map(tuple, takes))) == 5
+
+
+@pytest.mark.real_model
+def test_the_end_of_a_word_said_before_is_not_lowered(llama: Llama) -> None:
+    name = tokenize(llama.vocab, " Old Patience Xanthippe", parse_special=False)
+    begun = [token for token in name if llama.token_bytes(token).startswith(b" ")]
+    sampler = Sampler(llama, Sampling(dry_multiplier=5), [name])
+    assert sorted(sampler._said.tolist()) == sorted(set(begun))
+    assert len(begun) == 3 < len(name)
+
+
+@pytest.mark.real_model
+def test_earlier_replies_do_not_weigh_on_single_words(llama: Llama) -> None:
+    plain = Sampling(temperature=0, max_tokens=12, repeat_penalty=1.5)
+    reply = said(llama, plain)
+    assert said(llama, plain, earlier=[reply]) == reply
 
 
 def _repeated_share(tokens: list[int]) -> float:
