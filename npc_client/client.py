@@ -1,7 +1,8 @@
 """The gRPC client: sessions, streamed replies, save games, feedback and adapter versions in Python
 terms.
 
-One `Client` holds one channel and serves any number of sessions at once.
+One `Client` holds one channel and serves any number of sessions at once. Lines and takes get an id,
+so that one whose answer was lost is asked for again, and is neither said nor recorded twice.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -31,6 +33,7 @@ OnText = Callable[[str], None]
 SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue keeps
 EventStatus = feedback_pb2.EventStatus  # whether it was stored, or why not
 EVENTS_PER_MESSAGE = 256  # the most the contract takes
+RETRY_PAUSES_S = (0.1, 0.4)  # before a line is sent again that found no server
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
 _DIALOGUE = dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name
 #: What a thumb may give as its reason.
@@ -101,14 +104,26 @@ def new_event(turn_id: str = "", **reaction: Any) -> SubmitRequest:
     return event
 
 
+def new_line_id() -> str:
+    """An id for one line or take; under the same one it is the same when it is sent again."""
+    return uuid.uuid4().hex
+
+
 class ReplyStream:
     """A reply while it is generated: iterate over its text, then read `reply`.
 
-    Dropping the stream before its end, or `cancel`, ends the reply on the server.
+    Dropping the stream before its end, or `cancel`, interrupts the reply on the server. A link that
+    breaks before the first text came is tried again; one that breaks later raises, because what was
+    heard cannot be taken back: the line may be sent again under `call_id`.
     """
 
-    def __init__(self, call: Any) -> None:
-        self._call = call
+    def __init__(self, begin: Callable[[], Any], call_id: str, heard: bool = True) -> None:
+        self.call_id = call_id  # the line's or take's id
+        self._begin = begin
+        self._heard = heard  # whether text is passed on before the end
+        self._call = begin()
+        self._cancelled = False
+        self._pauses_s = iter(RETRY_PAUSES_S)
         self._begun = time.perf_counter()
         self._first_text: float | None = None
         self._reply: Reply | None = None
@@ -121,7 +136,8 @@ class ReplyStream:
         return self._reply
 
     def cancel(self) -> None:
-        """End the reply on the server, if it is still running."""
+        """Interrupt the reply on the server, if it is still running."""
+        self._cancelled = True
         if self._reply is None:
             self._call.cancel()
 
@@ -133,7 +149,7 @@ class ReplyStream:
 
     async def __anext__(self) -> str:
         while self._reply is None:
-            event = await self._call.read()
+            event = await self._read()
             if not isinstance(event, dialogue_pb2.ReplyEvent):  # the end of the stream
                 raise ConnectionError("the reply stream ended without its Finished message")
             if event.HasField("delta"):
@@ -143,6 +159,24 @@ class ReplyStream:
                 first_text = self._first_text or time.perf_counter()
                 self._reply = _reply(event.finished, self._begun, first_text)
         raise StopAsyncIteration
+
+    async def _read(self) -> object:
+        """The next message; of a new call, if the link broke and nothing was heard yet."""
+        while True:
+            try:
+                return await self._call.read()
+            except grpc.aio.AioRpcError as error:
+                pause_s = next(self._pauses_s, None)
+                if pause_s is None or not self._may_retry(error):
+                    raise
+                await asyncio.sleep(pause_s)
+                if self._cancelled:
+                    raise
+                self._call = self._begin()
+
+    def _may_retry(self, error: grpc.aio.AioRpcError) -> bool:
+        told = self._heard and self._first_text is not None
+        return error.code() is grpc.StatusCode.UNAVAILABLE and not told and not self._cancelled
 
 
 class Client:
@@ -237,9 +271,14 @@ class Client:
         seed: int | None = None,
         on_text: OnText | None = None,
         sampling: SamplingOverrides | None = None,
+        line_id: str | None = None,
     ) -> Reply:
-        """Say something and wait for the whole reply; `on_text` sees it grow."""
-        return await _collect(self.stream_reply(session_id, text, seed, sampling), on_text)
+        """Say something and wait for the whole reply; `on_text` sees it grow.
+
+        `line_id` names a line that was sent before and may have been lost.
+        """
+        begin, line_id = self._line(session_id, text, seed, sampling, line_id)
+        return await _collect(ReplyStream(begin, line_id, on_text is not None), on_text)
 
     async def regenerate(
         self,
@@ -248,9 +287,11 @@ class Client:
         seed: int | None = None,
         on_text: OnText | None = None,
         sampling: SamplingOverrides | None = None,
+        take_id: str | None = None,
     ) -> Reply:
-        """Ask for another take on the latest turn."""
-        return await _collect(self.stream_take(session_id, turn_id, seed, sampling), on_text)
+        """Ask for another take on the latest turn; `take_id` names one that may have been lost."""
+        begin, take_id = self._take(session_id, turn_id, seed, sampling, take_id)
+        return await _collect(ReplyStream(begin, take_id, on_text is not None), on_text)
 
     def stream_reply(
         self,
@@ -258,12 +299,13 @@ class Client:
         text: str,
         seed: int | None = None,
         sampling: SamplingOverrides | None = None,
+        line_id: str | None = None,
     ) -> ReplyStream:
-        """Say something and iterate over the reply's text while it is generated."""
-        request = dialogue_pb2.SayRequest(
-            session_id=session_id, text=text, seed=seed, sampling=sampling
-        )
-        return ReplyStream(self._dialogue.Say(request))
+        """Say something and iterate over the reply's text while it is generated.
+
+        `line_id` names a line that was sent before and may have been lost.
+        """
+        return ReplyStream(*self._line(session_id, text, seed, sampling, line_id))
 
     def stream_take(
         self,
@@ -271,12 +313,43 @@ class Client:
         turn_id: str,
         seed: int | None = None,
         sampling: SamplingOverrides | None = None,
+        take_id: str | None = None,
     ) -> ReplyStream:
-        """Ask for another take on the latest turn and iterate over its text."""
-        request = dialogue_pb2.RegenerateRequest(
-            session_id=session_id, turn_id=turn_id, seed=seed, sampling=sampling
+        """Ask for another take on the latest turn and iterate over its text.
+
+        `take_id` names one that may have been lost.
+        """
+        return ReplyStream(*self._take(session_id, turn_id, seed, sampling, take_id))
+
+    def _line(
+        self,
+        session_id: str,
+        text: str,
+        seed: int | None,
+        sampling: SamplingOverrides | None,
+        line_id: str | None,
+    ) -> tuple[Callable[[], Any], str]:
+        """What says a line, any number of times, and the line's id."""
+        line_id = line_id or new_line_id()
+        request = dialogue_pb2.SayRequest(
+            session_id=session_id, text=text, seed=seed, sampling=sampling, line_id=line_id
         )
-        return ReplyStream(self._dialogue.Regenerate(request))
+        return partial(self._dialogue.Say, request), line_id
+
+    def _take(
+        self,
+        session_id: str,
+        turn_id: str,
+        seed: int | None,
+        sampling: SamplingOverrides | None,
+        take_id: str | None,
+    ) -> tuple[Callable[[], Any], str]:
+        """What asks for a take, any number of times, and the take's id."""
+        take_id = take_id or new_line_id()
+        request = dialogue_pb2.RegenerateRequest(
+            session_id=session_id, turn_id=turn_id, seed=seed, sampling=sampling, take_id=take_id
+        )
+        return partial(self._dialogue.Regenerate, request), take_id
 
     async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> str:
         """Like or dislike a reply; `reasons` are among REASONS. Returns the event's id."""

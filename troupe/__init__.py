@@ -7,6 +7,9 @@
         for text in client.stream_reply(session.session_id, "Good morning!"):
             print(text, end="", flush=True)
 
+A line whose answer was lost on the way is sent again by itself, and counts once. To talk over the
+character, `cancel` the stream and say the next line.
+
 With `Client` the same reads `async with`, `await` and `async for`. A refused call raises
 `RpcError`: its `code()` is one of the contract's statuses, its `details()` say why.
 """
@@ -26,6 +29,7 @@ from npc_client.client import (
     SubmitRequest,
     new_event,
     new_event_id,
+    new_line_id,
 )
 from troupe.sync_client import SyncClient, SyncReplyStream
 from troupe.version import __version__
@@ -47,4 +51,5 @@ __all__ = [
     "__version__",
     "new_event",
     "new_event_id",
+    "new_line_id",
 ]

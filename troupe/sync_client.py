@@ -120,12 +120,15 @@ class SyncClient:
 class SyncReplyStream:
     """A reply while it is generated: iterate over its text, then read `reply`.
 
-    Dropping the stream before its end, or `cancel`, ends the reply on the server.
+    Dropping the stream before its end, or `cancel`, interrupts the reply on the server. A link that
+    breaks before the first text came is tried again; one that breaks later raises: the line may be
+    sent again under `call_id`.
     """
 
     def __init__(self, client: SyncClient, stream: ReplyStream) -> None:
         self._client = client
         self._stream = stream
+        self.call_id = stream.call_id  # the line's or take's id
 
     @property
     def reply(self) -> Reply:
@@ -133,7 +136,7 @@ class SyncReplyStream:
         return self._stream.reply
 
     def cancel(self) -> None:
-        """End the reply on the server, if it is still running."""
+        """Interrupt the reply on the server, if it is still running."""
         self._client._connection.call_soon(self._stream.cancel)
 
     def __iter__(self) -> SyncReplyStream:

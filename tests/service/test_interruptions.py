@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 
 from feedback_store.records import Sign, Signal
-from npc.v1 import dialogue_pb2, dialogue_pb2_grpc
+from npc.v1 import dialogue_pb2
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.protocol import Request
 from tests.support.calls import refusal
 from tests.support.casts import mira_with
 from tests.support.disk_faults import locked
+from tests.support.interruptions import begin, ended, interrupt, lived, opened, stub_of
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
 TIMES = 20  # a race that is lost once in ten times is met
-Call = Any  # grpc.aio's calls are generic in the stubs only
 
 
 @pytest.fixture
@@ -37,38 +34,6 @@ def long_reply(_: Request) -> str:
     return "One two three four."
 
 
-@asynccontextmanager
-async def stub_of(made: Stage) -> AsyncIterator[Any]:
-    """The service as a game's own code calls it."""
-    async with grpc.aio.insecure_channel(made.client.address) as channel:
-        yield dialogue_pb2_grpc.DialogueStub(channel)
-
-
-async def begin(stub: Any, session: str, line: str, **options: float) -> tuple[Call, str]:
-    """A call that has begun its reply; with its turn's id."""
-    call = stub.Say(dialogue_pb2.SayRequest(session_id=session, text=line), **options)
-    event = await call.read()
-    return call, event.started.turn_id
-
-
-async def interrupt(stub: Any, made: Stage, session: str, line: str = "One.") -> str:
-    """A turn that its player interrupts after the first word; its id."""
-    made.engine.gate.clear()
-    call, turn_id = await begin(stub, session, line)
-    await call.read()
-    call.cancel()
-    async with asyncio.timeout(5):
-        while made.engine.running:  # whichever end comes first counts
-            await asyncio.sleep(0.001)
-    made.engine.gate.set()
-    return turn_id
-
-
-async def opened(made: Stage) -> str:
-    """A session of player p1 with Mira."""
-    return (await made.client.start_session("mira", "p1", training_consent=True)).session_id
-
-
 async def seen(made: Stage, turn_id: str) -> list[str]:
     """What the model read of the conversation, without system message and examples."""
     await made.wait_until_stored()
@@ -76,12 +41,6 @@ async def seen(made: Stage, turn_id: str) -> list[str]:
     assert turn is not None
     contents = [message["content"] for message in turn.messages]
     return contents[contents.index("One.") :]
-
-
-async def lived(made: Stage, session: str) -> list[tuple[str, str, bool]]:
-    """What a save game of now leads back to."""
-    restored = await made.client.restore(await made.client.checkpoint(session))
-    return [(one.player_text, one.reply_text, one.interrupted) for one in restored.exchanges]
 
 
 async def test_the_next_line_is_never_refused_after_a_cancel(made: Stage) -> None:
@@ -125,8 +84,9 @@ async def test_a_line_that_was_answered_by_nothing_stays_too(made: Stage) -> Non
     session = await opened(made)
     made.engine.entrance.clear()  # as when it waits for a free sequence
     async with stub_of(made) as stub:
-        call, _ = await begin(stub, session, "One.")
+        call, turn_id = await begin(stub, session, "One.")
         call.cancel()
+        await ended(made, turn_id)
         made.engine.entrance.set()
         reply = await made.client.say(session, "Two.")
     assert await seen(made, reply.turn_id) == ["One.", "—", "Two."]
@@ -141,12 +101,11 @@ async def test_nothing_was_heard_of_candidates_that_were_not_compared(
     async with stub_of(made) as stub:
         for _ in range(3):
             made.engine.gate.clear()
-            call, _ = await begin(stub, session, "One.")
+            call, turn_id = await begin(stub, session, "One.")
             while made.engine.running < 3:
                 await asyncio.sleep(0.01)
             call.cancel()
-            while made.engine.running:
-                await asyncio.sleep(0.001)
+            await ended(made, turn_id)
             made.engine.gate.set()
             await made.client.say(session, "Two.")
     assert [text for _, text, broken in await lived(made, session) if broken] == ["", "", ""]
@@ -170,8 +129,9 @@ async def test_a_take_interrupted_before_its_first_word_replaces_no_other(made: 
     async with stub_of(made) as stub:
         request = dialogue_pb2.RegenerateRequest(session_id=session, turn_id=first.turn_id)
         call = stub.Regenerate(request)
-        await call.read()
+        turn_id = (await call.read()).started.turn_id
         call.cancel()
+        await ended(made, turn_id)
         made.engine.entrance.set()
         assert await lived(made, session) == [("One.", "One two three four.", False)]
 
@@ -195,10 +155,9 @@ async def test_a_deadline_interrupts_as_a_cancel_does(made: Stage) -> None:
     session = await opened(made)
     made.engine.gate.clear()
     async with stub_of(made) as stub:
-        call, _ = await begin(stub, session, "One.", timeout=0.5)
+        call, turn_id = await begin(stub, session, "One.", timeout=0.5)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    while made.engine.running:
-        await asyncio.sleep(0.001)
+    await ended(made, turn_id)
     made.engine.gate.set()
     await made.client.say(session, "Two.")
     assert (await lived(made, session))[0] == ("One.", "One", True)
