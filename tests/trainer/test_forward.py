@@ -39,7 +39,7 @@ def _scored(
     """
     add_fused_lm_head(model)
     if memory is not None:
-        install(model, memory)
+        install(model)
     log_probs = model(**batch, fused_lm_head=True).log_probs
     log_probs.sum().backward()
     return log_probs.detach(), _first_gradient(model)
@@ -69,7 +69,7 @@ def test_other_calls_are_untouched(base_dir: Path, batch: dict[str, Tensor]) -> 
     model = load_base(base_dir)
     before = model(input_ids=batch["input_ids"]).logits
     add_fused_lm_head(model)
-    install(model, Memory())
+    install(model)
     assert torch.equal(model(input_ids=batch["input_ids"]).logits, before)
 
 
@@ -90,7 +90,7 @@ def test_a_rows_weight_scales_its_gradient_and_no_number(
         model = load_base(base_dir)
         model.config.sliding_window = window
         add_fused_lm_head(model)
-        install(model, Memory())
+        install(model)
         weights = torch.full((len(batch["input_ids"]),), weight)
         log_probs: Tensor = model(**batch, weights=weights, fused_lm_head=True).log_probs
         torch.autograd.backward(log_probs.sum())

@@ -159,7 +159,7 @@ def build(
         data_collator=with_weights(DataCollatorForPreference(pad_token_id=0), sides=2),
         processing_class=AutoTokenizer.from_pretrained(base_dir),
     )
-    _score_instead(base, words, config.memory)
+    _score_instead(base, words)
     return trainer
 
 
@@ -182,14 +182,13 @@ def scores(
     return score_replies(load_voice(base_dir, head), (card.good, card.bad), replies, on_progress)
 
 
-def _score_instead(model: PreTrainedModel, words: Words, memory: Memory) -> None:
+def _score_instead(model: PreTrainedModel, words: Words) -> None:
     """Make the causal model look like a classifier with one label, which is what TRL calls."""
-    share = not memory.gradient_checkpointing
 
     def forward(
         input_ids: Tensor, attention_mask: Tensor, weights: Tensor, **_: Any
     ) -> SequenceClassifierOutput:
-        hidden = last_hidden(model, input_ids, attention_mask, share_beginning=share)
+        hidden = last_hidden(model, input_ids, attention_mask)
         made = score(model, words, hidden)[:, None]
         return SequenceClassifierOutput(logits=scale_gradients(made, weights))
 

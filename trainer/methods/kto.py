@@ -168,7 +168,7 @@ def build(
     )
     collate: Any = trainer.data_collator
     trainer.data_collator = with_weights(collate, sides=1)
-    install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
+    install(cast(PreTrainedModel, policy.get_base_model()))
     return trainer
 
 

@@ -19,7 +19,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from trainer.forward import IGNORED, install
 from trainer.rows.datasets import WEIGHT, Batch, Ids, PairIds, with_weights
-from trainer.settings import Memory, Schedule
+from trainer.settings import Schedule
 from trainer.training import Arguments
 
 MeanLogProbs = tuple[
@@ -64,11 +64,11 @@ def padding_tokenizer(base_dir: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def install_scoring(trainer: Trainer, policy: PeftModel, memory: Memory) -> None:
+def install_scoring(trainer: Trainer, policy: PeftModel) -> None:
     """Let the policy accept `fused_lm_head=True`, and batches carry weights: TRL does neither."""
     base = cast(PreTrainedModel, policy.get_base_model())
     add_fused_lm_head(base)
-    install(base, memory)
+    install(base)
     trainer.data_collator = with_weights(trainer.data_collator, sides=2)
 
 

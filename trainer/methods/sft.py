@@ -103,7 +103,7 @@ def run(
 
     def build_trainer(policy: PeftModel, arguments: Arguments) -> SFTTrainer:
         trainer = build(mixed, policy, start.base_dir, arguments)
-        install(cast(PreTrainedModel, policy.get_base_model()), config.memory)
+        install(cast(PreTrainedModel, policy.get_base_model()))
         return trainer
 
     return train_adapter(config, mixed, start, out_dir, io, build_trainer)

@@ -77,7 +77,7 @@ def build(
         eval_dataset=side_columns(learned.development) if learned.development else None,
         processing_class=padding_tokenizer(base_dir),
     )
-    install_scoring(trainer, policy, config.memory)
+    install_scoring(trainer, policy)
     return trainer
 
 

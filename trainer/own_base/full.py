@@ -67,7 +67,7 @@ def run(config: Config, task: TrainingTask) -> RunResult:
 
     def make_trainer(arguments: Arguments) -> SFTTrainer:
         trainer = sft.build(mixed, model, start.base_dir, arguments)
-        install(model, config.memory)
+        install(model)
         return trainer
 
     def save() -> Path:

@@ -19,7 +19,7 @@ from trainer.methods import sft
 from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.rows.replay import LikedReply, Rows
-from trainer.settings import LoraShape, Memory, Schedule
+from trainer.settings import LoraShape, Schedule
 from trainer.training import common_arguments
 
 LORA = LoraShape(rank=4, alpha=8)
@@ -110,7 +110,7 @@ def test_the_cheaper_forward_gives_trls_loss_and_gradient(
         weights = batch.pop("weights")
         assert weights.tolist() == [1.0, 1.0]
         if cheaply:
-            install(trainer.model.get_base_model(), Memory())
+            install(trainer.model.get_base_model())
         loss = trainer.compute_loss(trainer.model, dict(batch))
         loss.backward()
         losses.append(loss.item())
@@ -127,7 +127,7 @@ def test_a_row_counts_as_far_as_it_is_trusted(
         torch.manual_seed(0)
         rows = Rows((replace(edited(0, tokenizer), weight=weight),))
         trainer = built(SMALL, rows, start, tmp_path)
-        install(trainer.model.get_base_model(), Memory())
+        install(trainer.model.get_base_model())
         batch = next(iter(trainer.get_train_dataloader()))
         trainer.compute_loss(trainer.model, batch).backward()
         gradients.append(_gradient(trainer.model))
