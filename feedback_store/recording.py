@@ -18,8 +18,9 @@ from feedback_store.rows import SqlRow
 
 _OF_SESSION = ("player_id", "character", "consent")  # a turn repeats these of its session
 
-# Takes of other branches did not happen to the player, and neither did later turns. A reply that
-# was cut short is in no checkpoint: it stays as it was.
+# Takes of other branches did not happen to the player, and neither did later turns. Save games of
+# older releases name no reply that was cut short: one that they may have lived through stays as it
+# was.
 _ROLL_BACK = """
 UPDATE turns SET rolled_back = CASE
     WHEN turn_id IN (

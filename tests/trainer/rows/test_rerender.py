@@ -86,6 +86,24 @@ def test_rows_of_todays_persona_are_untouched(
     assert (made.rerendered, made.dropped) == (0, {})
 
 
+def test_an_interrupted_reply_in_the_history_is_trained_as_it_would_be_served(
+    mira: Persona, today: Persona, tokenizer: FakeTokenizer
+) -> None:
+    history = (
+        Line(Speaker.PLAYER, "Good day."),
+        Line(Speaker.CHARACTER, "Is it? Mind", interrupted=True),
+        Line(Speaker.PLAYER, "Wait."),
+        Line(Speaker.CHARACTER, "", interrupted=True),
+    )
+    log = Log()
+    spoken(log, mira, "t1")
+    spoken(log, mira, "t2", history)
+    log.did("t2", Edit(BETTER))
+    for persona in (mira, today):
+        (pair,) = rerender(log.selected(), persona, tokenizer, ROOMY).snapshot.train_pairs
+        assert pair.prompt_ids == prompt(persona, history, LINE, tokenizer, ROOMY).ids
+
+
 def test_an_edited_persona_gets_the_same_history_in_its_own_prompt(
     log: Log, today: Persona, tokenizer: FakeTokenizer
 ) -> None:
