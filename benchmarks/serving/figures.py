@@ -21,6 +21,10 @@ MARKS = (
     Mark("zipf_100_over_5", "tok/s: Zipf traffic on 100 characters / on 5, 16 sequences", 0.85),
     Mark("p99_gap_8_over_1", "p99 gap between tokens: 8 characters / 1 character", None, 1.5),
     Mark("second_turn_ttft", "time to first token: second turn / cold first turn", None, 0.25),
+    Mark("long_talk_ttft", "median first word: turns 20-60 / turns 5-10, 4 s between", None, 1.5),
+    Mark("long_talk_ttft_p95", "95th percentile of turns 20-60 / median of turns 5-10", None, 3),
+    Mark("long_talk_ttft_no_pause", "the median ratio when the player takes no time at all"),
+    Mark("long_talk_ttft_p95_no_pause", "the 95th percentile ratio then"),
     Mark("idle_100_cost", "tok/s of 8 turns: beside 100 idle sessions / without", 0.95),
     Mark("idle_session_kib", "memory of an idle session beyond its keys and values"),
 )

@@ -15,16 +15,19 @@ OfRound = Callable[[Round], list[float]]
 
 
 def draw(path: Path, results: Mapping[str, ScenarioResult], title: str) -> None:
-    """Draw what there is; scenarios without rounds of replies are left out."""
+    """Draw what there is: scenarios with rounds of replies, and the long talk."""
     played = {name: result.rounds for name, result in results.items() if result.rounds}
-    if not played:
+    talk = results["long_talk"].samples if "long_talk" in results else {}
+    if not played and not talk:
         return
-    figure = Figure(figsize=(15, 6), layout="constrained")
-    speed, first, gaps = figure.subplots(1, 3, width_ratios=(3, 2, 2))
-    _draw_speed(speed, played)
-    name = "eight" if "eight" in played else next(iter(played))
-    _draw_spread(first, "time to first token, ms", name, played[name], ttfts_ms)
-    _draw_spread(gaps, "gap between tokens, ms", name, played[name], gaps_ms)
+    figure = Figure(figsize=(20, 6), layout="constrained")
+    speed, first, gaps, turns = figure.subplots(1, 4, width_ratios=(3, 2, 2, 2))
+    if played:
+        _draw_speed(speed, played)
+        name = "eight" if "eight" in played else next(iter(played))
+        _draw_spread(first, "time to first token, ms", name, played[name], ttfts_ms)
+        _draw_spread(gaps, "gap between tokens, ms", name, played[name], gaps_ms)
+    _draw_talk(turns, talk)
     figure.suptitle(title, fontsize=10)
     figure.savefig(path, dpi=120)
 
@@ -39,6 +42,16 @@ def _draw_speed(axes: Axes, played: Mapping[str, Mapping[str, Sequence[Round]]])
     axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=8)
     axes.invert_yaxis()
     axes.set_title("tokens a second, all replies together (median, extremes)", fontsize=9)
+
+
+def _draw_talk(axes: Axes, by_turn: Mapping[str, Sequence[float]]) -> None:
+    for name, waits in by_turn.items():
+        axes.plot(range(1, len(waits) + 1), waits, marker=".", label=name)
+    axes.set_ylim(bottom=0)
+    axes.set_title("one long talk: time to first token by turn", fontsize=9)
+    axes.grid(visible=True, alpha=0.3)
+    if by_turn:
+        axes.legend(fontsize=7)
 
 
 def _draw_spread(

@@ -26,6 +26,7 @@ class Extent:
     zipf_turns: int
     zipf_characters: int
     idle_sessions: int
+    talk_turns: int  # of one long session
 
 
 FULL = Extent(
@@ -35,6 +36,7 @@ FULL = Extent(
     zipf_turns=64,
     zipf_characters=100,
     idle_sessions=100,
+    talk_turns=60,
 )
 QUICK = Extent(
     rounds=2,
@@ -43,6 +45,7 @@ QUICK = Extent(
     zipf_turns=16,
     zipf_characters=20,
     idle_sessions=10,
+    talk_turns=30,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from benchmarks.serving.scenarios import idle, publish, second_turn, side_by_side, zipf
+from benchmarks.serving.scenarios import idle, long_talk, publish, second_turn, side_by_side, zipf
 from benchmarks.serving.workspace import ScenarioResult, Workspace
 
 SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
@@ -14,5 +14,6 @@ SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
     "publish": publish.run,
     "zipf": zipf.run,
     "second_turn": second_turn.run,
+    "long_talk": long_talk.run,
     "idle": idle.run,
 }
