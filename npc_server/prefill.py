@@ -50,7 +50,8 @@ class ReadingAhead:
     def begin(self, session_id: str, ids: tuple[int, ...], adapter: LiveAdapter) -> None:
         """Start reading, in place of what is being read for this session."""
         self.stop(session_id)
-        request = replace(_reading(self._model, ids, adapter), background=True, idle=True)
+        reading_it = _reading(self._model, ids, adapter)
+        request = replace(reading_it, background=True, idle=True, conversation=session_id)
         reading = asyncio.create_task(self._read(request))
         self._readings[session_id] = reading
         reading.add_done_callback(lambda done: self._forget(session_id, done))

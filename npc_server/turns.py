@@ -73,6 +73,7 @@ class OpenTurn:
             pinned_tokens=self.prompt.opening_tokens,
             sentences=SENTENCE_RULE if self.sampling.max_sentences else None,
             said=tuple(tuple(self.tokenizer.encode(text)) for text in self.said),
+            conversation=self.session.session_id,
         )
 
     @property

@@ -6,6 +6,8 @@ much as on the tokens, so a prefix is shared only within one voice: adapter cont
 Idle conversations therefore cost memory and nothing else.
 
 A prefix that many turns begin with (a persona's) is pinned: it goes last when memory runs short.
+What a conversation did not go on from goes first: replies that were not chosen, and its former
+beginning once old lines have left the prompt.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class Prefix:
     tokens: tuple[int, ...]
     blob: Blob
     pinned: bool
+    conversation: str = ""  # that it belongs to; "" = none
     used: int = 0  # tick of the last use; the smallest is evicted first
+    superseded: bool = False  # its conversation went on from another one
 
 
 class PrefixCache:
@@ -52,11 +56,13 @@ class PrefixCache:
     def __len__(self) -> int:
         return sum(map(len, self._prefixes.values()))
 
-    def longest(self, voice: Voice, prompt: Sequence[int]) -> tuple[Prefix | None, int]:
+    def longest(
+        self, voice: Voice, prompt: Sequence[int], conversation: str = ""
+    ) -> tuple[Prefix | None, int]:
         """The saved prefix that shares most tokens with a prompt, and how many; it counts as used.
 
         The last token of the prompt is never shared: its logits choose the first token of the
-        reply.
+        reply. Others of the conversation that goes on from there count as superseded.
         """
         wanted = tuple(prompt[:-1])
         best, shared = None, MIN_SHARED_TOKENS - 1
@@ -67,6 +73,7 @@ class PrefixCache:
         if best is None:
             return None, 0
         self._touch(best)
+        self._supersede(best, conversation)
         return best, shared
 
     def usable_tokens(self, known: Sequence[int], wanted: Sequence[int]) -> int:
@@ -83,10 +90,16 @@ class PrefixCache:
         )
 
     def store(
-        self, voice: Voice, tokens: Sequence[int], blob: Blob, *, pinned: bool = False
+        self,
+        voice: Voice,
+        tokens: Sequence[int],
+        blob: Blob,
+        *,
+        pinned: bool = False,
+        conversation: str = "",
     ) -> None:
         """Keep a prefix; shorter ones of the same text make way for it unless they are pinned."""
-        kept = Prefix(voice, tuple(tokens), blob, pinned)
+        kept = Prefix(voice, tuple(tokens), blob, pinned, conversation)
         for other in list(self._prefixes[voice]):
             same = other.tokens == kept.tokens
             begins = kept.tokens[: len(other.tokens)] == other.tokens
@@ -108,12 +121,18 @@ class PrefixCache:
     def _touch(self, prefix: Prefix) -> None:
         self._tick += 1
         prefix.used = self._tick
+        prefix.superseded = False
+
+    def _supersede(self, best: Prefix, conversation: str) -> None:
+        for other in self._prefixes[best.voice]:
+            if conversation and other.conversation == conversation:
+                other.superseded = other is not best and not other.pinned
 
     def _shrink(self) -> None:
         if self.bytes <= self._limit_bytes:
             return
         everything = [prefix for group in self._prefixes.values() for prefix in group]
-        for prefix in sorted(everything, key=lambda prefix: (prefix.pinned, prefix.used)):
+        for prefix in sorted(everything, key=_worth):
             self._drop(prefix)
             if self.bytes <= self._limit_bytes:
                 return
@@ -121,6 +140,11 @@ class PrefixCache:
     def _drop(self, prefix: Prefix) -> None:
         self._prefixes[prefix.voice].remove(prefix)
         self.bytes -= prefix.blob.nbytes
+
+
+def _worth(prefix: Prefix) -> tuple[bool, bool, int]:
+    """The order in which prefixes are evicted."""
+    return (prefix.pinned, not prefix.superseded, prefix.used)
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

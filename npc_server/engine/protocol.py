@@ -76,6 +76,7 @@ class Request:
     adapter_scale: float = 1.0  # strength of the adapter; 0 = the bare base
     pinned_tokens: int = 0  # prompt tokens from the start that other turns will share: kept cached
     background: bool = False  # nobody waits for it: its prompt is read in small portions
+    conversation: str = ""  # requests of one that goes on have it in common; "" = a lone request
     idle: bool = False  # a guess at what comes next: it runs while nobody else needs what it takes
     sentences: SentenceRule | None = None  # a reply cut off ends at its last whole sentence
     said: tuple[tuple[int, ...], ...] = ()  # earlier replies: DRY takes their phrases as said

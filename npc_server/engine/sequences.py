@@ -67,7 +67,7 @@ class Sequences:
         contents = self._contents[sequence]
         same = contents.voice == turn.voice
         here = self._prefixes.usable_tokens(contents.tokens, prompt[:-1]) if same else 0
-        prefix, shared = self._prefixes.longest(turn.voice, prompt)
+        prefix, shared = self._prefixes.longest(turn.voice, prompt, turn.request.conversation)
         self._contents[sequence] = _NOTHING
         if prefix is not None and shared > here:
             self._llama.restore(sequence, prefix.blob)
@@ -80,7 +80,8 @@ class Sequences:
     def save(self, turn: RunningTurn, *, pinned: bool = False) -> None:
         """Keep a copy of what the turn has read."""
         blob = self._llama.save(turn.sequence)
-        self._prefixes.store(turn.voice, turn.read, blob, pinned=pinned)
+        conversation = turn.request.conversation
+        self._prefixes.store(turn.voice, turn.read, blob, pinned=pinned, conversation=conversation)
 
     def release(self, turn: RunningTurn, *, trusted: bool) -> None:
         """Free the turn's sequence; what it holds is kept if the last decode can be trusted."""

@@ -73,6 +73,33 @@ def test_the_least_recently_used_makes_way_and_the_pinned_last() -> None:
     assert kept == {0, 1, 9}
 
 
+def talk_in(cache: PrefixCache, conversation: str, texts: list[list[int]]) -> None:
+    """Keep states of a conversation, none of which is the beginning of another."""
+    for text in texts:
+        cache.store(A, text, blob(), conversation=conversation)
+
+
+def test_what_its_conversation_did_not_go_on_from_makes_way_first() -> None:
+    cache = PrefixCache(40)
+    cache.store(A, [8] * 20, blob(), conversation="another")
+    talk_in(cache, "c", [[n, *TEXT[:20]] for n in range(3)])  # takes, of which one is chosen
+    cache.longest(A, [1, *TEXT[:30]], "c")
+    talk_in(cache, "c", [[9] * 20, [7] * 20])
+    kept = {n for n in range(10) if cache.longest(A, [n, *([n] * 20)])[1]}
+    assert kept == {8, 9, 7}
+    assert cache.longest(A, [1, *TEXT[:30]])[1] == 21
+
+
+def test_what_a_conversation_returns_to_counts_again() -> None:
+    cache = PrefixCache(20)
+    talk_in(cache, "c", [[1] * 20, [2] * 20])
+    cache.longest(A, [1] * 30, "c")
+    cache.longest(A, [2] * 30, "c")
+    cache.store(A, [3] * 20, blob())
+    assert cache.longest(A, [1] * 30)[1] == 0
+    assert cache.longest(A, [2] * 30)[1] == 20
+
+
 def test_a_prefix_beyond_the_whole_budget_is_not_kept() -> None:
     cache = PrefixCache(5)
     cache.store(A, TEXT, blob())
