@@ -13,7 +13,7 @@ BROWSE := $(VENV)/.browse
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve talk test check bench-serving bench-feedback bench-redaction bench-quantization bench-training bench-learning browse format proto proto-check clean
+.PHONY: help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-quantization bench-training bench-learning browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -45,6 +45,9 @@ bench-serving: $(TRAIN) $(BENCH) ## speed beside llama-server, PEFT and a bare l
 bench-feedback: $(CORE) ## taking in feedback, and a store of a million turns; some 20 minutes and 12 GB, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.feedback $(ARGS)
+
+bench-languages: $(BENCH) ## leaks found and false alarms in fourteen languages; seconds, to JSON
+	$(BIN)/python -m benchmarks.languages $(ARGS)
 
 bench-redaction: $(BENCH) ## what redaction finds and what it takes by mistake, to JSON
 	$(BIN)/python -m benchmarks.redaction $(ARGS)

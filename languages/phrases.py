@@ -6,10 +6,11 @@ phrase is found anywhere, save where it would begin or end within a sign or a na
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from languages.inflection import inflection, listed_forms, said_forms, typed_forms
 from languages.reading import Reading, is_unbroken, read
@@ -35,6 +36,17 @@ class _Phrase:
     pattern: re.Pattern[str] | None  # in a reading's line, where its borders need a look
     forms: tuple[frozenset[str], ...]  # of its words, in an inflecting language
     joined: frozenset[str]  # of its words written as one
+    unbroken: bool = False  # in a script without blanks
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Phrases made ready, so that most are passed over without a look."""
+
+    phrases: tuple[str, ...]
+    ready: tuple[_Phrase, ...]
+    by_form: Mapping[str, tuple[int, ...]]  # the places of phrases that may begin with a form
+    anywhere: tuple[int, ...]  # those that no word tells of
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ class _Forms:
     by_word: tuple[frozenset[str], ...]
     places: Mapping[str, tuple[int, ...]]  # by form
     joined: frozenset[str]  # of two words written as one
+    every: frozenset[str]  # all of them
 
 
 def mentioned(text: str, phrases: Iterable[str], language: str = "") -> tuple[str, ...]:
@@ -51,13 +64,13 @@ def mentioned(text: str, phrases: Iterable[str], language: str = "") -> tuple[st
 
     `language` is a BCP 47 tag; without one it is told from the text where the text is plain.
     """
-    listed = tuple(phrases)
     code = primary(language) or recognise(text)
-    reading = read(text)
-    ready = _ready(listed, code)
-    return tuple(
-        phrase for phrase, one in zip(listed, ready, strict=True) if _says(reading, one, code)
-    )
+    listed, reading = _index(tuple(phrases), code), read(text)
+    forms = frozenset(reading.tokens) if inflection(code) is None else _forms(reading, code).every
+    begun = (listed.by_form[form] for form in forms & listed.by_form.keys())
+    near = {*listed.anywhere, *chain.from_iterable(begun)}
+    said = (at for at in sorted(near) if _says(reading, listed.ready[at], code))
+    return tuple(listed.phrases[at] for at in said)
 
 
 def _says(reading: Reading, phrase: _Phrase, code: str) -> bool:
@@ -92,15 +105,29 @@ def _forms(reading: Reading, code: str) -> _Forms:
             places[form] = (*places.get(form, ()), place)
     rules = inflection(code)
     if rules is None or not rules.joined:
-        return _Forms(by_word, places, frozenset())
+        return _Forms(by_word, places, frozenset(), frozenset(places))
     pairs = (one + other for one, other in pairwise(reading.tokens))
     joined = (said_forms(word, code, in_parts=False) for word in pairs)
-    return _Forms(by_word, places, frozenset().union(*by_word, *joined))
+    every = frozenset().union(*by_word, *joined)
+    return _Forms(by_word, places, every, every)
 
 
 @lru_cache(maxsize=4096)
-def _ready(phrases: tuple[str, ...], code: str) -> tuple[_Phrase, ...]:
-    return tuple(_prepare(phrase, code) for phrase in phrases)
+def _index(phrases: tuple[str, ...], code: str) -> _Index:
+    ready = tuple(_prepare(phrase, code) for phrase in phrases)
+    by_form: dict[str, list[int]] = defaultdict(list)
+    for at, one in enumerate(ready):
+        for form in _first_forms(one):
+            by_form[form].append(at)
+    anywhere = tuple(at for at, one in enumerate(ready) if one.unbroken)
+    return _Index(phrases, ready, {form: tuple(ats) for form, ats in by_form.items()}, anywhere)
+
+
+def _first_forms(phrase: _Phrase) -> frozenset[str]:
+    if phrase.unbroken:
+        return frozenset()
+    spelt = frozenset(spelling.split()[0] for spelling in phrase.spellings)
+    return spelt.union(*phrase.forms[:1], phrase.joined)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -126,8 +153,8 @@ def _prepare_unbroken(tokens: tuple[str, ...]) -> _Phrase:
     end = "" if is_unbroken(tokens[-1]) else " "
     if _SHORT_KATAKANA.fullmatch(line):
         borders = rf"(?<!{_KATAKANA}){line}(?!{_KATAKANA})"
-        return _Phrase((), re.compile(borders), (), frozenset())
+        return _Phrase((), re.compile(borders), (), frozenset(), unbroken=True)
     if _THAI.search(line):
         borders = f"{start}{_SIGN_BEGINS}{re.escape(line)}{_SIGN_ENDS}{end}"
-        return _Phrase((), re.compile(borders), (), frozenset())
-    return _Phrase((f"{start}{line}{end}",), None, (), frozenset())
+        return _Phrase((), re.compile(borders), (), frozenset(), unbroken=True)
+    return _Phrase((f"{start}{line}{end}",), None, (), frozenset(), unbroken=True)

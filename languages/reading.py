@@ -86,6 +86,9 @@ def words(text: str) -> list[str]:
 
 def word_count(text: str) -> int:
     """Length of a text in words; where words are not set apart, as many as there would be."""
+    tokens = read(text).tokens
+    if text.isascii() or not any(map(is_unbroken, tokens)):
+        return len(tokens)
     return math.ceil(sum(length for _, length in read(text).units) / _WORD)
 
 

@@ -60,7 +60,8 @@ def script_of(letter: str) -> str:
 def scripts(text: str) -> Counter[str]:
     """How many letters of the text are of each script."""
     if text.isascii():
-        return Counter({"LATIN": sum(map(str.isalpha, text))})
+        letters = sum(map(str.isalpha, text))
+        return Counter({"LATIN": letters} if letters else {})
     found = Counter(map(script_of, unicodedata.normalize("NFKC", text)))
     del found[""]
     return found
@@ -85,16 +86,14 @@ def hollow_words(language: str) -> frozenset[str]:
 
 
 def _by_words(text: str) -> str:
-    said = Counter(read(text).tokens)
-    votes = Counter({code: _votes(code, said, text) for code in _in_latin()})
-    (best, most), (_, second) = votes.most_common(2)
+    said = frozenset(read(text).tokens)
+    votes = {code: float(len(said & _hollow()[code])) for code in _in_latin()}
+    if not text.isascii():
+        for code, letters in _TELLING_LETTERS.items():
+            votes[code] += sum(0.5 for letter in letters if letter in text)
+    best = max(votes, key=votes.__getitem__)
+    most, second = votes.pop(best), max(votes.values())
     return best if most >= _LEAST_VOTES and most >= _AHEAD * second else ""
-
-
-def _votes(code: str, said: Mapping[str, int], text: str) -> float:
-    known = sum(1 for word in said if word in _hollow()[code])
-    letters = sum(0.5 for letter in set(_TELLING_LETTERS.get(code, "")) if letter in text)
-    return known + letters
 
 
 @cache

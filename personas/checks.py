@@ -9,6 +9,7 @@ limits: charm does not pay for a leaked secret.
 import re
 from collections.abc import Iterable
 
+from languages.phrases import AS_LISTED
 from languages.reading import is_unbroken
 from languages.recognition import hollow_words, recognise
 from languages.tags import primary
@@ -52,13 +53,13 @@ def out_of_character(reply: str, persona: Persona | None = None) -> bool:
     return bool(
         _CONTROL_TEXT.search(reply)
         or mentioned(reply, own, declared)
-        or any(_leaves_role(reply, lists) for lists in lists_for(reply, declared))
+        or any(_leaves_role(reply, lists, declared) for lists in lists_for(reply, declared))
     )
 
 
-def _leaves_role(reply: str, lists: WordLists) -> bool:
-    plainly_other = recognise(reply) not in (lists.code, "")
-    phrases = lists.machine_talk if plainly_other else lists.machine_talk_at_home
+def _leaves_role(reply: str, lists: WordLists, declared: str) -> bool:
+    at_home = lists.code == (recognise(reply) or primary(declared) or "en")
+    phrases = lists.machine_talk_at_home if at_home else lists.machine_talk
     return bool(
         mentioned(reply, phrases, lists.code)
         or lists.confesses(reply)
@@ -159,7 +160,7 @@ def _asks_or_denies(clause: str, code: str) -> bool:
     if lists is None:
         return False
     bare = _ENDING.sub("", clause)
-    return bare.endswith(lists.questions) or bool(mentioned(clause, lists.denials, lists.code))
+    return bare.endswith(lists.questions) or bool(mentioned(clause, lists.denials, AS_LISTED))
 
 
 def _is_hollow(word: str, hollow: frozenset[str]) -> bool:

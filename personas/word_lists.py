@@ -58,6 +58,7 @@ class WordLists:
         )
 
 
+@cache
 def languages_with_lists() -> tuple[str, ...]:
     """The codes of all languages that have lists."""
     files = (resources.files("personas") / "word_lists").iterdir()
@@ -65,8 +66,14 @@ def languages_with_lists() -> tuple[str, ...]:
 
 
 def lists_for(reply: str, declared: str) -> list[WordLists]:
-    """The lists by which a reply is checked: of the declared language, English, and its own."""
-    codes = dict.fromkeys((primary(declared), "en", recognise(reply)))
+    """The lists by which a reply is checked: of the declared language, English, and its own.
+
+    Every list, where the language is neither declared nor plain and the text is not English either.
+    """
+    seen = recognise(reply)
+    codes = dict.fromkeys((primary(declared), "en", seen))
+    if not (declared or seen or reply.isascii()):
+        codes |= dict.fromkeys(languages_with_lists())
     return [lists for lists in map(word_lists, codes) if lists is not None]
 
 

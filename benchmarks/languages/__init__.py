@@ -1,0 +1,1 @@
+"""How well code finds what it looks for in a reply, by language."""
