@@ -13,7 +13,7 @@ BROWSE := $(VENV)/.browse
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-quantization bench-training bench-learning browse format proto proto-check clean
+.PHONY: help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-quantization bench-training bench-learning browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -51,6 +51,10 @@ bench-languages: $(BENCH) ## leaks found and false alarms in fourteen languages;
 
 bench-redaction: $(BENCH) ## what redaction finds and what it takes by mistake, to JSON
 	$(BIN)/python -m benchmarks.redaction $(ARGS)
+
+bench-conversation: $(CORE) $(BENCH) ## ten exchanges with each sample character by setting; some 30 minutes, JSON and a plot
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.conversation $(ARGS)
 
 bench-quantization: $(CORE) ## quantizations of the base on this machine, to JSON
 	$(BIN)/npc model pull

@@ -43,7 +43,7 @@ from npc_server.prefill import ReadingAhead
 from npc_server.prompt_budget import Budget, budget_of, refusal_of
 from npc_server.recorder import Recorder
 from npc_server.reply_events import Answer, Finished, Started
-from npc_server.reranking import Candidate, candidate_requests, choose_favourite, draw, finalists
+from npc_server.reranking import Candidate, choose_favourite, draw_something_new, finalists
 from npc_server.sessions import Exchange, Session, Sessions
 from npc_server.turns import (
     Model,
@@ -309,7 +309,9 @@ class Dialogue:
 
     async def _speak_best(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
         begun = time.perf_counter()
-        candidates = await draw(self._model.engine, candidate_requests(turn.request, turn.best_of))
+        candidates = await draw_something_new(
+            self._model.engine, turn.request, turn.best_of, turn.spoken
+        )
         turn, chosen = await self._choose(turn, candidates)
         waited_ms = (time.perf_counter() - begun) * 1e3
         reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)

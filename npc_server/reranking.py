@@ -2,7 +2,8 @@
 
 The candidates differ only in their seeds, so the engine computes their prompt once and draws them
 side by side. Faults come first: a pure, deterministic scorer keeps only the candidates with the
-least faults. Among these the character's reward head decides, an adapter that scores a reply by two
+least faults; when all were said before in the conversation, as many more are drawn first. Among
+these the character's reward head decides, an adapter that scores a reply by two
 logits after its end; so charm never makes up for a leaked secret. Without a head, or when the
 engine cannot score, the first of them is said.
 """
@@ -20,6 +21,7 @@ from typing import Protocol
 from npc_server.adapters import LiveAdapter
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Engine, Finish, Request
+from personas.checks import says_again
 from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona
 from personas.render import Line, Speaker, Tokenizer, reply_ids
@@ -76,17 +78,42 @@ class FaultScorer:
         return -sum(2.0**-place for place, fault in enumerate(found.values()) if fault)
 
 
-def candidate_requests(request: Request, count: int) -> list[Request]:
-    """The request under `count` consecutive seeds; the first is the request itself."""
-    seed = request.sampling.seed
-    return [request] + [
-        replace(
-            request,
-            request_id=f"{request.request_id}-{i}",
-            sampling=replace(request.sampling, seed=(seed + i) % _SEEDS),
-        )
-        for i in range(1, count)
-    ]
+def candidate_requests(request: Request, count: int, start: int = 0) -> list[Request]:
+    """The request under consecutive seeds, from `start` on; number 0 is the request itself."""
+    return [_under_seed(request, number) for number in range(start, start + count)]
+
+
+def _under_seed(request: Request, number: int) -> Request:
+    if number == 0:
+        return request
+    seed = (request.sampling.seed + number) % _SEEDS
+    return replace(
+        request,
+        request_id=f"{request.request_id}-{number}",
+        sampling=replace(request.sampling, seed=seed),
+    )
+
+
+async def draw_something_new(
+    engine: Engine, request: Request, count: int, said: Sequence[str]
+) -> list[Candidate]:
+    """Draw `count` candidates, and once as many more when each of them was `said` before.
+
+    Raises and cancels as `draw`; when only the second drawing fails, the first counts.
+    """
+    first = await draw(engine, candidate_requests(request, count))
+    always_the_same = request.sampling.temperature == 0
+    if always_the_same or not all(_was_said(one, said) for one in first):
+        return first
+    try:
+        return [*first, *await draw(engine, candidate_requests(request, count, count))]
+    except EngineError as error:
+        logger.warning("no more candidates for %s: %s", request.request_id, error)
+        return first
+
+
+def _was_said(candidate: Candidate, said: Sequence[str]) -> bool:
+    return any(says_again(candidate.reply.text, text) for text in said)
 
 
 async def draw(engine: Engine, requests: Sequence[Request]) -> list[Candidate]:

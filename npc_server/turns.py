@@ -18,10 +18,9 @@ from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Exchange, Session, Take
 from personas.render import Line, Prompt, Speaker, Tokenizer
+from personas.said_lines import said_lately
 from personas.sentences import LAST, WITHIN
 
-#: How many of the character's latest lines a reply shall not say again; some pages of talk.
-SAID_LINES = 8
 SENTENCE_RULE = SentenceRule(WITHIN, LAST)
 _UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)  # not the end the reply would have had
 
@@ -81,8 +80,13 @@ class OpenTurn:
         """What the character said lately, oldest first, where its phrases count as said."""
         if not self.sampling.dry_multiplier or self.sampling.in_form:
             return ()
-        own = [line.text for line in self.history if line.speaker is Speaker.CHARACTER]
-        return tuple(text for text in own[-SAID_LINES:] if text)
+        return said_lately(self.history)
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """All that the character said in the session, oldest first, and earlier takes."""
+        own = (line.text for line in self.history if line.speaker is Speaker.CHARACTER)
+        return tuple(text for text in own if text)
 
 
 def new_turn_id() -> str:

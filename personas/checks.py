@@ -28,6 +28,8 @@ _CLAUSE_END = re.compile(r"(?<=[.!?;；])\s+|(?<=；)")
 _QUESTION = re.compile(r"(?:[?？؟՞]|(?<=[Ͱ-Ͽἀ-῿]);)[^\w?？؟]*$")
 _ENDING = re.compile(r"\W*$")
 LOOPING_ONE_IN = 5  # word trigrams: where one in five or more was said before, the reply loops
+_AGAIN_PERCENT = 90.0  # of similarity or more: a long reply is an earlier one
+_LONG_WORDS = 8  # or more
 _ECHO_PERCENT = 80.0  # of similarity or more: the reply is the player's own line
 
 
@@ -110,6 +112,16 @@ def says_nothing(reply: str, persona: Persona) -> bool:
 def parrots(reply: str, line: str) -> bool:
     """Whether the reply only repeats the player's line; to take up its words is no echo."""
     return similarity_percent(reply, line) >= _ECHO_PERCENT
+
+
+def says_again(reply: str, earlier: str) -> bool:
+    """Whether the reply is an earlier one, but for a word or two where it is long.
+
+    In a short one a word makes the difference: "It is two coppers."
+    """
+    if word_count(reply) < _LONG_WORDS:
+        return words(reply) == words(earlier)
+    return similarity_percent(reply, earlier) >= _AGAIN_PERCENT
 
 
 def repeated_trigram_share(reply: str) -> float:

@@ -13,7 +13,6 @@ from personas import checks
 from personas.persona import Fact, Persona
 from personas.sentences import ends_whole, sentence_ends
 from personas.unsafe import unsafe
-from personas.words import words
 
 TOO_SHORT_WORDS = 3  # fewer are too short
 
@@ -43,7 +42,7 @@ class Fault(StrEnum):
     TOO_SHORT = "too_short"
     """Has fewer than three words, or none."""
     SAID_BEFORE = "said_before"
-    """The character said just this earlier in the conversation."""
+    """The character said this earlier in the conversation, but for a word or two."""
     LOOP = "loop"
     """A fifth or more of its word trigrams were said before in it."""
     NO_CONTENT = "no_content"
@@ -82,8 +81,7 @@ def _contradicts(at: ReplyInContext) -> bool:
 
 
 def _said_before(at: ReplyInContext) -> bool:
-    said = words(at.reply)
-    return any(words(text) == said for text in at.earlier)
+    return any(checks.says_again(at.reply, text) for text in at.earlier)
 
 
 def _too_many_sentences(at: ReplyInContext) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from npc_server.reranking import (
     candidate_requests,
     choose_favourite,
     draw,
+    draw_something_new,
     finalists,
 )
 from personas.fake import FakeTokenizer
@@ -98,6 +100,35 @@ async def test_one_that_fails_leaves_the_others() -> None:
         return CLEAN
 
     assert len(await draw(FakeEngine(script), candidate_requests(REQUEST, 3))) == 2
+
+
+async def test_as_many_more_are_drawn_when_all_were_said_before() -> None:
+    engine = FakeEngine(lambda request: f"No bread, {'love' if request.sampling.seed else 'dear'}.")
+    drawn = await draw_something_new(engine, REQUEST, 2, ["No bread, love!"])
+    assert [one.reply.text for one in drawn] == ["No bread, love."] * 2 + [
+        "No bread, dear.",
+        "No bread, love.",
+    ]
+    assert len({one.request.request_id for one in drawn}) == 4
+
+
+async def test_one_new_reply_is_enough() -> None:
+    drawn = await draw_something_new(FakeEngine(), REQUEST, 2, ["reply 4294967294"])
+    assert len(drawn) == 2
+
+
+async def test_the_likeliest_reply_is_not_drawn_twice() -> None:
+    greedy = replace(REQUEST, sampling=replace(REQUEST.sampling, temperature=0))
+    assert len(await draw_something_new(FakeEngine(lambda _: "Aye."), greedy, 2, ["Aye."])) == 2
+
+
+async def test_when_no_more_can_be_drawn_the_first_count() -> None:
+    def script(request: Request) -> str:
+        if request.request_id in ("r-2", "r-3"):
+            raise EngineBusyError("busy")
+        return "Aye."
+
+    assert len(await draw_something_new(FakeEngine(script), REQUEST, 2, ["Aye."])) == 2
 
 
 async def test_when_all_fail_the_first_failure_is_told() -> None:

@@ -14,6 +14,7 @@ from personas.checks import (
     probe_passed,
     recites_instructions,
     repeated_trigram_share,
+    says_again,
     says_nothing,
     word_count,
 )
@@ -181,3 +182,17 @@ def test_a_saying_is_no_matter_and_a_fact_is(ada: Persona) -> None:
 )
 def test_the_players_own_line_is_an_echo_and_its_words_are_not(reply: str, echo: bool) -> None:
     assert parrots(reply, "What is your oven called?") is echo
+
+
+@pytest.mark.parametrize(
+    ("reply", "again"),
+    [
+        ("It is two coppers!", True),
+        ("It is ten coppers.", False),
+        ("The forge is hot, and the iron comes from the drowned town.", True),
+        ("The hammer is old, and my mother gave it to me before.", False),
+    ],
+)
+def test_a_long_reply_is_said_again_but_for_a_word(reply: str, again: bool) -> None:
+    earlier = ("It is two coppers.", "The forge is hot, and the iron comes from the drowned city.")
+    assert any(says_again(reply, text) for text in earlier) is again

@@ -15,11 +15,11 @@ from npc_client.server_process import ServerProcess
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.protocol import Request
 from npc_server.engine.protocol import Sampling as EngineSampling
-from npc_server.turns import SAID_LINES
 from personas.adapter_repo import Draft
 from personas.fake import FakeTokenizer
 from personas.persona import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
+from personas.said_lines import SAID_LINES
 from personas.sentences import ends_whole
 from tests.support import tiny_gguf
 from tests.support.calls import refusal

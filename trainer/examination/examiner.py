@@ -13,7 +13,8 @@ from feedback_store.selection import Labelled, Origin, Pair, Snapshot
 from npc_server.engine.llama import Vocab
 from personas.checks import word_count
 from personas.persona import Persona
-from personas.render import reply_ids
+from personas.render import Message, reply_ids
+from personas.said_lines import said_in_prompt
 from trainer import gate
 from trainer.examination.drift import measure_drift
 from trainer.examination.findings import report
@@ -68,7 +69,7 @@ def examine(
         vocab,
         subject.persona,
         (incumbent, candidate),
-        lines(snapshot),
+        lines(snapshot, subject.persona),
         _stage(tell, "sample both voices"),
     )
     asking = _stage(tell, "ask the reward head")
@@ -86,10 +87,18 @@ def examine(
     return Examination(measurements, samples(replies))
 
 
-def lines(snapshot: Snapshot) -> list[Line]:
-    """What held-out players said, as it was rendered."""
+def lines(snapshot: Snapshot, persona: Persona) -> list[Line]:
+    """What held-out players said, as it was rendered with the persona of today."""
     rows: tuple[Pair | Labelled, ...] = (*snapshot.held_out_pairs, *snapshot.held_out_labels)
-    return [Line(row.prompt_ids, row.player_id, row.player_text) for row in rows]
+    return [
+        Line(row.prompt_ids, row.player_id, row.player_text, _said_before(row, persona))
+        for row in rows
+    ]
+
+
+def _said_before(row: Pair | Labelled, persona: Persona) -> tuple[str, ...]:
+    spoken = [Message(message["role"], message["content"]) for message in row.messages]
+    return said_in_prompt(persona, spoken)
 
 
 def chosen_words(snapshot: Snapshot) -> float | None:

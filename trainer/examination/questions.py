@@ -38,6 +38,7 @@ class Line:
     prompt_ids: tuple[int, ...]
     player_id: str
     player_text: str
+    said: tuple[str, ...] = ()  # by the character, in the conversation before
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Question:
     line: str  # the last thing the player says
     probe: Probe | None = None  # None = a player's line
     fact: Fact | None = None  # that a fact probe asks for, or a falsehood denies
+    said: tuple[str, ...] = ()  # by the character before, as far as a reply shall not say it again
 
     @property
     def id(self) -> str:
@@ -90,7 +92,14 @@ def _in_rotation(lines: Sequence[Line]) -> Iterator[Question]:
     for index in range(GATE_LINES if unique else 0):
         line = unique[index % len(unique)]
         seed = 1000 + index
-        yield Question(line.prompt_ids, seed, QuestionKind.LINE, line.player_id, line.player_text)
+        yield Question(
+            line.prompt_ids,
+            seed,
+            QuestionKind.LINE,
+            line.player_id,
+            line.player_text,
+            said=line.said,
+        )
 
 
 def injections_for(persona: Persona) -> tuple[Probe, ...]:

@@ -75,7 +75,7 @@ async def _sample_replies(
     try:
         count = Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
         names = [await _load(engine, number, folder) for number, folder in enumerate(voices)]
-        old, new = [await _ask(engine, persona, name, questions, count) for name in names]
+        old, new = [await _ask(engine, persona, name, questions, count, vocab) for name in names]
         timings = await _time_both(engine, names, questions, count)
         return SampledReplies(tuple(old), tuple(new), tuple(timings))
     finally:
@@ -96,13 +96,19 @@ async def _ask(
     voice: str,
     questions: Sequence[Question],
     count: Counter,
+    vocab: Vocab,
 ) -> list[Reply]:
     places = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def ask(number: int, question: Question) -> Reply:
         sampling = Sampling(seed=question.seed, **persona.drawing())
         request = Request(
-            f"{voice}-{number}", question.prompt_ids, voice, sampling, sentences=_SENTENCES
+            f"{voice}-{number}",
+            question.prompt_ids,
+            voice,
+            sampling,
+            sentences=_SENTENCES,
+            said=tuple(tuple(vocab.encode(text)) for text in question.said),
         )
         async with places:
             reply = await _finish(engine, request)

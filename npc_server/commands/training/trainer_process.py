@@ -122,7 +122,7 @@ class StoppableTrainer:
                 process.terminate()
             printed, _ = process.communicate()
             self._running = None
-        report = read_report(printed, process.returncode)
+        report = _report(printed, process.returncode)
         return TrainerResult(character, report, round(time.monotonic() - started, 1))
 
     def wait_until(self, moment_s: Callable[[float], float]) -> None:
@@ -133,8 +133,7 @@ class StoppableTrainer:
             time.sleep(min(WAIT_SLICE_S, max(0.0, target_s - time.time())))
 
 
-def read_report(printed: str, code: int) -> dict[str, Any]:
-    """What a trainer printed, or how it ended without a word."""
+def _report(printed: str, code: int) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(printed)
     except ValueError:

@@ -10,7 +10,7 @@ from personas.words import mentioned, similarity_percent
 from tests.support.scripted_voices import LINES, MIRA, QUESTIONS, Letters
 from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith
 from trainer.examination.drift import general_text
-from trainer.examination.questions import falsehoods, injections, injections_for, plan
+from trainer.examination.questions import Line, falsehoods, injections, injections_for, plan
 from trainer.gate import QuestionKind
 from trainer.methods import general_chat
 
@@ -102,3 +102,10 @@ def test_a_lore_without_contradictions_gives_no_falsehoods() -> None:
     facts = tuple(fact.model_copy(update={"contradictions": ()}) for fact in MIRA.lore.facts)
     lore = MIRA.lore.model_copy(update={"facts": facts})
     assert falsehoods(MIRA.model_copy(update={"lore": lore})) == []
+
+
+def test_a_players_line_comes_with_what_was_said_before_it() -> None:
+    line = Line((1, 2), "p1", "And now?", said=("Mind the sparks.",))
+    met = plan(MIRA, Letters(), [line], 100_000)
+    assert {q.said for q in met if q.kind is QuestionKind.LINE} == {line.said}
+    assert {q.said for q in met if q.kind is not QuestionKind.LINE} == {()}

@@ -1,0 +1,90 @@
+"""What is said, and under which settings: data.
+
+A player of each character asks a question three times, in a row and later on, follows up, asks for
+what the lore tells and for what it keeps. No line is an example of the character's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PLAYER_LINES: Mapping[str, tuple[str, ...]] = {
+    "mira": (
+        "Hello there.",
+        "Do you have any work for me?",
+        "Do you have any work for me?",
+        "What would I have to do?",
+        "Where is your forge?",
+        "Can you mend my sword?",
+        "What will that cost me?",
+        "What happened at the sluice gate?",
+        "What is your hammer called?",
+        "Do you have any work for me?",
+    ),
+    "fenn": (
+        "Good evening.",
+        "What do you carry at night?",
+        "What do you carry at night?",
+        "I don't believe you.",
+        "How much is the crossing?",
+        "What is your boat called?",
+        "Will it rain?",
+        "Who lives in the tower?",
+        "Tell me a story about the lake.",
+        "What do you carry at night?",
+    ),
+    "orsolo": (
+        "Good day, sir.",
+        "How did Ostrel drown?",
+        "How did Ostrel drown?",
+        "And what did you do that night?",
+        "How many volumes did you save?",
+        "May I borrow one?",
+        "What is in the cellars?",
+        "Who mended your lamps?",
+        "I ain't read much.",
+        "How did Ostrel drown?",
+    ),
+}
+
+#: The facts of the lore that a line asks for.
+ASKED_FACTS: Mapping[str, str] = {
+    "Where is your forge?": "forge",
+    "What is your hammer called?": "hammer",
+    "How much is the crossing?": "fare",
+    "What is your boat called?": "boat",
+    "Who lives in the tower?": "orsolo",
+    "How did Ostrel drown?": "flood",
+    "How many volumes did you save?": "volumes",
+    "Who mended your lamps?": "mira",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the whole cast is drawn."""
+
+    what: str
+    examples_in_prompt: int = 0
+    sampling: Mapping[str, float] = field(default_factory=dict)  # beside each character's own
+    whole_sentences: bool = True  # False: replies are streamed and cut as they are drawn
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "as_drawn": Setting(
+        "no ending, no penalty on phrases, no example", 0, {"dry_multiplier": 0}, False
+    ),
+    "ending": Setting("replies end where sentences do", 0, {"dry_multiplier": 0}),
+    "phrases": Setting("and phrases said before are penalised", 0, {"dry_multiplier": 0.8}),
+    "examples_2": Setting("and two examples are in the prompt", 2, {"dry_multiplier": 0.8}),
+    "examples_4": Setting("and four examples", 4, {"dry_multiplier": 0.8}),
+    "examples_4_phrases_1.5": Setting("and a greater penalty", 4, {"dry_multiplier": 1.5}),
+    "examples_4_free_phrases": Setting("and no penalty on phrases", 4, {"dry_multiplier": 0}),
+    "best_of_3": Setting(
+        "four examples, the best of three", 4, {"dry_multiplier": 0.8, "best_of": 3}
+    ),
+    "greedy": Setting(
+        "four examples, always the likeliest", 4, {"dry_multiplier": 0.8, "temperature": 0}
+    ),
+}
