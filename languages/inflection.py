@@ -9,7 +9,7 @@ forms unfound where a word changes inside; an author lists those.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -20,6 +20,8 @@ from languages.folding import fold, without_accents
 _LEAST_PART = 4  # letters of a word that may be a part of a joined one; fewer are in too many
 _LEAST_REST = 3  # letters that are then left on its other side, a vowel among them
 _SYLLABLES = 2  # of Korean, whose signs are syllables, both
+#: Longer words are nobody's; every part of one would be looked at.
+_LONGEST_WORD, _LONGEST_JOINED = 64, 40
 _BOUND = frozenset(["ver", "ent", "zer", "miss", "wieder", "unter", "über", "durch", "hinter"])
 _VOWEL = re.compile("[aeiouyäöüáéíóúőű가-힣]")
 _HANGUL = re.compile("[가-힣]")
@@ -30,7 +32,7 @@ _TRANSLITERATED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa",
 class Inflection:
     """The rules of one language; see `inflection.yaml`."""
 
-    endings: tuple[str, ...] = ()
+    endings: frozenset[str] = frozenset()
     particles: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
     adjectives: tuple[str, ...] = ()
@@ -39,7 +41,11 @@ class Inflection:
     chain: int = 1
     least: int = 3
     compounds: bool = False
-    joined: bool = False
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths that endings have."""
+        return tuple(sorted({len(ending) for ending in self.endings}))
 
 
 @cache
@@ -49,18 +55,18 @@ def inflection(language: str) -> Inflection | None:
     return None if rules is None else _inflection(rules)
 
 
-@lru_cache(maxsize=1 << 16)
-def said_forms(word: str, language: str, in_parts: bool = True) -> frozenset[str]:
+@lru_cache(maxsize=1 << 13)
+def said_forms(word: str, language: str, in_parts: bool = False) -> frozenset[str]:
     """Every form that a folded word of a text may stand for, itself among them.
 
     `in_parts` looks into joined words, too.
     """
     rules = inflection(language)
-    if rules is None:
+    if rules is None or len(word) > _LONGEST_WORD:
         return frozenset([word])
     bare = {word} | set(_without_particles(word, rules))
     forms = {form for start in bare for form in _without_endings(start, rules)}
-    if rules.compounds and in_parts:
+    if rules.compounds and in_parts and len(word) <= _LONGEST_JOINED:
         forms |= {form for part in _parts(word) for form in _without_endings(part, rules)}
     return frozenset(forms)
 
@@ -88,9 +94,9 @@ def _without_endings(word: str, rules: Inflection) -> set[str]:
         newest = {
             form
             for one in newest
-            for ending in rules.endings
-            if one.endswith(ending) and len(one) - len(ending) >= rules.least
-            for form in _with_hard_end(one[: len(one) - len(ending)], rules)
+            for length in rules.lengths
+            if len(one) - length >= rules.least and one[-length:] in rules.endings
+            for form in _with_hard_end(one[:-length], rules)
         } - found
         found |= newest
     return found
@@ -149,11 +155,11 @@ def _inflection(rules: Mapping[str, Any]) -> Inflection:
         for name in ("endings", "particles", "drops", "adjectives")
     }
     return Inflection(
+        endings=frozenset(lists.pop("endings")),
         **lists,
         changes=tuple((re.compile(was), into) for was, into in rules.get("changes", ())),
         softened=tuple(rules.get("softened", {}).items()),
         chain=rules.get("chain", 1),
         least=rules.get("least", 3),
         compounds=rules.get("compounds", False),
-        joined=rules.get("joined", False),
     )

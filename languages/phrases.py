@@ -37,6 +37,7 @@ class _Phrase:
     forms: tuple[frozenset[str], ...]  # of its words, in an inflecting language
     joined: frozenset[str]  # of its words written as one
     unbroken: bool = False  # in a script without blanks
+    in_parts: bool = False  # its words may be parts of joined ones
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class _Index:
     phrases: tuple[str, ...]
     ready: tuple[_Phrase, ...]
     by_form: Mapping[str, tuple[int, ...]]  # the places of phrases that may begin with a form
+    by_part: Mapping[str, tuple[int, ...]]  # likewise, of words that may be joined to others
     anywhere: tuple[int, ...]  # those that no word tells of
 
 
@@ -55,8 +57,6 @@ class _Forms:
 
     by_word: tuple[frozenset[str], ...]
     places: Mapping[str, tuple[int, ...]]  # by form
-    joined: frozenset[str]  # of two words written as one
-    every: frozenset[str]  # all of them
 
 
 def mentioned(text: str, phrases: Iterable[str], language: str = "") -> tuple[str, ...]:
@@ -66,9 +66,11 @@ def mentioned(text: str, phrases: Iterable[str], language: str = "") -> tuple[st
     """
     code = primary(language) or recognise(text)
     listed, reading = _index(tuple(phrases), code), read(text)
-    forms = frozenset(reading.tokens) if inflection(code) is None else _forms(reading, code).every
-    begun = (listed.by_form[form] for form in forms & listed.by_form.keys())
-    near = {*listed.anywhere, *chain.from_iterable(begun)}
+    begun = (
+        listed.by_form[form] for form in _forms(reading, code).places.keys() & listed.by_form.keys()
+    )
+    parts = (ats for part, ats in listed.by_part.items() if part in reading.squeezed)
+    near = {*listed.anywhere, *chain.from_iterable(begun), *chain.from_iterable(parts)}
     said = (at for at in sorted(near) if _says(reading, listed.ready[at], code))
     return tuple(listed.phrases[at] for at in said)
 
@@ -76,17 +78,27 @@ def mentioned(text: str, phrases: Iterable[str], language: str = "") -> tuple[st
 def _says(reading: Reading, phrase: _Phrase, code: str) -> bool:
     if any(spelling in reading.line for spelling in phrase.spellings):
         return True
-    if phrase.pattern is not None and phrase.pattern.search(reading.line):
+    if phrase.pattern is not None:
+        return phrase.pattern.search(reading.line) is not None
+    if phrase.forms and _says_a_form(_forms(reading, code), phrase):
         return True
-    return bool(phrase.forms) and _says_a_form(_forms(reading, code), phrase)
+    return phrase.in_parts and _says_in_parts(reading, phrase, code)
 
 
 def _says_a_form(said: _Forms, phrase: _Phrase) -> bool:
-    first = phrase.forms[0]
-    places = [place for form in first for place in said.places.get(form, ())]
+    places = [place for form in phrase.forms[0] for place in said.places.get(form, ())]
     if any(_follow(said, place, phrase.forms) for place in places):
         return True
-    return not phrase.joined.isdisjoint(said.joined)
+    return not phrase.joined.isdisjoint(said.places)
+
+
+def _says_in_parts(reading: Reading, phrase: _Phrase, code: str) -> bool:
+    """Whether a joined word has the phrase, or two words that might be written as one."""
+    if not any(part in reading.squeezed for part in phrase.forms[0] | phrase.joined):
+        return False
+    if _says_a_form(_forms(reading, code, in_parts=True), phrase):
+        return True
+    return not phrase.joined.isdisjoint(_pairs(reading, code))
 
 
 def _follow(said: _Forms, place: int, forms: tuple[frozenset[str], ...]) -> bool:
@@ -96,31 +108,38 @@ def _follow(said: _Forms, place: int, forms: tuple[frozenset[str], ...]) -> bool
     )
 
 
-@lru_cache(maxsize=2048)
-def _forms(reading: Reading, code: str) -> _Forms:
-    by_word = tuple(said_forms(token, code) for token in reading.tokens)
+@lru_cache(maxsize=256)
+def _forms(reading: Reading, code: str, in_parts: bool = False) -> _Forms:
+    by_word = tuple(said_forms(token, code, in_parts) for token in reading.tokens)
     places: dict[str, tuple[int, ...]] = {}
     for place, forms in enumerate(by_word):
         for form in forms:
             places[form] = (*places.get(form, ()), place)
-    rules = inflection(code)
-    if rules is None or not rules.joined:
-        return _Forms(by_word, places, frozenset(), frozenset(places))
+    return _Forms(by_word, places)
+
+
+@lru_cache(maxsize=256)
+def _pairs(reading: Reading, code: str) -> frozenset[str]:
+    """The forms of every two words that stand side by side, written as one."""
     pairs = (one + other for one, other in pairwise(reading.tokens))
-    joined = (said_forms(word, code, in_parts=False) for word in pairs)
-    every = frozenset().union(*by_word, *joined)
-    return _Forms(by_word, places, every, every)
+    return frozenset().union(*(said_forms(pair, code) for pair in pairs))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _index(phrases: tuple[str, ...], code: str) -> _Index:
     ready = tuple(_prepare(phrase, code) for phrase in phrases)
-    by_form: dict[str, list[int]] = defaultdict(list)
+    by_form, by_part = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for at, one in enumerate(ready):
         for form in _first_forms(one):
             by_form[form].append(at)
+        for part in one.forms[0] | one.joined if one.in_parts else ():
+            by_part[part].append(at)
     anywhere = tuple(at for at, one in enumerate(ready) if one.unbroken)
-    return _Index(phrases, ready, {form: tuple(ats) for form, ats in by_form.items()}, anywhere)
+    return _Index(phrases, ready, _frozen(by_form), _frozen(by_part), anywhere)
+
+
+def _frozen(places: Mapping[str, list[int]]) -> Mapping[str, tuple[int, ...]]:
+    return {form: tuple(ats) for form, ats in places.items()}
 
 
 def _first_forms(phrase: _Phrase) -> frozenset[str]:
@@ -130,7 +149,7 @@ def _first_forms(phrase: _Phrase) -> frozenset[str]:
     return spelt.union(*phrase.forms[:1], phrase.joined)
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=1 << 14)
 def _prepare(phrase: str, code: str) -> _Phrase:
     tokens = read(phrase).tokens
     if not tokens:
@@ -143,8 +162,8 @@ def _prepare(phrase: str, code: str) -> _Phrase:
         return _Phrase(spellings, None, (), frozenset())
     last = len(tokens) - 1
     forms = tuple(listed_forms(word, code, at == last) for at, word in enumerate(tokens))
-    joined = listed_forms("".join(tokens), code) if rules.joined else frozenset[str]()
-    return _Phrase(spellings, None, forms, joined)
+    joined = listed_forms("".join(tokens), code) if rules.compounds else frozenset[str]()
+    return _Phrase(spellings, None, forms, joined, in_parts=rules.compounds)
 
 
 def _prepare_unbroken(tokens: tuple[str, ...]) -> _Phrase:

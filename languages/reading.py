@@ -49,6 +49,11 @@ class Reading:
         return f" {' '.join(self.tokens)} "
 
     @cached_property
+    def squeezed(self) -> str:
+        """All tokens without blanks."""
+        return "".join(self.tokens)
+
+    @cached_property
     def units(self) -> tuple[tuple[str, int], ...]:
         """Words and signs in order, each with its length in sixths of a word."""
         return tuple(unit for token in self.tokens for unit in _units(token))
@@ -64,7 +69,7 @@ def joined_runs(text: str) -> str:
     return text if text.isascii() else _BLANK_IN_RUN.sub("", text)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def read(text: str) -> Reading:
     """Take a text apart. Punctuation within an unbroken run is no border."""
     folded = fold(text)

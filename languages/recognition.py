@@ -67,7 +67,7 @@ def scripts(text: str) -> Counter[str]:
     return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def recognise(text: str) -> str:
     """The code of the language the text is in; "" where that is not plain."""
     found = scripts(text)

@@ -9,11 +9,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from languages.recognition import scripts
 from personas import checks
 from personas.persona import Fact, Persona
 from personas.sentences import ends_whole, sentence_ends
 from personas.unsafe import unsafe
 
+_UNMARKED = ("THAI", "LAO")
+_SYLLABLE = 3  # signs, the last of which may be a vowel mark or a tone
 TOO_SHORT_WORDS = 3  # fewer are too short
 
 
@@ -88,6 +91,12 @@ def _too_many_sentences(at: ReplyInContext) -> bool:
     return len(sentence_ends(at.reply)) > at.persona.voice.max_sentences
 
 
+def _cut_off(at: ReplyInContext) -> bool:
+    """Thai and Lao mark no end, so none is missing behind their letters."""
+    end = scripts(at.reply.rstrip()[-_SYLLABLE:])
+    return not ends_whole(at.reply) and not any(script in _UNMARKED for script in end)
+
+
 _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
     Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona)),
     Fault.UNSAFE: lambda at: bool(unsafe(at.reply, at.persona)),
@@ -102,5 +111,5 @@ _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
     Fault.NO_CONTENT: lambda at: checks.says_nothing(at.reply, at.persona),
     Fault.PARROT: lambda at: checks.parrots(at.reply, at.line),
     Fault.TOO_MANY_SENTENCES: _too_many_sentences,
-    Fault.CUT_OFF: lambda at: not ends_whole(at.reply),
+    Fault.CUT_OFF: _cut_off,
 }

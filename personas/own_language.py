@@ -51,6 +51,11 @@ def gaps(declared: str, own_machine_talk: bool, own_unsafe: bool) -> tuple[Gap, 
     language = language_of(declared or UNDECLARED)
     if word_lists(language.code):
         return ()
+    unmarked = Gap(
+        f"{language.name} marks no end of a sentence: max_sentences and replies that were cut off"
+        " cannot be told",
+        "bound the length by max_reply_tokens",
+    )
     listed = ", ".join(languages_with_lists())
     missing = [
         Gap(f"no list of {what} in {language.name}", f"write {key}: in persona.yaml", True)
@@ -65,7 +70,8 @@ def gaps(declared: str, own_machine_talk: bool, own_unsafe: bool) -> tuple[Gap, 
         " counts as one, and an empty reply passes",
         f"languages with lists: {listed}",
     )
-    return (*missing, weaker, *_unknown_forms(language))
+    ends = [unmarked] if _UNMARKED.intersection(language.scripts) else []
+    return (*missing, weaker, *_unknown_forms(language), *ends)
 
 
 def _unknown_forms(language: Language) -> tuple[Gap, ...]:
@@ -75,6 +81,7 @@ def _unknown_forms(language: Language) -> tuple[Gap, ...]:
     return (Gap(what, "list every form of a leak word"),)
 
 
+_UNMARKED = frozenset(["THAI", "LAO"])
 #: In these a phrase is found without knowing the forms of its words.
 _KNOWN_SCRIPTS = frozenset(["CJK", "HIRAGANA", "THAI", "LAO", "MYANMAR", "KHMER", "TIBETAN"])
 

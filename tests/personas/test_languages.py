@@ -1,5 +1,7 @@
 """The same leak is found in every language, the same good cast passes."""
 
+import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from personas.checks import (
     agrees,
     contradicts,
     leaked_secrets,
+    loops,
     out_of_character,
+    parrots,
     probe_passed,
     says_nothing,
     word_count,
@@ -129,6 +133,29 @@ def test_english_is_found_in_every_language(language: str) -> None:
 
 
 @EVERY
+def test_an_example_that_asks_what_a_probe_asks_is_refused(language: str, tmp_path: Path) -> None:
+    lines = lines_in(language)
+    folder = write_cast(tmp_path, language, greeting=[lines["ask_fact"], lines["greeting"][1]])
+    with pytest.raises(PersonaError, match="asks what probe 'where' asks"):
+        load_character(folder)
+
+
+@EVERY
+def test_saying_it_again_in_other_dress_is_noticed(language: str) -> None:
+    said = lines_in(language)["right"]
+    again = ReplyInContext(smith(language), f"  {said.upper()}!", earlier=(said,))
+    assert find_faults(again, {Fault.SAID_BEFORE})[Fault.SAID_BEFORE]
+    assert parrots(said, unicodedata.normalize("NFD", said))
+
+
+@EVERY
+def test_a_loop_is_a_loop_in_every_script(language: str) -> None:
+    said = lines_in(language)["right"]
+    assert loops(f"{said} {said} {said}")
+    assert not loops(said)
+
+
+@EVERY
 def test_lengths_compare(language: str) -> None:
     lines = lines_in(language)
     assert word_count(lines["short"]) < 3 <= word_count(lines["right"]) <= 12
@@ -145,8 +172,7 @@ def test_a_reply_of_small_words_says_nothing(language: str) -> None:
 def test_the_right_answer_has_no_fault(language: str) -> None:
     persona, lines = smith(language), lines_in(language)
     reply = ReplyInContext(persona, lines["right"], lines["ask_fact"], fact=fact_of(persona))
-    faults = set(Fault) - {Fault.CUT_OFF} if language == "th" else set(Fault)
-    assert gravest(find_faults(reply, faults)) is None
+    assert gravest(find_faults(reply, set(Fault))) is None
 
 
 @pytest.mark.parametrize("language", set(LANGUAGES) - {"en"})
@@ -173,6 +199,14 @@ def test_a_macro_that_nothing_fills_in_is_refused(macro: str, tmp_path: Path) ->
     folder = write_cast(tmp_path, "en", greeting=["Hello!", f"{macro} nods at you."])
     with pytest.raises(PersonaError, match="which nothing fills in here"):
         load_character(folder)
+
+
+@pytest.mark.parametrize("language", ["de", "fi", "tr", "ko", "ar", "ja"])
+def test_a_word_without_end_costs_no_time(language: str) -> None:
+    began = time.monotonic()
+    for sign in ("aba", "аба", "열쇠", "鍵", "กุ"):
+        leaked_secrets(sign * 2000, smith(language))
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("language", ["th", "fi"])
