@@ -51,7 +51,7 @@ def open_parts(config: Config) -> Parts:
     for doubt in doubts_about(path, vocab, config.engine.context_tokens):
         logger.warning(doubt)
     _require_room(characters, vocab, config.engine.context_tokens)
-    engine = LlamaEngine(_engine_config(path, config.engine))
+    engine = LlamaEngine(engine_config(path, config.engine))
     model = Model(engine, vocab, catalogue.file_sha256(path))
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
@@ -82,7 +82,8 @@ def open_store(config: Config) -> tuple[Store, Pseudonyms]:
     return store, pseudonyms
 
 
-def _engine_config(path: Path, section: EngineSection) -> EngineConfig:
+def engine_config(path: Path, section: EngineSection) -> EngineConfig:
+    """What the engine that serves a base loads, by the `[engine]` table."""
     shape = ContextShape(
         sequences=section.sequences,
         context_tokens=section.context_tokens,

@@ -66,16 +66,19 @@ THREAD_SWITCH_S = 0.0005
 #: thousand waiting events again and again.
 GC_THRESHOLDS = (50_000, 20, 100)
 
-_OPTIONS = (
+#: Of the gRPC server.
+OPTIONS = (
     # Calls that may wait to be accepted: gRPC's default cancels some of them beyond 1,000.
     ("grpc.server.max_pending_requests", 10_000),
     ("grpc.server.max_pending_requests_hard_limit", 20_000),
     # By default a second server would share the port, and half of the calls would miss their
     # sessions.
     ("grpc.so_reuseport", 0),
-    # A client that vanished without a word, as by a pulled cable, is noticed after these two.
+    # A client that vanished without a word is asked after the first, and given up after the others:
+    # one where no machine answers, and one whose machine does and whose program does not.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
 )
 
 SERVICES = (
@@ -236,7 +239,7 @@ def _sources(assembly: _Assembly) -> Sources:
 
 def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
     interceptors = [RequestInterceptor(assembly.calls.count)]
-    server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
+    server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     dialogue_pb2_grpc.add_DialogueServicer_to_server(_dialogue_service(assembly), server)
     feedback_pb2_grpc.add_FeedbackServicer_to_server(_feedback_service(assembly, config), server)
     adapters = AdaptersService(assembly.adapters, assembly.parts.characters, assembly.engine)

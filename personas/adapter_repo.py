@@ -44,6 +44,7 @@ from personas.persona import ID_PATTERN
 JSON = JsonValue
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 KEPT_PREVIOUS = 5
+_ADD_AGAIN = "`npc adapters add` publishes the adapter again from a good copy"
 _VERSION = re.compile(r"v([0-9]{4,9})-[0-9a-f]{8}")
 
 
@@ -60,6 +61,8 @@ class Draft:
     players: tuple[str, ...]  # pseudonyms whose feedback it was trained on
     gate: dict[str, JSON]
     persona_version: str = ""  # of the persona that was trained and judged; "" = unknown
+    source: str = ""  # where an adapter that was made elsewhere comes from
+    license: str = ""  # under which it may be used
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,9 @@ class Manifest:
     snapshot_hash: str
     players: tuple[str, ...]
     gate: dict[str, JSON]
-    persona_version: str = ""  # older manifests lack it
+    persona_version: str = ""  # older manifests lack it and what follows
+    source: str = ""
+    license: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,14 @@ class AdapterRepo:
         found = [manifest for manifest in manifests if manifest]
         return sorted(found, key=lambda manifest: manifest.number)
 
+    def find(self, character: str, content_hash: str, base_sha256: str) -> Manifest | None:
+        """The newest undamaged version with this content for this base; None = there is none."""
+        for manifest in reversed(self.versions(character)):
+            same = (manifest.content_hash, manifest.base_sha256) == (content_hash, base_sha256)
+            if same and self._verifies(character, manifest.version):
+                return manifest
+        return None
+
     def bases(self) -> frozenset[str]:
         """The sha256 of every base that a version of any character fits."""
         manifests = (_readable(file.parent) for file in self._root.glob("*/*/manifest.json"))
@@ -165,7 +178,7 @@ class AdapterRepo:
         if content_hash(folder) != manifest.content_hash:
             raise CorruptAdapterError(
                 f"{folder}: adapter files differ from the published ones"
-                f" (manifest says {manifest.content_hash[:12]}); publish the adapter again"
+                f" (manifest says {manifest.content_hash[:12]}); {_ADD_AGAIN}"
             )
         return manifest
 
@@ -303,7 +316,7 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         manifest = _MANIFEST.validate_json(file.read_bytes(), strict=True)
     except (OSError, ValidationError) as error:
-        raise CorruptAdapterError(f"{file}: {brief(error)}; publish the adapter again") from error
+        raise CorruptAdapterError(f"{file}: {brief(error)}; {_ADD_AGAIN}") from error
     expected = f"v{manifest.number:04d}-{manifest.content_hash[:8]}"
     if folder.name != manifest.version or manifest.version != expected:
         raise CorruptAdapterError(f"{file} describes {manifest.version}, not this folder")
@@ -396,7 +409,7 @@ def _feed(digest: "hashlib._Hash", file: Path) -> None:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
     except OSError as error:
-        raise CorruptAdapterError(f"{file}: {error.strerror}; publish the adapter again") from error
+        raise CorruptAdapterError(f"{file}: {error.strerror}; {_ADD_AGAIN}") from error
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -43,6 +43,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _EXIT_OF = {
     "ready": DONE,
     "promoted": DONE,
+    "passed": DONE,
     "published": DONE,
     "rejected": REJECTED,
     "failed": REJECTED,

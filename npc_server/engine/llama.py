@@ -115,6 +115,10 @@ class Vocab:
         """Ids between the assistant's mark and a reply: an empty thought, or none."""
         return tuple(tokenize(self._vocab, self.chat_format.after_assistant, parse_special=True))
 
+    def metadata(self, key: str) -> str | None:
+        """A value that the GGUF states of its model, as text, or None."""
+        return model_metadata(self._model, key)
+
     def encode(self, text: str) -> list[int]:
         """Token ids of plain text: a control token's spelling in it stays ordinary text."""
         if self._marks is None:

@@ -16,7 +16,7 @@ import pytest
 from feedback_store.records import Edit
 from feedback_store.store import Store
 from npc_client import server_process
-from npc_client.client import Client, ServerNotReadyError
+from npc_client.client import Client, SamplingOverrides, ServerNotReadyError
 from npc_server.supervision import MAX_DEATHS
 from tests.support.real_adapter import publish_random
 
@@ -159,3 +159,28 @@ def test_of_two_servers_on_one_fresh_folder_one_serves_and_one_names_it(tmp_path
     first.communicate()
     with Store.open(tmp_path / "data" / "feedback.db") as store:
         assert store.characters() == []
+
+
+@pytest.mark.usefixtures("real_model")
+async def test_a_real_reply_is_talked_over_at_any_moment_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    async with (
+        server_process.server(tmp_path / "server.log") as running,
+        Client(running.address) as client,
+    ):
+        session = (await client.start_session("mira", "p1")).session_id
+        long, short = SamplingOverrides(min_tokens=40), SamplingOverrides(max_tokens=4)
+        for moment in range(10):  # deltas heard
+            stream = client.stream_reply(session, f"Tell me {moment} things.", sampling=long)
+            for _ in range(moment):
+                await anext(stream, None)
+            stream.cancel()
+            await client.say(session, "Stop.", sampling=short)
+        token = await client.checkpoint(session)
+        lived = (await client.restore(token)).exchanges
+    said = [one.player_text for one in lived if one.player_text != "Stop."]
+    assert len(lived) - len(said) == 10
+    # A call that is cancelled before it reached the server has said nothing.
+    assert said[-9:] == [f"Tell me {moment} things." for moment in range(1, 10)]
+    assert all(one.reply_text for one in lived if one.player_text in said[-9:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 from npc.v1 import dialogue_pb2
 from npc_client.client import Client
+from npc_server import server
 from npc_server.engine.protocol import Request
 from tests.support.calls import refusal
 from tests.support.casts import mira_with
 from tests.support.fake_server import child
-from tests.support.interruptions import begin, interrupt, lived, opened, stub_of
+from tests.support.interruptions import begin, ended, interrupt, lived, opened, stub_of
+from tests.support.lone_player import player
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -108,6 +111,26 @@ async def test_a_retry_of_a_line_that_was_interrupted_long_ago_is_refused(made: 
     await say(made, session, "Two.")
     code, why = await refusal(say(made, session, line_id="l1"))
     assert (code, "the conversation has gone on" in why) == (grpc.StatusCode.NOT_FOUND, True)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["died", "vanished"])
+async def test_a_player_who_comes_back_goes_on_with_the_line(
+    stage: StageMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: signal.Signals
+) -> None:
+    patience = [(key, 500) for key, _ in server.OPTIONS if key.endswith(("time_ms", "timeout_ms"))]
+    options = [*dict([*server.OPTIONS, *patience]).items()]
+    monkeypatch.setattr(server, "OPTIONS", options)
+    made = await stage(numbered, characters=mira_with(tmp_path, best_of=1))
+    session = await opened(made)
+    made.engine.gate.clear()
+    process, turn_id = await asyncio.to_thread(player, made.client.address, session, "l1")
+    process.send_signal(sign)
+    await ended(made, turn_id)
+    made.engine.gate.set()
+    again = await made.client.say(session, "One.", line_id="l1")
+    assert await lived(made, session) == [("One.", again.text, False)]
+    process.kill()
+    process.communicate()
 
 
 async def test_a_take_is_sent_again_under_its_id(made: Stage) -> None:

@@ -25,7 +25,7 @@ from trainer.gate.measurements import (
 )
 from trainer.gate.rules import RuleResult, Verdict
 from trainer.gate.thresholds import Thresholds
-from trainer.gate.verdict import RULES, judge
+from trainer.gate.verdict import RULES, judge, judge_harm
 
 __all__ = [
     "RULES",
@@ -44,5 +44,6 @@ __all__ = [
     "Verdict",
     "VoiceReport",
     "judge",
+    "judge_harm",
     "lower_bound",
 ]

@@ -42,6 +42,27 @@ RULES: tuple[Callable[[Measurements, Thresholds], RuleResult], ...] = (
 )
 
 
+#: What can be told of an adapter without held-out rows: it need not please anybody, but do no harm.
+HARM = tuple(
+    rule
+    for rule in RULES
+    if rule
+    not in (
+        preference.preference,
+        preference.of_new_players,
+        preference.over_time,
+        duel.by_reward_head,
+        speech.not_longer,
+        speech.not_shorter,
+    )
+)
+
+
 def judge(measured: Measurements, thresholds: Thresholds) -> Verdict:
     """Apply every rule to these measurements."""
     return Verdict(tuple(rule(measured, thresholds) for rule in RULES))
+
+
+def judge_harm(measured: Measurements, thresholds: Thresholds) -> Verdict:
+    """Apply the rules that need no held-out rows."""
+    return Verdict(tuple(rule(measured, thresholds) for rule in HARM))

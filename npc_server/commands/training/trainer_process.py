@@ -122,7 +122,7 @@ class StoppableTrainer:
                 process.terminate()
             printed, _ = process.communicate()
             self._running = None
-        report = _report(printed, process.returncode)
+        report = read_report(printed, process.returncode)
         return TrainerResult(character, report, round(time.monotonic() - started, 1))
 
     def wait_until(self, moment_s: Callable[[float], float]) -> None:
@@ -133,7 +133,8 @@ class StoppableTrainer:
             time.sleep(min(WAIT_SLICE_S, max(0.0, target_s - time.time())))
 
 
-def _report(printed: str, code: int) -> dict[str, Any]:
+def read_report(printed: str, code: int) -> dict[str, Any]:
+    """What a trainer printed, or how it ended without a word."""
     try:
         report: dict[str, Any] = json.loads(printed)
     except ValueError:

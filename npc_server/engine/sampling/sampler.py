@@ -283,10 +283,11 @@ class _Workspace:
     def __init__(self, llama: Llama) -> None:
         vocab, size = llama.vocab, llama.vocab_size
         #: Tokens that end a reply; other control tokens end it too, but by a mistake of the model.
-        self.closes = frozenset(t for t in range(size) if lc.llama_vocab_is_eog(vocab, t))
+        self.closes = frozenset(token for token in range(size) if _closes(llama, token))
         self.closing = np.array(sorted(self.closes), np.intp)
         self.ends = np.array([token for token in range(size) if llama.is_end(token)], np.intp)
-        self._pieces = [llama.token_bytes(token) for token in range(size)]
+        ends = set(self.ends.tolist())  # none of them writes anything, however it is stored
+        self._pieces = [b"" if t in ends else llama.token_bytes(t) for t in range(size)]
         self.adjusted = np.empty(size, np.float32)
         self._vocab = vocab
         self._begins_word: dict[int, bool] = {}
@@ -301,7 +302,8 @@ class _Workspace:
     @cached_property
     def forms(self) -> Forms:
         """Forms over this vocabulary; made when the first is asked for, some tenths of a second."""
-        return Forms(self._pieces, int(self.closing[0]))
+        silent = (token for token, piece in enumerate(self._pieces) if not piece)
+        return Forms(self._pieces, next(iter(self.closing.tolist()), next(silent, 0)))
 
     def apply(self, sampler: Any, tokens: Ids, logits: Logits) -> Logits:
         """The logits of these tokens behind a sampler that keeps their order."""
@@ -349,6 +351,13 @@ class _Workspace:
                 self._vocab, *key, _DRY_WINDOW_TOKENS, breakers, len(_BREAKERS)
             )
         return self._dry[key]
+
+
+def _closes(llama: Llama, token: int) -> bool:
+    """Whether the token ends a reply; other control tokens end it by a mistake of the model."""
+    eog, control = lc.llama_vocab_is_eog, lc.llama_vocab_is_control
+    vocab = llama.vocab
+    return bool(eog(vocab, token) or (llama.is_end(token) and not control(vocab, token)))
 
 
 _ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

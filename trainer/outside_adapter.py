@@ -1,0 +1,155 @@
+"""Judging an adapter that was made elsewhere: `npc adapters add` starts it.
+
+    python -m trainer.outside_adapter mira FOLDER --base model.gguf --store feedback.db ...
+
+It is examined as a night's candidate is, against what is live. Where players have said enough, the
+whole gate decides; where they have not, the rules that look for harm. Nothing is published here.
+
+Exit code 0: passed. 1: rejected. The others are in `trainer.terminal`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from trainer.nightly.job import Job
+from trainer.progress import Progress
+from trainer.records.run_tables import gate_table
+from trainer.terminal import (
+    InterruptOnce,
+    ProcessOptions,
+    Report,
+    bars,
+    carry_out,
+    training_libraries,
+)
+
+if TYPE_CHECKING:
+    from feedback_store.selection import Snapshot
+    from personas.persona import Persona
+    from trainer.gate import Verdict
+    from trainer.progress import Tell
+    from trainer.recipes.recipe import Recipe
+
+BY_ALL = "all rules, held-out rows among them"
+BY_HARM = "the rules that look for harm; there are too few held-out rows for the others"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate said of an adapter, and what it went by."""
+
+    verdict: Verdict
+    judged_by: str
+    snapshot_hash: str
+    persona_version: str
+
+
+def judge_folder(job: Job, recipe: Recipe, folder: Path, tell: Tell) -> Judgement:
+    """Examine the adapter in a folder and judge it; the persona is as it is today.
+
+    Raises TrainerError, PersonasError, EngineError and FeedbackStoreError.
+    """
+    from personas.persona import load_character
+    from trainer import gate
+    from trainer.examination.examiner import examine
+
+    persona = load_character(job.characters / job.character)
+    rows = _rows(job, recipe, persona)
+    by_labels = len(rows.held_out_labels) > len(rows.held_out_pairs)
+    held_out = max(len(rows.held_out_labels), len(rows.held_out_pairs))
+    enough = held_out >= recipe.gate.min_margins
+    subject = _subject(job, persona)
+    found = examine(subject, folder, rows, by_labels=by_labels, tell=tell)
+    judge = gate.judge if enough else gate.judge_harm
+    verdict = judge(found.measurements, recipe.gate)
+    judged_by = BY_ALL if enough else BY_HARM
+    return Judgement(verdict, judged_by, rows.hash, persona.version)
+
+
+def _rows(job: Job, recipe: Recipe, persona: Persona) -> Snapshot:
+    from feedback_store.selection import select
+    from npc_server.engine.llama import Vocab
+    from trainer.rows.rerender import rerender
+    from trainer.rows.snapshots import snapshot_of
+
+    if not job.store.is_file():
+        return select(job.character, [], [])
+    stored = snapshot_of(job.store, job.character)
+    return rerender(stored, persona, Vocab(job.base), recipe.max_tokens).snapshot
+
+
+def _subject(job: Job, persona: Persona) -> Any:
+    from npc_server.engine.llama import Vocab
+    from personas.adapter_repo import AdapterRepo
+    from trainer.base import ensure_base
+    from trainer.examination.examiner import Subject
+    from trainer.nightly import lineage
+
+    repo, sha256 = AdapterRepo(job.adapters), lineage.base_sha256(job)
+    live = lineage.incumbent_of(job, repo.aliases(job.character).live, sha256)
+    incumbent = repo.path(job.character, live) if live else None
+    base_dir = ensure_base(job.base, job.cache, sha256)
+    return Subject(job.base, base_dir, Vocab(job.base), persona, incumbent)
+
+
+def main(
+    character: Annotated[str, typer.Argument(help="Character id, such as mira.")],
+    folder: Annotated[Path, typer.Argument(help="The adapter, as PEFT saves it.")],
+    base: Annotated[Path, typer.Option()],
+    characters: Annotated[Path, typer.Option()],
+    store: Annotated[Path, typer.Option()],
+    adapters: Annotated[Path, typer.Option()],
+    heads: Annotated[Path, typer.Option()],
+    cache: Annotated[Path, typer.Option()],
+    runs: Annotated[Path, typer.Option()],
+    settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
+) -> None:
+    """Judge an adapter that was made elsewhere; print the judgement as JSON."""
+    job = Job(character, base, characters, store, adapters, heads, cache, runs)
+    tables = json.loads(settings)
+    options = ProcessOptions(background=False, started_by=0, as_json=True, errors_as_json=True)
+
+    def work(console: Console, interrupt: InterruptOnce) -> Report:
+        return _judge(job, tables, folder, console, interrupt)
+
+    carry_out(work, tables, options)
+
+
+def _judge(
+    job: Job, tables: dict[str, Any], folder: Path, console: Console, interrupt: InterruptOnce
+) -> Report:
+    with training_libraries():
+        from trainer.heads import reward_head
+        from trainer.recipes import recipe
+    how = recipe.read(tables, job.character, reward_head.Config, "")
+    with bars(console) as show:
+
+        def tell(stage: str, progress: Progress) -> None:
+            interrupt.check()
+            show(stage, progress)
+
+        found = judge_folder(job, how, folder, tell)
+    console.print(gate_table(found.verdict))
+    passed = found.verdict.passed
+    return {
+        "state": "passed" if passed else "rejected",
+        "reason": found.judged_by if passed else "; ".join(found.verdict.reasons),
+        "version": "",
+        "judged_by": found.judged_by,
+        "gate": [asdict(row) for row in found.verdict.rows],
+        "snapshot_hash": found.snapshot_hash,
+        "persona_version": found.persona_version,
+    }
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog="Example:  npc adapters add mira ./lora")(main)
+    app(prog_name="npc adapters add")
