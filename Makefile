@@ -31,7 +31,7 @@ talk: $(CORE)  ## chat with Mira, server and all in one; ARGS=fenn for another c
 
 test: check    ## lint, format check, types, fresh protobuf code, unit and service tests
 	$(BIN)/npc model pull
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(DEV) proto-check ## lint, format check, types, fresh protobuf code
 	$(BIN)/ruff check .

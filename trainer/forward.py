@@ -16,7 +16,7 @@ A batch may also carry a weight per row. It scales the gradient of the row's log
 leaves their values alone, so a log shows the same numbers for any weight.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
@@ -25,7 +25,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from trl.trainer.utils import FusedCausalLMOutput
 
-from trainer.token_tree import TokenTree, grow
+from trainer.token_tree import MOST_NODES, TokenTree, grow
 
 IGNORED = -100  # the label for "no loss here", in PyTorch and TRL
 
@@ -72,7 +72,7 @@ def label_log_probs(
     Rows are padded on the right. They must not all be empty.
     """
     log_probs = torch.zeros(labels[:, 1:].shape, dtype=torch.float32, device=labels.device)
-    for tree in grow(_ids(input_ids, attention_mask)):
+    for tree in _trees(model, input_ids, attention_mask):
         hidden = _tree_hidden(model, tree)
         places, nodes = _label_places(tree, labels)
         if len(nodes):
@@ -86,33 +86,29 @@ def last_hidden(model: PreTrainedModel, input_ids: Tensor, attention_mask: Tenso
 
     Rows are padded on the right. A model with sliding windows shares no beginning.
     """
-    if not _sees_whole_context(model):
-        whole = model.base_model(
-            input_ids=input_ids, attention_mask=attention_mask, use_cache=False
-        )
-        rows = torch.arange(len(input_ids), device=input_ids.device)
-        return cast(Tensor, whole.last_hidden_state[rows, attention_mask.sum(1) - 1])
-    trees = list(grow(_ids(input_ids, attention_mask)))
+    trees = list(_trees(model, input_ids, attention_mask))
     found = [_tree_hidden(model, tree)[[path[-1] for path in tree.paths]] for tree in trees]
     order = torch.tensor([row for tree in trees for row in tree.rows], device=input_ids.device)
     return torch.cat(found)[order.argsort()]
 
 
-def _ids(input_ids: Tensor, attention_mask: Tensor) -> list[tuple[int, ...]]:
-    """The rows without their padding."""
+def _trees(
+    model: PreTrainedModel, input_ids: Tensor, attention_mask: Tensor
+) -> Iterator[TokenTree]:
+    """The rows without their padding, each alone where layers do not see the whole context."""
     lengths = attention_mask.sum(1).tolist()
     rows = zip(input_ids.tolist(), lengths, strict=True)
-    return [tuple(ids[:length]) for ids, length in rows]
+    most_nodes = MOST_NODES if _sees_whole_context(model) else 0
+    return grow([tuple(ids[:length]) for ids, length in rows], most_nodes)
 
 
 def _tree_hidden(model: PreTrainedModel, tree: TokenTree) -> Tensor:
     """The last layer's state at each node, (node, width)."""
     ids, depths = (torch.tensor([part], device=model.device) for part in (tree.tokens, tree.depths))
+    alone = len(tree.rows) == 1  # then the model knows itself what sees what
+    mask = None if alone else _mask(model, tree.sees().to(model.device))
     whole = model.base_model(
-        input_ids=ids,
-        attention_mask=_mask(model, tree.sees().to(model.device)),
-        position_ids=depths,
-        use_cache=False,
+        input_ids=ids, attention_mask=mask, position_ids=depths, use_cache=False
     )
     return cast(Tensor, whole.last_hidden_state[0])
 

@@ -36,11 +36,14 @@ class TokenTree:
         return seen
 
 
-def grow(rows: Sequence[Ids]) -> Iterator[TokenTree]:
-    """Yield trees that hold every row once; neighbours in the alphabet are together."""
+def grow(rows: Sequence[Ids], most_nodes: int = MOST_NODES) -> Iterator[TokenTree]:
+    """Yield trees that hold every row once; neighbours in the alphabet are together.
+
+    A tree has at most `most_nodes` nodes, or a single row.
+    """
     together: list[int] = []
     for row in sorted(range(len(rows)), key=lambda row: rows[row]):
-        if together and _size([rows[at] for at in (*together, row)]) > MOST_NODES:
+        if together and _size([rows[at] for at in (*together, row)]) > most_nodes:
             yield _tree(rows, together)
             together = []
         together.append(row)

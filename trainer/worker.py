@@ -104,7 +104,8 @@ def _read_readiness(order: Order) -> tuple[Snapshot, readiness.Plan | readiness.
 
 
 def _retrain(order: Order, console: Console, interrupt: InterruptOnce) -> dict[str, Any]:
-    retrain, reward_head = _load_libraries()
+    with console.status("loading the training libraries"):
+        retrain, reward_head = _load_libraries()
     how = recipe.read(order.settings, order.job.character, reward_head.Config, order.method)
     _show_readiness(order, console)
     with bars(console) as show:

@@ -2,9 +2,6 @@
 
 import random
 
-import pytest
-
-from trainer import token_tree
 from trainer.token_tree import Ids, TokenTree, grow
 
 PROMPT = (1, 2, 3)
@@ -43,17 +40,13 @@ def test_a_node_comes_after_the_one_above_it() -> None:
         assert all(list(path) == sorted(path) for path in tree.paths)
 
 
-def test_many_rows_grow_in_trees_of_bounded_size_with_neighbours_together(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(token_tree, "MOST_NODES", 20)
+def test_many_rows_grow_in_trees_of_bounded_size_with_neighbours_together() -> None:
     rows = [(character, *range(9), reply) for reply in range(6) for character in (100, 200)]
-    trees = list(grow(rows))
+    trees = list(grow(rows, most_nodes=20))
     assert sorted(row for tree in trees for row in tree.rows) == list(range(12))
     assert [{rows[row][0] for row in tree.rows} for tree in trees] == [{100}, {200}]
     assert all(len(tree.tokens) <= 20 for tree in trees)
 
 
-def test_a_row_beyond_the_bound_grows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(token_tree, "MOST_NODES", 4)
-    assert [tree.rows for tree in grow([(1, 2, 3, 4, 5, 6), (1, 2)])] == [(1,), (0,)]
+def test_a_row_beyond_the_bound_grows_alone() -> None:
+    assert [tree.rows for tree in grow([(1, 2, 3, 4, 5, 6), (1, 2)], 4)] == [(1,), (0,)]

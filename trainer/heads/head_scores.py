@@ -36,10 +36,10 @@ def score_replies(
 ) -> tuple[float, ...]:
     """Score each (prompt, reply), in order; `model` has the head's adapter in it."""
     count = Counter(len(replies), on_progress)
-    by_length = sorted(range(len(replies)), key=lambda at: sum(map(len, replies[at])))
+    alike = sorted(range(len(replies)), key=lambda at: replies[at])  # what they share runs once
     found: dict[int, float] = {}
-    for first in range(0, len(by_length), BATCH_ROWS):
-        batch = by_length[first : first + BATCH_ROWS]
+    for first in range(0, len(alike), BATCH_ROWS):
+        batch = alike[first : first + BATCH_ROWS]
         made = _batch_scores(model, words, [replies[at] for at in batch])
         found.update(zip(batch, made, strict=True))
         count(len(batch))

@@ -27,7 +27,7 @@ from trainer.methods.table import METHODS, Method, MethodConfig
 from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
-from trainer.progress import OnProgress, RunIO, Tell
+from trainer.progress import OnProgress, Progress, RunIO, Tell
 from trainer.records.entries import Measured, Published, Terms, Trained, TrainedHead
 from trainer.records.runs import Run
 from trainer.rows.readiness import LABELS
@@ -65,7 +65,10 @@ def ensure_trained(context: RunContext, lineage: Callable[[], Lineage]) -> Train
     io = RunIO(_stage(context.tell, "train"), context.run.checkpoints)
     rows, out = context.method.learns_from.rows(context.snapshot), context.run.candidate
     result = context.method.run(context.config, rows, examples, start, out, io)
+    staying = _stage(context.tell, "keep near the base")
+    staying(Progress(0, 1, 0.0))
     nearness = trust_region.keep_near(out, start, trust_region.SHARE * context.limits.max_drift)
+    staying(Progress(1, 1, 0.0))
     seconds = round(time.monotonic() - started, 1)
     entry = Trained(result, content_hash(out), seconds, nearness)
     context.run.write(entry)
