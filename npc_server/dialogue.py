@@ -272,14 +272,24 @@ class Dialogue:
         context_tokens = self._model.engine.info.context_tokens
         return budget_of(persona, context_tokens, sampling.max_tokens)
 
+    def read_restored(self, session: Session) -> None:
+        """Have the engine read a conversation that goes on after a break, until its next line."""
+        own = Sampling(max_tokens=session.persona.sampling.max_reply_tokens)
+        if session.exchanges:
+            self._read_next(session, own, dropped_lines=None)
+
     def _read_ahead(self, turn: OpenTurn) -> None:
         """Have the engine read the next prompt's beginning where it is not that of this turn."""
-        session, persona = turn.session, turn.session.persona
+        self._read_next(turn.session, turn.sampling, turn.prompt.dropped_lines)
+
+    def _read_next(self, session: Session, sampling: Sampling, dropped_lines: int | None) -> None:
+        """Read what the next prompt begins with, unless it drops so many lines as a known one."""
         if self._ending or self._sessions.find(session.session_id) is not session:
             return
-        budget = self._budget(persona, turn.sampling)
+        persona = session.persona
+        budget = self._budget(persona, sampling)
         ahead = beginning(persona, session.history(), self._model.tokenizer, budget.usual)
-        if ahead.dropped_lines != turn.prompt.dropped_lines:
+        if ahead.dropped_lines != dropped_lines:
             live = self._adapters.live(persona.id)
             self._ahead.begin(session.session_id, ahead.ids, live)
 

@@ -82,6 +82,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.RestoreRequest, context: Context
     ) -> dialogue_pb2.RestoreResponse:
         session = await self._save_games.restore(check_id("token", request.token))
+        self._dialogue.read_restored(session)
         return convert.restore_response(session, self._dialogue.live_version(session))
 
     async def EndSession(  # noqa: N802

@@ -22,6 +22,8 @@ def draw(path: Path, results: Mapping[str, ScenarioResult], title: str) -> None:
         return
     figure = Figure(figsize=(20, 6), layout="constrained")
     speed, first, gaps, turns = figure.subplots(1, 4, width_ratios=(3, 2, 2, 2))
+    for axes in (speed, first, gaps):
+        axes.set_visible(bool(played))
     if played:
         _draw_speed(speed, played)
         name = "eight" if "eight" in played else next(iter(played))

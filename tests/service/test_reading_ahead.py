@@ -91,3 +91,16 @@ async def test_a_reading_that_fails_fails_no_turn(stage: StageMaker) -> None:
     session = await made.client.start_session("orsolo", "p1")
     await talk(made, session.session_id, 20)
     assert len(idle_requests(made)) > 1
+
+
+async def test_a_restored_conversation_is_read_before_its_next_line(stage: StageMaker) -> None:
+    made = await stage(lambda _: "Aye.")
+    session = await made.client.start_session("orsolo", "p1")
+    await talk(made, session.session_id, 2)
+    token = await made.client.checkpoint(session.session_id)
+    await made.client.restore(token)
+    await until_quiet(made)
+    await talk(made, session.session_id, 1)
+    ahead, said = made.engine.requests[-2:]
+    assert ahead.idle
+    assert common(ahead, said) == len(ahead.prompt_ids)
