@@ -45,6 +45,8 @@ _TELLING_LETTERS = {
     "fi": "äö",
     "sv": "åäö",
 }
+#: Where words do not tell: German has them most often, and joins words as its neighbours do.
+_UMLAUTS = frozenset("äöüßÄÖÜ")
 _LEAST_VOTES = 2.0  # words of a language, of which half a letter counts as half
 _AHEAD = 1.25  # times the votes of any other
 
@@ -93,7 +95,9 @@ def _by_words(text: str) -> str:
             votes[code] += sum(0.5 for letter in letters if letter in text)
     best = max(votes, key=votes.__getitem__)
     most, second = votes.pop(best), max(votes.values())
-    return best if most >= _LEAST_VOTES and most >= _AHEAD * second else ""
+    if most >= _LEAST_VOTES and most >= _AHEAD * second:
+        return best
+    return "de" if _UMLAUTS.intersection(text) else ""
 
 
 @cache

@@ -68,11 +68,11 @@ def languages_with_lists() -> tuple[str, ...]:
 def lists_for(reply: str, declared: str) -> list[WordLists]:
     """The lists by which a reply is checked: of the declared language, English, and its own.
 
-    Every list, where the language is neither declared nor plain and the text is not English either.
+    Every list, where the language is neither declared nor plain.
     """
     seen = recognise(reply)
     codes = dict.fromkeys((primary(declared), "en", seen))
-    if not (declared or seen or reply.isascii()):
+    if not (declared or seen):
         codes |= dict.fromkeys(languages_with_lists())
     return [lists for lists in map(word_lists, codes) if lists is not None]
 

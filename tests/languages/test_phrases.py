@@ -37,6 +37,12 @@ FOUND = [
     ("th", "ฉันทำกุญแจพัง", "กุญแจ"),
     ("fi", "lukossani", "lukko"),
     ("fi", "avaimellakin", "avain"),
+    ("el", "ΤΩΝ ΚΛΕΙΔΙΩΝ", "κλειδί"),
+    ("pl", "z kluczem", "klucz"),
+    ("cs", "za věží", "věž"),
+    ("bg", "ключът", "ключ"),
+    ("fa", "کلیدهای ما", "کلید"),
+    ("id", "kuncinya", "kunci"),
     ("hu", "a kulccsal", "kulcs"),
     ("hu", "kapukulcsot", "kulcs"),
 ]
