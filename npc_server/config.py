@@ -26,6 +26,7 @@ from feedback_store.privacy.policy import Mode
 from languages.visibility import hidden_sign
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.engine.protocol import Batching
+from npc_server.engine.settings import EngineSettings
 from npc_server.errors import ConfigError
 from personas.authored_text import NotUtf8Error, text_of
 from personas.persona import SAMPLE_CHARACTERS
@@ -129,6 +130,11 @@ class EngineSection(_Section):
     cache_mib: Annotated[int, Field(ge=0)] = 1024  # memory for kept prefixes
     adapter_cache_mib: Annotated[int, Field(ge=0)] = 1024  # memory for parsed adapters
     max_waiting: Annotated[int, Field(ge=1)] = 256  # turns in the queue; more are refused as busy
+
+    @property
+    def settings(self) -> EngineSettings:
+        """The same, as the engine takes them."""
+        return EngineSettings(**dict(self))
 
 
 class FeedbackSection(_Section):

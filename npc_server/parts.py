@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import Store
 from npc_server.base_models import catalogue
-from npc_server.config import Config, EngineSection
-from npc_server.engine.llama import ContextShape, Vocab
-from npc_server.engine.protocol import EngineOptions
+from npc_server.config import Config
+from npc_server.engine.llama import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import Model
 from npc_server.vocabulary import doubts_about, open_vocab
@@ -51,7 +48,7 @@ def open_parts(config: Config) -> Parts:
     for doubt in doubts_about(path, vocab, config.engine.context_tokens):
         logger.warning(doubt)
     _require_room(characters, vocab, config.engine.context_tokens)
-    engine = LlamaEngine(engine_config(path, config.engine))
+    engine = LlamaEngine(EngineConfig.of(path, config.engine.settings))
     model = Model(engine, vocab, catalogue.file_sha256(path))
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
@@ -80,21 +77,3 @@ def open_store(config: Config) -> tuple[Store, Pseudonyms]:
         store.close()
         raise
     return store, pseudonyms
-
-
-def engine_config(path: Path, section: EngineSection) -> EngineConfig:
-    """What the engine that serves a base loads, by the `[engine]` table."""
-    shape = ContextShape(
-        sequences=section.sequences,
-        context_tokens=section.context_tokens,
-        threads=section.threads or os.cpu_count() or 1,
-    )
-    options = EngineOptions(
-        batching=section.batching,
-        max_rank=section.max_rank,
-        prefill_chunk_tokens=section.prefill_chunk_tokens,
-        cache_mib=section.cache_mib,
-        adapter_cache_mib=section.adapter_cache_mib,
-        max_waiting=section.max_waiting,
-    )
-    return EngineConfig(path, shape, options)

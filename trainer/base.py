@@ -7,35 +7,41 @@ that exists is complete and is never changed.
 """
 
 import hashlib
+import json
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from trainer.errors import BaseModelError
+from trainer.rope_scaling import RopeScaling, head_width, read_rope_scaling
 
 GGUF_MAGIC = b"GGUF"
+_MISFIT = "ignore_mismatched_sizes"  # transformers' advice where shapes differ
 
 
-def ensure_base(gguf: Path, cache_dir: Path, sha256: str = "") -> Path:
+def ensure_base(gguf: Path, cache_dir: Path, sha256: str = "", context_tokens: int = 0) -> Path:
     """The folder with `gguf` as a dense Hugging Face model and tokenizer, made when absent.
 
-    Pass the file's `sha256` where it is known: computing it reads the whole file. Raises
-    BaseModelError when the file is missing, is not a GGUF, or cannot be unpacked.
+    Pass the file's `sha256` where it is known: computing it reads the whole file. A few bases
+    rotate positions by other numbers when they serve a long context: `context_tokens` is that of a
+    turn. Raises BaseModelError when the file is missing, is not a GGUF, or cannot be unpacked.
     """
     _check_is_gguf(gguf)
-    final = dense_folder(cache_dir, sha256 or file_sha256(gguf))
+    scaling = read_rope_scaling(gguf, context_tokens)
+    final = dense_folder(cache_dir, sha256 or file_sha256(gguf), scaling)
     if not final.exists():
         final.parent.mkdir(parents=True, exist_ok=True)
-        _publish(gguf, final)
+        _publish(gguf, final, scaling)
     return final
 
 
-def dense_folder(cache_dir: Path, sha256: str) -> Path:
-    """Where `ensure_base` keeps the dense copy of the GGUF with this sha256."""
-    return cache_dir / "dequantised" / sha256[:16]
+def dense_folder(cache_dir: Path, sha256: str, scaling: RopeScaling | None = None) -> Path:
+    """Where `ensure_base` keeps the dense copy of the GGUF with this sha256 and scaling."""
+    return cache_dir / "dequantised" / f"{sha256[:16]}{scaling.tag if scaling else ''}"
 
 
 def file_sha256(path: Path) -> str:
@@ -53,10 +59,12 @@ def _check_is_gguf(gguf: Path) -> None:
         raise BaseModelError(f"{gguf} is not a GGUF file: it begins with {magic!r}, not 'GGUF'")
 
 
-def _publish(gguf: Path, final: Path) -> None:
+def _publish(gguf: Path, final: Path, scaling: RopeScaling) -> None:
     beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
         _dequantise(gguf, beside)
+        if scaling.tag:
+            _scale_positions(beside / "config.json", scaling)
         _rename_unless_there(beside, final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -66,15 +74,34 @@ def _dequantise(gguf: Path, out: Path) -> None:
     try:
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
+            config=_config_of(gguf),
             gguf_file=gguf.name,
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.float32,
         )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except Exception as error:  # readers of foreign files raise anything, even Exception
-        raise BaseModelError(f"{gguf} cannot be unpacked for training: {error}") from error
+        why = "transformers expects weights of other shapes" if _MISFIT in str(error) else error
+        raise BaseModelError(f"{gguf} cannot be unpacked for training: {why}") from error
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+
+
+def _config_of(gguf: Path) -> Any:
+    """The config of the converted model, with the width of a head, which conversion leaves out."""
+    config: Any = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    width = head_width(gguf)
+    if width and hasattr(config, "head_dim"):
+        config.head_dim = width
+    return config
+
+
+def _scale_positions(config: Path, scaling: RopeScaling) -> None:
+    """Write into a model's config what its conversion from the GGUF leaves out."""
+    written = json.loads(config.read_text("utf-8"))
+    theta = written["rope_parameters"]["rope_theta"]
+    written["rope_parameters"] = scaling.parameters(theta, written["max_position_embeddings"])
+    config.write_text(json.dumps(written, indent=2) + "\n")
 
 
 def _rename_unless_there(beside: Path, final: Path) -> None:

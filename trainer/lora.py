@@ -19,7 +19,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
 from personas.render import Tokenizer
 from trainer.errors import AdapterError, BaseModelError, ConfigError, MissingLibraryError
@@ -44,11 +44,25 @@ def load_base(base_dir: Path, weights: Weights = Weights.FLOAT32) -> PreTrainedM
     held = _in_four_bits() if weights is Weights.NF4 else {}
     try:
         model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32, **held)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BaseModelError(f"{base_dir} cannot be used as a training base: {error}") from error
     except ImportError as error:
         raise MissingLibraryError(f"a base in four bits needs bitsandbytes: {error}") from error
     return cast(PreTrainedModel, model)
+
+
+def adaptable_layers(base_dir: Path) -> frozenset[str]:
+    """The layers that an adapter of "all layers" sits in, without loading a weight.
+
+    Raises BaseModelError.
+    """
+    try:
+        make: Callable[[Any], PreTrainedModel] = AutoModelForCausalLM.from_config
+        with torch.device("meta"):
+            model = make(AutoConfig.from_pretrained(base_dir))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BaseModelError(f"{base_dir} cannot be used as a training base: {error}") from error
+    return _linear_layers(model)
 
 
 def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftModel:
@@ -135,17 +149,21 @@ def _in_four_bits() -> dict[str, Any]:
 
 def _adapted_layers(base: PreTrainedModel, shape: LoraShape) -> frozenset[str]:
     """The names of the layers an adapter of this shape sits in. Raises ConfigError."""
-    head_of: Callable[[], nn.Module] = base.get_output_embeddings
-    head = head_of()
-    known = frozenset(
-        name.rpartition(".")[2]
-        for name, module in base.named_modules()
-        if isinstance(module, nn.Linear) and module is not head
-    )
+    known = _linear_layers(base)
     unknown = sorted(set(shape.targets) - known)
     if unknown:
         raise ConfigError(f"targets {unknown} are not layers of the base; it has {sorted(known)}")
     return frozenset(shape.targets) or known
+
+
+def _linear_layers(base: PreTrainedModel) -> frozenset[str]:
+    head_of: Callable[[], nn.Module] = base.get_output_embeddings
+    head = head_of()
+    return frozenset(
+        name.rpartition(".")[2]
+        for name, module in base.named_modules()
+        if isinstance(module, nn.Linear) and module is not head
+    )
 
 
 def _lora_config(shape: LoraShape) -> LoraConfig:

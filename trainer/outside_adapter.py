@@ -20,6 +20,7 @@ from rich.console import Console
 
 from trainer.nightly.job import Job
 from trainer.progress import Progress
+from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
 from trainer.terminal import (
     InterruptOnce,
@@ -95,8 +96,8 @@ def _subject(job: Job, persona: Persona) -> Any:
     repo, sha256 = AdapterRepo(job.adapters), lineage.base_sha256(job)
     live = lineage.incumbent_of(job, repo.aliases(job.character).live, sha256)
     incumbent = repo.path(job.character, live) if live else None
-    base_dir = ensure_base(job.base, job.cache, sha256)
-    return Subject(job.base, base_dir, Vocab(job.base), persona, incumbent)
+    base_dir = ensure_base(job.base, job.cache, sha256, job.engine.context_tokens)
+    return Subject(job.base, base_dir, Vocab(job.base), persona, incumbent, job.engine)
 
 
 def main(
@@ -112,8 +113,9 @@ def main(
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
 ) -> None:
     """Judge an adapter that was made elsewhere; print the judgement as JSON."""
-    job = Job(character, base, characters, store, adapters, heads, cache, runs)
     tables = json.loads(settings)
+    engine = recipe.read_engine(tables)
+    job = Job(character, base, characters, store, adapters, heads, cache, runs, engine)
     options = ProcessOptions(background=False, started_by=0, as_json=True, errors_as_json=True)
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:
@@ -127,7 +129,6 @@ def _judge(
 ) -> Report:
     with training_libraries():
         from trainer.heads import reward_head
-        from trainer.recipes import recipe
     how = recipe.read(tables, job.character, reward_head.Config, "")
     with bars(console) as show:
 

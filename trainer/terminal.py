@@ -23,7 +23,7 @@ from rich.progress import Progress as Bars
 
 from feedback_store.errors import FeedbackStoreError
 from npc_server.engine.errors import EngineError
-from personas.errors import PersonasError
+from personas.errors import CharacterTooLargeError, PersonasError
 from trainer import parent, priority
 from trainer.errors import (
     ClaimedError,
@@ -107,14 +107,14 @@ def _apply_limits(settings: Mapping[str, Any], options: ProcessOptions) -> None:
 
 
 def _complain(error: Exception, console: Console, options: ProcessOptions) -> None:
-    console.print(str(error), style="red", markup=False, highlight=False)
+    console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
     if options.errors_as_json:
         state = "waiting" if isinstance(error, NOT_NOW) else "failed"
         print(json.dumps({"state": state, "reason": str(error), "version": ""}))
 
 
 def _exit_of(error: Exception) -> int:
-    if isinstance(error, ConfigError):
+    if isinstance(error, (ConfigError, CharacterTooLargeError)):
         return USAGE
     return REJECTED if isinstance(error, TrainingError) else MISSING
 

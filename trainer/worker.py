@@ -71,8 +71,10 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Retrain one character from its players' feedback, behind a gate."""
-    job = Job(character, base, characters, store, adapters, heads, cache, runs)
-    order = Order(job, json.loads(settings), method, promote)
+    tables = json.loads(settings)
+    engine = recipe.read_engine(tables)
+    job = Job(character, base, characters, store, adapters, heads, cache, runs, engine)
+    order = Order(job, tables, method, promote)
     options = ProcessOptions(
         background, started_by, as_json, errors_as_json=as_json and not readiness
     )

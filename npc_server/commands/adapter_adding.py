@@ -21,9 +21,8 @@ from npc_server.commands.training.trainer_process import (
 from npc_server.config import Config
 from npc_server.engine.llama import Vocab
 from npc_server.engine.protocol import Request, Sampling
-from npc_server.engine.worker import LlamaEngine
+from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.errors import AdapterMisfitError
-from npc_server.parts import engine_config
 from personas.adapter_repo import AdapterRepo, Draft, Manifest, content_hash
 from personas.persona import Persona
 from personas.render import prompt
@@ -32,7 +31,8 @@ METHOD = "added"
 NOT_GATED = {"passed": False, "skipped": "not gated: added with --no-gate"}
 _LINE = "Good evening. Who are you?"
 _TOKENS = 8  # enough to see that it speaks at all
-_HASH = re.compile(r"[0-9a-f]{12,64}")
+#: Of a base; what follows says how its unpacked copy scales positions.
+_HASH = re.compile(r"([0-9a-f]{12,64})(-[0-9a-f]{8})?")
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def base_doubt(folder: Path, served: Served) -> str:
     declared = _declared_base(folder)
     if not declared:
         return "the adapter does not say for which base it was made"
-    if _HASH.fullmatch(declared):
-        fits = served.sha256.startswith(declared)
+    if found := _HASH.fullmatch(declared):
+        fits = served.sha256.startswith(found[1])
     else:
         fits = _plain(declared.rsplit("/", 1)[-1]) in _beginnings(map(_plain, served.names))
     if fits:
@@ -134,7 +134,7 @@ def check_with_engine(config: Config, served: Served, persona: Persona, folder: 
 
 
 async def _check(config: Config, served: Served, persona: Persona, folder: Path) -> None:
-    engine = LlamaEngine(engine_config(served.path, config.engine))
+    engine = LlamaEngine(EngineConfig.of(served.path, config.engine.settings))
     vocab = Vocab(served.path)
     ids = prompt(persona, (), _LINE, vocab, config.engine.context_tokens - _TOKENS).ids
     await engine.start()

@@ -8,6 +8,7 @@ parent.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,13 +16,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import CheckedAdapter, EngineCore, Event
 from npc_server.engine.errors import EngineError, ModelLoadError
 from npc_server.engine.llama import ContextShape
 from npc_server.engine.protocol import EngineOptions, Sampling
+from npc_server.engine.settings import EngineSettings
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,24 @@ class EngineConfig:
     model: Path
     shape: ContextShape = field(default_factory=ContextShape)
     options: EngineOptions = field(default_factory=EngineOptions)
+
+    @classmethod
+    def of(cls, model: Path, settings: EngineSettings) -> Self:
+        """What an engine under these settings loads."""
+        shape = ContextShape(
+            sequences=settings.sequences,
+            context_tokens=settings.context_tokens,
+            threads=settings.threads or os.cpu_count() or 1,
+        )
+        options = EngineOptions(
+            batching=settings.batching,
+            max_rank=settings.max_rank,
+            prefill_chunk_tokens=settings.prefill_chunk_tokens,
+            cache_mib=settings.cache_mib,
+            adapter_cache_mib=settings.adapter_cache_mib,
+            max_waiting=settings.max_waiting,
+        )
+        return cls(model, shape, options)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from trainer.recipes.recipe import Recipe, read
 PATIENCE_S = 60  # a write waits long on a busy machine
 ENOUGH = 60  # turns, under FEW; a fifth of the players is held out
 FEW = {"min_pairs": 24, "min_labels": 48}  # so that a training takes seconds
+ROOM_TOKENS = 500  # for a prompt
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: A model of random weights cannot know facts or keep its length: only the preference is judged.
 ONLY_PREFERENCE = gate.Thresholds(
@@ -82,7 +83,7 @@ def turns(job: Job, count: int) -> Iterator[tuple[Session, Turn]]:
     vocab = Vocab(job.base)
     for i in range(count):
         name, line = f"player-{i % 20}", f"Line {i}?"
-        rendered = prompt(persona, (), line, vocab, 500)
+        rendered = prompt(persona, (), line, vocab, ROOM_TOKENS)
         yield (
             Session(f"s{i}", name, "bo", persona.version, True, NOW),
             replace(

@@ -6,11 +6,13 @@ One model is in memory at a time: the engine's process ends before the head is l
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from feedback_store.selection import Labelled, Origin, Pair, Snapshot
 from npc_server.engine.llama import Vocab
+from npc_server.engine.settings import EngineSettings
+from npc_server.engine.worker import EngineConfig
 from personas.checks import word_count
 from personas.persona import Persona
 from personas.render import Message, reply_ids
@@ -20,7 +22,7 @@ from trainer.examination.drift import measure_drift
 from trainer.examination.findings import report
 from trainer.examination.margins import held_out_label_margins, held_out_margins
 from trainer.examination.questions import Line
-from trainer.examination.replies import Reply, SampledReplies, sample_replies
+from trainer.examination.replies import Reply, SampledReplies, sample_replies, within_cores
 from trainer.examination.samples import Sample
 from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
@@ -36,6 +38,7 @@ class Subject:
     vocab: Vocab
     persona: Persona
     incumbent: Path | None  # its adapter folder; None = the bare base
+    engine: EngineSettings = field(default_factory=EngineSettings)  # under which it would serve
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def examine(
     base_dir, incumbent, vocab = subject.base_dir, subject.incumbent, subject.vocab
     drift = measure_drift(base_dir, incumbent, candidate, vocab, _stage(tell, "measure the drift"))
     replies = sample_replies(
-        subject.gguf,
+        EngineConfig.of(subject.gguf, within_cores(subject.engine)),
         vocab,
         subject.persona,
         (incumbent, candidate),

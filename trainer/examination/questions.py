@@ -64,9 +64,20 @@ class Question:
 def plan(
     persona: Persona, tokenizer: Tokenizer, lines: Sequence[Line], context_tokens: int
 ) -> list[Question]:
-    """Every question for both voices. Raises PromptTooLongError."""
+    """Every question for both voices.
+
+    A held-out line with so long a past that it would not fit today is not asked. Raises
+    PromptTooLongError when a probe does not fit.
+    """
     budget = context_tokens - persona.sampling.max_reply_tokens
-    return [*_opening_questions(persona, tokenizer, budget), *_in_rotation(lines)]
+    asked = fitting(persona, lines, context_tokens)
+    return [*_opening_questions(persona, tokenizer, budget), *_in_rotation(asked)]
+
+
+def fitting(persona: Persona, lines: Sequence[Line], context_tokens: int) -> list[Line]:
+    """The lines whose prompts leave room for a reply."""
+    budget = context_tokens - persona.sampling.max_reply_tokens
+    return [line for line in lines if len(line.prompt_ids) <= budget]
 
 
 def _opening_questions(persona: Persona, tokenizer: Tokenizer, budget: int) -> Iterator[Question]:

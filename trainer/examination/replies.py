@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npc_server.engine.llama import ContextShape, Vocab
+from npc_server.engine.llama import Vocab
 from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
+from npc_server.engine.settings import EngineSettings
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from personas.persona import Persona
 from personas.sentences import LAST, WITHIN
@@ -45,8 +46,14 @@ class SampledReplies:
     timings: tuple[Timing, ...]
 
 
+def within_cores(settings: EngineSettings) -> EngineSettings:
+    """The settings with no more threads than this process may use cores."""
+    cores = len(os.sched_getaffinity(0))
+    return replace(settings, threads=min(settings.threads or cores, cores))
+
+
 def sample_replies(
-    gguf: Path,
+    config: EngineConfig,
     vocab: Vocab,
     persona: Persona,
     voices: tuple[Path | None, Path | None],
@@ -57,25 +64,27 @@ def sample_replies(
 
     Raises EngineError and PromptTooLongError.
     """
-    return asyncio.run(_sample_replies(gguf, vocab, persona, voices, lines, on_progress))
+    return asyncio.run(_sample_replies(config, vocab, persona, voices, lines, on_progress))
 
 
 async def _sample_replies(
-    gguf: Path,
+    config: EngineConfig,
     vocab: Vocab,
     persona: Persona,
     voices: tuple[Path | None, Path | None],
     lines: Sequence[Line],
     on_progress: OnProgress,
 ) -> SampledReplies:
-    shape = ContextShape(threads=os.cpu_count() or 1)
-    questions = plan(persona, vocab, lines, shape.context_tokens)
-    engine = LlamaEngine(EngineConfig(gguf, shape))
+    questions = plan(persona, vocab, lines, config.shape.context_tokens)
+    at_once = min(ASKED_AT_ONCE, config.options.max_waiting)
+    engine = LlamaEngine(config)
     await engine.start()
     try:
         count = Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
         names = [await _load(engine, number, folder) for number, folder in enumerate(voices)]
-        old, new = [await _ask(engine, persona, name, questions, count, vocab) for name in names]
+        old, new = [
+            await _ask(engine, persona, name, questions, at_once, count, vocab) for name in names
+        ]
         timings = await _time_both(engine, names, questions, count)
         return SampledReplies(tuple(old), tuple(new), tuple(timings))
     finally:
@@ -95,10 +104,11 @@ async def _ask(
     persona: Persona,
     voice: str,
     questions: Sequence[Question],
+    at_once: int,
     count: Counter,
     vocab: Vocab,
 ) -> list[Reply]:
-    places = asyncio.Semaphore(ASKED_AT_ONCE)
+    places = asyncio.Semaphore(at_once)
 
     async def ask(number: int, question: Question) -> Reply:
         sampling = Sampling(seed=question.seed, **persona.drawing())
@@ -140,7 +150,8 @@ async def _time_turn(engine: LlamaEngine, voice: str, turn: int, question: Quest
 
 
 def _token_ms(turn: Finish) -> float:
-    return (turn.total_ms - turn.ttft_ms) / (len(turn.token_ids) - 1)
+    # A prompt may leave room for a single token.
+    return (turn.total_ms - turn.ttft_ms) / max(1, len(turn.token_ids) - 1)
 
 
 async def _finish(engine: LlamaEngine, request: Request) -> Finish:

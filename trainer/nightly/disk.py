@@ -8,6 +8,7 @@ oldest first, each with its reward head.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gguf import GGUFReader
@@ -37,13 +38,31 @@ def dense_bytes(base: Path) -> int:
 
 def require_room(folder: Path, needed: int, what: str) -> None:
     """Raise DiskError unless the disk of `folder`, which may not exist yet, has room."""
-    place = next(place for place in (folder, *folder.parents) if place.is_dir())
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise DiskError(
-            f"disk: {what} may need {needed / MIB:.0f} MiB, and {folder} has"
-            f" {free / MIB:.0f} MiB left; make room there"
-        )
+    for shortage in shortages([(folder, needed, what)]):
+        raise shortage
+
+
+def shortages(wanted: Sequence[tuple[Path, int, str]]) -> Iterator[DiskError]:
+    """What does not fit: (folder, bytes, what for), those on one disk together.
+
+    A folder need not exist yet.
+    """
+    disks: dict[int, list[tuple[Path, int, str]]] = {}
+    for folder, needed, what in wanted:
+        disks.setdefault(_existing(folder).stat().st_dev, []).append((folder, needed, what))
+    for together in disks.values():
+        folder, needed = together[0][0], sum(one[1] for one in together)
+        free = shutil.disk_usage(_existing(folder)).free
+        if free < needed:
+            what = " and ".join(one[2] for one in together)
+            yield DiskError(
+                f"disk: {what} may need {needed / MIB:.0f} MiB, and {folder} has"
+                f" {free / MIB:.0f} MiB left; make room there"
+            )
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
 
 
 def make_room(root: Path, upkeep: Upkeep) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from feedback_store.selection import Snapshot
+from npc_server.engine.settings import EngineSettings
 from personas.persona import load_character
 from trainer.errors import ClaimedError
 from trainer.methods.table import candidates
@@ -29,6 +30,7 @@ class Job:
     heads: Path  # reward heads: a repo of their own
     cache: Path
     runs: Path
+    engine: EngineSettings = field(default_factory=EngineSettings)  # of the server, and the gate
 
 
 def read_snapshot(job: Job) -> Snapshot:

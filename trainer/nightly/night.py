@@ -20,8 +20,9 @@ from personas.sizes import require_fit
 from trainer.errors import RecordError
 from trainer.gate import Verdict
 from trainer.methods.table import candidates
-from trainer.nightly import disk, endings, lineage, resuming, stages
+from trainer.nightly import endings, lineage, resuming, stages
 from trainer.nightly.job import Job, read_snapshot
+from trainer.nightly.preflight import MAX_TOKENS, Undertaking, require_chatml, require_ready
 from trainer.nightly.resuming import CurrentInputs, EndedRun
 from trainer.nightly.stages import RunContext
 from trainer.progress import Tell
@@ -35,6 +36,7 @@ from trainer.rows.snapshots import still_stored
 from trainer.settings import as_json
 
 STARTS_OVER = "from the base again: the live version is as far from it as allowed"
+ANEW = "from the base anew: {}"
 DELETED = "some of its rows were deleted: a player was forgotten, or they expired"
 
 
@@ -63,19 +65,33 @@ class Night:
         Raises CharacterTooLargeError, DiskError, and the errors of the store, the adapter repo and
         the disk.
         """
+        require_chatml(self.job)
         vocab, most = Vocab(self.job.base), self.recipe.max_tokens
-        require_fit(self.persona, vocab, most, "max_tokens in [training]")
         today = rerender(read_snapshot(self.job), self.persona, vocab, most)
         plan = readiness.decide(
             today.snapshot, self.recipe.night.policy, candidates(self.recipe.method)
         )
         if isinstance(plan, readiness.Wait):
+            require_fit(self.persona, vocab, most, MAX_TOKENS)  # or it would wait for ever
             return plan
         terms = self._terms(today, plan)
         settled = resuming.settled_by(terms, self._ended_runs())
         if settled is not None:
             return readiness.Wait(f"nothing new since run {settled}", ())
+        self._require_ready(terms, today.snapshot)
         return self._context(self._new_run(today.snapshot, terms), terms, today.snapshot)
+
+    def _require_ready(self, terms: Terms, snapshot: Snapshot) -> None:
+        config = self.recipe.configs[terms.method]
+        undertaking = Undertaking(
+            job=self.job,
+            persona=self.persona,
+            base_sha256=self.base_sha256,
+            snapshot=snapshot,
+            config=config,
+            head=self.recipe.reward_head,
+        )
+        require_ready(undertaking, self.tell)
 
     def _resume(self, unfinished: Run) -> RunContext | None:
         try:
@@ -92,14 +108,13 @@ class Night:
         if why_not is not None:
             self._abandon(unfinished, why_not)
             return None
+        self._require_ready(terms, snapshot)
         return self._context(unfinished, terms, snapshot)
 
     def _abandon(self, unfinished: Run, reason: str) -> None:
         endings.abandon(unfinished, reason, stages.version_of(self.job, unfinished))
 
     def _new_run(self, snapshot: Snapshot, terms: Terms) -> Run:
-        rank = self.recipe.configs[terms.method].lora.rank
-        disk.require_room(self.job.runs, disk.run_bytes(self.job.base, rank), "a run")
         run = runs.begin(self.job.runs, self.job.character)
         freeze(snapshot, run.snapshot)
         run.write(terms)
@@ -121,20 +136,25 @@ class Night:
 
     def _terms(self, rows: Rerendered, plan: readiness.Plan) -> Terms:
         live = AdapterRepo(self.job.adapters).aliases(self.job.character).live
-        incumbent = lineage.incumbent_of(self.job, live, self.base_sha256)
-        ended = incumbent is not None and resuming.line_has_ended(incumbent, self._ended_runs())
+        shape = self.recipe.configs[plan.method].lora
+        origin = lineage.ancestry(self.job, live, self.base_sha256, shape)
+        ended = origin.parent is not None and resuming.line_has_ended(
+            origin.parent, self._ended_runs()
+        )
+        why_anew = STARTS_OVER if ended else ANEW.format(origin.why_anew)
+        anew = ended or bool(origin.why_anew)
         return Terms(
             character=self.job.character,
             base_sha256=self.base_sha256,
             persona_version=self.persona.version,
-            parent=None if ended else incumbent,
-            incumbent=incumbent,
+            parent=None if ended else origin.parent,
+            incumbent=origin.incumbent,
             live=live,
             method=plan.method,
             config=self._current.configs[plan.method],
             gate=self._current.gate,
             reward_head=self._current.reward_head,
-            reason=f"{plan.reason}; {STARTS_OVER}" if ended else plan.reason,
+            reason=f"{plan.reason}; {why_anew}" if anew else plan.reason,
             snapshot_hash=rows.snapshot.hash,
             counts=_counts(rows),
             dropped={**rows.snapshot.dropped, **rows.dropped},

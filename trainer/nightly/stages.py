@@ -117,7 +117,12 @@ def ensure_measured(
     started = time.monotonic()
     origin = lineage()
     subject = Subject(
-        context.job.base, origin.base_dir, origin.vocab, context.persona, origin.incumbent_folder
+        context.job.base,
+        origin.base_dir,
+        origin.vocab,
+        context.persona,
+        origin.incumbent_folder,
+        context.job.engine,
     )
     found_out = examine(
         subject,

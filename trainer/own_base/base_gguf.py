@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 #: Architectures that store each weight as transformers has it, llama's rotary rows aside.
 WRITABLE = ("llama", "qwen2")
 #: Tensors that follow from the shape and are never trained.
-_DERIVED = ("rope_freqs.weight",)
+_DERIVED = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 _F16_ROUNDING = 2.0**-11  # relative
 
 

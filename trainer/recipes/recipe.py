@@ -6,6 +6,7 @@
     [training.characters.mira]  for one character; beats both
     [gate]                      fields of `gate.Thresholds`
     [night]                     when a character is trained, and what a night may use
+    [engine]                    as the server checked it: the gate's engine runs under it too
 
 The keys are the fields of the dataclasses they fill, so there is no second list of them. Values may
 be text, as environment variables are. Ranges are checked only for the methods that may be used.
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from npc_server.engine.settings import EngineSettings
 from trainer import gate
 from trainer.methods.table import METHODS, candidates
 from trainer.recipes.refused_methods import refused_method
@@ -159,6 +161,15 @@ def read_night(settings: Table) -> NightSettings:
     night = _night(settings, problems)
     problems.complain()
     return night
+
+
+def read_engine(settings: Table) -> EngineSettings:
+    """Read the table `engine`, of values or of their text. ConfigError with all problems."""
+    problems = Problems()
+    engine = _top_table(settings, "engine", problems)
+    made = parse("[engine]", EngineSettings, engine, problems)
+    problems.complain()
+    return made
 
 
 def written_method(settings: Table, character: str) -> str | None:

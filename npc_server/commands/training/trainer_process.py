@@ -22,7 +22,8 @@ import typer
 from npc_server.config import Config
 
 WAIT_SLICE_S = 1.0
-TRAINER_TABLES = {"training", "gate", "night"}  # of npc.toml; the trainer reads and checks them
+#: Tables of npc.toml. The trainer reads and checks the first three; the gate serves by the last.
+TRAINER_TABLES = {"training", "gate", "night", "engine"}
 
 Background = Annotated[
     bool,

@@ -16,8 +16,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,10 +24,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gguf import GGUFReader, GGUFValueType
 from safetensors import SafetensorError, deserialize
 
 from npc_server.engine.errors import AdapterRejectedError, ModelLoadError
+from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
 from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
 
 Array = npt.NDArray[np.float32]
@@ -333,38 +332,29 @@ def _check_pairs(tensors: Mapping[str, Array], folder: Path) -> None:
             raise AdapterRejectedError(f"{folder}: {name} has no partner {partner}")
 
 
+def module_names(linears: Iterable[str]) -> frozenset[str]:
+    """The layers, by PEFT's short names such as "q_proj", that these weights belong to."""
+    kinds = {name.split(".")[2] for name in linears}
+    fused = "ffn_gate" not in kinds  # gate and up are then one weight, which is called up
+    other = "mlp.up_proj" if fused else "mlp.gate_up_proj"
+    return frozenset(
+        module.rpartition(".")[2]
+        for module, kind in _MODULES.items()
+        if kind in kinds and module != other
+    )
+
+
 def linear_shapes(path: Path) -> Mapping[str, tuple[int, int]]:
     """Every weight of a base GGUF that adapters may adapt, with its (columns_in, rows_out).
 
     Raises ModelLoadError.
     """
     try:
-        tensors = _HeaderReader(path).tensors
-    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
+        tensors = HeaderReader(path).tensors
+    except UNREADABLE as error:
         raise ModelLoadError(f"{path} is no readable GGUF file: {error}") from error
     return {
         tensor.name: (int(tensor.shape[0]), int(tensor.shape[1]))
         for tensor in tensors
         if _LINEAR.fullmatch(tensor.name) and len(tensor.shape) == 2
     }
-
-
-class _HeaderReader(GGUFReader):
-    """Skips arrays, since reading those of a tokenizer takes seconds."""
-
-    def _get_field_parts(
-        self, orig_offs: int, raw_type: int
-    ) -> tuple[int, list[npt.NDArray[Any]], list[int], list[GGUFValueType]]:
-        if raw_type != GGUFValueType.ARRAY:
-            return super()._get_field_parts(orig_offs, raw_type)
-        item_type, count = struct.unpack_from("<IQ", self.data.data, orig_offs)
-        size = 12 + self._items_size(orig_offs + 12, GGUFValueType(item_type), count)
-        return size, [], [], [GGUFValueType.ARRAY]
-
-    def _items_size(self, offset: int, kind: GGUFValueType, count: int) -> int:
-        if kind != GGUFValueType.STRING:
-            return count * np.dtype(self.gguf_scalar_to_np[kind]).itemsize
-        data, length, end = self.data.data, struct.Struct("<Q"), offset
-        for _ in range(count):
-            end += 8 + length.unpack_from(data, end)[0]
-        return end - offset

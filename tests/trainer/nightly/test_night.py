@@ -37,7 +37,9 @@ from trainer.progress import RunIO, RunResult, StepMetrics
 from trainer.records import runs
 from trainer.records.entries import Ending, Nearness, State, Terms, Trained
 from trainer.rows import readiness
+from trainer.settings import LoraShape
 
+RANK = LoraShape().rank  # of the adapters that are trained
 #: In the order in which a run makes them, below its data folder.
 SIGNS = (
     "runs/*/snapshot.json",
@@ -206,7 +208,7 @@ def test_new_feedback_is_trained_on_again(job: Job) -> None:
 def live_version(job: Job, tmp_path: Path) -> str:
     """A version on the served base that somebody made live."""
     repo = AdapterRepo(job.adapters)
-    source = tiny_gguf.write_adapter(tmp_path / "live", seed=2)
+    source = tiny_gguf.write_adapter(tmp_path / "live", seed=2, rank=RANK)
     draft = Draft("bo", None, file_sha256(job.base), "dpo", {}, "", (), {})
     version = repo.publish(draft, source).version
     repo.promote("bo", version)
