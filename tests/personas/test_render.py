@@ -1,9 +1,12 @@
 """What the model sees."""
 
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from llama_cpp import Llama
 
 from npc_server.engine.llama import Vocab
@@ -97,6 +100,26 @@ def test_a_conversation_begins_alike_for_several_turns(
     changes = [before != after for before, after in pairwise(begins)]
     assert 4 <= sum(changes) <= 12  # with an exchange at a time: 50
     assert begins == sorted(begins)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), min_size=1, max_size=25),
+    room=st.integers(150, 1500),
+)
+def test_prompts_of_a_conversation_share_all_but_the_newest_unless_lines_went(
+    ada: Persona, tokenizer: FakeTokenizer, said: list[tuple[str, str]], room: int
+) -> None:
+    budget, history, prompts = len(opening_ids(ada, tokenizer)) + room, list[Line](), []
+    for line, reply in said:
+        with suppress(PromptTooLongError):
+            prompts.append(prompt(ada, history, line, tokenizer, budget))
+        history += [Line(Speaker.PLAYER, line), Line(Speaker.CHARACTER, reply)]
+    assert all(len(one.ids) <= budget for one in prompts)
+    for before, after in pairwise(prompts):
+        if before.dropped_lines == after.dropped_lines:
+            assert after.ids[: len(before.ids)] == before.ids
+        assert after.dropped_lines % 2 == 0  # whole exchanges
 
 
 def test_what_the_next_prompt_begins_with_is_known_before_the_line(

@@ -13,12 +13,14 @@ import pytest
 from feedback_store.frozen_snapshots import drop_player, thaw
 from feedback_store.store import Store
 from personas.adapter_repo import AdapterRepo, Draft
+from personas.errors import CharacterTooLargeError
 from personas.persona import load_character
 from tests.support import tiny_gguf
 from tests.support.guard import (
     ENOUGH,
     ONLY_PREFERENCE,
     WITH_HEAD,
+    WITHOUT_HEAD,
     job_in,
     play,
     recipe,
@@ -79,6 +81,15 @@ def one_night(job: Job) -> None:
     pytest.MonkeyPatch().setattr(stages, "RunIO", often)
     pytest.MonkeyPatch().setattr(retrain, "MOST_ATTEMPTS", len(SIGNS))
     retrain.run(job, recipe(training=WITH_HEAD), promote=True, tell=ignore)
+
+
+def test_a_character_larger_than_its_rows_may_be_is_named_before_anything_begins(job: Job) -> None:
+    short = recipe(training={**WITHOUT_HEAD, "max_tokens": 128})
+    with pytest.raises(
+        CharacterTooLargeError, match=r"bo is too large.*max_tokens in \[training\]"
+    ):
+        replace(night(job), recipe=short).begin()
+    assert not runs.every_begun(job.runs, "bo")
 
 
 def appeared(folder: Path, sign: str) -> bool:
