@@ -26,5 +26,8 @@ MARKS = (
     Mark("long_talk_ttft_no_pause", "the median ratio when the player takes no time at all"),
     Mark("long_talk_ttft_p95_no_pause", "the 95th percentile ratio then"),
     Mark("idle_100_cost", "tok/s of 8 turns: beside 100 idle sessions / without", 0.95),
+    Mark("schema_over_free_8", "tok/s of 8 replies: under a JSON schema / without a form"),
+    Mark("grammar_over_free_8", "the same under a grammar"),
+    Mark("recursive_grammar_over_free_8", "the same under a grammar that comes back to itself"),
     Mark("idle_session_kib", "memory of an idle session beyond its keys and values"),
 )

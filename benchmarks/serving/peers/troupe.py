@@ -142,6 +142,8 @@ def _request(session: str, turn: PlayerTurn) -> dialogue_pb2.SayRequest:
         min_tokens=turn.sampling.min_tokens,
         max_tokens=turn.sampling.max_tokens,
         max_sentences=turn.sampling.max_sentences,
+        grammar=turn.sampling.grammar,
+        json_schema=turn.sampling.json_schema,
     )
     return dialogue_pb2.SayRequest(
         session_id=session, text=turn.line, seed=turn.sampling.seed, sampling=sampling

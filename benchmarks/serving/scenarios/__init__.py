@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from benchmarks.serving.scenarios import idle, long_talk, publish, second_turn, side_by_side, zipf
+from benchmarks.serving.scenarios import (
+    forms,
+    idle,
+    long_talk,
+    publish,
+    second_turn,
+    side_by_side,
+    zipf,
+)
 from benchmarks.serving.workspace import ScenarioResult, Workspace
 
 SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
@@ -16,4 +24,5 @@ SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
     "second_turn": second_turn.run,
     "long_talk": long_talk.run,
     "idle": idle.run,
+    "forms": forms.run,
 }

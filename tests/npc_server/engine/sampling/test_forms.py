@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import llama_cpp as lc
+import llama_cpp.llama_grammar as lg
 import numpy as np
 import pytest
 
@@ -160,6 +161,38 @@ def test_a_form_that_takes_too_long_ends_its_reply(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(form, "_may_spend_s", 0.0)
     with pytest.raises(RequestRejectedError, match="to follow, which others waited for"):
         form.possible()
+
+
+CHESS = """
+root ::= ("1. " move " " move "\\n") ([1-9] [0-9]? ". " move " " move "\\n")*
+move ::= (pawn | piece | castle) [+#]?
+piece ::= [NBKQR] [a-h]? [1-8]? "x"? [a-h] [1-8]
+pawn ::= ([a-h] "x")? [a-h] [1-8] ("=" [NBQR])?
+castle ::= "O-O" "-O"?
+"""
+SCRIPTS = """
+# runs of one script each
+root ::= (kana+ | han+ | cyrillic+ | emoji) ([ \\t\\n] root)?
+kana ::= [ぁ-ゟ] | [゠-ヿ]
+han ::= [一-龠]
+cyrillic ::= [а-яё]
+emoji ::= [\\U0001F600-\\U0001F64F]
+"""
+PUBLIC = {
+    "json": (lg.JSON_GBNF, '{"a": [1, 2.5e3, null], "b": {"c": "\\u00e9"}}'),
+    "array": (lg.JSON_ARR_GBNF, '[\n{"a": 1}\n]'),
+    "c": (lg.C_GBNF, "int main(){return 3;}"),
+    "arithmetic": (lg.ARITHMETIC_GBNF, "1+2=x\n"),
+    "list": (lg.LIST_GBNF, "- one\n- two\n"),
+    "chess": (CHESS, "1. e4 e5\n2. Nf3 O-O\n"),
+    "scripts": (SCRIPTS, "かなカナ 日本 привет 😀"),
+}
+
+
+@pytest.mark.parametrize(("grammar", "text"), PUBLIC.values(), ids=PUBLIC)
+def test_a_grammar_of_a_usual_kind_takes_what_it_describes(grammar: str, text: str) -> None:
+    form = after(grammar, *(bytes([byte]) for byte in text.encode()))
+    assert form.may_end
 
 
 GRAMMARS = (
