@@ -70,6 +70,7 @@ def pull(
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))
     say(f"{name} is at {catalogue.resolve(name, cache)}")
+    _warn(config)
 
 
 def _choose(model: catalogue.CatalogueModel, config: Config, wanted: Wanted | None) -> None:

@@ -122,13 +122,17 @@ class EngineCore:
         check_request(request, self._llama.shape.context_tokens, self._llama.vocab_size)
         check_sampling(self._llama, request.sampling)
         self._adapters.require(request.adapter)
-        waiting = sum(not turn.request.idle for turn in self._waiting)
+        waiting = self._turns_waiting
         if waiting >= self._options.max_waiting:
             self._counts.rejected += 1
             raise EngineBusyError(
                 f"{waiting} turns are waiting; try again in a moment", self._clears_in_s
             )
         self._waiting.append(RunningTurn(request, time.perf_counter(), _stream_of(request)))
+
+    @property
+    def _turns_waiting(self) -> int:
+        return sum(not turn.request.idle for turn in self._waiting)
 
     @property
     def _clears_in_s(self) -> float:
@@ -171,7 +175,7 @@ class EngineCore:
             batching=self._mux.batching,
             batching_reason=self._batching_reason,
             running=len(self._sequences.running),
-            waiting=len(self._waiting),
+            waiting=self._turns_waiting,
             sequences=len(self._sequences),
             adapters=self._adapters.resident,
             adapter_bytes=self._adapters.bytes,

@@ -454,7 +454,7 @@ def test_an_idle_turn_starts_when_no_other_waits_and_takes_nobodys_place(bench: 
     for i in range(4):
         bench.submit(f"r{i}", PROMPT[i:])
     bench.core.step()
-    assert bench.core.stats().running == 3
+    assert (bench.core.stats().running, bench.core.stats().waiting) == (3, 1)
     assert "ahead" not in bench.events
     bench.run()
     assert bench.finish("ahead").cached_tokens < MIN_SHARED_TOKENS
