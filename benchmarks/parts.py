@@ -21,6 +21,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.machine import machine, versions
 from benchmarks.marks import Mark, entry
 from benchmarks.measures import Estimate
+from benchmarks.results_file import replace_text
 
 ExtentT = TypeVar("ExtentT")
 
@@ -74,8 +75,7 @@ def write(path: Path, results: Mapping[str, PartResult], marks: Sequence[Mark], 
     figures = figures_of(results)
     entries = {mark.key: entry(mark, figures[mark.key]) for mark in marks if mark.key in figures}
     content = {**known, **entries, "parts": known.get("parts", {}) | parts}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    replace_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def show(results: Mapping[str, PartResult], marks: Sequence[Mark], console: Console) -> None:

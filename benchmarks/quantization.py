@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.options import CACHE, RESULTS
+from benchmarks.results_file import replace_text
 from npc_server.base_models.base_choice import ModelFiles, measure_all
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
 from npc_server.base_models.quantization import decide, perplexity_ratio, turn_ms
@@ -25,8 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     flags = parser.parse_args(arguments)
     found = measure(ModelFiles(CATALOGUE[DEFAULT_MODEL], flags.cache, os.cpu_count() or 1))
-    flags.out.mkdir(parents=True, exist_ok=True)
-    (flags.out / "quantization.json").write_text(json.dumps(found, indent=2) + "\n")
+    replace_text(flags.out / "quantization.json", json.dumps(found, indent=2) + "\n")
 
 
 def measure(files: ModelFiles) -> dict[str, object]:

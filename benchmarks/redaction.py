@@ -28,6 +28,7 @@ import yaml
 
 from benchmarks.machine import machine, versions
 from benchmarks.options import RESULTS
+from benchmarks.results_file import replace_text
 from feedback_store.privacy.policy import Mode, policy
 from feedback_store.privacy.redaction import Category, Finding, findings, redact
 
@@ -129,8 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"lines of game talk that are changed: {talk}")
     figures = {"scores": scores, "strict_scores": strict, "game_talk": talk}
     found = {"machine": machine(), "versions": versions(), **figures, **times}
-    flags.out.mkdir(parents=True, exist_ok=True)
-    (flags.out / "redaction.json").write_text(json.dumps(found, indent=2) + "\n")
+    replace_text(flags.out / "redaction.json", json.dumps(found, indent=2) + "\n")
 
 
 @dataclass(frozen=True)

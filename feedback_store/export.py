@@ -1,9 +1,12 @@
 """Players' reactions as lines of JSON: for analysis, and as TRL's trainers read them.
 
 `reactions` is every event as it was stored, taken back ones too. Of a session without training
-consent only the figures leave the store: its texts are null. The other formats hold what training
+consent only the figures leave the store: its texts are blank. Other formats hold what training
 would see, row for row, in TRL's conversational columns; ours stand beside them. No column is ever
-null there, so that readers that guess a column's type from its first rows guess right.
+null or an empty list, so that readers that guess a column's type from its first rows guess right:
+what a kind of event does not have is "", false or 0, and a list of nothing holds one "".
+
+`person` is all that is kept of one player, for them to have: their words with and without consent.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ class Format(StrEnum):
     """A prompt, a reply, and whether it is good."""
     SFT = "sft"
     """A prompt and the reply a player wrote."""
+    JSON = "json"
+    """One document of all that is kept of a player."""
 
 
 class Split(StrEnum):
@@ -55,19 +60,42 @@ FROM events LEFT JOIN turns USING (turn_id)
      LEFT JOIN sessions ON sessions.session_id = events.session_id
 WHERE events.character = ? ORDER BY events.created_at
 """
-_PAYLOAD = (
-    "up",
-    "reasons",
-    "over_turn_ids",
-    "kept_position",
-    "text",
-    "stars",
-    "success",
-    "name",
-    "sign",
-)
+_TEXTS = ("player_text", "reply_text")
+_WORDS = (*_TEXTS, "text")  # not exported without consent
+_SESSIONS = """
+SELECT session_id, character, player_id, persona_version, consent, started_at FROM sessions
+WHERE player_id = :player AND :character IN ('', character) ORDER BY started_at, session_id
+"""
+_TURNS = """
+SELECT turn_id, created_at, player_text, reply_text, take, adapter_version, finish_reason,
+       rolled_back
+FROM turns WHERE session_id = :session ORDER BY created_at, turn_id
+"""
+_EVENTS = """
+SELECT event_id, turn_id, kind, source, payload, coalesce(occurred_at, created_at) AS occurred_at,
+       created_at, received_at, coalesce(undone_at, '') AS undone_at
+FROM events WHERE turn_id IN (SELECT turn_id FROM turns WHERE session_id = :session)
+   OR (turn_id IS NULL AND session_id = :session)
+ORDER BY coalesce(occurred_at, created_at), created_at, event_id
+"""
+# Not the token: who has it may go back to the save.
+_SAVES = """
+SELECT created_at, exchanges FROM checkpoints WHERE session_id = :session ORDER BY created_at
+"""
+#: What a payload may have, and what stands for it where an event has none.
+_PAYLOAD: Mapping[str, Any] = {
+    "up": False,
+    "reasons": [""],
+    "over_turn_ids": [""],
+    "kept_position": 0,
+    "text": "",
+    "stars": 0,
+    "success": False,
+    "name": "",
+    "sign": "",
+}
+_OF_A_TURN = ("turn_id", "persona_version", "adapter_version", "finish_reason", *_TEXTS)
 _FLAGS = ("undone", "consent", "rolled_back")
-_WORDS = ("player_text", "reply_text", "text")  # not exported without consent
 
 
 def line(row: Line) -> str:
@@ -79,6 +107,29 @@ def reactions(db: Database, character: str) -> Iterator[Line]:
     """All events about a character in order of arrival, read from the disk as they are taken."""
     for row in db.query(REACTIONS, [character]):
         yield _reaction(row)
+
+
+def person(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
+    """All that is kept of a player, a session a line, oldest first; "" = of all characters."""
+    for session in db.query(_SESSIONS, {"player": player_id, "character": character}):
+        own = {"session": session["session_id"]}
+        turns = [_flagged(row, "rolled_back") for row in db.query(_TURNS, own)]
+        events = [_event_of_person(row) for row in db.query(_EVENTS, own)]
+        saves = [_save_of_person(row) for row in db.query(_SAVES, own)]
+        flat = _flagged(session, "consent")
+        yield {**flat, "turns": turns, "events": events, "save_games": saves}
+
+
+def _flagged(row: Line, flag: str) -> Line:
+    return {**row, flag: bool(row[flag])}
+
+
+def _event_of_person(row: Line) -> Line:
+    return {**row, "turn_id": row["turn_id"] or "", "payload": json.loads(row["payload"])}
+
+
+def _save_of_person(row: Line) -> Line:
+    return {**row, "exchanges": json.loads(row["exchanges"])}
 
 
 def lessons(snapshot: Snapshot, form: Format, split: Split) -> Iterator[Line]:
@@ -101,8 +152,8 @@ def _sides(
             return (False, snapshot.train_labels), (True, snapshot.held_out_labels)
         case Format.SFT:
             return (False, snapshot.train_edits), (True, snapshot.held_out_edits)
-        case Format.JSONL:
-            raise ValueError("events are not selected: use `reactions`")
+        case Format.JSONL | Format.JSON:
+            raise ValueError("what is stored is not selected: use `reactions` or `person`")
 
 
 def _lesson(character: str, row: Pair | Labelled | Edited) -> Line:
@@ -146,7 +197,9 @@ def _reaction(row: Mapping[str, Any]) -> Line:
     payload = json.loads(row["payload"])
     flat = {
         **{name: value for name, value in row.items() if name != "payload"},
-        **{name: None if row[name] is None else bool(row[name]) for name in _FLAGS},
-        **{name: payload.get(name) for name in _PAYLOAD},
+        **{name: row[name] or "" for name in _OF_A_TURN},  # an event of a session has none
+        "take": row["take"] or 0,
+        **{name: bool(row[name]) for name in _FLAGS},
+        **{name: payload.get(name) or nothing for name, nothing in _PAYLOAD.items()},
     }
-    return flat if row["consent"] else {**flat, **dict.fromkeys(_WORDS)}
+    return flat if row["consent"] else {**flat, **dict.fromkeys(_WORDS, "")}

@@ -262,6 +262,11 @@ class Store:
         with translate_errors(self._path):
             yield from export.reactions(self._reader(), character)
 
+    def person(self, player_id: str, character: str = "") -> Iterator[export.Line]:
+        """All that is kept of a player, a session a line; of one character, or of all."""
+        with translate_errors(self._path):
+            yield from export.person(self._reader(), player_id, character)
+
     def _read(self, sql: str, parameters: list[str] | dict[str, str]) -> list[dict[str, Any]]:
         with translate_errors(self._path):
             return list(self._reader().query(sql, parameters))

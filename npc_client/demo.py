@@ -338,7 +338,9 @@ def _summarise(show: Show, report: Path | None) -> None:
     show.console.rule("[bold]Summary", align="left")
     show.console.print(demo_report.short(markdown), markup=False, highlight=False)
     if report is not None:
-        report.write_text(markdown, encoding="utf-8")
+        beside = report.with_name(f"{report.name}.part")
+        beside.write_text(markdown, encoding="utf-8")
+        beside.replace(report)  # never half a report
         show.console.print(f"Written to {report}")
 
 

@@ -26,6 +26,7 @@ from npc_server.engine.protocol import Engine
 from npc_server.errors import AdapterMisfitError, UnknownCharacterError
 from personas.adapter_repo import AdapterRepo, Manifest
 from personas.errors import AdapterRepoError
+from personas.known_names import no_such
 from personas.reward_heads import words_of
 
 logger = logging.getLogger(__name__)
@@ -199,8 +200,7 @@ class Adapters:
 
     def _require(self, character: str) -> None:
         if character not in self._live:
-            known = ", ".join(sorted(self._live))
-            raise UnknownCharacterError(f"no character {character!r}; known: {known}")
+            raise UnknownCharacterError(no_such("character", character, self._live))
 
     @asynccontextmanager
     async def _make_ready(self, character: str, version: str | None) -> AsyncIterator[LiveAdapter]:

@@ -29,6 +29,7 @@ from npc_server.engine.protocol import Batching
 from npc_server.engine.settings import EngineSettings
 from npc_server.errors import ConfigError
 from personas.authored_text import NotUtf8Error, text_of
+from personas.known_names import no_such_file
 from personas.persona import SAMPLE_CHARACTERS
 
 DEFAULT_FILE = Path("npc.toml")
@@ -193,6 +194,8 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Config:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise ConfigError(no_such_file("configuration file", file))
     try:
         return tomllib.loads(text_of(file.read_bytes()))
     except NotUtf8Error as error:

@@ -56,6 +56,7 @@ from npc_server.turns import (
     take_of,
 )
 from personas.errors import PromptTooLongError
+from personas.known_names import no_such
 from personas.persona import Persona
 from personas.render import Line, Prompt, Speaker, beginning, prompt
 
@@ -100,8 +101,7 @@ class Dialogue:
         """Open a session. Raises InvalidRequestError and UnknownCharacterError."""
         persona = self._characters.get(check_id("character", character))
         if persona is None:
-            known = ", ".join(sorted(self._characters))
-            raise UnknownCharacterError(f"no character {character!r}; known: {known}")
+            raise UnknownCharacterError(no_such("character", character, self._characters))
         pseudonym = self._memory.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
         record = SessionRecord(

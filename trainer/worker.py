@@ -101,7 +101,11 @@ def _report_readiness(order: Order) -> dict[str, Any]:
 
 def _read_readiness(order: Order) -> tuple[Snapshot, readiness.Plan | readiness.Wait]:
     thresholds = recipe.read_night(order.settings).policy
-    method = recipe.written_method(order.settings, order.job.character)
+    method = (
+        recipe.require_method(order.settings, order.method)
+        if order.method
+        else recipe.written_method(order.settings, order.job.character)
+    )
     return read_readiness(order.job, thresholds, method)
 
 

@@ -23,6 +23,7 @@ from benchmarks.learning.nights import ExperimentResult
 from benchmarks.learning.portions import Portions
 from benchmarks.machine import machine, versions
 from benchmarks.marks import entry
+from benchmarks.results_file import replace_text
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,4 @@ def write(path: Path, base: str, results: Results) -> None:
         **{mark.key: entry(mark, values.get(mark.key)) for mark in MARKS},
         "found": asdict(results),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    beside.replace(path)
+    replace_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

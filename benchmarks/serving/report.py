@@ -21,6 +21,7 @@ from benchmarks.measures import (
     tokens_per_s,
     ttfts_ms,
 )
+from benchmarks.results_file import replace_text
 from benchmarks.serving.figures import MARKS
 from benchmarks.serving.workspace import Extent, ScenarioResult
 
@@ -55,8 +56,7 @@ def write(path: Path, setting: Setting, results: Mapping[str, ScenarioResult]) -
     }
     lines = [f"{json.dumps(name)}: {_raw(result)}" for name, result in results.items()]
     text = json.dumps(head, indent=2, ensure_ascii=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f'{text[:-2]},\n  "samples": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
+    replace_text(path, f'{text[:-2]},\n  "samples": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
 
 
 def _summary(result: ScenarioResult) -> dict[str, Any]:

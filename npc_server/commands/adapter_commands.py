@@ -21,8 +21,9 @@ from npc_server.commands.command_line import (
 )
 from npc_server.commands.completion import AnyCharacter, Character, Version, adapter_repo
 from npc_server.commands.exit_codes import Exit
+from npc_server.commands.known_names import cast_of, require_known, require_there, with_versions
 from npc_server.config import Config
-from npc_server.errors import ConfigError, UnknownCharacterError
+from npc_server.errors import ConfigError
 from personas.adapter_repo import AdapterRepo, Aliases, Manifest
 from personas.persona import Persona, load_characters
 
@@ -49,6 +50,8 @@ def list_versions(
     """List adapter versions, oldest first, with the live one marked."""
     config = config_of(config_file)
     repo = adapter_repo(config, heads)
+    if character:
+        _require_character(config, character)
     names = [character] if character else sorted(load_characters(config.paths.characters))
     rows = [row for name in names for row in _version_rows(repo, name)]
     if as_json:
@@ -129,6 +132,7 @@ def add(
     from npc_server.commands import adapter_adding as adding
 
     config = config_of(config_file)
+    require_there("folder", folder)
     persona, repo = _persona(config, character), adapter_repo(config, heads=False)
     offer = adding.Offer(
         folder,
@@ -160,8 +164,7 @@ def _ask_unless_given(option: str, question: str, given: str) -> str:
 
 def _persona(config: Config, character: str) -> Persona:
     cast = load_characters(config.paths.characters)
-    if character not in cast:
-        raise UnknownCharacterError(f"no character {character!r}; known: {', '.join(sorted(cast))}")
+    require_known("character", character, cast)
     return cast[character]
 
 
@@ -186,8 +189,12 @@ def promote(
     config_file: ConfigFile = None,
 ) -> None:
     """Make a version live. A running server follows within a second."""
-    aliases = adapter_repo(config_of(config_file), heads).promote(character, version)
-    _show_live(character, aliases, heads)
+    config = config_of(config_file)
+    _require_character(config, character)
+    repo = adapter_repo(config, heads)
+    what = f"reward head of {character}" if heads else f"version of {character}"
+    require_known(what, version, (one.version for one in repo.versions(character)))
+    _show_live(character, repo.promote(character, version), heads)
 
 
 @app.command(epilog="Example:  npc adapters rollback mira")
@@ -197,7 +204,13 @@ def rollback(
     config_file: ConfigFile = None,
 ) -> None:
     """Make the version live again that was live before."""
-    _show_live(character, adapter_repo(config_of(config_file), heads).rollback(character), heads)
+    config = config_of(config_file)
+    _require_character(config, character)
+    _show_live(character, adapter_repo(config, heads).rollback(character), heads)
+
+
+def _require_character(config: Config, character: str) -> None:
+    require_known("character", character, cast_of(config) | with_versions(config))
 
 
 def _show_live(character: str, aliases: Aliases, heads: bool) -> None:

@@ -33,4 +33,5 @@ def run_client(work: Coroutine[Any, Any, None]) -> None:
         complain(f"{error.code().name}: {error.details()}")
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             complain("Is the server running? Start it with: npc serve")
-        raise typer.Exit(Exit.MISSING) from error
+        unknown = error.code() is grpc.StatusCode.NOT_FOUND  # a name that was typed
+        raise typer.Exit(Exit.USAGE if unknown else Exit.MISSING) from error

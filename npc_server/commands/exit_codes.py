@@ -3,7 +3,8 @@
 0  done
 1  the work was done and the answer is no (a gate rejected, a training or a demo stage failed),
    or a question was answered with no
-2  wrong usage, wrong configuration, persona files that are broken or too large
+2  wrong usage, a name that does not exist, wrong configuration, persona files that are broken or
+   too large
 3  something needed is not there or cannot be used: model, server, version, feedback store,
    backup, extra package
 4  the engine process died again and again

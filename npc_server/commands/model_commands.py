@@ -35,6 +35,7 @@ from npc_server.config import Config
 from npc_server.engine.errors import ModelLoadError
 from npc_server.errors import ConfigError
 from personas.adapter_repo import AdapterRepo
+from personas.known_names import instead_of
 
 app = typer.Typer(
     name="model",
@@ -94,9 +95,8 @@ def _bases_trained_on(config: Config) -> frozenset[str]:
 
 def _catalogue_model(name: str) -> catalogue.CatalogueModel:
     if name not in catalogue.CATALOGUE:
-        raise ConfigError(
-            f"no model {name!r} in the catalogue; known: {', '.join(catalogue.CATALOGUE)}"
-        )
+        hint = instead_of(name, catalogue.CATALOGUE)
+        raise ConfigError(f"no model {name!r} in the catalogue{hint}")
     return catalogue.CATALOGUE[name]
 
 

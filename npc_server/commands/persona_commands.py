@@ -10,6 +10,7 @@ import typer
 from languages.tags import language_of
 from npc_server.commands.cast_sizes import check_sizes
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
+from npc_server.commands.known_names import require_there
 from personas.persona import load_characters
 
 app = typer.Typer(
@@ -33,6 +34,8 @@ def check(
     Sizes are counted with the configured base and its context_tokens.
     """
     config = config_of(config_file)
+    if folder is not None:
+        require_there("folder", folder)
     characters = load_characters(folder or config.paths.characters)
     for persona in characters.values():
         lore = persona.lore

@@ -11,7 +11,19 @@ import pytest
 from datasets import load_dataset  # type: ignore[import-untyped]  # ships no types
 
 from feedback_store.export import Format, Split, lessons, line
-from feedback_store.records import Choice, Edit, Outcome, Reaction, Session, Thumb, Turn
+from feedback_store.records import (
+    Checkpoint,
+    Choice,
+    Edit,
+    LivedExchange,
+    Outcome,
+    Rating,
+    Reaction,
+    Reason,
+    Session,
+    Thumb,
+    Turn,
+)
 from feedback_store.selection import Snapshot, select
 from feedback_store.store import Store
 
@@ -120,7 +132,7 @@ def test_events_come_with_their_turns_undone_ones_marked(
 def test_an_event_of_a_whole_session_has_no_turn(store: Store, make_reaction: MakeReaction) -> None:
     store.submit(make_reaction(Outcome(True, "chapel"), turn_id="", session_id="s1")).result()
     (row,) = store.reactions("mira")
-    assert (row["turn_id"], row["rolled_back"], row["success"]) == (None, None, True)
+    assert (row["turn_id"], row["rolled_back"], row["success"]) == ("", False, True)
 
 
 def test_a_choice_tells_where_the_kept_reply_stood(
@@ -166,3 +178,67 @@ def _sides(snapshot: Snapshot, form: Format) -> tuple[tuple[Any, ...], tuple[Any
             return snapshot.train_labels, snapshot.held_out_labels
         case _:
             return snapshot.train_edits, snapshot.held_out_edits
+
+
+def test_events_of_any_number_and_order_load_with_one_type_a_column(
+    store: Store, turn: Turn, make_reaction: MakeReaction, tmp_path: Path
+) -> None:
+    long = replace(turn, turn_id="long", reply_text="A long story. " * 200)
+    store.record_turn(long).result()
+    store.record_turn(replace(turn, turn_id="t2", take=2)).result()
+    votes = [make_reaction(Thumb(True), event_id=f"v{i}", turn_id="long") for i in range(5000)]
+    store.submit_all(votes).result()
+    later = [
+        make_reaction(Thumb(False, (Reason.BORING,)), event_id="z1"),
+        make_reaction(Edit("No, dear."), event_id="z2"),
+        make_reaction(Choice(("t2",), 2), event_id="z3"),
+        make_reaction(Rating(4), event_id="z4"),
+        make_reaction(Outcome(True, "chapel"), event_id="z5", turn_id="", session_id="s1"),
+    ]
+    for number, event in enumerate(later, 1):
+        created_at = event.created_at + timedelta(hours=number)
+        store.submit(replace(event, created_at=created_at)).result()
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(line(row) + "\n" for row in store.reactions("mira")))
+    assert file.stat().st_size > 12_000_000  # more than a reader takes at once
+    table = load_dataset("json", data_files=str(file), cache_dir=str(tmp_path / "cache"))["train"]
+    assert len(table) == 5005
+    last = table[5000:]
+    assert last["reasons"][0] == ["boring"]
+    assert (last["text"][1], last["over_turn_ids"][2], last["stars"][3]) == ("No, dear.", ["t2"], 4)
+    assert (last["turn_id"][4], last["name"][4], last["success"][4]) == ("", "chapel", True)
+
+
+def test_no_column_of_an_event_is_null(store: Store, make_reaction: MakeReaction) -> None:
+    for number, payload in enumerate((Thumb(True), Edit("No."), Rating(1))):
+        store.submit(make_reaction(payload, event_id=f"e{number}")).result()
+    store.submit(make_reaction(Outcome(True, "x"), "o", turn_id="", session_id="s1")).result()
+    rows = list(store.reactions("mira"))
+    assert [row for row in rows if None in row.values() or [] in row.values()] == []
+    assert len({tuple(map(type, row.values())) for row in rows}) == 1
+
+
+def test_a_player_gets_all_that_is_kept_of_them_and_nothing_of_others(
+    store: Store, session: Session, turn: Turn, make_reaction: MakeReaction
+) -> None:
+    own, others = (replace(session, session_id=name, player_id=name) for name in ("own", "other"))
+    for one in (replace(own, consent=False), others):
+        store.record_session(one).result()
+        said = replace(turn, turn_id=f"t-{one.session_id}", session_id=one.session_id)
+        said = replace(said, player_id=one.player_id, consent=one.consent)
+        store.record_turn(said).result()
+        event = make_reaction(Edit("No."), event_id=f"e-{one.session_id}", turn_id=said.turn_id)
+        store.submit(event).result()
+    outcome = make_reaction(Outcome(True, "x"), event_id="o", turn_id="", session_id="own")
+    store.submit(outcome).result()
+    lived = (LivedExchange(("t-own",), "t-own", "No."),)
+    store.record_checkpoint(Checkpoint("secret-token", "own", lived, turn.created_at)).result()
+    (kept,) = store.person("own")
+    assert kept["consent"] is False
+    assert kept["turns"][0]["player_text"] == turn.player_text
+    assert [event["event_id"] for event in kept["events"]] == ["e-own", "o"]
+    assert kept["events"][0]["payload"] == {"text": "No."}
+    assert kept["save_games"][0]["exchanges"][0]["text"] == "No."
+    assert "secret-token" not in json.dumps(kept)
+    assert "other" not in json.dumps(kept)
+    assert list(store.person("own", "orsolo")) == []

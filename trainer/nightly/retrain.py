@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from personas.adapter_repo import AdapterRepo
+from personas.known_names import no_such
 from personas.persona import Persona, character_folders, load_character
 from trainer import gate
 from trainer.errors import GaveUpError, UnknownCharacterError
@@ -67,8 +68,7 @@ def _load_persona(job: Job) -> Persona:
     """Load this character alone, so that broken files of another do not stop its training."""
     folders = {folder.name: folder for folder in character_folders(job.characters)}
     if job.character not in folders:
-        known = ", ".join(sorted(folders))
-        raise UnknownCharacterError(f"no character {job.character!r}; known: {known}")
+        raise UnknownCharacterError(no_such("character", job.character, folders))
     return load_character(folders[job.character])
 
 

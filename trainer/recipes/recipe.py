@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from npc_server.engine.settings import EngineSettings
+from personas.known_names import instead_of
 from trainer import gate
 from trainer.methods.table import METHODS, candidates
 from trainer.recipes.refused_methods import refused_method
@@ -181,6 +182,16 @@ def written_method(settings: Table, character: str) -> str | None:
     return name if name in METHODS else None
 
 
+def require_method(settings: Table, name: str) -> str:
+    """The method of this name, which somebody asked for. ConfigError when it cannot be trained."""
+    problems = Problems()
+    training = _top_table(settings, "training", Problems())
+    choices = Choices(experimental=training.get("experimental") is True)
+    chosen = _method(name, choices, problems)
+    problems.complain()
+    return chosen or ""
+
+
 def _night(settings: Table, problems: Problems) -> NightSettings:
     return parse("[night]", NightSettings, _top_table(settings, "night", problems), problems)
 
@@ -253,10 +264,8 @@ def _method(name: str, choices: Choices, problems: Problems) -> str | None:
     if not name:
         return None
     if name not in METHODS:
-        known = ", ".join(METHODS)
-        problems.append(
-            f"method {name}: {refused_method(name) or f'there is none; known: {known}'}"
-        )
+        refused = refused_method(name)
+        problems.append(f"method {name}: {refused or f'there is none{instead_of(name, METHODS)}'}")
         return None
     if METHODS[name].experimental and not choices.experimental:
         problems.append(

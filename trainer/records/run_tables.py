@@ -4,7 +4,7 @@
     python -m trainer.records.run_tables show 7 --runs=runs/
 
 A run whose record is partly unreadable, e.g. of another release, is listed with what can be read.
-Exit codes: 0 shown, 3 there is no such run.
+Exit codes: 0 shown, 2 there is no such run or character.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import TypeAdapter
@@ -20,6 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Column, Table
 
+from personas.known_names import no_such
 from trainer.errors import UnknownRunError
 from trainer.gate import Verdict
 from trainer.records import runs
@@ -27,7 +28,7 @@ from trainer.records.charts import sparkline
 from trainer.records.entries import Ending, Published, Terms, Trained, TrainedHead
 from trainer.records.runs import Run
 
-MISSING = 3
+USAGE = 2
 UNFINISHED, UNREADABLE = "unfinished", "unreadable"  # states of runs without a readable ending
 
 Root = Annotated[Path, typer.Option("--runs", help="Folder of the records.")]
@@ -38,9 +39,18 @@ console = Console()
 
 
 @app.command("list")
-def list_runs(root: Root, character: str = "", as_json: AsJson = False) -> None:
+def list_runs(
+    root: Root,
+    character: str = "",
+    known: Annotated[list[str] | None, typer.Option(help="Characters without a run.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """All runs, oldest first."""
-    rows = [summary(run) for run in runs.every(root, character or None)]
+    every = runs.every(root)
+    names = {run.character for run in every} | set(known or ())
+    if character and character not in names:
+        _refuse(no_such("character", character, names))
+    rows = [summary(run) for run in every if character in ("", run.character)]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -57,12 +67,16 @@ def show(number: int, root: Root, as_json: AsJson = False) -> None:
     try:
         run = runs.by_number(root, number)
     except UnknownRunError as error:
-        Console(stderr=True).print(str(error), markup=False, highlight=False)
-        raise typer.Exit(MISSING) from error
+        _refuse(str(error))
     if as_json:
         print(json.dumps(details(run), indent=2))
     else:
         _print(run)
+
+
+def _refuse(why: str) -> NoReturn:
+    Console(stderr=True).print(why, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(USAGE)
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from feedback_store import frozen_snapshots
 from feedback_store.errors import FeedbackStoreError
 from feedback_store.publishing import publish
 from personas.errors import PersonasError, brief
+from personas.known_names import no_such
 from trainer.errors import RecordError, TrainerError, UnknownRunError
 from trainer.records.entries import FILES, Ending, Entry, Terms
 
@@ -148,10 +149,10 @@ def every(root: Path, character: str | None = None) -> list[Run]:
 
 def by_number(root: Path, number: int) -> Run:
     """Find one run. Raises UnknownRunError."""
-    for run in every(root):
-        if run.number == number:
-            return run
-    raise UnknownRunError(f"no run {number} in {root}; `npc runs` lists them")
+    known = {run.number: run for run in every(root)}
+    if number not in known:
+        raise UnknownRunError(no_such("run", number, known))
+    return known[number]
 
 
 def every_begun(root: Path, character: str) -> list[Run]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, read_key
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -25,7 +24,7 @@ from npc_server.commands.command_line import (
     say,
 )
 from npc_server.commands.feedback import learned_from
-from npc_server.commands.feedback.store_access import ensure_pseudonyms, open_store
+from npc_server.commands.feedback.store_access import open_store, pseudonym_of
 from npc_server.config import Config
 
 if TYPE_CHECKING:
@@ -74,11 +73,8 @@ class _Forgetting:
 
 def _forget(config: Config, player: str) -> _Forgetting:
     """Delete a player, by the game's id or by pseudonym."""
-    by_id = not is_pseudonym(player)
-    pseudonym = Pseudonyms(read_key(config.paths.player_key)).of(player) if by_id else player
     with open_store(config) as store:
-        if by_id:
-            ensure_pseudonyms(config, store)
+        pseudonym = pseudonym_of(config, store, player)
         deleted = store.forget(pseudonym).result()
     emptied, runs = _empty_log(config), _drop_frozen_of(config, pseudonym)
     paths = config.paths

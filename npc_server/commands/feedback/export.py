@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,11 @@ from npc_server.commands.command_line import (
     work_progress,
 )
 from npc_server.commands.completion import AnyCharacter
-from npc_server.commands.feedback.store_access import open_store
+from npc_server.commands.feedback.store_access import (
+    characters_asked_for,
+    open_store,
+    pseudonym_of,
+)
 from npc_server.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,7 +42,8 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="jsonl: every event with its turn; dpo, kto, sft: rows as TRL reads them.",
+            help="jsonl: every event with its turn; dpo, kto, sft: rows as TRL reads them; with"
+            " --player: jsonl, a session per line, or json, one document.",
         ),
     ] = Format.JSONL,
     split: Annotated[
@@ -47,19 +53,57 @@ def export(
     out: Annotated[
         Path | None, typer.Option(help="Write to this file; standard output when left out.")
     ] = None,
+    player: Annotated[
+        str,
+        typer.Option(
+            help="All that is kept of one player, by the game's id or by pseudonym: sessions,"
+            " lines, replies, feedback and save games with their times."
+        ),
+    ] = "",
     config_file: ConfigFile = None,
 ) -> None:
-    """Write feedback as lines of JSON. What is said without training consent stays in the store."""
-    if form is Format.JSONL and split is not Split.ALL:
-        raise ConfigError(f"--split {split} is for dpo, kto and sft; events are not split")
+    """Write feedback as lines of JSON. What is said without training consent stays in the store.
+
+    With --player, what one person said is written whether or not they let it be trained on.
+    """
+    _check(form, split, player)
     config = config_of(config_file)
     with open_store(config) as store:
-        names = [character] if character else store.characters()
-        rows = (row for name in names for row in _rows(store, name, form, split))
-        if out:
-            _write_file(rows, out)
+        names = characters_asked_for(config, store, character)
+        if player:
+            of_player = pseudonym_of(config, store, player)
+            lines = _lines_of_person(store, of_player, character or "", form, player)
         else:
-            _write_to_stdout(rows)
+            lines = (line(row) for name in names for row in _rows(store, name, form, split))
+        if out:
+            _write_file(lines, out)
+        else:
+            _write_to_stdout(lines)
+
+
+def _check(form: Format, split: Split, player: str) -> None:
+    """Raise ConfigError for options that contradict each other."""
+    if form in (Format.JSONL, Format.JSON) and split is not Split.ALL:
+        raise ConfigError(f"--split {split} is for dpo, kto and sft; events are not split")
+    if player and form not in (Format.JSONL, Format.JSON):
+        raise ConfigError(f"--player is written as jsonl or json; leave --format {form} out")
+    if form is Format.JSON and not player:
+        raise ConfigError("--format json is of one player: name them with --player")
+
+
+def _lines_of_person(
+    store: Store, pseudonym: str, character: str, form: Format, asked: str
+) -> Iterator[str]:
+    """The lines to write. Raises ConfigError when nothing is kept of the player."""
+    sessions = list(store.person(pseudonym, character))
+    if not sessions:
+        raise ConfigError(
+            f"nothing is stored of player {asked!r}{f' with {character}' if character else ''};"
+            " ask by the id that the game sent, or by the pseudonym (p1-…)"
+        )
+    if form is Format.JSON:
+        return iter([json.dumps({"player_id": pseudonym, "sessions": sessions}, indent=2)])
+    return (line(session) for session in sessions)
 
 
 def _rows(store: Store, character: str, form: Format, split: Split) -> Iterator[Line]:
@@ -71,11 +115,11 @@ def _rows(store: Store, character: str, form: Format, split: Split) -> Iterator[
     return lessons(snapshot, form, split)
 
 
-def _write_file(rows: Iterable[Line], out: Path) -> None:
+def _write_file(lines: Iterable[str], out: Path) -> None:
     try:
         with workplace(out) as folder:
-            with (folder / "export").open("w") as stream:
-                count = _write_lines(rows, stream)
+            with (folder / "export").open("w", encoding="utf-8") as stream:
+                count = _write_lines(lines, stream)
             publish(folder / "export", out)
     except FeedbackStoreError:
         raise
@@ -84,20 +128,20 @@ def _write_file(rows: Iterable[Line], out: Path) -> None:
     complain(f"{plural(count, 'line')} in {out}")
 
 
-def _write_lines(rows: Iterable[Line], stream: TextIO) -> int:
+def _write_lines(lines: Iterable[str], stream: TextIO) -> int:
     count = 0
     with work_progress(complaints) as report:
-        for count, row in enumerate(rows, 1):
-            stream.write(line(row) + "\n")
+        for count, written in enumerate(lines, 1):
+            stream.write(written + "\n")
             if count % LINES_PER_REPORT == 0:
                 report(f"{count} lines", 0, 0)
     return count
 
 
-def _write_to_stdout(rows: Iterable[Line]) -> None:
+def _write_to_stdout(lines: Iterable[str]) -> None:
     try:
-        for row in rows:
-            print(line(row))
+        for written in lines:
+            print(written)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

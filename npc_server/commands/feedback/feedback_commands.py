@@ -23,7 +23,12 @@ from npc_server.commands.command_line import (
 )
 from npc_server.commands.completion import AnyCharacter
 from npc_server.commands.feedback import deletion, export, report
-from npc_server.commands.feedback.store_access import ensure_pseudonyms, open_store
+from npc_server.commands.feedback.store_access import (
+    characters_asked_for,
+    ensure_pseudonyms,
+    open_store,
+)
+from npc_server.commands.known_names import require_there
 
 app = typer.Typer(
     name="feedback",
@@ -40,7 +45,7 @@ def stats(
     """Show what players did, what they think of each version, and what training makes of it."""
     config = config_of(config_file)
     with open_store(config) as store:
-        names = [character] if character else store.characters()
+        names = characters_asked_for(config, store, character)
         figures = [store.statistics(name) for name in names]
     prospects = report.ask_trainer(config, names)
     if as_json:
@@ -81,6 +86,7 @@ def restore(
     from feedback_store import backup
 
     config = config_of(config_file)
+    require_there("backup", file)
     confirm(yes, f"Replace all feedback in {config.paths.store} by that of {file}?")
     with work_progress() as report:
         before = backup.restore(file, config.paths.store, report)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
+from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for, read_key
 from npc_server.commands.command_line import complain
 from npc_server.commands.exit_codes import Exit
+from npc_server.commands.known_names import cast_of, require_known, with_versions
 from npc_server.config import Config
 
 if TYPE_CHECKING:
@@ -30,6 +31,27 @@ def open_store(config: Config) -> Iterator[Store]:
 
     with Store.open(file, LOCK_WAIT_S, search_damage=False) as store:
         yield store
+
+
+def characters_asked_for(config: Config, store: Store, character: str | None) -> list[str]:
+    """The one that is named, or all that players talked to. Raises ConfigError for a wrong name.
+
+    Who left the cast is known as long as there is something of theirs.
+    """
+    talked_to = store.characters()
+    if character is None:
+        return talked_to
+    known = {*talked_to, *cast_of(config), *with_versions(config)}
+    require_known("character", character, known)
+    return [character]
+
+
+def pseudonym_of(config: Config, store: Store, player: str) -> str:
+    """The pseudonym of a player, who is named by the game's id or by it. Raises KeyFileError."""
+    if is_pseudonym(player):
+        return player
+    ensure_pseudonyms(config, store)
+    return Pseudonyms(read_key(config.paths.player_key)).of(player)
 
 
 def ensure_pseudonyms(config: Config, store: Store) -> None:

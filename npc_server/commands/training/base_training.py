@@ -11,6 +11,7 @@ import typer
 from npc_server.base_models import catalogue
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
 from npc_server.commands.exit_codes import Exit
+from npc_server.commands.known_names import require_base
 from npc_server.commands.training.trainer_process import (
     Background,
     base_trainer_flags,
@@ -42,6 +43,8 @@ def train(
     Exit code 1: it came out worse or broke off. 3: there is too little feedback.
     """
     config = config_of(config_file)
+    if base is not None:
+        require_base(base)
     served = catalogue.resolve(base or config.model.base, config.paths.cache)
     flags = [
         *base_trainer_flags(config, served),

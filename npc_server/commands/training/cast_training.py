@@ -14,6 +14,7 @@ from npc_server.base_models import catalogue
 from npc_server.base_models.errors import ModelUnavailableError
 from npc_server.commands.command_line import complaints, console
 from npc_server.commands.exit_codes import Exit
+from npc_server.commands.known_names import require_base
 from npc_server.commands.training.trainer_process import (
     StoppableTrainer,
     TrainerResult,
@@ -43,6 +44,8 @@ def request(
     background: bool = True,
 ) -> TrainingRequest:
     """What the flags of a command ask for. Raises ModelUnavailableError."""
+    if base is not None:
+        require_base(base)
     wanted = catalogue.resolve(base or config.model.base, config.paths.cache)
     other = base is not None and not _serves(config, wanted)
     flags = [

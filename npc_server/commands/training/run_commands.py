@@ -13,6 +13,7 @@ import typer
 
 from npc_server.commands.command_line import AsJson, ConfigFile, config_of
 from npc_server.commands.completion import complete_character
+from npc_server.commands.known_names import cast_of
 from npc_server.commands.training.trainer_process import trainer_command
 
 app = typer.Typer(
@@ -34,7 +35,9 @@ def list_runs(
 ) -> None:
     """List training runs, oldest first."""
     if context.invoked_subcommand is None:
+        cast = sorted(cast_of(config_of(config_file))) if character else []
         narrowed = [f"--character={character}"] if character else []
+        narrowed += [f"--known={name}" for name in cast]
         raise typer.Exit(_print_table("list", config_file, as_json, *narrowed))
 
 

@@ -11,6 +11,7 @@ import typer
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
 from npc_server.commands.completion import complete_character
 from npc_server.commands.exit_codes import Exit
+from npc_server.commands.known_names import require_known
 from npc_server.commands.training import cast_training
 from npc_server.commands.training.trainer_process import (
     Background,
@@ -63,7 +64,10 @@ def train(
     """
     if (character is None) is not every:
         raise ConfigError("npc train takes one character, or --all")
-    request = cast_training.request(config_of(config_file), base, method, promote, background)
+    config = config_of(config_file)
+    if character is not None:
+        require_known("character", character, cast_training.characters(config))
+    request = cast_training.request(config, base, method, promote, background)
     if character is not None and not request.other_base:
         extra = [*(["--readiness"] if readiness else []), *(["--json"] if as_json else [])]
         line = trainer_command("trainer.worker", character, *request.flags, *extra)

