@@ -113,14 +113,14 @@ def person(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
     """All that is kept of a player, a session a line, oldest first; "" = of all characters."""
     for session in db.query(_SESSIONS, {"player": player_id, "character": character}):
         own = {"session": session["session_id"]}
-        turns = [_flagged(row, "rolled_back") for row in db.query(_TURNS, own)]
+        turns = [_with_flag(row, "rolled_back") for row in db.query(_TURNS, own)]
         events = [_event_of_person(row) for row in db.query(_EVENTS, own)]
         saves = [_save_of_person(row) for row in db.query(_SAVES, own)]
-        flat = _flagged(session, "consent")
+        flat = _with_flag(session, "consent")
         yield {**flat, "turns": turns, "events": events, "save_games": saves}
 
 
-def _flagged(row: Line, flag: str) -> Line:
+def _with_flag(row: Line, flag: str) -> Line:
     return {**row, flag: bool(row[flag])}
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from npc_server.commands.adapter_adding import Served, base_doubt
 from npc_server.commands.main import app
 from npc_server.engine.errors import AdapterRejectedError
-from npc_server.errors import AdapterMisfitError, ConfigError, UnknownCharacterError
+from npc_server.errors import AdapterMisfitError, ConfigError
 from personas.adapter_repo import AdapterRepo, Manifest
 from personas.errors import CorruptAdapterError
 from tests.support import guard, tiny_gguf
@@ -131,7 +131,7 @@ def test_provenance_is_asked_for(lora: Path, missing: str) -> None:
 
 def test_a_character_that_does_not_exist_is_named(lora: Path) -> None:
     result = CliRunner().invoke(app, ["adapters", "add", "bob", str(lora), *FROM])
-    assert isinstance(result.exception, UnknownCharacterError)
+    assert isinstance(result.exception, ConfigError)
     assert "known: bo" in str(result.exception)
 
 

@@ -46,6 +46,7 @@ def store(tmp_path: Path) -> None:
         "adapters list {} --heads",
         "adapters promote {} v0001-00000000",
         "adapters rollback {}",
+        "adapters add {} .",
         "train {}",
         "train {} --readiness",
         "runs --character {}",
@@ -103,15 +104,13 @@ def test_an_unknown_run_is_named_with_the_known_ones(capfd: pytest.CaptureFixtur
     ("line", "what"),
     [
         ("persona check {}/crast", "no folder {0}/crast; did you mean {0}/cast?"),
+        ("adapters add mira {}/crast", "no folder {0}/crast; did you mean {0}/cast?"),
         ("feedback restore {}/march.bd", "no backup {0}/march.bd; did you mean {0}/march.db?"),
         ("persona check --config {}/npc.tml", "no configuration file {0}/npc.tml; did you mean"),
         ("train mira --base {}/bse.gguf", "no GGUF file {0}/bse.gguf; did you mean {0}/base.gguf?"),
         ("train mira --base smollm2", "no base model 'smollm2'; known: smollm2-135m-instruct"),
         ("model train town --base {}/bse.gguf", "no GGUF file {0}/bse.gguf; did you mean"),
-        (
-            "model pull smollm2-135m",
-            "no model 'smollm2-135m' in the catalogue (did you mean 'smollm2-135m-",
-        ),
+        ("model pull smollm2", "no model 'smollm2' in the catalogue; known: smollm2-135m-instruct"),
     ],
 )
 def test_an_unknown_file_or_model_is_named_with_the_nearest(
