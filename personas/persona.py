@@ -144,7 +144,7 @@ class Sampling(_Closed):
     top_p: float = Field(default=0.95, gt=0, le=1)
     min_p: float = Field(default=0.05, ge=0, lt=1)
     repeat_penalty: float = Field(default=1.1, ge=1, le=2)  # of single tokens said before; 1 = none
-    dry_multiplier: float = Field(default=0.0, ge=0, le=5)  # of whole phrases said before; 0 = none
+    dry_multiplier: float = Field(default=0.8, ge=0, le=5)  # of whole phrases said before; 0 = none
     min_reply_tokens: int = Field(default=0, ge=0, le=512)  # the character does not stop before
     max_reply_tokens: int = Field(default=80, ge=1, le=512)
     stop: Annotated[tuple[StopText, ...], Field(max_length=MAX_STOPS)] = ()  # ends before each
@@ -247,7 +247,7 @@ class Persona(_Card):
     def version(self) -> str:
         """Twelve hex digits that change whenever any of the three files says something else."""
         content = self.model_dump(mode="json")
-        content["sampling"] = _without_later_defaults(content["sampling"])
+        content["sampling"] = _without_later_keys(content["sampling"])
         for fact in content["lore"]["facts"]:
             if not fact["contradictions"]:
                 del fact["contradictions"]  # younger than files that are versioned already
@@ -258,17 +258,16 @@ class Persona(_Card):
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-#: Keys younger than files that are versioned already: as long as such a key says nothing new, a
-#: file that lacks it keeps its version.
-_LATER_KEYS = ("dry_multiplier", "min_reply_tokens", "stop", "best_of")
+#: Keys younger than files that are versioned already, with what drawing was like before they came:
+#: as long as such a key says nothing else, a character keeps its version.
+_BEFORE_KEYS = {"dry_multiplier": 0.0, "min_reply_tokens": 0, "stop": [], "best_of": 1}
 
 
-def _without_later_defaults(sampling: dict[str, Any]) -> dict[str, Any]:
-    default = Sampling().model_dump(mode="json")
+def _without_later_keys(sampling: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in sampling.items()
-        if key not in _LATER_KEYS or value != default[key]
+        if key not in _BEFORE_KEYS or value != _BEFORE_KEYS[key]
     }
 
 

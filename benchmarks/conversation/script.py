@@ -72,19 +72,13 @@ class Setting:
 
 
 SETTINGS: Mapping[str, Setting] = {
-    "as_drawn": Setting(
-        "no ending, no penalty on phrases, no example", 0, {"dry_multiplier": 0}, False
-    ),
+    "as_drawn": Setting("no ending, no penalty on phrases", 0, {"dry_multiplier": 0}, False),
     "ending": Setting("replies end where sentences do", 0, {"dry_multiplier": 0}),
-    "phrases": Setting("and phrases said before are penalised", 0, {"dry_multiplier": 0.8}),
-    "examples_2": Setting("and two examples are in the prompt", 2, {"dry_multiplier": 0.8}),
-    "examples_4": Setting("and four examples", 4, {"dry_multiplier": 0.8}),
-    "examples_4_phrases_1.5": Setting("and a greater penalty", 4, {"dry_multiplier": 1.5}),
-    "examples_4_free_phrases": Setting("and no penalty on phrases", 4, {"dry_multiplier": 0}),
-    "best_of_3": Setting(
-        "four examples, the best of three", 4, {"dry_multiplier": 0.8, "best_of": 3}
-    ),
-    "greedy": Setting(
-        "four examples, always the likeliest", 4, {"dry_multiplier": 0.8, "temperature": 0}
-    ),
+    "phrases": Setting("and phrases said before are penalised: the cast's own way"),
+    "greedy": Setting("and always the likeliest token", 0, {"temperature": 0}),
+    "best_of_3": Setting("as phrases, and the best of three is said", 0, {"best_of": 3}),
+    "examples_2": Setting("as phrases, and two examples are in the prompt", 2),
+    "examples_4": Setting("as phrases, and four examples", 4),
+    "examples_4_free_phrases": Setting("four examples, no penalty", 4, {"dry_multiplier": 0}),
+    "examples_4_best_of_3": Setting("four examples, the best of three", 4, {"best_of": 3}),
 }

@@ -117,12 +117,8 @@ async def test_a_call_may_have_more_sentences_than_the_persona_or_no_rule(
 # What was said before
 
 
-async def test_what_was_said_in_the_session_is_not_to_be_said_again(
-    stage: StageMaker, tmp_path: Path
-) -> None:
-    made = await stage(
-        lambda request: f"Take {request.sampling.seed}.", characters=mira_dry(tmp_path)
-    )
+async def test_what_was_said_in_the_session_is_not_to_be_said_again(stage: StageMaker) -> None:
+    made = await stage(lambda request: f"Take {request.sampling.seed}.")
     session = await made.client.start_session("mira", "p1")
     first = await made.client.say(session.session_id, "Hello.", seed=1)
     await made.client.edit(first.turn_id, "Morning.")
@@ -135,29 +131,26 @@ async def test_what_was_said_in_the_session_is_not_to_be_said_again(
     assert turn.sampling["said"] == said
 
 
-async def test_examples_in_the_prompt_were_not_said(stage: StageMaker, tmp_path: Path) -> None:
-    made = await stage(characters=mira_dry(tmp_path))
-    session = await made.client.start_session("mira", "p1")
-    await made.client.say(session.session_id, "Hello.")
-    assert made.engine.requests[-1].said == ()
-
-
-async def test_only_the_latest_lines_of_a_long_talk_count_as_said(
+async def test_where_phrases_are_free_nothing_counts_as_said(
     stage: StageMaker, tmp_path: Path
 ) -> None:
-    made = await stage(
-        lambda request: f"Take {request.sampling.seed}.", characters=mira_dry(tmp_path)
-    )
+    made = await stage(characters=mira_with(tmp_path, dry_multiplier=0))
+    session = await made.client.start_session("mira", "p1")
+    for _ in range(2):
+        reply = await made.client.say(session.session_id, "Hello.")
+    turn = made.store.turn(reply.turn_id)
+    assert turn is not None
+    assert made.engine.requests[-1].said == ()
+    assert "said" not in turn.sampling
+
+
+async def test_only_the_latest_lines_of_a_long_talk_count_as_said(stage: StageMaker) -> None:
+    made = await stage(lambda request: f"Take {request.sampling.seed}.")
     session = await made.client.start_session("mira", "p1")
     for seed in range(SAID_LINES + 3):
         await made.client.say(session.session_id, f"Line {seed}.", seed=seed)
     said = [FakeTokenizer().decode(ids) for ids in made.engine.requests[-1].said]
     assert said == [f"Take {seed}." for seed in range(2, SAID_LINES + 2)]
-
-
-def mira_dry(folder: Path) -> Path:
-    """Mira, who repeats no phrase."""
-    return mira_with(folder, dry_multiplier=0.8)
 
 
 # Best of several
