@@ -238,7 +238,7 @@ class Dialogue:
         position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
         history = session.history(position)
         rendered = self._render(persona, history, exchange.player_text, sampling)
-        takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes if take.text)
+        takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
             turn_id=new_turn_id(),
             persona_version=persona.version,
@@ -246,7 +246,7 @@ class Dialogue:
             take=len(exchange.takes),
             seed=sampling.seed,
         )
-        heard = (*history, *takes)
+        heard = tuple(line for line in (*history, *takes) if line.text)
         return OpenTurn(
             started,
             session,

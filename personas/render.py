@@ -10,7 +10,7 @@ The system message depends on the persona alone, so its tokens can be cached and
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, groupby
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,7 @@ from personas.persona import Persona
 
 START = "<|im_start|>"
 STOP = "<|im_end|>"
+MOST_IN_A_BREATH = 4  # lines of the player that become one message
 BROKEN_OFF = "\N{EM DASH}"  # where a speaker is interrupted, as books print it
 
 
@@ -75,7 +76,7 @@ class Prompt:
 
     ids: tuple[int, ...]
     messages: tuple[Message, ...]
-    dropped_lines: int  # oldest history lines that did not fit
+    dropped_lines: int  # oldest history lines that did not fit, those without an answer apart
     opening_tokens: int  # of ids: what every conversation with this character begins with
 
 
@@ -123,8 +124,8 @@ def _order(persona: Persona) -> str:
 
 def messages(persona: Persona, history: Sequence[Line], player_text: str) -> tuple[Message, ...]:
     """The whole conversation as chat messages; a system message always comes first."""
-    said = (*history, Line(Speaker.PLAYER, player_text))
-    return (*_opening(persona), *_as_messages(said))
+    talk, unanswered = _split_answered(history)
+    return (*_opening(persona), *_as_messages(talk), _question((*unanswered, player_text)))
 
 
 def prompt(
@@ -144,17 +145,23 @@ def prompt(
     leaves too little room.
     """
     opening = opening_ids(persona, tokenizer)
-    question = _asking_ids(_as_messages((Line(Speaker.PLAYER, player_text),)), tokenizer)
+    talk, unanswered = _split_answered(history)
+    asked = _question((*unanswered, player_text))
+    question = _asking_ids((asked,), tokenizer)
+    while unanswered and len(opening) + len(question) > budget_tokens:
+        unanswered = unanswered[1:]
+        asked = _question((*unanswered, player_text))
+        question = _asking_ids((asked,), tokenizer)
     if len(opening) + len(question) > budget_tokens:
         raise PromptTooLongError(persona.id, len(opening), len(question), budget_tokens)
     usual = budget_tokens if usual_tokens is None else min(usual_tokens, budget_tokens)
     room = Room(budget_tokens - len(opening), usual - len(opening))
-    kept = _newest(history, len(question), room, tokenizer)
-    between = _ids_of(_as_messages(kept), tokenizer)
+    kept = _newest(talk, len(question), room, tokenizer)
+    between = tuple(_as_messages(kept))
     return Prompt(
-        ids=(*opening, *between, *question),
-        messages=messages(persona, kept, player_text),
-        dropped_lines=len(history) - len(kept),
+        ids=(*opening, *_ids_of(between, tokenizer), *question),
+        messages=(*_opening(persona), *between, asked),
+        dropped_lines=len(talk) - len(kept),
         opening_tokens=len(opening),
     )
 
@@ -165,9 +172,10 @@ def beginning(
     """What the next prompt begins with, unless the player's line is a long one."""
     opening = opening_ids(persona, tokenizer)
     usual = usual_tokens - len(opening)
-    kept = _newest(history, 0, Room(usual, usual), tokenizer)
+    talk, _ = _split_answered(history)
+    kept = _newest(talk, 0, Room(usual, usual), tokenizer)
     ids = (*opening, *_ids_of(_as_messages(kept), tokenizer))
-    return Beginning(ids, dropped_lines=len(history) - len(kept))
+    return Beginning(ids, dropped_lines=len(talk) - len(kept))
 
 
 #: Openings by tokenizer and persona version: the longest part of a prompt, the same every time.
@@ -241,13 +249,32 @@ def _as_messages(lines: Iterable[Line]) -> Iterator[Message]:
 
 
 def _text_as_read(line: Line) -> str:
-    """The line as the model reads it.
-
-    Without the mark a broken off reply would teach to end in mid-sentence. With nothing heard the
-    mark stands alone: two lines of the player in a row, or an empty reply, are nothing that a chat
-    model was trained on.
-    """
+    """The line as the model reads it, with a mark where it was broken off."""
     return f"{line.text.rstrip()}{BROKEN_OFF}" if line.interrupted else line.text
+
+
+def _split_answered(history: Iterable[Line]) -> tuple[list[Line], tuple[str, ...]]:
+    """The conversation as it is rendered, and the newest lines that nothing was heard to.
+
+    A player who was answered by nothing, and speaks again, said both in one breath: lines without
+    an answer join the next one. Lines in a row are nothing that a chat model was trained on, and
+    after some empty replies, or some of a mark alone, it falls silent itself.
+    """
+    talk: list[Line] = []
+    waiting: tuple[str, ...] = ()
+    for line in history:
+        if line.speaker is Speaker.PLAYER:
+            waiting = (*waiting, line.text)
+        elif line.text.strip():
+            talk += [Line(Speaker.PLAYER, _question(waiting).content), line] if waiting else [line]
+            waiting = ()
+    return talk, waiting
+
+
+def _question(lines: Sequence[str]) -> Message:
+    """What a player said until they were answered: the newest lines, each once in a row."""
+    once = [line for line, _ in groupby(lines)]
+    return Message("user", "\n".join(once[-MOST_IN_A_BREATH:]))
 
 
 def _newest(

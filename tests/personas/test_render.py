@@ -50,10 +50,42 @@ def test_a_prompt_is_chatml(ada: Persona, tokenizer: FakeTokenizer) -> None:
     )
 
 
-def test_an_interrupted_reply_is_marked_and_never_empty(ada: Persona) -> None:
-    for heard, read in (("first", "first—"), ("Well, ", "Well,—"), ("", "—")):
+def test_an_interrupted_reply_is_marked_where_it_broke_off(ada: Persona) -> None:
+    for heard, read in (("first", "first—"), ("Well, ", "Well,—")):
         broken = Line(Speaker.CHARACTER, heard, interrupted=True)
         assert messages(ada, (HISTORY[0], broken), "Hi")[-2] == Message("assistant", read)
+
+
+def said(*lines: str) -> list[Line]:
+    """Lines of a player that nothing was heard to."""
+    unheard = Line(Speaker.CHARACTER, "", interrupted=True)
+    return [part for line in lines for part in (Line(Speaker.PLAYER, line), unheard)]
+
+
+def test_lines_that_nothing_was_heard_to_join_the_next_one(
+    ada: Persona, tokenizer: FakeTokenizer
+) -> None:
+    history = [*said("zero"), *HISTORY[:2], *said("two", "two", "three")]
+    rendered = prompt(ada, history, "Hi", tokenizer, PLENTY)
+    assert [(message.role, message.content) for message in rendered.messages[1:]] == [
+        ("user", "zero\none"),
+        ("assistant", "first"),
+        ("user", "two\nthree\nHi"),
+    ]
+    assert rendered.messages == messages(ada, history, "Hi")
+    assert rendered.ids == message_ids(rendered.messages, tokenizer)
+
+
+def test_a_player_who_is_never_heard_out_is_not_refused_for_it(
+    ada: Persona, tokenizer: FakeTokenizer
+) -> None:
+    many = said(*(f"line {number}" for number in range(9)))
+    assert prompt(ada, many, "Hi", tokenizer, PLENTY).messages[-1].content == (
+        "line 6\nline 7\nline 8\nHi"
+    )
+    room = len(prompt(ada, (), "Hi", tokenizer, PLENTY).ids) + 20
+    long = prompt(ada, said("x" * 200, "short"), "Hi", tokenizer, room)
+    assert long.messages[-1].content == "short\nHi"
 
 
 def test_a_player_cannot_forge_a_turn(ada: Persona, tokenizer: FakeTokenizer) -> None:

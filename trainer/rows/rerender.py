@@ -109,12 +109,13 @@ class _Rerenderer:
         if history is None:
             return Unfit.HISTORY_UNKNOWN
         tokenizer = self._tokenizer
+        asked = row.messages[-1]["content"]  # with lines before it that nothing was heard to
         said = max(len(reply_ids(text, tokenizer)) for text in texts(row))
         room = self._max_tokens - said
         aside = reply_tokens_set_aside(self._persona.sampling.max_reply_tokens, said)
         usual = self._max_tokens - aside
         try:
-            return prompt(self._persona, history, row.player_text, tokenizer, room, usual)
+            return prompt(self._persona, history, asked, tokenizer, room, usual)
         except PromptTooLongError:
             return Unfit.LINE_TOO_LONG
 
