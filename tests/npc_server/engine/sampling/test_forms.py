@@ -156,6 +156,13 @@ def test_a_hostile_grammar_is_followed_or_refused_within_seconds(grammar: str) -
     assert time.perf_counter() - begun < 20  # a hundredth of it, but for busy machines
 
 
+def test_too_many_places_at_once_end_the_reply_on_the_way() -> None:
+    ways = " | ".join(f'"b{i}" x' for i in range(2300))
+    form = after(f'root ::= "a" x\nx ::= "." | {ways}')
+    with pytest.raises(RequestRejectedError, match="too many ways to go on"):
+        form.accept(token("a"))
+
+
 def test_a_form_that_takes_too_long_ends_its_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     form = after('root ::= "a"*')
     monkeypatch.setattr(form, "_may_spend_s", 0.0)
