@@ -94,6 +94,7 @@ class SyncClient:
             raise
 
     wait_until_serving = blocking(Client.wait_until_serving)
+    has_characters = blocking(Client.has_characters)
     start_session = blocking(Client.start_session)
     checkpoint = blocking(Client.checkpoint)
     restore = blocking(Client.restore)
