@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
+from npc_server.engine.llama import ROPE_SCALINGS
 from trainer.errors import BaseModelError
 
 #: Architectures whose layers all rotate alike, by one table of frequencies in transformers.
 _ONE_TABLE = ("llama", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "phi3")
-_KINDS = ("none", "linear", "yarn", "longrope")
 _BETA_FAST, _BETA_SLOW = 32.0, 1.0  # of YaRN; these architectures read no others
 _CONTEXT_UNIT = 256  # llama.cpp rounds the context of a sequence up to a multiple of it
 _FREQS = "rope_freqs.weight"
@@ -98,10 +98,10 @@ class _Metadata:
 
     def scaling(self) -> RopeScaling:
         kind = self._header.text(f"{self._architecture}.rope.scaling.type") or "linear"
-        if kind not in _KINDS:
+        if kind not in ROPE_SCALINGS:
             raise BaseModelError(
                 f"the base scales its rotary positions by {kind!r}, which llama.cpp does not"
-                f" serve; known are {', '.join(_KINDS)}"
+                f" serve; known are {', '.join(ROPE_SCALINGS)}"
             )
         head, rotated = self.widths()
         given = self._given_factors(kind, rotated // 2)

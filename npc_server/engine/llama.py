@@ -31,11 +31,14 @@ from npc_server.engine.chat_template import (
     read_template,
 )
 from npc_server.engine.errors import AdapterRejectedError, DecodeError, ModelLoadError
+from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
 
 logger = logging.getLogger(__name__)
 
 #: Last lines llama.cpp logged, kept to explain a failure: its calls only return null.
 _recent_log: deque[str] = deque(maxlen=30)
+#: Ways to scale rotary positions that llama.cpp knows.
+ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 _WARNING_LEVEL = 3  # GGML_LOG_LEVEL_WARN
 
 
@@ -61,6 +64,7 @@ def _explain() -> str:
 def _load_model(path: Path, *, vocab_only: bool) -> Any:
     if not path.is_file():
         raise ModelLoadError(f"no model file at {path}; `npc model pull` fetches the default one")
+    _require_known_scaling(path)
     _init_library()
     params = lc.llama_model_default_params()
     params.n_gpu_layers = 0
@@ -69,6 +73,21 @@ def _load_model(path: Path, *, vocab_only: bool) -> Any:
     if not model:
         raise ModelLoadError(f"llama.cpp cannot load {path}: {_explain()}")
     return model
+
+
+def _require_known_scaling(path: Path) -> None:
+    """Raise ModelLoadError for a scaling that llama.cpp would end the process for."""
+    try:
+        header = HeaderReader(path)
+    except UNREADABLE:
+        return  # llama.cpp says what is wrong with the file
+    architecture = header.text("general.architecture")
+    kind = header.text(f"{architecture}.rope.scaling.type")
+    if kind is not None and kind not in ROPE_SCALINGS:
+        raise ModelLoadError(
+            f"{path} scales its rotary positions by {kind!r}, which llama.cpp does not know;"
+            f" known are {', '.join(ROPE_SCALINGS)}"
+        )
 
 
 class Vocab:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from gguf import GGUFValueType, GGUFWriter, TokenType
 
+from npc_server.engine.errors import ModelLoadError
 from npc_server.engine.llama import Vocab
 from tests.support import tiny_gguf
 from tests.support.chat_templates import CHATML, LLAMA_3, NO_THINKING, TURNS
@@ -131,3 +132,9 @@ def test_the_context_of_training_counts_scaled_positions(
 
     model = tiny_gguf.write_model(tmp_path / "m.gguf", change=change)
     assert Vocab(model).trained_tokens == tokens
+
+
+def test_a_scaling_that_would_end_the_process_is_refused(tmp_path: Path) -> None:
+    change = methodcaller("add_string", "llama.rope.scaling.type", "dynamic")
+    with pytest.raises(ModelLoadError, match="'dynamic'"):
+        Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change))
