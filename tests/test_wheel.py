@@ -76,7 +76,8 @@ def test_the_wheel_alone_is_imported(fresh: Path) -> None:
 
 def test_the_wheel_checks_its_sample_cast(fresh: Path) -> None:
     said = run(fresh / "bin" / "npc", "persona", "check")
-    assert [line.partition(":")[0] for line in said.splitlines()] == ["fenn", "mira", "orsolo"]
+    counted = [line for line in said.splitlines() if ", version " in line]
+    assert [line.partition(":")[0] for line in counted] == ["fenn", "mira", "orsolo"]
 
 
 def test_the_wheel_holds_every_file_that_is_no_module(fresh: Path) -> None:
