@@ -27,7 +27,7 @@ def files_in(language: str, **changed: Any) -> dict[str, Any]:
     said = {**lines_in(language), **changed}
     player, reply = said["greeting"]
     card = {
-        "id": "mira",
+        "id": said.get("id", "mira"),
         "name": said["name"],
         "language": language,
         "role": said.get("role", said["name"]),
@@ -63,8 +63,8 @@ def files_in(language: str, **changed: Any) -> dict[str, Any]:
 
 def write_cast(folder: Path, language: str, **changed: Any) -> Path:
     """Write the smith's folder; return it."""
-    home = folder / "mira"
-    home.mkdir(parents=True)
+    home = folder / str(changed.get("id", "mira"))
+    home.mkdir(parents=True, exist_ok=True)
     for name, data in files_in(language, **changed).items():
         text = yaml.safe_dump(data, allow_unicode=True)
         (home / f"{name}.yaml").write_text(text, encoding="utf-8")

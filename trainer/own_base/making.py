@@ -88,6 +88,9 @@ def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     repo = BaseRepo(job.bases)
     require_writable(job.base)
     cast = load_characters(job.characters)
+    for persona in cast.values():
+        if unread := readiness.wait_for_lists(persona):
+            return BaseResult(State.WAITING, unread.reason)
     snapshots = _read_snapshots(job, recipe, cast)
     if missing := readiness.lacking_together(list(snapshots.values()), recipe.needs):
         return BaseResult(State.WAITING, readiness.describe(missing))

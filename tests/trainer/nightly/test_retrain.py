@@ -13,8 +13,10 @@ import pytest
 from feedback_store.records import Edit
 from personas.adapter_repo import AdapterRepo, content_hash
 from personas.persona import load_characters
+from tests.support import guard
 from tests.support.guard import ENOUGH, FEW, WITH_HEAD, job_in, play, recipe, thumbed
 from tests.support.paths import ROOT
+from tests.support.smiths import LANGUAGES, lines_in, write_cast
 from tests.support.watching import ignore
 from trainer import gate
 from trainer.errors import ClaimedError, MissingStoreError, UnknownCharacterError
@@ -162,3 +164,24 @@ def test_readiness_counts_what_the_night_would_train_on(job: Job) -> None:
     assert isinstance(decision, readiness.Wait)
     assert snapshot.train_pairs == ()
     assert snapshot.dropped["out_of_character"] > 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_readiness_counts_no_row_that_leaks_in_any_language(
+    language: str, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "ROOM_TOKENS", 1000)
+    write_cast(job.characters, language, id="bo")
+    leaks = lines_in(language)["leaks"]
+    play(job, 2 * len(leaks), lambda turn: Edit(leaks[int(turn.turn_id[1:]) % len(leaks)]))
+    snapshot, _ = read_readiness(job, readiness.Thresholds(**FEW), None)
+    assert (snapshot.train_pairs, snapshot.held_out_pairs) == ((), ())
+    assert snapshot.dropped["leaks_secret"] > 0
+
+
+def test_a_night_waits_for_the_lists_that_the_gate_needs(job: Job) -> None:
+    write_cast(job.characters, "fi", id="bo", own_unsafe=[])
+    play(job, ENOUGH)
+    outcome = retrain.run(job, recipe(), promote=True, tell=ignore)
+    assert outcome.state is State.WAITING
+    assert "write unsafe: in persona.yaml" in outcome.reason

@@ -14,6 +14,7 @@ from npc_server.engine.llama import Vocab
 from personas.base_repo import BaseManifest, BaseRepo
 from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
 from tests.support.paths import ROOT
+from tests.support.smiths import write_cast
 from tests.support.watching import ignore
 from trainer.base import file_sha256
 from trainer.errors import BaseModelError, ConfigError, DiskError
@@ -61,6 +62,13 @@ def only_base(base_job: BaseJob) -> BaseManifest:
 def sha256_of(result: BaseResult) -> str:
     assert result.gguf is not None
     return file_sha256(result.gguf)
+
+
+def test_rows_that_cannot_be_read_make_no_base(job: Job) -> None:
+    write_cast(job.characters, "fi", own_machine_talk=[])
+    result = run(job_of(job), RECIPE, ignore)
+    assert result.state is State.WAITING
+    assert "the gate cannot check what mira says" in result.reason
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, OF_ALL_WEIGHTS], ids=["merged", "all weights"])
