@@ -34,6 +34,7 @@ from trainer.terminal import (
 if TYPE_CHECKING:
     from feedback_store.selection import Snapshot
     from personas.persona import Persona
+    from trainer.examination.examiner import Subject
     from trainer.gate import Verdict
     from trainer.progress import Tell
     from trainer.recipes.recipe import Recipe
@@ -86,7 +87,7 @@ def _rows(job: Job, recipe: Recipe, persona: Persona) -> Snapshot:
     return rerender(stored, persona, Vocab(job.base), recipe.max_tokens).snapshot
 
 
-def _subject(job: Job, persona: Persona) -> Any:
+def _subject(job: Job, persona: Persona) -> Subject:
     from npc_server.engine.llama import Vocab
     from personas.adapter_repo import AdapterRepo
     from trainer.base import ensure_base
