@@ -45,14 +45,14 @@ def served(tmp_path_factory: pytest.TempPathFactory, real_model: Path) -> Served
     """Two drawn turns and a greedy one, spoken under an adapter."""
     folder = tmp_path_factory.mktemp("served")
     publish_random(folder / "data" / "adapters", folder / "source", real_model)
-    asyncio.run(talk(folder))
+    asyncio.run(talk(folder, real_model))
     with Store.open(folder / "data" / "feedback.db") as store:
         return Served(folder / "data", store.turns("mira"))
 
 
-async def talk(folder: Path) -> None:
+async def talk(folder: Path, base: Path) -> None:
     """A conversation with a correction and a second take in it."""
-    where = {"NPC_PATHS_DATA": str(folder / "data")}
+    where = {"NPC_PATHS_DATA": str(folder / "data"), "NPC_MODEL_BASE": str(base)}
     async with (
         server_process.server(folder / "server.log", where) as running,
         Client(running.address) as client,

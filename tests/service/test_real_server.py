@@ -23,6 +23,12 @@ from tests.support.real_adapter import publish_random
 pytestmark = [pytest.mark.service, pytest.mark.real_model]
 
 
+@pytest.fixture(autouse=True)
+def base(real_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every server serves the base as fetched, whatever was chosen on this machine."""
+    monkeypatch.setenv("NPC_MODEL_BASE", str(real_model))
+
+
 @pytest.mark.usefixtures("real_model")
 async def test_three_characters_speak_at_once(tmp_path: Path) -> None:
     async with (

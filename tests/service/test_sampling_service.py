@@ -339,7 +339,7 @@ def real_server(
     real_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("real")
-    environment = {"NPC_PATHS_DATA": str(folder / "data")}
+    environment = {"NPC_PATHS_DATA": str(folder / "data"), "NPC_MODEL_BASE": str(real_model)}
     running = server_process.start(folder / "server.log", environment)
     yield running
     server_process.stop(running)
