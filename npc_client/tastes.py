@@ -216,8 +216,7 @@ def _closest(line: str, sentences: Sequence[str], variant: int) -> str:
 def _answering_part(line: str, reply: str) -> str:
     """One sentence, or two short ones, beginning where the reply takes up the player's words."""
     plain = _plain(reply)
-    sentences = [part for part in _sentences(plain) if len(part.split()) >= _TELLING_WORDS]
-    sentences = sentences or [plain]
+    sentences = [part for part in _sentences(plain) if _tells(part)] or [plain]
     asked = _content_words(line)
     start = max(range(len(sentences)), key=lambda i: len(asked & _content_words(sentences[i])))
     text = sentences[start]
@@ -225,6 +224,11 @@ def _answering_part(line: str, reply: str) -> str:
         longer = f"{text} {sentences[start + 1]}"
         text = longer if len(longer.split()) <= _TERSE_WORDS else text
     return _cut(text, _TERSE_WORDS)
+
+
+def _tells(sentence: str) -> bool:
+    """Whether a sentence is worth keeping alone; “I am not.” tells nothing."""
+    return len(sentence.split()) >= _TELLING_WORDS and bool(_content_words(sentence))
 
 
 def _plain(reply: str) -> str:

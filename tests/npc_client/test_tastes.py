@@ -134,3 +134,9 @@ def test_adversaries_ask_for_what_the_checks_call_out_of_character() -> None:
 def test_a_reply_that_was_cut_off_does_not_end_properly() -> None:
     assert ends_properly("Done!")
     assert not ends_properly("and then I")
+
+
+def test_an_editor_keeps_no_sentence_that_tells_nothing() -> None:
+    reply = "I am not. I do, I do. The iron comes from the north quay."
+    kept = {BLUNT.rewrite("Are you from here?", reply, variant) for variant in range(6)}
+    assert all("iron" in text for text in kept)
