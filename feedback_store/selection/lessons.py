@@ -73,7 +73,7 @@ class Drop(StrEnum):
     PLACEHOLDER = "placeholder"
     """The preferred text has a placeholder for personal data: it would teach to say "[phone]"."""
     CUT_SHORT = "cut_short"
-    """The preferred reply did not end by itself: it would teach to stop in mid-sentence."""
+    """The preferred reply was cut or broken off in mid-sentence: it would teach to stop there."""
     INTERRUPTED = "interrupted"
     """The reply was broken off, and only a correction, thumb or stars judge what was heard."""
     EQUAL = "equal"
