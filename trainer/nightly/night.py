@@ -65,7 +65,7 @@ class Night:
         Raises CharacterTooLargeError, DiskError, and the errors of the store, the adapter repo and
         the disk.
         """
-        require_chatml(self.job)
+        require_chatml(self.job.base)
         vocab, most = Vocab(self.job.base), self.recipe.max_tokens
         today = rerender(read_snapshot(self.job), self.persona, vocab, most)
         plan = readiness.decide(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot, texts
@@ -59,7 +60,7 @@ def require_ready(work: Undertaking, tell: Tell) -> None:
 
     Raises ConfigError, DiskError or BaseModelError; a ConfigError names all that is wrong.
     """
-    require_chatml(work.job)
+    require_chatml(work.job.base)
     ours = (_rank_faults, _layer_faults, _length_faults, _room_faults)
     _complain([fault for faults in ours for fault in faults(work)])
     job = work.job
@@ -70,14 +71,14 @@ def require_ready(work: Undertaking, tell: Tell) -> None:
     base_comparison.require_same(bases, lambda progress: tell("compare the base", progress))
 
 
-def require_chatml(job: Job) -> None:
+def require_chatml(base: Path) -> None:
     """Raise BaseModelError for a base that cannot be prompted."""
     try:
-        misfit = Vocab(job.base).misfit
+        misfit = Vocab(base).misfit
     except ModelLoadError as error:
         raise BaseModelError(str(error)) from error
     if misfit:
-        raise BaseModelError(f"{job.base} {misfit}; train for a ChatML model")
+        raise BaseModelError(f"{base} {misfit}; train for a ChatML model")
 
 
 def _complain(faults: Sequence[TrainerError]) -> None:

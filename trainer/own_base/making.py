@@ -9,20 +9,23 @@ rows. If killed, it resumes from its last checkpoint, provided that the rows are
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from feedback_store.selection import Snapshot
 from npc_server.engine.llama import Vocab
+from npc_server.engine.settings import EngineSettings
 from personas.adapter_repo import JSON
 from personas.base_repo import BaseDraft, BaseRepo
 from personas.persona import Persona, load_characters
 from personas.sizes import require_fit
 from trainer.base import ensure_base, file_sha256
+from trainer.base_comparison import Bases, require_same
 from trainer.gate import Verdict
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.nightly import disk
+from trainer.nightly.preflight import require_chatml
 from trainer.own_base.base_gguf import require_writable
 from trainer.own_base.base_recipe import BaseRecipe
 from trainer.own_base.data_mixture import mix, round_robin
@@ -50,6 +53,7 @@ class BaseJob:
     store: Path
     bases: Path
     cache: Path
+    engine: EngineSettings = field(default_factory=EngineSettings)  # of the server
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     """
     repo = BaseRepo(job.bases)
     require_writable(job.base)
+    require_chatml(job.base)
     cast = load_characters(job.characters)
     for persona in cast.values():
         if unread := readiness.wait_for_lists(persona):
@@ -97,12 +102,22 @@ def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     with repo.making(job.name) as folder:
         need = recipe.fine_tuning.copies * disk.dense_bytes(job.base)
         disk.require_room(job.bases, need, "a new base")
-        start = StartingPoint(ensure_base(job.base, job.cache), Vocab(job.base), None)
+        start = StartingPoint(_comparable_base(job, recipe, tell), Vocab(job.base), None)
         context = _Context(job, recipe, cast, snapshots, start)
         made = folder / "made.gguf"
         trained = _train(context, folder, made, tell)
         verdict = _judge(context, made, tell)
         return _conclude(context, repo, made, trained, verdict)
+
+
+def _comparable_base(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> Path:
+    """Unpack the base, and refuse one that is not what is served. Raises BaseModelError."""
+    sha256 = file_sha256(job.base)
+    base_dir = ensure_base(job.base, job.cache, sha256, job.engine.context_tokens)
+    most = recipe.config.schedule.max_tokens
+    bases = Bases(job.base, sha256, base_dir, job.engine, most)
+    require_same(bases, lambda progress: tell("compare the base", progress))
+    return base_dir
 
 
 def _read_snapshots(

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from trainer.progress import Progress
+from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
 from trainer.terminal import (
     InterruptOnce,
@@ -53,7 +54,8 @@ def main(
     def work(console: Console, interrupt: InterruptOnce) -> Report:
         with training_libraries():
             from trainer.own_base.making import BaseJob
-        job = BaseJob(name, base, characters, store, bases, cache)
+        engine = recipe.read_engine(tables)
+        job = BaseJob(name, base, characters, store, bases, cache, engine)
         return _make(job, tables, full, console, interrupt)
 
     carry_out(work, tables, ProcessOptions(background, started_by, as_json, errors_as_json=as_json))
