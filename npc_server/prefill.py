@@ -35,7 +35,8 @@ async def prefill_opening(model: Model, persona: Persona, adapter: LiveAdapter) 
     ids = opening_ids(persona, model.tokenizer)
     request = replace(_reading(model, ids, adapter), pinned_tokens=len(ids), background=True)
     try:
-        await _read(model, request)
+        async with aclosing(model.engine.generate(request)) as events:
+            await anext(events)  # the prefix is read once anything is said after it
     except EngineError as error:
         logger.warning("%s: the prompt prefix was not prefilled: %s", persona.id, error)
 
