@@ -14,13 +14,18 @@ def fault(row: Pair | Labelled) -> Drop | None:
     """Why a row cannot teach, or None."""
     match row:
         case Labelled(completion=completion, desirable=desirable):
-            if not is_visible(completion):
+            if not _says_something(completion):
                 return Drop.EMPTY_CHOSEN
             return Drop.PLACEHOLDER if desirable and has_placeholder(completion) else None
         case Pair(chosen=chosen, rejected=rejected, origin=origin):
-            if not is_visible(chosen):
+            if not _says_something(chosen):
                 return Drop.EMPTY_CHOSEN
             return _pair_fault(normalised(chosen), normalised(rejected), origin)
+
+
+def _says_something(reply: str) -> bool:
+    """Whether a reader can see anything of it, and there is something to compare it by."""
+    return is_visible(normalised(reply))  # an accent without a letter is compared as a blank
 
 
 def _pair_fault(chosen: str, rejected: str, origin: Origin) -> Drop | None:

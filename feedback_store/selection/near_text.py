@@ -25,7 +25,7 @@ _BLOCK = 512  # lines at once: a few megabytes of scores
 
 
 def normalised(text: str) -> str:
-    """The text without differences of case, spacing and form; "" for one nobody can see."""
+    """The text without differences of case, spacing and form; "" when nothing is left."""
     return " ".join(fold(text).split())
 
 

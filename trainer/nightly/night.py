@@ -62,8 +62,8 @@ class Night:
     def begin(self) -> RunContext | readiness.Wait:
         """Begin a new run; Wait when there is nothing new to train on, or too little.
 
-        Raises CharacterTooLargeError, DiskError, and the errors of the store, the adapter repo and
-        the disk.
+        Raises CharacterTooLargeError, what `require_ready` raises, and the errors of the store, the
+        adapter repo and the disk.
         """
         require_chatml(self.job.base)
         vocab, most = Vocab(self.job.base), self.recipe.max_tokens

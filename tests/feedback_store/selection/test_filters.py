@@ -28,6 +28,7 @@ def edit() -> Pair:
         ("Past the mill, dearr.", Drop.NEAR_EQUAL),
         (" \t", Drop.EMPTY_CHOSEN),
         ("\u200b\u2060", Drop.EMPTY_CHOSEN),
+        ("\u00a8", Drop.EMPTY_CHOSEN),
         (OTHER, None),
     ],
     ids=["equal", "near", "blank", "unseen", "good"],

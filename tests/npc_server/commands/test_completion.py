@@ -46,7 +46,7 @@ def versions(tmp_path: Path) -> set[str]:
 
 def test_commands_and_those_of_a_group_are_offered() -> None:
     assert offered("npc ") == set(COMMANDS)
-    assert offered("npc adapters ") == {"list", "promote", "rollback"}
+    assert offered("npc adapters ") == {"add", "list", "promote", "rollback"}
 
 
 @pytest.mark.parametrize(

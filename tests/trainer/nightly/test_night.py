@@ -13,7 +13,6 @@ import pytest
 from feedback_store.frozen_snapshots import drop_player, thaw
 from feedback_store.store import Store
 from personas.adapter_repo import AdapterRepo, Draft
-from personas.errors import CharacterTooLargeError
 from personas.persona import load_character
 from tests.support import tiny_gguf
 from tests.support.guard import (
@@ -27,7 +26,7 @@ from tests.support.guard import (
 )
 from tests.support.watching import ignore
 from trainer.base import file_sha256
-from trainer.errors import DivergedError
+from trainer.errors import ConfigError, DivergedError
 from trainer.examination.examiner import Subject
 from trainer.gate import RuleResult, Verdict
 from trainer.gate.drift_and_speed import DIVERGENCE, PERPLEXITY
@@ -85,9 +84,7 @@ def one_night(job: Job) -> None:
 
 def test_a_character_larger_than_its_rows_may_be_is_named_before_anything_begins(job: Job) -> None:
     short = recipe(training={**WITHOUT_HEAD, "max_tokens": 128})
-    with pytest.raises(
-        CharacterTooLargeError, match=r"bo is too large.*max_tokens in \[training\]"
-    ):
+    with pytest.raises(ConfigError, match=r"bo is too large.*max_tokens in \[training\]"):
         replace(night(job), recipe=short).begin()
     assert not runs.every_begun(job.runs, "bo")
 
