@@ -30,7 +30,7 @@ from npc_server.engine.settings import EngineSettings
 from npc_server.errors import ConfigError
 from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
-from personas.persona import SAMPLE_CHARACTERS
+from personas.persona_files import SAMPLE_CHARACTERS
 
 DEFAULT_FILE = Path("npc.toml")
 

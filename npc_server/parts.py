@@ -16,7 +16,8 @@ from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import Model
 from npc_server.vocabulary import doubts_about, open_vocab
 from personas.adapter_repo import AdapterRepo
-from personas.persona import Persona, load_characters
+from personas.persona import Persona
+from personas.persona_files import load_characters
 from personas.sizes import require_room, size_of
 
 logger = logging.getLogger(__name__)

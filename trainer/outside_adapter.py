@@ -58,7 +58,7 @@ def judge_folder(job: Job, recipe: Recipe, folder: Path, tell: Tell) -> Judgemen
 
     Raises TrainerError, PersonasError, EngineError and FeedbackStoreError.
     """
-    from personas.persona import load_character
+    from personas.persona_files import load_character
     from trainer import gate
     from trainer.examination.examiner import examine
 

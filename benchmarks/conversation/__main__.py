@@ -31,7 +31,7 @@ from benchmarks.conversation.script import SETTINGS
 from benchmarks.conversation.talks import Played, play
 from benchmarks.machine import CORES, machine, use_cores, versions
 from npc_server.base_models.catalogue import DEFAULT_MODEL
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 QUICK_TIMES = 1
 SHOWN = (

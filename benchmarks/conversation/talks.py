@@ -13,7 +13,7 @@ import yaml
 from benchmarks.conversation.script import PLAYER_LINES, Setting
 from npc_client import server_process
 from npc_client.client import Client, Reply, SamplingOverrides
-from personas.persona import SAMPLE_CHARACTERS, character_folders
+from personas.persona_files import SAMPLE_CHARACTERS, character_folders
 
 SIDE_BY_SIDE = 6
 

@@ -41,7 +41,7 @@ from benchmarks.learning.installation import CHARACTER, FULL, QUICK, Workspace
 from benchmarks.learning.runner import Clock, ExperimentRunner
 from benchmarks.machine import CORES, use_cores
 from npc_server.base_models import catalogue
-from personas.persona import SAMPLE_CHARACTERS, load_character
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from trainer.methods.table import METHODS
 
 console = Console()

@@ -18,7 +18,8 @@ from benchmarks.learning.population import PLAYER_KEY
 from npc_client import server_process
 from npc_client.client import Client, ServerNotReadyError
 from personas.adapter_repo import AdapterRepo
-from personas.persona import SAMPLE_CHARACTERS, Persona
+from personas.persona import Persona
+from personas.persona_files import SAMPLE_CHARACTERS
 
 CHARACTER = "mira"
 

@@ -24,7 +24,8 @@ from npc_server.base_models import catalogue
 from npc_server.engine.llama import Vocab
 from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
 from personas.adapter_repo import AdapterRepo, Draft
-from personas.persona import Persona, load_characters
+from personas.persona import Persona
+from personas.persona_files import load_characters
 from personas.render import system_text
 
 RANK = 16

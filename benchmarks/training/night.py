@@ -15,7 +15,7 @@ from benchmarks.parts import PartResult
 from benchmarks.training import edited_store
 from benchmarks.training.workspace import Workspace
 from npc_server.engine.llama import Vocab
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 PLAYERS = 50
 #: Per character. A fifth of the players and their lines are held out, and some rows are too alike,

@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
+from personas.persona import Persona
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from personas.render import Tokenizer, prompt, reply_ids
 
 if TYPE_CHECKING:

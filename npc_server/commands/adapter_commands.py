@@ -25,7 +25,8 @@ from npc_server.commands.known_names import cast_of, require_known, require_ther
 from npc_server.config import Config
 from npc_server.errors import ConfigError
 from personas.adapter_repo import AdapterRepo, Aliases, Manifest
-from personas.persona import Persona, load_characters
+from personas.persona import Persona
+from personas.persona_files import load_characters
 
 app = typer.Typer(
     name="adapters",

@@ -14,7 +14,7 @@ import typer
 from npc_server.commands.command_line import config_of
 from npc_server.config import Config
 from personas.adapter_repo import AdapterRepo
-from personas.persona import character_folders
+from personas.persona_files import character_folders
 
 
 def complete_character(context: typer.Context, incomplete: str) -> list[str]:

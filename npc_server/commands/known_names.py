@@ -14,7 +14,8 @@ from npc_server.config import Config
 from npc_server.errors import ConfigError
 from personas.errors import PersonaError
 from personas.known_names import no_such, no_such_file
-from personas.persona import ID_PATTERN, character_folders
+from personas.persona import ID_PATTERN
+from personas.persona_files import character_folders
 
 
 def cast_of(config: Config) -> set[str]:

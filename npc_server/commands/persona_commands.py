@@ -11,7 +11,7 @@ from languages.tags import language_of
 from npc_server.commands.cast_sizes import check_sizes
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from npc_server.commands.known_names import require_there
-from personas.persona import load_characters
+from personas.persona_files import load_characters
 
 app = typer.Typer(
     name="persona",

@@ -16,7 +16,7 @@ from npc_client.tastes import (
     out_of_role,
 )
 from personas.checks import out_of_character
-from personas.persona import SAMPLE_CHARACTERS, load_character
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from personas.words import mentioned
 
 MIRA = phrases_of("mira")

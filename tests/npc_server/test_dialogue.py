@@ -16,7 +16,7 @@ from npc_server.sessions import Sessions
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 
 @pytest.mark.parametrize("server_ends", [True, False])

@@ -22,7 +22,8 @@ from npc_server.reranking import (
     finalists,
 )
 from personas.fake import FakeTokenizer
-from personas.persona import SAMPLE_CHARACTERS, Persona, load_characters
+from personas.persona import Persona
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import Line, Speaker
 from tests.support.smiths import LANGUAGES, lines_in, smith
 

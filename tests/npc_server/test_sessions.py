@@ -7,7 +7,7 @@ import pytest
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
 from npc_server.sessions import Exchange, Session, Sessions, Take
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import Line, Speaker
 
 MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]

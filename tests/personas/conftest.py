@@ -7,7 +7,8 @@ import pytest
 
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.fake import FakeTokenizer
-from personas.persona import Persona, load_character
+from personas.persona import Persona
+from personas.persona_files import load_character
 
 CARD = """\
 id: ada

@@ -19,7 +19,8 @@ from personas.checks import (
 )
 from personas.errors import PersonaError
 from personas.faults import Fault, ReplyInContext, find_faults, gravest
-from personas.persona import Fact, Persona, load_character
+from personas.persona import Fact, Persona
+from personas.persona_files import load_character
 from personas.unsafe import unsafe
 from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith, write_cast
 

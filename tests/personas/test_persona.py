@@ -8,9 +8,9 @@ import pytest
 
 from personas import yaml_file
 from personas.errors import PersonaError
-from personas.persona import (
+from personas.persona import ProbeKind
+from personas.persona_files import (
     SAMPLE_CHARACTERS,
-    ProbeKind,
     character_folders,
     load_character,
     load_characters,

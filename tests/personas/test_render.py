@@ -12,7 +12,8 @@ from llama_cpp import Llama
 from npc_server.engine.llama import Vocab
 from personas.errors import PromptTooLongError
 from personas.fake import FakeTokenizer
-from personas.persona import SAMPLE_CHARACTERS, Persona, load_characters
+from personas.persona import Persona
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import (
     START,
     STOP,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.unsafe import unsafe
 
 

@@ -19,7 +19,7 @@ from npc_server.server import running
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from tests.support.scripted_server import (
     BASE_SHA256,
     HASTY,

@@ -22,7 +22,7 @@ from npc_server.engine.protocol import EngineOptions, Finish, Request, Sampling
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import SENTENCE_RULE
 from personas.adapter_repo import AdapterRepo
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import Message, message_ids, opening_ids
 from tests.support.real_adapter import publish_random
 

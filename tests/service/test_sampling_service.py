@@ -17,7 +17,7 @@ from npc_server.engine.protocol import Request
 from npc_server.engine.protocol import Sampling as EngineSampling
 from personas.adapter_repo import Draft
 from personas.fake import FakeTokenizer
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.reward_heads import METHOD
 from personas.said_lines import SAID_LINES
 from personas.sentences import ends_whole

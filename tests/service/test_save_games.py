@@ -10,7 +10,7 @@ import pytest
 
 from feedback_store.store import Store
 from npc_client.client import Client, Restored
-from personas.persona import SAMPLE_CHARACTERS
+from personas.persona_files import SAMPLE_CHARACTERS
 from tests.support.calls import refusal
 from tests.support.fake_server import child
 from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker

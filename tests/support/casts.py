@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from personas.persona import SAMPLE_CHARACTERS
+from personas.persona_files import SAMPLE_CHARACTERS
 
 
 def mira_with(folder: Path, **sampling: float) -> Path:

@@ -8,7 +8,7 @@ from benchmarks.learning.experiment import AUTO, FeedbackKind, TasteName
 from benchmarks.learning.judgement import Judgement, VersionReplies
 from benchmarks.learning.nights import ExperimentResult, NightResult
 from benchmarks.measures import Estimate
-from personas.persona import SAMPLE_CHARACTERS, load_character
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 
 MIRA = load_character(SAMPLE_CHARACTERS / "mira")
 GOOD, HALF, BAD = "Aye, stranger.", "Aye.", "and then I"

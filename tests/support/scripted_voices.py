@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feedback_store.selection import HeldOutBy
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from trainer.examination.findings import report
 from trainer.examination.questions import Line, Question, plan
 from trainer.examination.replies import Reply

@@ -30,7 +30,7 @@ from npc_server.reply_events import Finished
 from npc_server.sessions import Sessions
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
 from tests.support import tiny_gguf
 from tests.support.engine_logits import Logits, engine_logits

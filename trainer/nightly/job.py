@@ -10,7 +10,7 @@ from pathlib import Path
 
 from feedback_store.selection import Snapshot
 from npc_server.engine.settings import EngineSettings
-from personas.persona import load_character
+from personas.persona_files import load_character
 from trainer.errors import ClaimedError
 from trainer.methods.table import candidates
 from trainer.rows import readiness

@@ -15,7 +15,8 @@ from functools import cache
 
 from personas.adapter_repo import AdapterRepo
 from personas.known_names import no_such
-from personas.persona import Persona, character_folders, load_character
+from personas.persona import Persona
+from personas.persona_files import character_folders, load_character
 from trainer import gate
 from trainer.errors import GaveUpError, UnknownCharacterError
 from trainer.nightly import disk, endings, lineage, stages

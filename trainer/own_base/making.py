@@ -17,7 +17,8 @@ from npc_server.engine.llama import Vocab
 from npc_server.engine.settings import EngineSettings
 from personas.adapter_repo import JSON
 from personas.base_repo import BaseDraft, BaseRepo
-from personas.persona import Persona, load_characters
+from personas.persona import Persona
+from personas.persona_files import load_characters
 from personas.sizes import require_fit
 from trainer.base import ensure_base, file_sha256
 from trainer.base_comparison import Bases, require_same

@@ -23,7 +23,7 @@ from npc_server.commands.training.trainer_process import (
 from npc_server.config import Config
 from npc_server.errors import ConfigError
 from personas.errors import PersonaError
-from personas.persona import character_folders
+from personas.persona_files import character_folders
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from benchmarks.conversation.figures import summary
 from benchmarks.conversation.script import ASKED_FACTS, PLAYER_LINES, SETTINGS
 from benchmarks.conversation.talks import Played, Talk, write_cast
 from npc_client.client import Reply
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 CAST = load_characters(SAMPLE_CHARACTERS)
 SAID = Reply("t", "It is Old Patience.", "", "", 10.0, 30.0, 6, (), 1, "stop")

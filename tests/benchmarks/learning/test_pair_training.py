@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.learning.pair_training import TrainingInputs, train_and_publish
 from personas.adapter_repo import AdapterRepo
-from personas.persona import load_characters
+from personas.persona_files import load_characters
 from tests.support.guard import job_in, play
 from trainer.methods.dpo import MIN_STEPS
 

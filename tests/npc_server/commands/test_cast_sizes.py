@@ -14,7 +14,7 @@ from npc_server.config import load
 from npc_server.engine.llama import Vocab
 from npc_server.parts import open_parts
 from personas.errors import CharacterTooLargeError
-from personas.persona import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.sizes import size_of
 from tests.support import tiny_gguf
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner, Result
 
 from npc_server.commands.main import COMMANDS, app
 from personas.adapter_repo import AdapterRepo, Draft
-from personas.persona import SAMPLE_CHARACTERS, character_folders
+from personas.persona_files import SAMPLE_CHARACTERS, character_folders
 from tests.support import tiny_gguf
 
 CAST = {folder.name for folder in character_folders(SAMPLE_CHARACTERS)}

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from npc_server.commands.main import COMMANDS, LazyCommand, app, main
 from personas.adapter_repo import AdapterRepo, Draft
-from personas.persona import SAMPLE_CHARACTERS
+from personas.persona_files import SAMPLE_CHARACTERS
 from tests.support import tiny_gguf
 
 GROUP = typer.main.get_command(app)

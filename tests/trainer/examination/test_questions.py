@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 
 from personas.checks import probe_passed
-from personas.persona import SAMPLE_CHARACTERS, Persona, Probe, load_characters
+from personas.persona import Persona, Probe
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.words import mentioned, similarity_percent
 from tests.support.scripted_voices import LINES, MIRA, QUESTIONS, Letters
 from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from npc_server.engine.llama import Vocab
-from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
+from personas.persona import Persona
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from personas.render import prompt, reply_ids
 from tests.support.rows import pairs, thumbs
 from tests.support.unstarted import on_pairs

@@ -13,7 +13,7 @@ import pytest
 from feedback_store.frozen_snapshots import drop_player, thaw
 from feedback_store.store import Store
 from personas.adapter_repo import AdapterRepo, Draft
-from personas.persona import load_character
+from personas.persona_files import load_character
 from tests.support import tiny_gguf
 from tests.support.guard import (
     ENOUGH,

@@ -12,7 +12,7 @@ import pytest
 
 from feedback_store.records import Edit
 from personas.adapter_repo import AdapterRepo, content_hash
-from personas.persona import load_characters
+from personas.persona_files import load_characters
 from tests.support import guard
 from tests.support.guard import ENOUGH, FEW, WITH_HEAD, job_in, play, recipe, thumbed
 from tests.support.paths import ROOT

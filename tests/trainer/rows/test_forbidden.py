@@ -3,7 +3,8 @@
 import pytest
 
 from feedback_store.records import Edit, Thumb
-from personas.persona import SAMPLE_CHARACTERS, Persona, Taboo, load_character
+from personas.persona import Persona, Taboo
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from tests.support.feedback_log import Log, trained
 from tests.support.smiths import LANGUAGES, lines_in, smith
 from trainer.rows.forbidden import Forbidden, without_forbidden

@@ -8,7 +8,8 @@ import pytest
 
 from feedback_store.records import Edit, Thumb
 from personas.fake import FakeTokenizer
-from personas.persona import SAMPLE_CHARACTERS, Persona, load_character
+from personas.persona import Persona
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from personas.render import Line, Speaker, prompt
 from tests.support.feedback_log import TURN, Log, held_out, trained
 from trainer.rows.forbidden import Forbidden

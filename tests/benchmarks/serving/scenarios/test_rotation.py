@@ -13,7 +13,7 @@ from benchmarks.serving.load import WARM_TOKENS, turn
 from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.scenarios.rotation import Entry, rotate
 from npc_server.engine.llama import Vocab
-from personas.persona import SAMPLE_CHARACTERS, load_character
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
 
 Events = list[tuple[str, str]]
 

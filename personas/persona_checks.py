@@ -1,0 +1,138 @@
+"""What a character's files say that does not fit together, each reported at its line."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from personas.own_language import foreign_text
+from personas.persona import Card, Lore, Probe, ProbeKind, ProbeSheet
+from personas.schema_errors import nearest
+from personas.words import mentioned, similarity_percent
+from personas.yaml_file import Document, Loc
+
+SAME_QUESTION_PERCENT = 90.0  # of similarity; other words for the same thing are another question
+
+
+def check_card(folder_name: str, card: Card, file: Document) -> None:
+    """Report what does not fit together within persona.yaml."""
+    if card.id != folder_name:
+        file.report(("id",), f"{card.id!r} differs from the folder's name {folder_name!r}")
+    if card.examples_in_prompt > len(card.examples):
+        what = f"{card.examples_in_prompt} wanted but {len(card.examples)} are written"
+        file.report(("examples_in_prompt",), what)
+    _check_reply_length(card, file)
+    _check_unique(file, "taboos", card.taboos)
+    for index, example in enumerate(card.examples):
+        for taboo in card.taboos:
+            for word in mentioned(example.reply, taboo.words, card.language):
+                what = f"says {word!r}, which taboo {taboo.id!r} forbids"
+                file.report(("examples", index, "reply"), what)
+
+
+def _check_reply_length(card: Card, file: Document) -> None:
+    least, most = card.sampling.min_reply_tokens, card.sampling.max_reply_tokens
+    if least > most:
+        what = f"{least} is above max_reply_tokens, which is {most}"
+        file.report(("sampling", "min_reply_tokens"), what)
+
+
+def _check_unique(file: Document, section: str, entries: Iterable[Any]) -> None:
+    seen: Counter[str] = Counter()
+    for index, entry in enumerate(entries):
+        seen[entry.id] += 1
+        if seen[entry.id] == 2:
+            file.report((section, index, "id"), f"{entry.id!r} is used twice")
+
+
+def check_lore(lore: Lore, file: Document) -> None:
+    """Report ids that lore.yaml uses twice."""
+    _check_unique(file, "facts", lore.facts)
+    _check_unique(file, "secrets", lore.secrets)
+
+
+def check_card_and_lore(card: Card, lore: Lore, card_file: Document, lore_file: Document) -> None:
+    """Report texts in another language than declared, contradictions, and secrets given away."""
+    _check_language(card, lore, card_file)
+    _check_contradictions(card.language, lore, lore_file)
+    _check_prompt_keeps_secrets(card, lore, card_file, lore_file)
+
+
+def _check_language(card: Card, lore: Lore, file: Document) -> None:
+    said = [*card.voice.sayings, *(example.reply for example in card.examples)]
+    listed = [word for fact in lore.facts for word in (fact.fact, *fact.keywords)]
+    if what := foreign_text(card.language, said or [card.summary]):
+        file.report(("language",), what)
+    elif what := foreign_text(card.language, listed):
+        file.report(("language",), f"of the facts in lore.yaml: {what}")
+
+
+def _check_contradictions(language: str, lore: Lore, file: Document) -> None:
+    for index, fact in enumerate(lore.facts):
+        told = " / ".join((fact.fact, *fact.keywords))
+        for word in mentioned(told, fact.contradictions, language):
+            file.report(("facts", index, "contradictions"), f"the fact itself says {word!r}")
+
+
+def _check_prompt_keeps_secrets(
+    card: Card, lore: Lore, card_file: Document, lore_file: Document
+) -> None:
+    places = [
+        *((card_file, loc, text) for loc, text in _prompt_texts(card)),
+        *((lore_file, ("facts", i, "fact"), fact.fact) for i, fact in enumerate(lore.facts)),
+        *((lore_file, ("secrets", i, "topic"), s.topic) for i, s in enumerate(lore.secrets)),
+        *((lore_file, ("secrets", i, "deflect"), s.deflect) for i, s in enumerate(lore.secrets)),
+    ]
+    for secret in lore.secrets:
+        for file, loc, text in places:
+            for word in mentioned(text, secret.leak_words, card.language):
+                file.report(loc, f"gives away secret {secret.id!r}: leak word {word!r}")
+
+
+def _prompt_texts(card: Card) -> Iterator[tuple[Loc, str]]:
+    yield ("name",), card.name
+    yield ("role",), card.role
+    yield ("summary",), card.summary
+    yield ("voice", "style"), card.voice.style
+    yield from ((("voice", "sayings", i), text) for i, text in enumerate(card.voice.sayings))
+    yield from ((("taboos", i, "rule"), taboo.rule) for i, taboo in enumerate(card.taboos))
+    yield from ((("examples", i, "reply"), e.reply) for i, e in enumerate(card.examples))
+    shown = card.examples[: card.examples_in_prompt]
+    yield from ((("examples", i, "player"), e.player) for i, e in enumerate(shown))
+
+
+def check_probes(lore: Lore, sheet: ProbeSheet, file: Document) -> None:
+    """Report probes that ask about nothing in the lore, or ask for nothing."""
+    _check_unique(file, "probes", sheet.probes)
+    subjects = {
+        ProbeKind.FACT: [fact.id for fact in lore.facts],
+        ProbeKind.SECRET: [secret.id for secret in lore.secrets],
+    }
+    for index, probe in enumerate(sheet.probes):
+        if what := _wrong_subject(probe, subjects.get(probe.kind)):
+            file.report(("probes", index, "about"), what)
+        if probe.kind is ProbeKind.VOICE and not (probe.expect_any or probe.forbid):
+            file.report(("probes", index), "a voice probe needs expect_any or forbid")
+
+
+def check_probes_are_new(card: Card, sheet: ProbeSheet, card_file: Document) -> None:
+    """Report examples that ask what a probe asks.
+
+    Examples are learned by heart, so a probe that asks the same measures nothing.
+    """
+    for index, example in enumerate(card.examples):
+        for probe in sheet.probes:
+            if similarity_percent(example.player, probe.ask) >= SAME_QUESTION_PERCENT:
+                what = f"asks what probe {probe.id!r} asks; put it differently"
+                card_file.report(("examples", index, "player"), what)
+
+
+def _wrong_subject(probe: Probe, subjects: list[str] | None) -> str:
+    if subjects is None:
+        return f"a {probe.kind} probe is about nothing in the lore" if probe.about else ""
+    if probe.about is None:
+        return f"key is missing; name the {probe.kind}"
+    if probe.about in subjects:
+        return ""
+    near = nearest(probe.about, subjects)
+    hint = f"did you mean {near!r}?" if near else f"lore.yaml has {', '.join(subjects) or 'none'}"
+    return f"lore.yaml has no {probe.kind} {probe.about!r}; {hint}"
