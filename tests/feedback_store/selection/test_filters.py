@@ -31,7 +31,7 @@ def edit() -> Pair:
         ("\u00a8", Drop.EMPTY_CHOSEN),
         (OTHER, None),
     ],
-    ids=["equal", "near", "blank", "unseen", "good"],
+    ids=["equal", "near", "blank", "unseen", "accent", "good"],
 )
 def test_an_edit_that_teaches_nothing_has_a_fault(
     edit: Pair, text: str, reason: Drop | None
