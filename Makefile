@@ -115,8 +115,9 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 $(TRAIN) $(BENCH) $(BROWSE): $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	$(call install,$@ $(CORE),[$*])
 
+EVERYTHING := [train,bench,browse,dev]# a variable, because its commas would part the arguments of call
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(call install,$@ $(CORE) $(TRAIN) $(BENCH) $(BROWSE),[train,bench,browse,dev])
+	$(call install,$@ $(CORE) $(TRAIN) $(BENCH) $(BROWSE),$(EVERYTHING))
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
