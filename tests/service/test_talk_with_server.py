@@ -93,6 +93,7 @@ def chat(port: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     os.close(ours)
 
 
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_chat_and_its_server(
     chat: tuple[subprocess.Popen[bytes], int], port: int, number: signal.Signals

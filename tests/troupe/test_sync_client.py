@@ -73,14 +73,6 @@ def test_threads_share_a_client(client: SyncClient) -> None:
         assert list(pool.map(talk, range(40))) == [f"reply {player}" for player in range(40)]
 
 
-@pytest.fixture
-def ctrl_c_is_heard() -> Iterator[None]:
-    """A shell starts what it puts into the background with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_ends_a_call_that_waits() -> None:
     with SyncClient("127.0.0.1:1") as client:
