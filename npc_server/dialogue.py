@@ -58,7 +58,15 @@ from npc_server.turns import (
 from personas.errors import PromptTooLongError
 from personas.known_names import no_such
 from personas.persona import Persona
-from personas.render import Line, Prompt, Speaker, beginning, prompt
+from personas.render import (
+    Beginning,
+    Line,
+    Prompt,
+    Speaker,
+    beginning,
+    expected_beginning,
+    prompt,
+)
 
 #: A call's changes to its persona's sampling, by field of `Sampling`.
 Changes = Mapping[str, Any]
@@ -235,8 +243,7 @@ class Dialogue:
         call_id: str,
     ) -> OpenTurn:
         persona = session.persona
-        position = len(session.exchanges) if not exchange.takes else len(session.exchanges) - 1
-        history = session.history(position)
+        history = session.history_before(exchange)
         rendered = self._render(persona, history, exchange.player_text, sampling)
         takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
@@ -278,19 +285,31 @@ class Dialogue:
         if session.exchanges:
             self._read_next(session, own, dropped_lines=None)
 
+    def _read_beside(self, turn: OpenTurn) -> None:
+        """Have the engine read, beside a reply, what the next prompt begins with before it."""
+        session, said = turn.session, turn.exchange.player_text
+        usual = self._budget(session.persona, turn.sampling).usual
+        history = session.history_before(turn.exchange)
+        ahead = expected_beginning(session.persona, history, said, self._model.tokenizer, usual)
+        self._read(session, ahead, turn.prompt.dropped_lines)
+
     def _read_ahead(self, turn: OpenTurn) -> None:
         """Have the engine read the next prompt's beginning where it is not that of this turn."""
         self._read_next(turn.session, turn.sampling, turn.prompt.dropped_lines)
 
     def _read_next(self, session: Session, sampling: Sampling, dropped_lines: int | None) -> None:
-        """Read what the next prompt begins with, unless it drops so many lines as a known one."""
+        usual = self._budget(session.persona, sampling).usual
+        ahead = beginning(session.persona, session.history(), self._model.tokenizer, usual)
+        self._read(session, ahead, dropped_lines)
+
+    def _read(self, session: Session, ahead: Beginning, dropped_lines: int | None) -> None:
+        """Read a beginning, unless it drops as many lines as one that was read before."""
         if self._ending or self._sessions.find(session.session_id) is not session:
             return
-        persona = session.persona
-        budget = self._budget(persona, sampling)
-        ahead = beginning(persona, session.history(), self._model.tokenizer, budget.usual)
-        if ahead.dropped_lines != dropped_lines:
-            live = self._adapters.live(persona.id)
+        if ahead.dropped_lines == dropped_lines:
+            self._ahead.stop(session.session_id)
+        else:
+            live = self._adapters.live(session.persona.id)
             self._ahead.begin(session.session_id, ahead.ids, live)
 
     def _note_signals(self, turn: OpenTurn) -> None:
@@ -305,8 +324,12 @@ class Dialogue:
             self._recorder.note(reaction)
 
     async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        begun = False
         async with aclosing(self._model.engine.generate(turn.request)) as events:
             async for event in events:
+                if not begun:
+                    self._read_beside(turn)
+                    begun = True
                 yield await self._conclude(turn, event) if isinstance(event, Finish) else event
 
     def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:

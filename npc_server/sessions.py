@@ -190,6 +190,10 @@ class Session:
             lines.append(Line(Speaker.CHARACTER, kept.text, interrupted=kept.broken_off))
         return lines
 
+    def history_before(self, exchange: Exchange) -> list[Line]:
+        """The lines before an exchange: the latest one, or one that is not said yet."""
+        return self.history(len(self.exchanges) - bool(exchange.takes))
+
     def exchange_of_call(self, call_id: str) -> Exchange | None:
         """The exchange that a call with this id was about; None = there is none."""
         for exchange in reversed(self.exchanges):

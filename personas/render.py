@@ -178,6 +178,28 @@ def beginning(
     return Beginning(ids, dropped_lines=len(talk) - len(kept))
 
 
+def expected_beginning(
+    persona: Persona,
+    history: Sequence[Line],
+    player_text: str,
+    tokenizer: Tokenizer,
+    usual_tokens: int,
+) -> Beginning:
+    """What the next prompt begins with, up to the reply that is being made to `player_text`.
+
+    That reply is taken to be as long as the one before it.
+    """
+    opening = opening_ids(persona, tokenizer)
+    usual = usual_tokens - len(opening)
+    talk, unanswered = _split_answered(history)
+    question = Line(Speaker.PLAYER, _question((*unanswered, player_text)).content)
+    replies = (line for line in reversed(talk) if line.speaker is Speaker.CHARACTER)
+    expected = [*talk, question, next(replies, Line(Speaker.CHARACTER, ""))]
+    kept = _newest(expected, 0, Room(usual, usual), tokenizer)
+    ids = (*opening, *_ids_of(_as_messages(kept[:-1]), tokenizer))
+    return Beginning(ids, dropped_lines=len(expected) - len(kept))
+
+
 #: Openings by tokenizer and persona version: the longest part of a prompt, the same every time.
 _openings: WeakKeyDictionary[Tokenizer, dict[str, tuple[int, ...]]] = WeakKeyDictionary()
 

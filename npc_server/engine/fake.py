@@ -35,7 +35,7 @@ class FakeEngine:
     `script` makes the reply of a request, or raises what the engine is to raise; so does
     `contrasts` for one that asks for a contrast. While `gate` is cleared, replies halt after their
     first word, so that a test can act in the middle of one; while `entrance` is cleared, they halt
-    before it, as when all sequences are taken.
+    before it, as when all sequences are taken. `idle_gate` is the gate of what is read ahead.
     `die` ends it as a crash would; while `startable` is cleared, `start` waits.
     """
 
@@ -49,6 +49,8 @@ class FakeEngine:
         self.starts = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.idle_gate = asyncio.Event()
+        self.idle_gate.set()
         self.entrance = asyncio.Event()
         self.entrance.set()
         self.startable = asyncio.Event()
@@ -87,7 +89,7 @@ class FakeEngine:
             for i, word in enumerate(text.split(" ")):
                 if shown := stream.push((word if i == 0 else f" {word}").encode()):
                     yield Delta(shown)
-                await self._pass(self.gate)
+                await self._pass(self.idle_gate if request.idle else self.gate)
             if shown := stream.finish():
                 yield Delta(shown)
             self.finished.append(replace(finish_of(request, text), text=stream.text))

@@ -42,7 +42,8 @@ def test_what_was_done_before_and_arrives_late_changes_nothing() -> None:
 def test_a_choice_that_was_made_before_a_newer_take_does_not_replace_it() -> None:
     made = session()
     chosen_at = datetime.now(UTC)
-    made.exchanges[0].add(Take("t3", "Three."))
+    ended_at = chosen_at + timedelta(seconds=1)
+    made.exchanges[0].add(Take("t3", "Three.", ended_at=ended_at))
     made.keep("t1", "late", chosen_at)
     assert made.history()[1] == Line(Speaker.CHARACTER, "Three.")
 

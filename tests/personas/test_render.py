@@ -22,6 +22,7 @@ from personas.render import (
     Speaker,
     Tokenizer,
     beginning,
+    expected_beginning,
     message_ids,
     messages,
     opening_ids,
@@ -164,6 +165,18 @@ def test_what_the_next_prompt_begins_with_is_known_before_the_line(
         known = beginning(ada, HISTORY * 4, tokenizer, budget)
         assert next_one.ids[: len(known.ids)] == known.ids
         assert next_one.dropped_lines == known.dropped_lines
+
+
+def test_it_is_known_while_a_reply_is_made_that_is_as_long_as_the_last(
+    ada: Persona, tokenizer: FakeTokenizer
+) -> None:
+    history = HISTORY * 4
+    for budget in range(600, 1600, 50):
+        expected = expected_beginning(ada, history, "three", tokenizer, budget)
+        said = [*history, Line(Speaker.PLAYER, "three"), Line(Speaker.CHARACTER, "zweite")]
+        known = beginning(ada, said, tokenizer, budget)
+        assert known.ids[: len(expected.ids)] == expected.ids
+        assert known.dropped_lines == expected.dropped_lines
 
 
 def test_a_greeting_of_the_character_is_the_first_to_go(

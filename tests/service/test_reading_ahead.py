@@ -65,10 +65,28 @@ async def test_nothing_is_read_ahead_while_all_fits(stage: StageMaker) -> None:
     assert not idle_requests(made)
 
 
+async def test_a_drop_is_read_while_the_reply_before_it_is_made(stage: StageMaker) -> None:
+    made = await stage(lambda _: "Aye and so it is.")
+    session = await made.client.start_session("orsolo", "p1")
+    await talk(made, session.session_id, 2)
+    read_beside = False
+    while not read_beside:
+        made.engine.gate.clear()
+        saying = asyncio.ensure_future(made.client.say(session.session_id, "Well?"))
+        await asyncio.sleep(0.05)  # the first word is said, and the rest waits at the gate
+        read_beside = made.engine.requests[-1].idle
+        made.engine.gate.set()
+        await saying
+        await until_quiet(made)
+    beside, after = made.engine.requests[-2:]
+    assert after.idle
+    assert common(beside, after) == len(beside.prompt_ids)
+
+
 async def test_reading_stops_when_the_session_ends(stage: StageMaker) -> None:
     def halt_when_idle(request: Request) -> str:
         if request.idle:
-            made.engine.gate.clear()
+            made.engine.idle_gate.clear()
         return "Aye."
 
     made = await stage(halt_when_idle)
