@@ -2,7 +2,7 @@
 
 One player talks with one character beyond the point where the context is full. The player of the
 first session takes READING_S between a reply and the next line; the player of the second takes no
-time at all, so that nothing can be read ahead.
+time at all, so that only what is read beside a reply is read ahead.
 """
 
 from __future__ import annotations
