@@ -49,6 +49,8 @@ PROTOBUF = {"npc_server.service", "npc_server.convert", "npc_server.server", "np
 #: The only modules that call llama.cpp.
 LLAMA_CPP = {
     "npc_server.engine.llama",
+    "npc_server.engine.model_file",
+    "npc_server.engine.vocab",
     "npc_server.engine.lora.ggml",
     "npc_server.engine.sampling.sampler",
     "npc_server.base_models.requantize",  # its quantizer
