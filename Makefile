@@ -115,7 +115,7 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/python
 $(TRAIN) $(BENCH) $(BROWSE): $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	$(call install,$@ $(CORE),[$*])
 
-EVERYTHING := [train,bench,browse,dev]# a variable, because its commas would part the arguments of call
+EVERYTHING := [train,hub,bench,browse,dev]# a variable, because its commas would part the arguments of call
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(call install,$@ $(CORE) $(TRAIN) $(BENCH) $(BROWSE),$(EVERYTHING))
 

@@ -25,6 +25,7 @@ from pydantic import (
 from feedback_store.privacy.policy import Mode
 from languages.visibility import hidden_sign
 from npc_server.base_models.catalogue import DEFAULT_MODEL
+from npc_server.base_models.resolution import ModelPlaces
 from npc_server.engine.protocol import Batching
 from npc_server.engine.settings import EngineSettings
 from npc_server.errors import ConfigError
@@ -93,6 +94,11 @@ class PathsConfig(_Section):
         return self.data / "bases"
 
     @property
+    def models(self) -> ModelPlaces:
+        """Where base models lie, and where their names are kept."""
+        return ModelPlaces(self.cache, self.data / "models", self.bases)
+
+    @property
     def runs(self) -> Path:
         """The records of training runs."""
         return self.data / "runs"
@@ -116,7 +122,7 @@ class ServerSection(_Section):
 class ModelSection(_Section):
     """The shared base model."""
 
-    base: str = DEFAULT_MODEL  # a catalogue name, or the path of a GGUF file
+    base: str = DEFAULT_MODEL  # a name that `npc model list` shows, or the path of a GGUF file
 
 
 class EngineSection(_Section):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import Store
-from npc_server.base_models import catalogue
+from npc_server.base_models.model_files import file_sha256
 from npc_server.config import Config
 from npc_server.engine.llama import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
@@ -50,7 +50,7 @@ def open_parts(config: Config) -> Parts:
         logger.warning(doubt)
     _require_room(characters, vocab, config.engine.context_tokens)
     engine = LlamaEngine(EngineConfig.of(path, config.engine.settings))
-    model = Model(engine, vocab, catalogue.file_sha256(path))
+    model = Model(engine, vocab, file_sha256(path))
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
     return Parts(characters, model, store, repo, heads, pseudonyms)

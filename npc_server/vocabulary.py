@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from npc_server.base_models import catalogue
+from npc_server.base_models.resolution import resolve
 from npc_server.config import Config
 from npc_server.engine.llama import Vocab
 from npc_server.errors import ConfigError
@@ -16,7 +16,7 @@ def open_vocab(config: Config) -> tuple[Path, Vocab]:
 
     Raises ModelUnavailableError, ModelLoadError, and ConfigError for a base that is no ChatML one.
     """
-    path = catalogue.resolve(config.model.base, config.paths.cache)
+    path = resolve(config.model.base, config.paths.models)
     vocab = Vocab(path)
     if vocab.misfit:
         raise ConfigError(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, cached_path
+from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
+from npc_server.base_models.model_files import cached_path
 from npc_server.config import PathsConfig
 from npc_server.engine.openmp import set_short_spin
 from tests.support import tiny_gguf

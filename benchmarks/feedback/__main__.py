@@ -23,7 +23,8 @@ from benchmarks.feedback.figures import MARKS
 from benchmarks.feedback.workspace import FULL, QUICK, Workspace
 from benchmarks.machine import CORES, use_cores
 from benchmarks.parts import PartResult
-from npc_server.base_models import catalogue
+from npc_server.base_models.catalogue import DEFAULT_MODEL
+from npc_server.base_models.resolution import ModelPlaces, resolve
 
 PARTS = {
     "throughput": throughput.run,
@@ -38,7 +39,7 @@ console = Console()
 def main(
     quick: options.Quick = False,
     only: Annotated[list[str] | None, options.only(PARTS, "PART")] = None,
-    base: options.Base = catalogue.DEFAULT_MODEL,
+    base: options.Base = DEFAULT_MODEL,
     out: options.Out = options.RESULTS,
     cache: options.Cache = options.CACHE,
     scratch: Annotated[
@@ -47,7 +48,7 @@ def main(
     ] = None,
 ) -> None:
     """Measure taking in feedback, and what a large store costs."""
-    names, path = options.choose(only, PARTS), catalogue.resolve(base, cache)
+    names, path = options.choose(only, PARTS), resolve(base, ModelPlaces(cache))
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     begun = time.monotonic()

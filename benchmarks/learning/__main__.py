@@ -40,7 +40,8 @@ from benchmarks.learning.figures import MARKS, figures
 from benchmarks.learning.installation import CHARACTER, FULL, QUICK, Workspace
 from benchmarks.learning.runner import Clock, ExperimentRunner
 from benchmarks.machine import CORES, use_cores
-from npc_server.base_models import catalogue
+from npc_server.base_models.catalogue import DEFAULT_MODEL
+from npc_server.base_models.resolution import ModelPlaces, resolve
 from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from trainer.methods.table import METHODS
 
@@ -67,7 +68,7 @@ def main(
     ] = 0.0,
     again: Annotated[bool, typer.Option("--again", help="Repeat finished experiments.")] = False,
     quick: options.Quick = False,
-    base: options.Base = catalogue.DEFAULT_MODEL,
+    base: options.Base = DEFAULT_MODEL,
     out: options.Out = options.RESULTS,
     cache: options.Cache = options.CACHE,
     scratch: Annotated[
@@ -89,7 +90,7 @@ def main(
         parts = parse_counts(rows)
     except UnknownNameError as error:
         raise typer.BadParameter(str(error)) from error
-    path = catalogue.resolve(base, cache)
+    path = resolve(base, ModelPlaces(cache))
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no server outlives us
     stem = out / ("learning.quick" if quick else "learning")

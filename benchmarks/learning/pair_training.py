@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from npc_server.base_models import catalogue
+from npc_server.base_models.model_files import file_sha256
 from npc_server.base_models.own_process import Report
 from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo, Draft
@@ -44,7 +44,7 @@ def train_and_publish(report: Report, inputs: TrainingInputs, pairs: int) -> str
     draft = Draft(
         character=persona.id,
         parent=None,
-        base_sha256=catalogue.file_sha256(inputs.base),
+        base_sha256=file_sha256(inputs.base),
         method="dpo",
         config=asdict(config),
         snapshot_hash=snapshot.hash,

@@ -24,7 +24,7 @@ from benchmarks.learning.nights import ExperimentResult
 from benchmarks.learning.questions import collect_replies
 from benchmarks.learning.results import Results
 from benchmarks.machine import CORES, cpu_model
-from npc_server.base_models import catalogue
+from npc_server.base_models.model_files import file_sha256
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ServerError
 from personas.errors import PersonasError
@@ -171,5 +171,5 @@ class ExperimentRunner:
 
 def conditions(workspace: Workspace) -> str:
     """What must be equal for figures to compare."""
-    sha256, extent = catalogue.file_sha256(workspace.base), workspace.extent
+    sha256, extent = file_sha256(workspace.base), workspace.extent
     return f"{sha256[:12]} {workspace.persona.id} {workspace.persona.version} {extent}"

@@ -33,14 +33,15 @@ from benchmarks.serving.figures import MARKS
 from benchmarks.serving.peers import llama_server as llama_server_peer
 from benchmarks.serving.scenarios import SCENARIOS
 from benchmarks.serving.workspace import FULL, QUICK, ScenarioResult, Workspace
-from npc_server.base_models import catalogue
+from npc_server.base_models.catalogue import DEFAULT_MODEL
+from npc_server.base_models.resolution import ModelPlaces, resolve
 
 console = Console()
 
 
 def main(
     quick: options.Quick = False,
-    base: options.Base = catalogue.DEFAULT_MODEL,
+    base: options.Base = DEFAULT_MODEL,
     only: Annotated[list[str] | None, options.only(SCENARIOS, "SCENARIO")] = None,
     out: options.Out = options.RESULTS,
     llama_server: Annotated[
@@ -50,7 +51,7 @@ def main(
 ) -> None:
     """Measure the server beside its peers."""
     names = options.choose(only, SCENARIOS)
-    path = catalogue.resolve(base, cache)
+    path = resolve(base, ModelPlaces(cache))
     program = llama_server or _on_path("llama-server")
     use_cores(CORES)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that peers end with us

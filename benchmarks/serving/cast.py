@@ -20,7 +20,7 @@ import numpy.typing as npt
 from gguf import GGUFReader
 from safetensors.numpy import save_file
 
-from npc_server.base_models import catalogue
+from npc_server.base_models.model_files import file_sha256
 from npc_server.engine.llama import Vocab
 from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
 from personas.adapter_repo import AdapterRepo, Draft
@@ -86,7 +86,7 @@ def open_base(path: Path) -> Base:
         for name in ("head_count", "head_count_kv")
     )
     shape = BaseShape(architecture, heads, kv_heads, linear_shapes(path))
-    return Base(path, catalogue.file_sha256(path), Vocab(path), shape)
+    return Base(path, file_sha256(path), Vocab(path), shape)
 
 
 class Adapters:

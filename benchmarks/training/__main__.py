@@ -25,7 +25,8 @@ from benchmarks.parts import PartResult
 from benchmarks.training import beside_dialogue, night, qlora, side_by_side
 from benchmarks.training.figures import MARKS
 from benchmarks.training.workspace import FULL, QUICK, Workspace
-from npc_server.base_models import catalogue
+from npc_server.base_models.catalogue import DEFAULT_MODEL
+from npc_server.base_models.resolution import ModelPlaces, resolve
 
 PARTS = {
     "side_by_side": side_by_side.run,
@@ -41,12 +42,12 @@ console = Console()
 def main(
     quick: options.Quick = False,
     only: Annotated[list[str] | None, options.only(PARTS, "PART")] = None,
-    base: options.Base = catalogue.DEFAULT_MODEL,
+    base: options.Base = DEFAULT_MODEL,
     out: options.Out = options.RESULTS,
     cache: options.Cache = options.CACHE,
 ) -> None:
     """Measure training beside TRL's own trainer, and beside dialogues."""
-    names, path = options.choose(only, PARTS), catalogue.resolve(base, cache)
+    names, path = options.choose(only, PARTS), resolve(base, ModelPlaces(cache))
     use_cores(CORES)
     begun = time.monotonic()
     results: dict[str, PartResult] = {}

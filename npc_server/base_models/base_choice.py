@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from npc_server.base_models import catalogue, own_process
-from npc_server.base_models.catalogue import CatalogueModel, file_sha256
+from npc_server.base_models import fetching, model_files, own_process
+from npc_server.base_models.catalogue import DEFAULT_MODEL, NamedModel
 from npc_server.base_models.errors import (
     BaseModelError,
     ModelUnavailableError,
     RequantizeError,
 )
+from npc_server.base_models.model_files import file_sha256
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import (
     Choice,
@@ -42,28 +43,30 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """The files of a catalogue model in a cache, and the threads that work on them."""
+    """The files of a model in a cache, and the threads that work on them."""
 
-    model: CatalogueModel
+    model: NamedModel
     cache_dir: Path
     threads: int
 
     def path(self, quantization: Quantization) -> Path:
         """Where a quantization lies."""
-        return catalogue.quantized_path(self.model, self.cache_dir, quantization)
+        return model_files.quantized_path(self.model, self.cache_dir, quantization)
 
 
 def ensure_chosen(files: ModelFiles, trained_on: Set[str], report: Report) -> Path:
     """Fetch the base, and make the chosen quantization again if it is lost or damaged.
 
-    Where none was ever chosen and nothing was trained, the usual one of this CPU is chosen.
+    Where none was ever chosen and nothing was trained, the usual one of this CPU is chosen for the
+    embedded base, which is the one it was measured on; others stay as they were fetched.
     `trained_on` has the sha256 of every base that adapters of the data folder fit.
 
     Returns the file that serves. Raises as `choose` does.
     """
-    original = catalogue.pull(files.model, files.cache_dir, report)
-    choice = catalogue.read_choice(files.model, files.cache_dir)
-    if choice is None and not _was_trained(files, trained_on):
+    original = fetching.pull(files.model, files.cache_dir, report)
+    choice = model_files.read_choice(files.model, files.cache_dir)
+    is_measured = files.model.name == DEFAULT_MODEL
+    if choice is None and is_measured and not _was_trained(files, trained_on):
         return _choose_usual(files, report)
     if choice is None or choice.chosen is Quantization.ORIGINAL:
         return original
@@ -75,7 +78,7 @@ def ensure_chosen(files: ModelFiles, trained_on: Set[str], report: Report) -> Pa
 
 def _was_trained(files: ModelFiles, trained_on: Set[str]) -> bool:
     """Whether a training has begun on the file as fetched, in this data folder or another."""
-    return files.model.sha256 in trained_on or catalogue.is_unpacked(files.model, files.cache_dir)
+    return files.model.sha256 in trained_on or model_files.is_unpacked(files.model, files.cache_dir)
 
 
 def _choose_usual(files: ModelFiles, report: Report) -> Path:
@@ -87,7 +90,7 @@ def _choose_usual(files: ModelFiles, report: Report) -> Path:
     except (BaseModelError, EngineError) as error:
         raise RequantizeError(
             f"{files.model.name} is here, and could not be made quicker: {error}\n"
-            "Serve it as fetched with: npc model pull --quantize original"
+            f"Serve it as fetched with: {files.model.pull_command} --quantize original"
         ) from error
 
 
@@ -97,7 +100,7 @@ def choose(files: ModelFiles, quantization: Quantization, report: Report) -> Pat
     Returns its file. Raises ModelUnavailableError, RequantizeError, ProcessDiedError and the
     engine's errors; what served before then still does.
     """
-    catalogue.pull(files.model, files.cache_dir, report)
+    fetching.pull(files.model, files.cache_dir, report)
     known = _files_on_record(files)
     with _scratch(files) as scratch:
         paths = _ensure(files, [quantization], known, Path(scratch), report)
@@ -110,7 +113,7 @@ def choose_best(files: ModelFiles, report: Report) -> Choice:
 
     Raises as `choose` does.
     """
-    catalogue.pull(files.model, files.cache_dir, report)
+    fetching.pull(files.model, files.cache_dir, report)
     known = _files_on_record(files)
     with _scratch(files) as scratch:
         paths = _ensure(files, list(Quantization), known, Path(scratch), report)
@@ -121,7 +124,7 @@ def choose_best(files: ModelFiles, report: Report) -> Choice:
 
 def measure_all(files: ModelFiles, report: Report) -> Trial:
     """Measure all quantizations on this machine and change nothing. Raises as `choose` does."""
-    catalogue.pull(files.model, files.cache_dir, report)
+    fetching.pull(files.model, files.cache_dir, report)
     with _scratch(files) as scratch:
         paths = _ensure(files, list(Quantization), _files_on_record(files), Path(scratch), report)
         return _run_trial(paths, files.threads, report)
@@ -135,7 +138,7 @@ def _run_trial(paths: Mapping[Quantization, Path], threads: int, report: Report)
 def _files_on_record(files: ModelFiles) -> Mapping[Quantization, RecordedFile]:
     """Files on record; choosing anew must work when the record is damaged."""
     try:
-        choice = catalogue.read_choice(files.model, files.cache_dir)
+        choice = model_files.read_choice(files.model, files.cache_dir)
     except ModelUnavailableError:
         choice = None
     original = RecordedFile(files.path(Quantization.ORIGINAL).name, files.model.sha256)
@@ -170,7 +173,7 @@ def _restore(files: ModelFiles, choice: Choice, report: Report) -> None:
             raise ModelUnavailableError(
                 f"{choice.file.name} is lost, and made again it differs: sha256 {found[:16]}…, "
                 f"recorded {choice.file.sha256[:16]}…. Adapters trained on the lost one will not "
-                f"fit. Take the new one with: npc model pull --quantize {choice.chosen}"
+                f"fit. Take the new one with: {files.model.pull_command} --quantize {choice.chosen}"
             )
         made.replace(files.path(choice.chosen))
 
@@ -187,12 +190,13 @@ def _record(
     if file != place:
         file.replace(place)
     choice = Choice(chosen, {**known, chosen: made}, _now(), cpu_name(), trial)
-    catalogue.write_choice(files.model, files.cache_dir, choice)
+    model_files.write_choice(files.model, files.cache_dir, choice)
     return choice
 
 
 def _scratch(files: ModelFiles) -> tempfile.TemporaryDirectory[str]:
-    folder = files.path(Quantization.ORIGINAL).parent
+    folder = model_files.model_folder(files.model, files.cache_dir)
+    folder.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(dir=folder, prefix=".quantize-")
 
 

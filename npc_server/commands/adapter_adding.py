@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npc_server.base_models import catalogue
+from npc_server.base_models.model_files import file_sha256
+from npc_server.base_models.resolution import resolve
 from npc_server.commands.training.trainer_process import (
     read_report,
     trainer_command,
@@ -88,12 +89,12 @@ def ensure_published(config: Config, persona: Persona, repo: AdapterRepo, offer:
 
 def served_base(config: Config) -> Served:
     """The configured base. Raises ModelUnavailableError."""
-    path = catalogue.resolve(config.model.base, config.paths.cache)
+    path = resolve(config.model.base, config.paths.models)
     vocab = Vocab(path)
     stated = [vocab.metadata(f"general.{key}") for key in ("name", "basename", "size_label")]
     names = {path.stem, config.model.base, stated[0] or "", f"{stated[1]}-{stated[2]}"}
     vocab.close()
-    return Served(path, catalogue.file_sha256(path), frozenset(filter(None, names)))
+    return Served(path, file_sha256(path), frozenset(filter(None, names)))
 
 
 def base_doubt(folder: Path, served: Served) -> str:

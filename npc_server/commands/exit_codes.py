@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from feedback_store.errors import FeedbackStoreError
-from npc_server.base_models.errors import BaseModelError
+from npc_server.base_models.errors import BaseModelError, InvalidModelError
 from npc_server.engine.errors import EngineError
 from npc_server.errors import ConfigError, ServerError
 from personas.errors import AdapterRepoError, CharacterTooLargeError, PersonaError
@@ -36,6 +36,7 @@ _EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
     (PersonaError, Exit.USAGE),
     (CharacterTooLargeError, Exit.USAGE),
     (ConfigError, Exit.USAGE),
+    (InvalidModelError, Exit.USAGE),
     (ServerError, Exit.MISSING),
     (BaseModelError, Exit.MISSING),
     (AdapterRepoError, Exit.MISSING),

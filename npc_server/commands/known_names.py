@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from npc_server.base_models.catalogue import CATALOGUE
+from npc_server.base_models.resolution import ModelPlaces, names
 from npc_server.config import Config
 from npc_server.errors import ConfigError
 from personas.errors import PersonaError
@@ -46,12 +46,13 @@ def require_there(what: str, path: Path) -> None:
         raise ConfigError(no_such_file(what, path))
 
 
-def require_base(base: str) -> None:
+def require_base(base: str, places: ModelPlaces) -> None:
     """Raise ConfigError for what is neither the name of a base model nor a file."""
-    if base in CATALOGUE:
+    known = names(places)
+    if base in known:
         return
     path = Path(base).expanduser()
     if path.suffix or len(path.parts) > 1:
         require_there("GGUF file", path)
     elif not path.is_file():
-        raise ConfigError(no_such("base model", base, CATALOGUE))
+        raise ConfigError(no_such("base model", base, known))

@@ -38,7 +38,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "demo": ("demo_command", "Watch the whole loop once: talk, react, train, swap, compare."),
         "adapters": ("adapter_commands", "Adapter versions: what exists, what is live."),
         "persona": ("persona_commands", "Persona files."),
-        "model": ("model_commands", "Base models."),
+        "model": (
+            "models.model_commands",
+            "Base models: by name, from a hub, from a file.",
+        ),
         "feedback": (
             "feedback.feedback_commands",
             "What players said and thought: figures, exports, backups, deletion.",

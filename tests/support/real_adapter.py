@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from npc_server.base_models.catalogue import file_sha256
+from npc_server.base_models.model_files import file_sha256
 from personas.adapter_repo import AdapterRepo, Draft
 
 

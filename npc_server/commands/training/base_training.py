@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from npc_server.base_models import catalogue
+from npc_server.base_models.resolution import resolve
 from npc_server.commands.command_line import AsJson, ConfigFile, complain, config_of
 from npc_server.commands.exit_codes import Exit
 from npc_server.commands.known_names import require_base
@@ -44,8 +44,8 @@ def train(
     """
     config = config_of(config_file)
     if base is not None:
-        require_base(base)
-    served = catalogue.resolve(base or config.model.base, config.paths.cache)
+        require_base(base, config.paths.models)
+    served = resolve(base or config.model.base, config.paths.models)
     flags = [
         *base_trainer_flags(config, served),
         f"--started-by={os.getpid()}",  # it ends with this process, also when that is killed

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from npc_server.base_models import catalogue
 from npc_server.base_models.errors import ModelUnavailableError
+from npc_server.base_models.resolution import resolve
 from npc_server.commands.command_line import complaints, console
 from npc_server.commands.exit_codes import Exit
 from npc_server.commands.known_names import require_base
@@ -45,8 +45,8 @@ def request(
 ) -> TrainingRequest:
     """What the flags of a command ask for. Raises ModelUnavailableError."""
     if base is not None:
-        require_base(base)
-    wanted = catalogue.resolve(base or config.model.base, config.paths.cache)
+        require_base(base, config.paths.models)
+    wanted = resolve(base or config.model.base, config.paths.models)
     other = base is not None and not _serves(config, wanted)
     flags = [
         *trainer_flags(config, wanted),
@@ -60,7 +60,7 @@ def request(
 
 def _serves(config: Config, base: Path) -> bool:
     try:
-        return catalogue.resolve(config.model.base, config.paths.cache).samefile(base)
+        return resolve(config.model.base, config.paths.models).samefile(base)
     except ModelUnavailableError:
         return False
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import typing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +24,17 @@ from npc_server.base_models.base_choice import (
     ensure_chosen,
     measure_all,
 )
-from npc_server.base_models.catalogue import (
-    CATALOGUE,
-    DEFAULT_MODEL,
-    CatalogueModel,
-    file_sha256,
-    quantized_path,
-    read_choice,
-    record_path,
-    resolve,
-)
+from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, NamedModel
 from npc_server.base_models.errors import (
     ModelUnavailableError,
     ProcessDiedError,
     RequantizeError,
+)
+from npc_server.base_models.model_files import (
+    choice_path,
+    file_sha256,
+    quantized_path,
+    read_choice,
 )
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import (
@@ -50,7 +48,10 @@ from npc_server.base_models.quantization import (
 )
 from npc_server.base_models.quantization_trial import divergence, log_softmax
 from npc_server.base_models.requantize import importance_of, requantize
-from npc_server.commands import main, model_commands
+from npc_server.base_models.resolution import ModelPlaces, resolve
+from npc_server.base_models.sources import HubSource, WheelSource
+from npc_server.commands import main
+from npc_server.commands.models import pulling
 from npc_server.engine.errors import ModelLoadError
 from npc_server.engine.llama import cpu_kernels
 from tests.support import tiny_gguf
@@ -166,7 +167,7 @@ def test_a_process_that_dies_is_noticed() -> None:
 def files(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> ModelFiles:
     """A tiny model as the catalogue's default, fetched."""
     digest = file_sha256(tiny_model)
-    model = CatalogueModel(DEFAULT_MODEL, "none==0", "tiny.gguf", digest, 1, "MIT")
+    model = NamedModel(DEFAULT_MODEL, WheelSource("none==0", "tiny.gguf"), digest)
     monkeypatch.setitem(CATALOGUE, DEFAULT_MODEL, model)
     monkeypatch.setenv("NPC_PATHS_CACHE", str(tmp_path / "cache"))
     files = ModelFiles(model, tmp_path / "cache", threads=1)
@@ -176,7 +177,7 @@ def files(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def served(files: ModelFiles) -> Path:
-    return resolve(DEFAULT_MODEL, files.cache_dir)
+    return resolve(DEFAULT_MODEL, ModelPlaces(files.cache_dir))
 
 
 def test_a_chosen_quantization_is_resolved(files: ModelFiles) -> None:
@@ -211,6 +212,15 @@ def test_the_first_pull_chooses_what_is_usual_on_this_cpu(files: ModelFiles) -> 
 def test_a_base_that_adapters_fit_is_not_changed(files: ModelFiles) -> None:
     trained = frozenset({"0" * 64, files.model.sha256})
     assert ensure_chosen(files, trained, quiet) == files.path(ORIGINAL) == served(files)
+
+
+def test_what_is_usual_is_chosen_for_the_embedded_base_alone(files: ModelFiles) -> None:
+    source = HubSource("a/b", "c.gguf", "0" * 40)
+    hub_files = replace(files, model=replace(files.model, name="crier", source=source))
+    hub_files.path(ORIGINAL).parent.mkdir()
+    hub_files.path(ORIGINAL).write_bytes(files.path(ORIGINAL).read_bytes())
+    assert ensure_chosen(hub_files, UNTRAINED, quiet) == hub_files.path(ORIGINAL)
+    assert choose(hub_files, Q8_0, quiet).parent == hub_files.path(ORIGINAL).parent
 
 
 def test_a_base_that_was_unpacked_to_train_on_is_not_changed(files: ModelFiles) -> None:
@@ -252,7 +262,7 @@ def test_a_chosen_file_that_is_lost_or_changed_is_not_served(
 def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(files: ModelFiles) -> None:
     path = choose(files, Q8_0, quiet)
     digest = file_sha256(path)
-    record = record_path(files.model, files.cache_dir)
+    record = choice_path(files.model, files.cache_dir)
     record.write_text(record.read_text().replace(digest, "f" * 64))
     with pytest.raises(ModelUnavailableError, match="made again it differs"):
         ensure_chosen(files, UNTRAINED, quiet)
@@ -267,7 +277,7 @@ def test_a_lost_file_that_comes_out_different_is_not_put_in_its_place(files: Mod
 def test_a_damaged_record_is_an_error_until_something_is_chosen(
     files: ModelFiles, text: str
 ) -> None:
-    record_path(files.model, files.cache_dir).write_text(text)
+    choice_path(files.model, files.cache_dir).write_text(text)
     for use in (served, lambda files: ensure_chosen(files, UNTRAINED, quiet)):
         with pytest.raises(ModelUnavailableError, match="Choose again with: npc model pull"):
             use(files)
@@ -276,7 +286,7 @@ def test_a_damaged_record_is_an_error_until_something_is_chosen(
 
 def test_a_record_about_another_original_is_an_error(files: ModelFiles) -> None:
     choose(files, Q8_0, quiet)
-    record = record_path(files.model, files.cache_dir)
+    record = choice_path(files.model, files.cache_dir)
     record.write_text(record.read_text().replace(files.model.sha256, "0" * 64))
     with pytest.raises(ModelUnavailableError, match="about another original"):
         served(files)
@@ -285,9 +295,8 @@ def test_a_record_about_another_original_is_an_error(files: ModelFiles) -> None:
 def test_a_base_that_cannot_be_requantised_leaves_everything_as_it_was(files: ModelFiles) -> None:
     junk = b"no GGUF at all"
     files.path(ORIGINAL).write_bytes(junk)
-    model = CatalogueModel(
-        DEFAULT_MODEL, "none==0", "tiny.gguf", file_sha256(files.path(ORIGINAL)), 1, "MIT"
-    )
+    digest = file_sha256(files.path(ORIGINAL))
+    model = NamedModel(DEFAULT_MODEL, WheelSource("none==0", "tiny.gguf"), digest)
     with pytest.raises(ModelLoadError, match="cannot load"):
         choose(ModelFiles(model, files.cache_dir, 1), Q8_0, quiet)
     assert [path.name for path in files.path(ORIGINAL).parent.iterdir()] == ["tiny.gguf"]
@@ -313,14 +322,14 @@ def test_a_trial_alone_changes_nothing(files: ModelFiles) -> None:
 
 
 def test_the_command_takes_every_quantization_there_is() -> None:
-    assert typing.get_args(model_commands.Wanted) == (model_commands.AUTO, *Quantization)
+    assert typing.get_args(pulling.Wanted) == (pulling.AUTO, *Quantization)
 
 
 def test_the_command_tells_what_was_measured_and_lists_what_serves(files: ModelFiles) -> None:
     pulled = CliRunner().invoke(main.app, ["model", "pull", "--quantize", "auto"])
     assert pulled.exit_code == 0, pulled.output
     assert "perplexity" in pulled.output
-    (row,) = json.loads(CliRunner().invoke(main.app, ["model", "list", "--json"]).stdout)
+    row, *_ = json.loads(CliRunner().invoke(main.app, ["model", "list", "--json"]).stdout)
     assert row["path"] == str(served(files))
     serving = next(file for file in row["files"] if file["path"] == row["path"])
     assert serving["quantization"] == row["quantization"]

@@ -110,7 +110,10 @@ def test_an_unknown_run_is_named_with_the_known_ones(capfd: pytest.CaptureFixtur
         ("train mira --base {}/bse.gguf", "no GGUF file {0}/bse.gguf; did you mean {0}/base.gguf?"),
         ("train mira --base smollm2", "no base model 'smollm2'; known: smollm2-135m-instruct"),
         ("model train town --base {}/bse.gguf", "no GGUF file {0}/bse.gguf; did you mean"),
-        ("model pull smollm2", "no model 'smollm2' in the catalogue; known: smollm2-135m-instruct"),
+        ("model pull smollm2", "no model 'smollm2' in the catalogue or added; known: smollm2"),
+        ("model pull qwen3-4", "Did you mean 'qwen3-4b'?"),
+        ("model remove qwen3-4", "Did you mean 'qwen3-4b'?"),
+        ("model add mine {}/bse.gguf", "no GGUF file {0}/bse.gguf; did you mean {0}/base.gguf?"),
     ],
 )
 def test_an_unknown_file_or_model_is_named_with_the_nearest(

@@ -1,0 +1,87 @@
+"""GGUF files: whether one is a whole language model, and what shape it states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from npc_server.base_models.errors import InvalidModelError
+from npc_server.base_models.shape import Shape
+from npc_server.base_models.sources import shards
+from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
+
+_MAGIC = b"GGUF"
+_JOIN = (
+    "join its files with llama.cpp's tool (llama-gguf-split --merge FIRST.gguf WHOLE.gguf), or use"
+    " a file that is whole"
+)
+
+#: Every how many layers one sees everything, where the others see a window: llama.cpp knows this by
+#: architecture. Of any other with a window, all layers are taken to see everything.
+_FULL_EVERY: Mapping[str, int] = MappingProxyType({"gemma2": 2, "gemma3": 6, "cohere2": 4})
+
+
+def require_whole(name: str) -> None:
+    """Raise InvalidModelError for the name of one file of a model that is split into several."""
+    if (count := shards(name)) > 1:
+        raise InvalidModelError(f"{name} is one of {count} files of a split model: {_JOIN}")
+
+
+def require_gguf(path: Path) -> None:
+    """Raise InvalidModelError for what is no whole GGUF of a language model."""
+    require_whole(path.name)
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+    if magic != _MAGIC:
+        raise InvalidModelError(f"{path} is no GGUF: it begins with {magic!r}, not {_MAGIC!r}")
+    try:
+        header = HeaderReader(path)
+    except UNREADABLE as error:
+        raise InvalidModelError(f"{path} is damaged or cut short: {error}") from error
+    _require_model(path, header)
+
+
+def _require_model(path: Path, header: HeaderReader) -> None:
+    if (count := int(header.number("split.count") or 1)) > 1:
+        raise InvalidModelError(f"{path} is one of {count} files of a split model: {_JOIN}")
+    kind = header.text("general.type") or "model"
+    architecture = header.text("general.architecture")
+    if kind != "model" or architecture in (None, "clip"):
+        raise InvalidModelError(
+            f"{path} is a GGUF of no language model: type {kind!r}, architecture {architecture!r}"
+        )
+    last = max((int(t.data_offset + t.n_bytes) for t in header.tensors), default=0)
+    if last > path.stat().st_size:
+        raise InvalidModelError(
+            f"{path} is cut short: {path.stat().st_size:,} bytes, its tensors end at {last:,}"
+        )
+
+
+def shape_of(gguf: Path) -> Shape:
+    """The shape that a GGUF states. Raises InvalidModelError."""
+    try:
+        return _stated_shape(HeaderReader(gguf))
+    except UNREADABLE as error:
+        raise InvalidModelError(f"{gguf} is no readable GGUF file: {error}") from error
+
+
+def _stated_shape(header: HeaderReader) -> Shape:
+    architecture = header.text("general.architecture") or ""
+
+    def number(key: str) -> int:
+        return int(header.number(f"{architecture}.{key}") or 0)
+
+    width, heads = number("embedding_length"), number("attention.head_count") or 1
+    embeddings = (t for t in header.tensors if t.name == "token_embd.weight")
+    return Shape(
+        layers=number("block_count"),
+        width=width,
+        heads=heads,
+        kv_heads=number("attention.head_count_kv") or heads,
+        head_width=number("attention.key_length") or width // heads,
+        feed_forward=number("feed_forward_length"),
+        vocabulary=max((int(tensor.shape[1]) for tensor in embeddings), default=0),
+        window_tokens=number("attention.sliding_window"),
+        full_every=_FULL_EVERY.get(architecture, 0),
+    )

@@ -1,0 +1,1 @@
+"""The `npc model` commands: bases by name, fetched, checked, chosen among, and made."""
