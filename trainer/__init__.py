@@ -2,7 +2,8 @@
 
 Importing this package switches the model libraries offline and quiet for the whole process, and
 keeps its waiting threads from spinning long (`npc_server.engine.openmp`). It has to happen here,
-before any of them is imported, because they read these variables once.
+before any of them is imported, because they read these variables once. Of several GPUs they see
+one: transformers would spread every batch over all of them, and a night has too few rows for that.
 """
 
 import os
@@ -19,6 +20,9 @@ OFFLINE_AND_QUIET = {
     "TQDM_DISABLE": "1",  # progress goes through `on_progress`, never to the terminal
 }
 
+GPUS = "CUDA_VISIBLE_DEVICES"
+
 for _name, _value in OFFLINE_AND_QUIET.items():
     os.environ.setdefault(_name, _value)
+os.environ[GPUS] = os.environ.get(GPUS, "0").split(",")[0]
 set_short_spin()  # a trainer shares its machine with a server

@@ -14,6 +14,7 @@ TrainerError
 ├── DiskError (OSError)                too little room for a run
 └── TrainingError (RuntimeError)       training itself went wrong; nothing was published
     ├── GaveUpError                    the run was killed too often
+    ├── OutOfMemoryError               memory ran out; the message names the setting to change
     ├── WrongReferenceError            step 0 was not measured against the parent adapter
     └── DivergedError                  the loss became infinite or NaN
 """
@@ -77,6 +78,10 @@ class TrainingError(TrainerError, RuntimeError):
 
 class GaveUpError(TrainingError):
     """A run was started too often without reaching an end, and is not tried any more."""
+
+
+class OutOfMemoryError(TrainingError):
+    """Memory ran out during a training that was estimated to fit."""
 
 
 class WrongReferenceError(TrainingError):

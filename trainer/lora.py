@@ -3,7 +3,8 @@
 A new adapter starts as zero on the base; a later one continues its parent. Both are trained under
 PEFT's name "default", which TRL copies to a frozen "ref": the reference of a night is the character
 as it was when the night began. A saved adapter is two files that name no path of this machine and
-have the same bytes for the same training, in whatever precision the base was loaded.
+have the same bytes for the same training, in whatever precision the base was loaded. On a GPU
+they hardly ever have: it adds up in another order each time.
 """
 
 import json
@@ -23,7 +24,11 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, P
 
 from personas.render import Tokenizer
 from trainer.errors import AdapterError, BaseModelError, ConfigError, MissingLibraryError
-from trainer.settings import LoraShape, Memory, Weights
+from trainer.hardware import find_hardware
+from trainer.held import Device, Held, Weights
+from trainer.memory import ModelSize
+from trainer.memory_plan import voice_place
+from trainer.settings import LoraShape
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -39,11 +44,29 @@ class StartingPoint:
     adapter: Path | None  # the parent's folder; None = the bare base
 
 
-def load_base(base_dir: Path, weights: Weights = Weights.FLOAT32) -> PreTrainedModel:
-    """Load the base with `weights`. Raises BaseModelError and MissingLibraryError."""
-    held = _in_four_bits() if weights is Weights.NF4 else {}
+def load_base(
+    base_dir: Path,
+    weights: Weights = Weights.FLOAT32,
+    device: Device = Device.CPU,
+    in_bfloat16: bool = False,
+) -> PreTrainedModel:
+    """Load the base with `weights` onto a device; what stays dense beside four bits follows suit.
+
+    Raises BaseModelError and MissingLibraryError.
+    """
+    half = in_bfloat16 or weights is Weights.BFLOAT16
+    held: dict[str, Any] = {"dtype": torch.bfloat16 if half else torch.float32}
+    if weights is Weights.NF4:
+        held |= _in_four_bits(held["dtype"])
+    if weights is Weights.NF4 or device is not Device.CPU:
+        held["device_map"] = {"": "cuda:0" if device is Device.CUDA else str(device)}
     try:
-        model = AutoModelForCausalLM.from_pretrained(base_dir, dtype=torch.float32, **held)
+        model = AutoModelForCausalLM.from_pretrained(base_dir, **held)
+    except torch.OutOfMemoryError as error:
+        raise BaseModelError(
+            f"{base_dir} in {weights} does not fit into the memory of {device}; in [training] set"
+            ' base = "nf4", or device = "cpu"'
+        ) from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BaseModelError(f"{base_dir} cannot be used as a training base: {error}") from error
     except ImportError as error:
@@ -56,25 +79,33 @@ def adaptable_layers(base_dir: Path) -> frozenset[str]:
 
     Raises BaseModelError.
     """
-    try:
-        make: Callable[[Any], PreTrainedModel] = AutoModelForCausalLM.from_config
-        with torch.device("meta"):
-            model = make(AutoConfig.from_pretrained(base_dir))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BaseModelError(f"{base_dir} cannot be used as a training base: {error}") from error
-    return _linear_layers(model)
+    return frozenset(name.rpartition(".")[2] for name in _linears(_outline(base_dir)))
 
 
-def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftModel:
+def model_size(base_dir: Path) -> ModelSize:
+    """The figures of a base, without loading a weight. Raises BaseModelError."""
+    model = _outline(base_dir)
+    linears = _linears(model).values()
+    config: Any = model.config
+    return ModelSize(
+        weights=sum(weight.numel() for weight in model.parameters() if weight.dim() > 1),
+        linears=tuple((linear.in_features, linear.out_features) for linear in linears),
+        layers=config.num_hidden_layers,
+        width=config.hidden_size,
+        vocabulary=config.vocab_size,
+    )
+
+
+def load_policy(start: StartingPoint, shape: LoraShape, held: Held) -> PeftModel:
     """Load the base with a trainable adapter: the parent's, or a new one that changes nothing.
 
     Raises BaseModelError, ConfigError for a layer that the base does not have, and AdapterError
     when the parent cannot be loaded or has another shape.
     """
-    base = load_base(start.base_dir, memory.base)
+    base = load_base(start.base_dir, held.weights, held.device, held.in_bfloat16)
     layers = _adapted_layers(base, shape)
-    if memory.base is Weights.NF4:
-        # TRL turns checkpointing on and off itself.
+    if held.weights is Weights.NF4 and not held.in_bfloat16:
+        # Norms and embeddings in float32. TRL turns checkpointing on and off itself.
         prepare: Callable[..., PreTrainedModel] = prepare_model_for_kbit_training
         base = prepare(base, use_gradient_checkpointing=False)
     if start.adapter is None:
@@ -82,13 +113,23 @@ def load_policy(start: StartingPoint, shape: LoraShape, memory: Memory) -> PeftM
     return _load_parent(base, start.adapter, shape, layers)
 
 
-def load_voice(base_dir: Path, adapter: Path | None) -> PreTrainedModel:
-    """Load the base for scoring, with an adapter, or bare for None."""
-    base = load_base(base_dir)
+def load_voice(
+    base_dir: Path, adapter: Path | None, device: Device = Device.AUTO
+) -> PreTrainedModel:
+    """Load the base for scoring, with an adapter, or bare for None.
+
+    It computes on `device` where it fits there, else on the CPU. Raises ConfigError when there is
+    no such device, BaseModelError and AdapterError.
+    """
+    place, weights = voice_place(model_size(base_dir), find_hardware(device))
+    base = load_base(base_dir, weights, place)
     if adapter is None:
         return base
     voice = _with_adapter(base, adapter, trainable=False)
-    return cast(PreTrainedModel, voice.merge_and_unload())
+    if weights is Weights.FLOAT32:
+        return cast(PreTrainedModel, voice.merge_and_unload())
+    # Merged into 16 bits, most of what an adapter adds would be rounded away.
+    return cast(PreTrainedModel, voice.get_base_model())
 
 
 @contextmanager
@@ -132,38 +173,47 @@ def _portable(config: dict[str, Any], base_name: str) -> str:
     return json.dumps(named, indent=2, sort_keys=True) + "\n"
 
 
-def _in_four_bits() -> dict[str, Any]:
+def _in_four_bits(computed: torch.dtype) -> dict[str, Any]:
     """Arguments under which transformers quantizes a base as it loads it."""
-    on_gpu = torch.cuda.is_available()
     quantization: Callable[..., BitsAndBytesConfig] = BitsAndBytesConfig
     return {
         "quantization_config": quantization(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16 if on_gpu else torch.float32,
+            bnb_4bit_compute_dtype=computed,
         ),
-        "device_map": "auto" if on_gpu else "cpu",
     }
+
+
+def _outline(base_dir: Path) -> PreTrainedModel:
+    """The model without weights. Raises BaseModelError."""
+    make: Callable[[Any], PreTrainedModel] = AutoModelForCausalLM.from_config
+    try:
+        with torch.device("meta"):
+            return make(AutoConfig.from_pretrained(base_dir))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BaseModelError(f"{base_dir} cannot be used as a training base: {error}") from error
 
 
 def _adapted_layers(base: PreTrainedModel, shape: LoraShape) -> frozenset[str]:
     """The names of the layers an adapter of this shape sits in. Raises ConfigError."""
-    known = _linear_layers(base)
+    known = frozenset(name.rpartition(".")[2] for name in _linears(base))
     unknown = sorted(set(shape.targets) - known)
     if unknown:
         raise ConfigError(f"targets {unknown} are not layers of the base; it has {sorted(known)}")
     return frozenset(shape.targets) or known
 
 
-def _linear_layers(base: PreTrainedModel) -> frozenset[str]:
+def _linears(base: PreTrainedModel) -> dict[str, nn.Linear]:
+    """The linear layers of the model's body by their whole names."""
     head_of: Callable[[], nn.Module] = base.get_output_embeddings
     head = head_of()
-    return frozenset(
-        name.rpartition(".")[2]
+    return {
+        name: module
         for name, module in base.named_modules()
         if isinstance(module, nn.Linear) and module is not head
-    )
+    }
 
 
 def _lora_config(shape: LoraShape) -> LoraConfig:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.held import Held
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -89,3 +91,4 @@ class RunResult:
     evaluations: tuple[Evaluation, ...] = ()
     kept_step: int = 0  # the step whose weights the adapter holds
     resumed_at_step: int = 0  # step of the checkpoint that was resumed; 0 = from the beginning
+    held: Held | None = None  # by what, and how; None = of a release that did not record it

@@ -5,10 +5,10 @@ A method's own `Config` has these beside its own fields, and refuses those that 
 
 import json
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 from trainer.errors import ConfigError
+from trainer.held import Device, Optimizer, Weights
 
 
 @dataclass(frozen=True)
@@ -27,34 +27,18 @@ class LoraShape:
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
 
 
-class Weights(StrEnum):
-    """The precision of the frozen base while an adapter is trained on it."""
-
-    FLOAT32 = "float32"
-    """As it is served, dequantised."""
-    NF4 = "nf4"
-    """Four bits per weight with double quantization (QLoRA, Dettmers 2023): an eighth of the size.
-
-    The adapter learns beside weights that are rounded once more than the served ones. It is judged
-    and served on the GGUF all the same, so the gate measures what that costs.
-    """
-
-
-class Optimizer(StrEnum):
-    """Optimizers, by TRL's names."""
-
-    ADAMW = "adamw_torch"
-    PAGED_ADAMW_8BIT = "paged_adamw_8bit"
-    """Its state in 8 bits, in memory that a GPU may page out; on a CPU nothing is paged."""
-
-
 @dataclass(frozen=True)
 class Memory:
-    """Trade-offs of a training for less memory. The defaults trade nothing."""
+    """Where a training computes, and what it may trade for less memory.
 
-    base: Weights = Weights.FLOAT32
-    optimizer: Optimizer = Optimizer.ADAMW
-    gradient_checkpointing: bool = False  # activations are computed again for the backward pass
+    The defaults trade nothing as long as the longest rows fit: see `trainer.memory_plan`.
+    """
+
+    base: Weights = Weights.AUTO
+    optimizer: Optimizer = Optimizer.AUTO
+    # Activations are computed again for the backward pass. False = only where they do not fit.
+    gradient_checkpointing: bool = False
+    device: Device = Device.AUTO
 
 
 @dataclass(frozen=True)
@@ -68,7 +52,7 @@ class Schedule:
     epochs: int = 1
     min_steps: int = 0  # few rows are repeated, the last time in part, for at least this many
     batch_rows: int = 4  # rows per optimizer step
-    micro_batch_rows: int = 4  # rows in memory at once; divides batch_rows
+    micro_batch_rows: int = 4  # rows in memory at once where they fit; divides batch_rows
     warmup_share: float = 0.1  # of all steps, with a rising learning rate
     weight_decay: float = 0.0  # share of the trained weights per step, times the learning rate
     # Evaluations without gain until training stops and returns to the best one; 0 = never. There

@@ -30,7 +30,7 @@ from trainer.monitor import Monitor
 from trainer.priority import yield_to_others
 from trainer.progress import RunIO
 from trainer.rows.datasets import WEIGHT, Lesson, PairIds, pair_dataset
-from trainer.training import Arguments, common_arguments, use_all_cores
+from trainer.training import Arguments, common_arguments, plan_memory, use_all_cores
 from trainer.training import train as run
 
 
@@ -51,11 +51,12 @@ def train(side: str, base: Path, cache: Path, count: int) -> TrainingResult:
     start = StartingPoint(ensure_base(base, cache), vocab, None)
     use_all_cores()
     set_seed(config.schedule.seed)
-    policy = load_policy(start, config.lora, config.memory)
     learned: Lesson[PairIds] = Lesson(rows, (), len(rows), 0)
+    held = plan_memory(config, learned, start.base_dir)
+    policy = load_policy(start, config.lora, held)
     monitor = Monitor(RunIO(lambda at: print(f"step {at.step} of {at.total_steps}", flush=True)))
     with tempfile.TemporaryDirectory() as folder:
-        arguments = common_arguments(config, Path(folder), len(rows))
+        arguments = common_arguments(config, held, Path(folder), len(rows))
         build = dpo.build if side == OURS else build_stock
         seconds = run(build(config, learned, start.base_dir, policy, arguments), monitor)
     losses = tuple(metrics.loss for metrics in monitor.history)

@@ -62,11 +62,12 @@ def train(workspace: Workspace, width: Width) -> Speed:
     # Not at the top: the other parts start processes and need no model library themselves.
     from npc_server.engine.llama import Vocab
     from trainer.base import ensure_base
+    from trainer.held import Optimizer, Weights
     from trainer.lora import StartingPoint
     from trainer.methods import dpo
     from trainer.progress import RunIO
     from trainer.rows.datasets import Lesson, PairIds
-    from trainer.settings import Memory, Optimizer, Weights
+    from trainer.settings import Memory
     from trainer.training import train_adapter
 
     vocab = Vocab(workspace.base)

@@ -10,7 +10,7 @@ from trainer.lora import StartingPoint, load_policy
 from trainer.methods import dpo, kto
 from trainer.rows.datasets import LabelledIds, Lesson, PairIds, Row
 from trainer.settings import CommonSettings
-from trainer.training import Arguments, common_arguments
+from trainer.training import Arguments, common_arguments, plan_memory
 
 ConfigT = TypeVar("ConfigT", bound=CommonSettings)
 RowT = TypeVar("RowT", bound=Row)
@@ -24,8 +24,9 @@ def unstarted(
     start: StartingPoint,
     folder: Path,
 ) -> TrainerT:
-    policy = load_policy(start, config.lora, config.memory)
-    arguments = common_arguments(config, folder, len(lesson.rows))
+    held = plan_memory(config, lesson, start.base_dir)
+    policy = load_policy(start, config.lora, held)
+    arguments = common_arguments(config, held, folder, len(lesson.rows))
     return build(config, lesson, start.base_dir, policy, arguments)
 
 

@@ -1,54 +1,74 @@
 """What a night needs of memory, and what there is."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from npc_server.engine.settings import EngineSettings
+from tests.support.held import IN_FLOAT32, LLAMA_8B
 from trainer import memory
-from trainer.memory import MIB, BaseSize, base_size, needs
-from trainer.settings import LoraShape, Memory, Optimizer, Weights
+from trainer.held import Device, Held, Optimizer, Weights
+from trainer.lora import model_size
+from trainer.memory import MIB, BaseSize, ModelSize, base_size, engine_least, training_need
+from trainer.settings import LoraShape
 
-SMOLLM = BaseSize(
-    file_bytes=98 * MIB,
+SMOLLM = ModelSize(
     weights=134_000_000,
     linears=((576, 576), (576, 192), (576, 192), (576, 576), (576, 1536)) * 30,
     layers=30,
     width=576,
     vocabulary=49152,
-    kv_width=2 * 192,
 )
 
 
 def test_the_least_is_the_frozen_base_and_what_is_trained() -> None:
-    found = needs(SMOLLM, LoraShape(), Memory(), 4, 1024, EngineSettings())
-    assert 134_000_000 * 4 < found.training_least < 134_000_000 * 4 + 100 * MIB
-    assert found.training_likely > 2 * found.training_least
+    found = training_need(SMOLLM, LoraShape(), IN_FLOAT32, 1024)
+    assert 134_000_000 * 4 < found.least < 134_000_000 * 4 + 100 * MIB
+    assert found.likely > 2 * found.least
 
 
-def test_each_trade_off_takes_less() -> None:
-    def likely(made: Memory) -> int:
-        return needs(SMOLLM, LoraShape(), made, 4, 1024, EngineSettings()).training_likely
+@pytest.mark.parametrize(
+    "frugal",
+    [
+        replace(IN_FLOAT32, weights=Weights.NF4),
+        replace(IN_FLOAT32, weights=Weights.BFLOAT16, in_bfloat16=True),
+        replace(IN_FLOAT32, optimizer=Optimizer.PAGED_ADAMW_8BIT),
+        replace(IN_FLOAT32, gradient_checkpointing=True),
+        replace(IN_FLOAT32, rows_at_once=2),
+    ],
+    ids=["nf4", "bfloat16", "8 bits", "checkpointing", "fewer rows"],
+)
+def test_each_trade_off_takes_less(frugal: Held) -> None:
+    def likely(held: Held) -> int:
+        return training_need(SMOLLM, LoraShape(), held, 1024).likely
 
-    plain = likely(Memory())
-    assert likely(Memory(base=Weights.NF4)) < plain
-    assert likely(Memory(optimizer=Optimizer.PAGED_ADAMW_8BIT)) < plain
-    assert likely(Memory(gradient_checkpointing=True)) < plain / 2
+    assert likely(frugal) < likely(IN_FLOAT32)
+
+
+def test_eight_billion_weights_in_four_bits_take_what_qlora_is_known_for() -> None:
+    held = Held(Device.CUDA, Weights.NF4, True, Optimizer.PAGED_ADAMW_8BIT, True, 1)
+    need = training_need(LLAMA_8B, LoraShape(), held, 512)
+    assert 5 < need.least / 2**30 < 7
+    assert need.likely / 2**30 < 8
 
 
 def test_the_gates_engine_holds_every_sequence() -> None:
+    base = BaseSize(SMOLLM, file_bytes=98 * MIB, kv_width=2 * 192)
     small, large = (
-        needs(SMOLLM, LoraShape(), Memory(), 4, 1024, EngineSettings(context_tokens=tokens))
-        for tokens in (1024, 8192)
+        engine_least(base, EngineSettings(context_tokens=tokens)) for tokens in (1024, 8192)
     )
-    cells = 8 * (8192 - 1024) * 30 * 2 * 192
-    assert large.examining_least - small.examining_least == 2 * cells
+    assert large - small == 2 * 8 * (8192 - 1024) * 30 * 2 * 192
 
 
-def test_a_base_is_measured_by_its_header(tiny_model: Path) -> None:
-    found = base_size(tiny_model)
-    assert (found.layers, found.width, found.kv_width, len(found.linears)) == (2, 64, 64, 14)
-    assert found.weights > found.vocabulary * found.width
+def test_a_base_has_the_same_size_in_its_header_and_unpacked(
+    tiny_model: Path, base_dir: Path
+) -> None:
+    served = base_size(tiny_model)
+    assert (served.model.layers, served.model.width, served.kv_width) == (2, 64, 64)
+    unpacked = model_size(base_dir)
+    assert sorted(unpacked.linears) == sorted(served.model.linears)
+    assert replace(unpacked, linears=()) == replace(served.model, linears=())
 
 
 def test_free_memory_is_read_where_the_system_says_it(tmp_path: Path) -> None:

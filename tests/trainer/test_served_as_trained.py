@@ -34,8 +34,8 @@ from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
 from tests.support import tiny_gguf
 from tests.support.engine_logits import Logits, engine_logits
+from tests.support.held import IN_FLOAT32
 from tests.support.unstarted import on_pairs
-from trainer import settings
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint, load_base, load_policy, load_voice, save_adapter
 from trainer.methods import dpo
@@ -175,7 +175,7 @@ def random_adapter(base_dir: Path, vocab: Vocab, folder: Path) -> Path:
     """A LoRA over all linears whose B matrices are not zero."""
     torch.manual_seed(0)
     start = StartingPoint(base_dir, vocab, None)
-    policy = load_policy(start, LoraShape(rank=8, alpha=16), settings.Memory())
+    policy = load_policy(start, LoraShape(rank=8, alpha=16), IN_FLOAT32)
     for name, parameter in policy.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from personas.render import Tokenizer
 from trainer.divergence import kl_divergence, next_log_probs, token_windows
 from trainer.gate import Drift
+from trainer.held import Device
 from trainer.lora import load_voice
 from trainer.progress import Counter, OnProgress
 from trainer.training import use_all_cores
@@ -40,20 +41,22 @@ def measure_drift(
     candidate: Path,
     tokenizer: Tokenizer,
     on_progress: OnProgress,
+    device: Device = Device.AUTO,
 ) -> Drift:
     """Measure the distances of both voices. Raises BaseModelError and AdapterError."""
     use_all_cores()
     windows = general_windows(tokenizer)
     voices = 2 if incumbent is None else 3
     counter = Counter(voices * len(windows), on_progress)
-    base = load_voice(base_dir, None)
+    base = load_voice(base_dir, None, device)
     expected = list(_log_probs(base, windows, counter))
     unmoved = Distance(0.0, _perplexity(sum(map(_surprise, expected, windows)), windows))
     del base
-    old = (
-        unmoved if incumbent is None else _distance(base_dir, incumbent, windows, expected, counter)
-    )
-    new = _distance(base_dir, candidate, windows, expected, counter)
+
+    def distance(adapter: Path) -> Distance:
+        return _distance(load_voice(base_dir, adapter, device), windows, expected, counter)
+
+    old, new = unmoved if incumbent is None else distance(incumbent), distance(candidate)
     tokens = sum(map(len, windows))
     return Drift(tokens, old.kl, new.kl, unmoved.perplexity, old.perplexity, new.perplexity)
 
@@ -85,13 +88,11 @@ def _log_probs(
 
 
 def _distance(
-    base_dir: Path,
-    adapter: Path,
+    voice: PreTrainedModel,
     windows: Sequence[Sequence[int]],
     expected: Sequence[Tensor],
     counter: Counter,
 ) -> Distance:
-    voice = load_voice(base_dir, adapter)
     nats = surprise = 0.0
     own_log_probs = _log_probs(voice, windows, counter)
     for window, own, base in zip(windows, own_log_probs, expected, strict=True):
@@ -102,7 +103,7 @@ def _distance(
 
 def _surprise(log_probs: Tensor, window: Sequence[int]) -> float:
     """Nats that the window's tokens cost after its first one."""
-    said = torch.tensor(window)[1:, None]
+    said = torch.tensor(window, device=log_probs.device)[1:, None]
     return -float(log_probs[:-1].gather(1, said).sum())
 
 

@@ -26,6 +26,7 @@ from trainer.examination.replies import Reply, SampledReplies, sample_replies, w
 from trainer.examination.samples import Sample
 from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
+from trainer.held import Device
 from trainer.progress import OnProgress, Tell
 
 
@@ -39,6 +40,7 @@ class Subject:
     persona: Persona
     incumbent: Path | None  # its adapter folder; None = the bare base
     engine: EngineSettings = field(default_factory=EngineSettings)  # under which it would serve
+    device: Device = Device.AUTO  # that scores replies; the engine has its own
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def examine(
     """
     margins = _margins(subject, candidate, snapshot, by_labels, _stage(tell, "score held-out rows"))
     base_dir, incumbent, vocab = subject.base_dir, subject.incumbent, subject.vocab
-    drift = measure_drift(base_dir, incumbent, candidate, vocab, _stage(tell, "measure the drift"))
+    drifting = _stage(tell, "measure the drift")
+    drift = measure_drift(base_dir, incumbent, candidate, vocab, drifting, subject.device)
     replies = sample_replies(
         EngineConfig.of(subject.gguf, within_cores(subject.engine)),
         vocab,
@@ -129,11 +132,14 @@ def _margins(
     subject: Subject, candidate: Path, snapshot: Snapshot, by_labels: bool, scoring: OnProgress
 ) -> tuple[gate.Margin, ...]:
     base_dir, incumbent, vocab = subject.base_dir, subject.incumbent, subject.vocab
+    device = subject.device
     if by_labels:
         labels = snapshot.held_out_labels
-        return held_out_label_margins(base_dir, incumbent, candidate, labels, vocab, scoring)
+        return held_out_label_margins(
+            base_dir, incumbent, candidate, labels, vocab, scoring, device
+        )
     pairs = snapshot.held_out_pairs
-    return held_out_margins(base_dir, incumbent, candidate, pairs, vocab, scoring)
+    return held_out_margins(base_dir, incumbent, candidate, pairs, vocab, scoring, device)
 
 
 def _duel(
@@ -143,7 +149,7 @@ def _duel(
     ids = [
         (reply.question.prompt_ids, reply_ids(reply.text, subject.vocab)) for reply in (*old, *new)
     ]
-    scores = reward_head.scores(subject.base_dir, head, ids, on_progress)
+    scores = reward_head.scores(subject.base_dir, head, ids, on_progress, subject.device)
     scored = (
         gate.DuelScores(reply.question.cluster, before, after)
         for reply, before, after in zip(old, scores[: len(old)], scores[len(old) :], strict=True)

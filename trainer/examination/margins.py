@@ -17,6 +17,7 @@ from feedback_store.selection import Labelled, Pair
 from personas.render import Tokenizer, reply_ids
 from trainer.forward import IGNORED, label_log_probs
 from trainer.gate import Margin
+from trainer.held import Device
 from trainer.lora import load_voice
 from trainer.progress import Counter, OnProgress
 from trainer.rows.datasets import Ids
@@ -32,6 +33,7 @@ def held_out_margins(
     pairs: Sequence[Pair],
     tokenizer: Tokenizer,
     on_progress: OnProgress,
+    device: Device = Device.AUTO,
 ) -> tuple[Margin, ...]:
     """One margin per pair, in nats, in order. An incumbent of None is the bare base.
 
@@ -39,7 +41,7 @@ def held_out_margins(
     """
     chosen = [(pair.prompt_ids, reply_ids(pair.chosen, tokenizer)) for pair in pairs]
     rejected = [(pair.prompt_ids, reply_ids(pair.rejected, tokenizer)) for pair in pairs]
-    reward = rewards(base_dir, incumbent, candidate, [*chosen, *rejected], on_progress)
+    reward = rewards(base_dir, incumbent, candidate, [*chosen, *rejected], on_progress, device)
     return tuple(
         Margin(pair.player_id, reward[index] - reward[index + len(pairs)], pair.held_out_by)
         for index, pair in enumerate(pairs)
@@ -53,6 +55,7 @@ def held_out_label_margins(
     rows: Sequence[Labelled],
     tokenizer: Tokenizer,
     on_progress: OnProgress,
+    device: Device = Device.AUTO,
 ) -> tuple[Margin, ...]:
     """Margins of labelled replies: each against the mean reward of the other kind.
 
@@ -61,7 +64,7 @@ def held_out_label_margins(
     replies = [(row.prompt_ids, reply_ids(row.completion, tokenizer)) for row in rows]
     if len({row.desirable for row in rows}) < 2:
         return ()
-    reward = rewards(base_dir, incumbent, candidate, replies, on_progress)
+    reward = rewards(base_dir, incumbent, candidate, replies, on_progress, device)
     return label_margins(rows, reward)
 
 
@@ -83,12 +86,13 @@ def rewards(
     candidate: Path,
     replies: Sequence[tuple[Ids, Ids]],
     on_progress: OnProgress,
+    device: Device = Device.AUTO,
 ) -> tuple[float, ...]:
     """How much likelier, in nats, the candidate makes each (prompt, reply) than the incumbent."""
     use_all_cores()
     count = Counter(2 * len(replies), on_progress)
-    before = reply_log_probs(load_voice(base_dir, incumbent), replies, count)
-    after = reply_log_probs(load_voice(base_dir, candidate), replies, count)
+    before = reply_log_probs(load_voice(base_dir, incumbent, device), replies, count)
+    after = reply_log_probs(load_voice(base_dir, candidate, device), replies, count)
     return tuple(new - old for new, old in zip(after, before, strict=True))
 
 

@@ -18,6 +18,7 @@ from trainer.heads import head_card
 from trainer.heads.agreement import Agreement, JudgedPair, agreement
 from trainer.heads.head_card import Card
 from trainer.heads.head_scores import score_replies
+from trainer.held import Device
 from trainer.lora import load_voice
 from trainer.rows.datasets import pair_ids
 
@@ -48,6 +49,7 @@ def promote_head(
     base_dir: Path,
     tokenizer: Tokenizer,
     held_out: Sequence[Pair],
+    device: Device = Device.AUTO,
 ) -> bool:
     """Make a published head live unless the live one is right more often; whether it is live now.
 
@@ -58,7 +60,7 @@ def promote_head(
     new, old = repo.verify(character, version), _live(repo, character)
     if old and old.version != version and old.base_sha256 == new.base_sha256:
         new_share, old_share = (
-            _measure_agreement(repo, head, base_dir, tokenizer, held_out).share
+            _measure_agreement(repo, head, base_dir, tokenizer, held_out, device).share
             for head in (new, old)
         )
         if new_share < old_share:
@@ -95,10 +97,11 @@ def _measure_agreement(
     base_dir: Path,
     tokenizer: Tokenizer,
     pairs: Sequence[Pair],
+    device: Device,
 ) -> Agreement:
     rows = [pair_ids(pair, tokenizer) for pair in pairs]
     replies = [(row.prompt, reply) for row in rows for reply in (row.chosen, row.rejected)]
-    model = load_voice(base_dir, repo.path(head.character, head.version))
+    model = load_voice(base_dir, repo.path(head.character, head.version), device)
     made = score_replies(model, _words(head), replies, lambda _: None)
     margins = zip(pairs, made[::2], made[1::2], strict=True)
     return agreement([JudgedPair(pair.player_id, good - bad) for pair, good, bad in margins])

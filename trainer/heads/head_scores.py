@@ -24,7 +24,8 @@ def score(model: PreTrainedModel, words: Words, hidden: Tensor) -> Tensor:
     """The logit of the good word minus that of the bad one, of states (rows, width): (rows,)."""
     good, bad = words
     vocabulary = cast(nn.Linear, model.lm_head).weight.detach()
-    logits = hidden @ vocabulary[[good.token, bad.token]].T
+    both = vocabulary[[good.token, bad.token]].float()
+    logits = (hidden.float()[:, None] * both).sum(-1)  # a product of matrices would be 16 bits wide
     return logits[:, 0] - logits[:, 1]
 
 

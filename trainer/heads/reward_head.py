@@ -43,6 +43,7 @@ from trainer.heads import head_card
 from trainer.heads.agreement import Agreement, JudgedPair, agreement
 from trainer.heads.head_card import Card
 from trainer.heads.head_scores import Words, score, score_replies
+from trainer.held import Device
 from trainer.lora import StartingPoint, load_voice
 from trainer.progress import OnProgress, RunIO, RunResult, StepMetrics
 from trainer.rows.datasets import (
@@ -130,7 +131,8 @@ def run(
         partial(build, config, learned, words, start.base_dir),
         speaks=False,
     )
-    found = _measure_agreement(start.base_dir, out_dir, words, judges)
+    head = load_voice(start.base_dir, out_dir, config.memory.device)
+    found = _measure_agreement(head, words, judges)
     head_card.write(_card(config, words, start, taught, found), out_dir)
     return _result(taught, found)
 
@@ -168,6 +170,7 @@ def scores(
     head: Path,
     replies: Sequence[tuple[Ids, Ids]],
     on_progress: OnProgress,
+    device: Device = Device.AUTO,
 ) -> tuple[float, ...]:
     """What the head makes of each (prompt, reply), in order. A reply ends with its end token.
 
@@ -179,7 +182,8 @@ def scores(
             f"head {head} was trained on base {card.base}, not on {base_dir.name}; train another"
         )
     use_all_cores()
-    return score_replies(load_voice(base_dir, head), (card.good, card.bad), replies, on_progress)
+    model = load_voice(base_dir, head, device)
+    return score_replies(model, (card.good, card.bad), replies, on_progress)
 
 
 def _score_instead(model: PreTrainedModel, words: Words) -> None:
@@ -251,11 +255,11 @@ def _require_enough(train: Sequence[Pair], held_out: Sequence[Pair]) -> None:
 
 
 def _measure_agreement(
-    base_dir: Path, head: Path, words: Words, judges: Sequence[tuple[Pair, PairIds]]
+    head: PreTrainedModel, words: Words, judges: Sequence[tuple[Pair, PairIds]]
 ) -> Agreement:
     chosen = [(ids.prompt, ids.chosen) for _, ids in judges]
     rejected = [(ids.prompt, ids.rejected) for _, ids in judges]
-    made = score_replies(load_voice(base_dir, head), words, [*chosen, *rejected], lambda _: None)
+    made = score_replies(head, words, [*chosen, *rejected], lambda _: None)
     return agreement(
         [
             JudgedPair(pair.player_id, made[at] - made[at + len(judges)])

@@ -114,7 +114,9 @@ def run(
     """
     learned = lesson_of(config, rows, examples, start.tokenizer)
     trainer_from = partial(build, config, learned, start.base_dir)
-    return train_adapter(config, learned, start, out_dir, io, trainer_from)
+    # Drift is measured over the rows of a micro-batch: with fewer it would be another loss.
+    least_rows = config.schedule.micro_batch_rows if config.loss == "kto" else 1
+    return train_adapter(config, learned, start, out_dir, io, trainer_from, least_rows=least_rows)
 
 
 def lesson_of(
@@ -158,7 +160,7 @@ def build(
     arguments: Arguments,
 ) -> KTOTrainerOnIds:
     """The trainer, set up and not started. The lesson's rows are in training order."""
-    batch = config.schedule.micro_batch_rows
+    batch = int(arguments["per_device_train_batch_size"])
     trainer = KTOTrainerOnIds(
         model=policy,
         args=_arguments(config, balancing_weights(learned.rows), arguments),

@@ -26,9 +26,14 @@ from trainer import base_comparison, memory
 from trainer.base import ensure_base
 from trainer.base_comparison import Bases
 from trainer.errors import BaseModelError, ConfigError, DiskError, TrainerError
+from trainer.examination import questions
 from trainer.examination.examiner import lines
-from trainer.examination.questions import fitting, plan
+from trainer.examination.questions import fitting
+from trainer.hardware import find_hardware
+from trainer.held import Device, Weights
 from trainer.lora import adaptable_layers
+from trainer.memory import ModelSize
+from trainer.memory_plan import Wish, fits, plan
 from trainer.methods.table import MethodConfig
 from trainer.nightly import disk, lineage
 from trainer.nightly.job import Job
@@ -148,7 +153,7 @@ def _question_faults(work: Undertaking, vocab: Tokenizer) -> Iterator[str]:
             f" fits, the shortest takes {shortest} tokens without a reply; raise it"
         )
     try:
-        plan(work.persona, vocab, held_out, context)
+        questions.plan(work.persona, vocab, held_out, context)
     except PromptTooLongError as error:
         yield f"{CONTEXT} is {context}: the gate could not ask its questions: {error}; raise it"
 
@@ -182,34 +187,47 @@ def _room_faults(work: Undertaking) -> Iterator[TrainerError]:
 
 
 def _memory_faults(work: Undertaking) -> Iterator[ConfigError]:
-    config, free = work.config, memory.available_bytes()
+    base, free = memory.base_size(work.job.base), memory.available_bytes()
+    yield from _training_faults(work, base.model)
     if free is None:
         return
-    found = memory.needs(
-        memory.base_size(work.job.base),
-        config.lora,
-        config.memory,
-        config.schedule.micro_batch_rows,
-        config.schedule.max_tokens,
-        work.job.engine,
-    )
-    if found.training_least > free:
+    least = memory.engine_least(base, work.job.engine)
+    if least > free:
         yield ConfigError(
-            f"memory: training takes {_mib(found.training_least)} or more, and {_mib(free)} are"
-            ' free; set base = "nf4" in [training], lower rank, or use a smaller base'
+            f"memory: the gate's engine takes {_mib(least)} or more, and"
+            f" {_mib(free)} are free; lower context_tokens or sequences in [engine]"
         )
-    elif found.training_likely > free:
+
+
+def _training_faults(work: Undertaking, model: ModelSize) -> Iterator[ConfigError]:
+    config, schedule = work.config, work.config.schedule
+    try:
+        hardware = find_hardware(config.memory.device)
+        wish = Wish(config.memory, config.lora, schedule.micro_batch_rows, 1, schedule.max_tokens)
+        held = plan(model, wish, hardware)
+    except ConfigError as error:
+        yield error
+        return
+    if not fits(model, wish, held, hardware):
+        need = memory.training_need(model, wish.lora, held, wish.longest_tokens)
         logger.warning(
             "memory: training may take %s with the longest rows, and %s are free; a smaller"
-            " micro_batch_rows or max_tokens in [training], or gradient_checkpointing = true,"
-            " takes less",
-            _mib(found.training_likely),
-            _mib(free),
+            " max_tokens in [training] takes less",
+            _mib(need.likely),
+            _mib(hardware.free_bytes or 0),
         )
-    if found.examining_least > free:
+    if (held.device, held.weights) != (Device.CPU, Weights.FLOAT32):
+        yield from _host_faults(model)
+
+
+def _host_faults(model: ModelSize) -> Iterator[ConfigError]:
+    """Whatever trains on it, a base is unpacked and compared in the host's memory."""
+    free = memory.available_bytes()
+    dense = memory.frozen_bytes(model, Weights.FLOAT32, in_bfloat16=False)
+    if free is not None and dense > free:
         yield ConfigError(
-            f"memory: the gate's engine takes {_mib(found.examining_least)} or more, and"
-            f" {_mib(free)} are free; lower context_tokens or sequences in [engine]"
+            f"memory: the base takes {_mib(dense)} while it is unpacked and compared, whatever"
+            f" trains on it, and {_mib(free)} are free; free some, or use a smaller base"
         )
 
 

@@ -20,15 +20,17 @@ from trainer import gate
 from trainer.errors import ConfigError, DivergedError, RecordError, RowsError
 from trainer.examination.examiner import Subject, examine
 from trainer.examination.nameless import without_names
+from trainer.four_bits import ensure_rounding
 from trainer.heads import head_card, head_publishing, reward_head
+from trainer.held import Weights
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.methods.table import METHODS, Method, MethodConfig
 from trainer.nightly import trust_region
 from trainer.nightly.job import Job
 from trainer.nightly.lineage import Lineage
-from trainer.progress import OnProgress, Progress, RunIO, Tell
-from trainer.records.entries import Measured, Published, Terms, Trained, TrainedHead
+from trainer.progress import OnProgress, Progress, RunIO, RunResult, Tell
+from trainer.records.entries import Measured, Published, Rounding, Terms, Trained, TrainedHead
 from trainer.records.runs import Run
 from trainer.rows.readiness import LABELS
 
@@ -67,12 +69,20 @@ def ensure_trained(context: RunContext, lineage: Callable[[], Lineage]) -> Train
     result = context.method.run(context.config, rows, examples, start, out, io)
     staying = _stage(context.tell, "keep near the base")
     staying(Progress(0, 1, 0.0))
-    nearness = trust_region.keep_near(out, start, trust_region.SHARE * context.limits.max_drift)
+    limit = trust_region.SHARE * context.limits.max_drift
+    nearness = trust_region.keep_near(out, start, limit, context.config.memory.device)
     staying(Progress(1, 1, 0.0))
     seconds = round(time.monotonic() - started, 1)
-    entry = Trained(result, content_hash(out), seconds, nearness)
+    entry = Trained(result, content_hash(out), seconds, nearness, _rounding(result, start))
     context.run.write(entry)
     return entry
+
+
+def _rounding(result: RunResult, start: StartingPoint) -> Rounding | None:
+    held = result.held
+    if held is None or held.weights is not Weights.NF4:
+        return None
+    return ensure_rounding(start.base_dir, start.tokenizer, held)
 
 
 def ensure_head(context: RunContext, lineage: Callable[[], Lineage]) -> TrainedHead | None:
@@ -123,6 +133,7 @@ def ensure_measured(
         context.persona,
         origin.incumbent_folder,
         context.job.engine,
+        context.config.memory.device,
     )
     found_out = examine(
         subject,
@@ -168,8 +179,9 @@ def publish_head(
     )
     if version and live:
         origin, judges = lineage(), rows.held_out_pairs
+        device = context.config.memory.device
         head_publishing.promote_head(
-            heads, character, version, origin.base_dir, origin.vocab, judges
+            heads, character, version, origin.base_dir, origin.vocab, judges, device
         )
 
 

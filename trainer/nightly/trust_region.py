@@ -16,8 +16,10 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from trainer.divergence import kl_divergence, next_log_probs, plain_text, token_windows
+from trainer.held import Device
 from trainer.lora import ADAPTER_WEIGHTS, StartingPoint, load_voice
 from trainer.records.entries import Nearness
 from trainer.training import use_all_cores
@@ -29,7 +31,9 @@ INSIDE = 0.97
 MOST_STEPS = 8  # two or three are usual
 
 
-def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
+def keep_near(
+    adapter: Path, start: StartingPoint, max_kl: float, device: Device = Device.AUTO
+) -> Nearness:
     """Scale an adapter back, in place, until it is at most `max_kl` nats per token from the base.
 
     One that is still too far after `MOST_STEPS` stays so: the gate judges it like any other.
@@ -37,10 +41,15 @@ def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
     """
     use_all_cores()
     windows = token_windows(plain_text(), start.tokenizer)
-    base = load_voice(start.base_dir, None)
+    base = load_voice(start.base_dir, None, device)
     expected = [next_log_probs(base, window) for window in windows]
     del base
-    scale, trained_kl = 1.0, _mean_divergence(adapter, start, windows, expected)
+
+    def divergence() -> float:
+        voice = load_voice(start.base_dir, adapter, device)
+        return _mean_divergence(voice, windows, expected)
+
+    scale, trained_kl = 1.0, divergence()
     kl = trained_kl
     for _ in range(MOST_STEPS):
         if kl <= max_kl:
@@ -48,18 +57,14 @@ def keep_near(adapter: Path, start: StartingPoint, max_kl: float) -> Nearness:
         step = INSIDE * math.sqrt(max_kl / kl)
         _scale(adapter, step)
         scale *= step
-        kl = _mean_divergence(adapter, start, windows, expected)
+        kl = divergence()
     return Nearness(trained_kl, scale)
 
 
 def _mean_divergence(
-    adapter: Path,
-    start: StartingPoint,
-    windows: Sequence[Sequence[int]],
-    expected: Sequence[Tensor],
+    voice: PreTrainedModel, windows: Sequence[Sequence[int]], expected: Sequence[Tensor]
 ) -> float:
     """Nats per token."""
-    voice = load_voice(start.base_dir, adapter)
     nats = sum(
         kl_divergence(next_log_probs(voice, window), base)
         for window, base in zip(windows, expected, strict=True)

@@ -20,12 +20,14 @@ from trl.trainer.sft_trainer import SFTTrainer
 from trainer import trackers
 from trainer.errors import AdapterError
 from trainer.forward import install
+from trainer.hardware import find_hardware
+from trainer.held import Held, Optimizer, Weights
 from trainer.lora import load_base
 from trainer.methods import sft
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
 from trainer.own_base.training_task import TrainingTask
 from trainer.progress import RunResult
-from trainer.settings import Memory, Schedule, Weights, require, require_from_base
+from trainer.settings import Memory, Schedule, require, require_from_base
 from trainer.training import Arguments, fingerprint, train_and_save, use_all_cores
 
 
@@ -44,7 +46,8 @@ class Config:
     def __post_init__(self) -> None:
         """Raises ConfigError."""
         base = self.memory.base
-        require(base is Weights.FLOAT32, "base", base, "float32: weights in four bits stay frozen")
+        able, rule = (Weights.AUTO, Weights.FLOAT32), "float32 or auto: coarser weights stay frozen"
+        require(base in able, "base", base, rule)
         require_from_base(self.schedule)
         sft.require_shares(self)
 
@@ -63,7 +66,8 @@ def run(config: Config, task: TrainingTask) -> RunResult:
     mixed = sft.lesson_of(config, task.rows, task.examples, start.tokenizer)
     use_all_cores()
     set_seed(config.schedule.seed)
-    model = load_base(start.base_dir)
+    held = _as_asked(config)
+    model = load_base(start.base_dir, held.weights, held.device)
 
     def make_trainer(arguments: Arguments) -> SFTTrainer:
         trainer = sft.build(mixed, model, start.base_dir, arguments)
@@ -71,8 +75,23 @@ def run(config: Config, task: TrainingTask) -> RunResult:
         return trainer
 
     def save() -> Path:
+        model.cpu()
         write_base(model, task.served, task.out, config.precision)
         return task.out
 
-    inputs = fingerprint(config, mixed, start)
-    return train_and_save(config, mixed, inputs, task.io, make_trainer, save)
+    inputs = fingerprint(config, mixed, start, held)
+    return train_and_save(config, mixed, held, inputs, task.io, make_trainer, save)
+
+
+def _as_asked(config: Config) -> Held:
+    """How the training is held in memory: as asked, on the device that is here."""
+    memory = config.memory
+    chosen = Optimizer.ADAMW if memory.optimizer is Optimizer.AUTO else memory.optimizer
+    return Held(
+        device=find_hardware(memory.device).device,
+        weights=Weights.FLOAT32,
+        in_bfloat16=False,
+        optimizer=chosen,
+        gradient_checkpointing=memory.gradient_checkpointing,
+        rows_at_once=config.schedule.micro_batch_rows,
+    )

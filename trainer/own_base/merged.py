@@ -7,6 +7,7 @@
 Its low rank holds it near the base. The file has 16 bits per weight.
 """
 
+from trainer.held import Device
 from trainer.lora import load_voice
 from trainer.methods import sft
 from trainer.own_base.base_gguf import Precision, write_base
@@ -21,6 +22,6 @@ def run(config: sft.Config, task: TrainingTask) -> RunResult:
     """
     adapter = task.out.with_name("adapter")
     trained = sft.run(config, task.rows, task.examples, task.start, adapter, task.io)
-    model = load_voice(task.start.base_dir, trained.adapter)
+    model = load_voice(task.start.base_dir, trained.adapter, Device.CPU)  # merged, in float32
     write_base(model, task.served, task.out, Precision.F16)
     return trained

@@ -71,6 +71,22 @@ class Nearness:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """How far a base in four bits is from the exact one."""
+
+    kl: float  # nats per token on plain prose
+    same_next: float  # share of positions where both find the same token likeliest
+
+    @property
+    def text(self) -> str:
+        """The same in words."""
+        return (
+            f"four bits move the base by {self.kl:.3f} nats per token; the likeliest next token is"
+            f" the same at {self.same_next:.0%}"
+        )
+
+
+@dataclass(frozen=True)
 class Trained:
     """A finished training."""
 
@@ -78,6 +94,15 @@ class Trained:
     content_hash: str  # of the candidate's two files
     seconds: float
     nearness: Nearness | None = None  # None = of a release that did not measure it
+    rounding: Rounding | None = None  # None = the base was not held in four bits
+
+    @property
+    def held(self) -> str:
+        """What computed it, and how, in words; "" = of a release that did not record it."""
+        if self.result.held is None:
+            return ""
+        cost = f"; {self.rounding.text}" if self.rounding else ""
+        return f"{self.result.held.text}{cost}"
 
 
 @dataclass(frozen=True)

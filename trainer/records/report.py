@@ -42,6 +42,7 @@ def page(run: Run) -> str:
         ending=ending,
         verdict=run.legible(Verdict),
         head=run.legible(TrainedHead),
+        held=trained.held if trained else "",
         nearness=trained.nearness if trained else None,
         samples=measured.samples if measured else (),
         compared=_comparison_charts(measured.measurements) if measured else [],

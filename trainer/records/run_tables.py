@@ -112,7 +112,9 @@ def details(run: Run) -> dict[str, Any]:
         for name, part in found.items()
     }
     report = str(run.report) if run.report.exists() else None
-    return {**summary(run), **parts, "distance": _distance(run), "report": report}
+    trained = run.legible(Trained)
+    held = trained.held if trained else ""
+    return {**summary(run), **parts, "held": held, "distance": _distance(run), "report": report}
 
 
 def _print(run: Run) -> None:
@@ -124,6 +126,8 @@ def _print(run: Run) -> None:
     if terms is not None:
         _print_terms(terms)
     trained = run.legible(Trained)
+    if trained and trained.held:
+        say(f"trained on {trained.held}")
     if trained and trained.nearness:
         say(f"distance: {trained.nearness.text}")
     if ending is not None and ending.curves:

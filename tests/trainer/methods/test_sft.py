@@ -20,7 +20,7 @@ from trainer.progress import RunIO, RunResult
 from trainer.rows.datasets import Spoken
 from trainer.rows.replay import LikedReply, Rows
 from trainer.settings import LoraShape, Schedule
-from trainer.training import common_arguments
+from trainer.training import common_arguments, plan_memory
 
 LORA = LoraShape(rank=4, alpha=8)
 SMALL = sft.Config(
@@ -40,10 +40,10 @@ def good(count: int, tokenizer: Vocab) -> tuple[LikedReply, ...]:
 def built(config: sft.Config, rows: Rows, start: StartingPoint, folder: Path) -> Any:
     """TRL's trainer, not started."""
     mixed = sft.lesson_of(config, rows, (), start.tokenizer)
-    policy = load_policy(start, config.lora, config.memory)
-    return sft.build(
-        mixed, policy, start.base_dir, common_arguments(config, folder, len(mixed.rows))
-    )
+    held = plan_memory(config, mixed, start.base_dir)
+    policy = load_policy(start, config.lora, held)
+    arguments = common_arguments(config, held, folder, len(mixed.rows))
+    return sft.build(mixed, policy, start.base_dir, arguments)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from gguf import GGUFWriter
 
 from npc_server.engine.settings import EngineSettings
@@ -114,9 +115,16 @@ def test_too_little_memory_is_told_with_what_takes_less(
 def test_memory_that_may_not_do_is_a_warning(
     job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: 16 << 20)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 4 << 20)
     assert night(job).state is State.PROMOTED
     assert "training may take" in caplog.text
+
+
+def test_a_device_that_is_not_here_is_told_before_training(job: Job) -> None:
+    if torch.backends.mps.is_available():
+        pytest.skip("it is here")
+    with pytest.raises(ConfigError, match=r'device = "mps" in \[training\]: torch finds no GPU'):
+        night(job, device="mps")
 
 
 def test_a_full_disk_is_told_before_training(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,14 @@ from tests.support.rows import edits, prompt_ids
 from tests.support.watching import ignore
 from trainer.base import ensure_base
 from trainer.errors import AdapterError, BaseModelError, ConfigError
+from trainer.held import Weights
 from trainer.lora import StartingPoint, load_base
 from trainer.own_base import full
 from trainer.own_base.base_gguf import Precision, write_base
 from trainer.own_base.training_task import TrainingTask
 from trainer.progress import RunIO, RunResult
 from trainer.rows.replay import Rows
-from trainer.settings import Memory, Schedule, Weights
+from trainer.settings import Memory, Schedule
 
 SMALL = full.Config(
     schedule=Schedule(
@@ -160,5 +161,5 @@ def test_an_adapter_is_no_place_to_start_from(
 
 
 def test_four_bits_are_refused() -> None:
-    with pytest.raises(ConfigError, match="base is nf4; it must be float32"):
+    with pytest.raises(ConfigError, match="base is nf4; it must be float32 or auto"):
         replace(SMALL, memory=Memory(base=Weights.NF4))
