@@ -39,7 +39,8 @@ def assemble(model: Path, shape: ContextShape, options: EngineOptions, emit: Emi
 
 def base_shape(llama: Llama, model: Path) -> BaseShape:
     """The shape of a base that its adapters must fit."""
-    return BaseShape(llama.architecture, llama.heads, llama.kv_heads, linear_shapes(model))
+    linears, pairs = linear_shapes(model), llama.rotates_pairs
+    return BaseShape(llama.architecture, llama.heads, llama.kv_heads, linears, pairs)
 
 
 def _assemble_mixed(

@@ -13,8 +13,12 @@ from gguf import GGUFReader, GGUFValueType
 UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error)
 
 
+#: Items that a list of numbers may have to be read: one per layer, and not one per token.
+_LONGEST_LIST = 1024
+
+
 class HeaderReader(GGUFReader):
-    """Skips arrays; tensors and single values are there."""
+    """Skips long arrays and those of text; tensors, single values and short lists are there."""
 
     def number(self, key: str) -> float | None:
         """A number of the metadata; None when it is absent or no number."""
@@ -25,6 +29,13 @@ class HeaderReader(GGUFReader):
         """A text of the metadata; None when it is absent or no text."""
         found = self._value(key)
         return found if isinstance(found, str) else None
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """The numbers of a short list, such as one per layer; () when there is none."""
+        field = self.get_field(key)
+        if field is None or field.types[0] != GGUFValueType.ARRAY or not field.data:
+            return ()
+        return tuple(float(item) for item in field.contents())
 
     def _value(self, key: str) -> object:
         field = self.get_field(key)
@@ -38,6 +49,8 @@ class HeaderReader(GGUFReader):
         if raw_type != GGUFValueType.ARRAY:
             return super()._get_field_parts(orig_offs, raw_type)
         item_type, count = struct.unpack_from("<IQ", self.data.data, orig_offs)
+        if item_type not in (GGUFValueType.STRING, GGUFValueType.ARRAY) and count <= _LONGEST_LIST:
+            return super()._get_field_parts(orig_offs, raw_type)
         size = 12 + self._items_size(orig_offs + 12, GGUFValueType(item_type), count)
         return size, [], [], [GGUFValueType.ARRAY]
 

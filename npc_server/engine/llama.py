@@ -103,6 +103,11 @@ class Llama:
         return int(lc.llama_model_n_head_kv(self._model))
 
     @property
+    def rotates_pairs(self) -> bool:
+        """Whether positions rotate neighbouring rows of q and k; else one half with the other."""
+        return bool(lc.llama_model_rope_type(self._model) == lc.LLAMA_ROPE_TYPE_NORM)
+
+    @property
     def can_cut(self) -> bool:
         """Whether a sequence, saved ones included, can be cut to any shorter length.
 

@@ -64,8 +64,8 @@ _UNSUPPORTED = (
 )
 #: Initialisations under which PEFT trains on a base whose weights it has changed.
 _CHANGED_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-#: Architectures whose GGUF conversion permutes q and k rows.
-_PERMUTED_ARCHITECTURES = frozenset({"llama"})
+#: Architectures whose files keep the rows of q and k in pairs; transformers has them in halves.
+ROWS_IN_PAIRS = frozenset({"llama", "smollm3", "mistral3", "granite"})
 #: The least magnitude that a 16-bit float rounds to infinity.
 _F16_OVERFLOW = 65520.0
 
@@ -78,6 +78,7 @@ class BaseShape:
     heads: int
     kv_heads: int
     linears: Mapping[str, tuple[int, int]]  # weight name -> (columns_in, rows_out)
+    rotates_pairs: bool = False  # neighbouring rows of q and k, where others rotate halves
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def read_peft(folder: Path, base: BaseShape, max_rank: int | None = None) -> Lor
         name = f"{weight}.lora_{side}"
         if name in tensors:
             raise tensor.rejection(f"is a second one for {name}")
+        _check_order(tensor, weight, base)
         tensors[name] = _arrange(weight, side, values, base)
         strengths[weight] = strength
     _check_pairs(tensors, folder)
@@ -258,7 +260,7 @@ def _target(tensor: _Tensor, base: BaseShape) -> tuple[str, str]:
     """The base weight a tensor adapts, and which factor it is: "a" or "b"."""
     match = _KEY.fullmatch(tensor.key)
     if match is None or match["module"] not in _MODULES:
-        raise tensor.rejection(f"is not served; target only {', '.join(_MODULES)}")
+        raise tensor.rejection(f"is not served; target only {', '.join(_modules(base.linears))}")
     weight = f"blk.{match['layer']}.{_MODULES[match['module']]}.weight"
     if weight not in base.linears:
         raise tensor.rejection(f"adapts {weight}, which the base lacks; it has {_summary(base)}")
@@ -308,8 +310,18 @@ def _check_values(tensor: _Tensor, values: Array) -> None:
     )
 
 
+def _check_order(tensor: _Tensor, weight: str, base: BaseShape) -> None:
+    """Raise AdapterRejectedError where nobody knows how the file orders the rows of q and k."""
+    rotated = weight.endswith(("attn_q.weight", "attn_k.weight"))
+    if rotated and base.rotates_pairs and base.architecture not in ROWS_IN_PAIRS:
+        raise tensor.rejection(
+            f"adapts {weight}: in which order files of the architecture {base.architecture!r} keep"
+            " its rows is not known; train without q_proj and k_proj, or use another base"
+        )
+
+
 def _arrange(weight: str, side: str, values: Array, base: BaseShape) -> Array:
-    if side == "a" or base.architecture not in _PERMUTED_ARCHITECTURES:
+    if side == "a" or base.architecture not in ROWS_IN_PAIRS:
         return values
     if weight.endswith("attn_q.weight"):
         return permute_rotary_rows(values, base.heads)
@@ -334,14 +346,15 @@ def _check_pairs(tensors: Mapping[str, Array], folder: Path) -> None:
 
 def module_names(linears: Iterable[str]) -> frozenset[str]:
     """The layers, by PEFT's short names such as "q_proj", that these weights belong to."""
+    return frozenset(module.rpartition(".")[2] for module in _modules(linears))
+
+
+def _modules(linears: Iterable[str]) -> list[str]:
+    """The same by names such as "self_attn.q_proj"."""
     kinds = {name.split(".")[2] for name in linears}
     fused = "ffn_gate" not in kinds  # gate and up are then one weight, which is called up
     other = "mlp.up_proj" if fused else "mlp.gate_up_proj"
-    return frozenset(
-        module.rpartition(".")[2]
-        for module, kind in _MODULES.items()
-        if kind in kinds and module != other
-    )
+    return [module for module, kind in _MODULES.items() if kind in kinds and module != other]
 
 
 def linear_shapes(path: Path) -> Mapping[str, tuple[int, int]]:

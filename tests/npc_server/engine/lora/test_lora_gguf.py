@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_every_tensor_arrives_under_its_llama_name(tmp_path: Path, architecture:
 @pytest.mark.parametrize(
     ("architecture", "permuted"), [("llama", True), ("qwen2", False), ("qwen3", False)]
 )
-def test_only_llama_has_its_q_rows_in_another_order(
+def test_only_some_architectures_have_q_rows_in_another_order(
     tmp_path: Path, architecture: str, permuted: bool
 ) -> None:
     folder = tiny_gguf.write_adapter(tmp_path / "a", 1, architecture=architecture)
@@ -134,6 +135,34 @@ def test_only_llama_has_its_q_rows_in_another_order(
     np.testing.assert_array_equal(found["blk.0.attn_q.weight.lora_b"], rows)
     np.testing.assert_array_equal(found["blk.0.attn_q.weight.lora_a"], saved[Q_A])
     np.testing.assert_array_equal(found["blk.0.attn_v.weight.lora_b"], saved[V_B])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "architecture", "known"),
+    [(True, "llama", True), (True, "command-r", False), (False, "stablelm", True)],
+)
+def test_where_nobody_knows_the_order_of_rows_q_and_k_are_refused(
+    folder: Path, pairs: bool, architecture: str, known: bool
+) -> None:
+    base = replace(base_shape(), architecture=architecture, rotates_pairs=pairs)
+    if known:
+        assert read_peft(folder, base, 16).rank == 4
+        return
+    with pytest.raises(AdapterRejectedError, match=r"'command-r' keep its rows is not known"):
+        read_peft(folder, base, 16)
+
+
+def test_an_adapter_of_experts_is_refused_with_what_may_be_adapted(folder: Path) -> None:
+    base, expert = base_shape("qwen3moe"), "mlp.experts.base_layer"
+    change_tensors(folder, lambda tensors: tensors.clear() or tensors.update({  # type: ignore[func-returns-value]
+        f"base_model.model.model.layers.0.{expert}.lora_A.weight": np.zeros((4, 64), np.float32)
+    }))  # fmt: skip
+    with pytest.raises(AdapterRejectedError) as caught:
+        read_peft(folder, base, 16)
+    assert str(caught.value).endswith(
+        "is not served; target only self_attn.q_proj, self_attn.k_proj, self_attn.v_proj,"
+        " self_attn.o_proj"
+    )
 
 
 def test_rotary_rows_go_from_halves_to_pairs() -> None:
