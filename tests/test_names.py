@@ -80,6 +80,7 @@ PURE = frozenset(
         "personas.adapter_repo._promoted",
         "personas.checks.asserted",
         "languages.phrases.mentioned",
+        "trainer.forward._capped",
         "trainer.gate.rules.unmeasured",
         "trainer.rows.datasets.interleaved",
     }

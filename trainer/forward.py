@@ -142,9 +142,15 @@ def _log_probs(model: PreTrainedModel, hidden: Tensor, nodes: Tensor, labels: Te
         torch.tensor(part, device=hidden.device) for part in zip(*once, strict=True)
     )
     vocabulary = cast(nn.Module, model.lm_head)
-    logits = vocabulary(hidden[at_nodes]).float()
+    logits = _capped(vocabulary(hidden[at_nodes]).float(), model)
     found = -functional.cross_entropy(logits, wanted, reduction="none")
     return found[[once[both] for both in said]]
+
+
+def _capped(logits: Tensor, model: PreTrainedModel) -> Tensor:
+    """Logits within the bounds that Gemma's models keep them in."""
+    most = getattr(model.config, "final_logit_softcapping", None)
+    return logits if most is None else most * torch.tanh(logits / most)
 
 
 def _fused_output(log_probs: Tensor, labels: Tensor) -> FusedCausalLMOutput:
@@ -159,6 +165,7 @@ def _fused_output(log_probs: Tensor, labels: Tensor) -> FusedCausalLMOutput:
 
 
 def _sees_whole_context(model: PreTrainedModel) -> bool:
-    layers = getattr(model.config, "layer_types", None) or ["full_attention"]
-    window = getattr(model.config, "sliding_window", None)
-    return window is None and set(layers) == {"full_attention"}
+    layers = getattr(model.config, "layer_types", None)
+    if layers is None:
+        return getattr(model.config, "sliding_window", None) is None
+    return set(layers) == {"full_attention"}

@@ -122,7 +122,7 @@ def write_model(
     shape = ARCHITECTURES[architecture]
     writer = GGUFWriter(path, architecture)
     _write_shape(writer, shape)
-    _write_vocab(writer)
+    write_vocab(writer)
     change(writer)
     generator = np.random.default_rng(seed)
     for name, size in _tensor_shapes(shape).items():
@@ -168,7 +168,8 @@ def _write_shape(writer: GGUFWriter, shape: Architecture) -> None:
         writer.add_expert_feed_forward_length(FEED_FORWARD)
 
 
-def _write_vocab(writer: GGUFWriter) -> None:
+def write_vocab(writer: GGUFWriter) -> None:
+    """Write the byte vocabulary with its control tokens."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     name_tokens(writer, dict.fromkeys(CONTROLS, TokenType.CONTROL))

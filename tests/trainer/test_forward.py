@@ -1,5 +1,6 @@
 """The cheaper forward gives TRL's numbers and gradients."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import add_fused_lm_head
 
 from npc_server.engine.llama import Vocab
+from tests.support.model_families import FAMILIES, Family, make_model
 from tests.support.rows import pairs
 from trainer.forward import IGNORED, install, scale_gradients
 from trainer.lora import load_base
@@ -63,6 +65,30 @@ def test_cheaper_forward_gives_the_same_numbers_and_gradients(
     cheap, cheap_gradient = _scored(model, batch, Memory(gradient_checkpointing=checkpointing))
     torch.testing.assert_close(cheap, plain, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(cheap_gradient, plain_gradient, rtol=1e-4, atol=1e-4)
+
+
+#: One whose layers all see everything, and whose logits are bounded.
+CAPPED = replace(
+    FAMILIES["Gemma 3"],
+    config={
+        **FAMILIES["Gemma 3"].config,
+        "layer_types": ["full_attention"] * 7,
+        "final_logit_softcapping": 3.0,
+    },
+)
+
+
+@pytest.mark.parametrize("family", [*FAMILIES.values(), CAPPED], ids=lambda f: f.name)
+def test_every_family_gets_the_same_numbers(family: Family, batch: dict[str, Tensor]) -> None:
+    found = []
+    for cheaply in (False, True):
+        model = make_model(family)
+        add_fused_lm_head(model)
+        if cheaply:
+            install(model)
+        with torch.no_grad():
+            found.append(model(**batch, fused_lm_head=True).log_probs)
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
 
 
 def test_other_calls_are_untouched(base_dir: Path, batch: dict[str, Tensor]) -> None:
