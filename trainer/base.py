@@ -10,12 +10,18 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import AutoConfig, AutoModelForCausalLM, GgufConfig, PreTrainedTokenizerFast
 
+from npc_server.engine.gguf_header import HeaderReader
+from trainer.base_config import read_config
+from trainer.base_weights import write_weights
 from trainer.errors import BaseModelError
 from trainer.rope_scaling import RopeScaling, head_width, read_rope_scaling
 
@@ -62,15 +68,28 @@ def _check_is_gguf(gguf: Path) -> None:
 def _publish(gguf: Path, final: Path, scaling: RopeScaling) -> None:
     beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
-        _dequantise(gguf, beside)
-        if scaling.tag:
-            _scale_positions(beside / "config.json", scaling)
+        config = read_config(gguf, scaling)
+        if config is None:
+            _read_by_transformers(gguf, beside, scaling)
+        else:
+            write_weights(gguf, config, beside)
+            config.save_pretrained(beside)
+        _write_tokenizer(gguf, beside)
         _rename_unless_there(beside, final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _dequantise(gguf: Path, out: Path) -> None:
+def _write_tokenizer(gguf: Path, out: Path) -> None:
+    """Write what TRL asks for, a token to pad with: what is encoded, the served model encodes."""
+    end = int(HeaderReader(gguf).number("tokenizer.ggml.eos_token_id") or 0)
+    only = Tokenizer(WordLevel({"<end>": end}, "<end>"))
+    make: Callable[..., Any] = PreTrainedTokenizerFast
+    make(tokenizer_object=only, eos_token="<end>", pad_token="<end>").save_pretrained(out)
+
+
+def _read_by_transformers(gguf: Path, out: Path, scaling: RopeScaling) -> None:
+    """Unpack an architecture that we have no table of."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
@@ -79,12 +98,12 @@ def _dequantise(gguf: Path, out: Path) -> None:
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.float32,
         )
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except Exception as error:  # readers of foreign files raise anything, even Exception
         why = "transformers expects weights of other shapes" if _MISFIT in str(error) else error
         raise BaseModelError(f"{gguf} cannot be unpacked for training: {why}") from error
     model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    if scaling.tag:
+        _scale_positions(out / "config.json", scaling)
 
 
 def _config_of(gguf: Path) -> Any:

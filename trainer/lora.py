@@ -109,7 +109,7 @@ def load_policy(start: StartingPoint, shape: LoraShape, held: Held) -> PeftModel
         prepare: Callable[..., PreTrainedModel] = prepare_model_for_kbit_training
         base = prepare(base, use_gradient_checkpointing=False)
     if start.adapter is None:
-        return cast(PeftModel, get_peft_model(base, _lora_config(shape)))
+        return cast(PeftModel, get_peft_model(base, _lora_config(shape, layers)))
     return _load_parent(base, start.adapter, shape, layers)
 
 
@@ -216,12 +216,12 @@ def _linears(base: PreTrainedModel) -> dict[str, nn.Linear]:
     }
 
 
-def _lora_config(shape: LoraShape) -> LoraConfig:
+def _lora_config(shape: LoraShape, layers: frozenset[str]) -> LoraConfig:
     return LoraConfig(
         r=shape.rank,
         lora_alpha=shape.alpha,
         lora_dropout=shape.dropout,
-        target_modules=[*shape.targets] or "all-linear",
+        target_modules=sorted(layers),  # PEFT's "all-linear" takes experts, too
         task_type="CAUSAL_LM",
     )
 

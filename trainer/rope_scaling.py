@@ -22,7 +22,10 @@ from npc_server.engine.llama import ROPE_SCALINGS
 from trainer.errors import BaseModelError
 
 #: Architectures whose layers all rotate alike, by one table of frequencies in transformers.
-_ONE_TABLE = ("llama", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "phi3")
+_ONE_TABLE = ("llama", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "phi3", "gemma2", "smollm3")
+#: Those whose layers with a window rotate by a plain table of their own. A linear scaling leaves
+#: that one alone; YaRN does not, and is refused.
+_TWO_TABLES = ("gemma3",)
 _BETA_FAST, _BETA_SLOW = 32.0, 1.0  # of YaRN; these architectures read no others
 _CONTEXT_UNIT = 256  # llama.cpp rounds the context of a sequence up to a multiple of it
 _FREQS = "rope_freqs.weight"
@@ -65,10 +68,12 @@ def read_rope_scaling(gguf: Path, context_tokens: int = 0) -> RopeScaling:
     header = _header(gguf)
     scaling = _Metadata(header, context_tokens).scaling()
     architecture = header.text("general.architecture")
-    if scaling.tag and architecture not in _ONE_TABLE:
+    kind = header.text(f"{architecture}.rope.scaling.type")
+    known = architecture in _ONE_TABLE or (architecture in _TWO_TABLES and kind != "yarn")
+    if scaling.tag and not known:
         raise BaseModelError(
-            f"{gguf} scales its rotary positions, which cannot be trained on for the architecture"
-            f" {architecture!r}, only for {', '.join(_ONE_TABLE)}; use another base"
+            f"{gguf} scales its rotary positions{f' by {kind!r}' if kind else ''}, which cannot be"
+            f" trained on for the architecture {architecture!r}; use another base"
         )
     return scaling
 

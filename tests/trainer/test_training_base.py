@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from gguf import GGUFWriter
 
+from tests.support import tiny_gguf
 from trainer.base import dense_folder, ensure_base, file_sha256
 from trainer.errors import BaseModelError
+from trainer.lora import load_base
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -43,6 +47,53 @@ def test_a_known_digest_is_not_computed_again(
     kept.mkdir(parents=True)
     monkeypatch.delattr("trainer.base.file_sha256")
     assert ensure_base(gguf, tmp_path / "cache", digest) == kept
+
+
+@pytest.mark.parametrize(
+    ("biases", "why"),
+    [
+        (["attn_q", "attn_k", "attn_v"], r"lacks blk\.0\.attn_output\.bias and 1 more"),
+        (["attn_output"], r"has blk\.0\.attn_output\.bias and 1 more.* no place in the model"),
+    ],
+    ids=["some are missing", "some are left over"],
+)
+def test_weights_that_training_has_no_place_for_are_refused_by_name(
+    tmp_path: Path, biases: list[str], why: str
+) -> None:
+    widths = {"attn_q": 64, "attn_k": 32, "attn_v": 32, "attn_output": 64}
+    more = {
+        f"blk.{layer}.{name}.bias": np.ones(widths[name], np.float32)
+        for layer in range(tiny_gguf.LAYERS)
+        for name in biases
+    }
+    gguf = tiny_gguf.write_model(tmp_path / "m.gguf", more_tensors=more)
+    with pytest.raises(BaseModelError, match=rf"m\.gguf {why}"):
+        ensure_base(gguf, tmp_path / "cache")
+
+
+def test_experts_of_an_architecture_that_is_trained_without_are_refused(tmp_path: Path) -> None:
+    gguf = tiny_gguf.write_model(tmp_path / "m.gguf", change=lambda w: w.add_expert_count(8))
+    with pytest.raises(BaseModelError, match="has experts in an architecture"):
+        ensure_base(gguf, tmp_path / "cache")
+
+
+def test_heads_that_differ_by_layer_are_refused(tmp_path: Path) -> None:
+    gguf = tiny_gguf.write_model(tmp_path / "m.gguf", change=lambda w: w.add_head_count([4, 2]))
+    with pytest.raises(
+        BaseModelError, match=r"does not say llama\.attention\.head_count as one number"
+    ):
+        ensure_base(gguf, tmp_path / "cache")
+
+
+def test_a_large_base_is_unpacked_in_portions(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = load_base(ensure_base(tiny_model, tmp_path / "whole")).state_dict()
+    monkeypatch.setattr("trainer.base_weights._SHARD_BYTES", 100_000)
+    folder = ensure_base(tiny_model, tmp_path / "portions")
+    assert len(list(folder.glob("*.safetensors"))) > 2
+    for name, weight in load_base(folder).state_dict().items():
+        assert torch.equal(weight, whole[name])
 
 
 def _gguf_of(architecture: str, path: Path) -> Path:
