@@ -28,6 +28,7 @@ from npc.v1 import (
     feedback_pb2,
     feedback_pb2_grpc,
 )
+from npc_client.courier import Courier
 
 OnText = Callable[[str], None]
 SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue keeps
@@ -187,6 +188,7 @@ class Client:
         self._channel = grpc.aio.insecure_channel(address)
         self._dialogue: Any = dialogue_pb2_grpc.DialogueStub(self._channel)
         self._feedback: Any = feedback_pb2_grpc.FeedbackStub(self._channel)
+        self._courier = Courier(self._feedback.Submit)
         self._adapters: Any = adapters_pb2_grpc.AdaptersStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
@@ -392,9 +394,8 @@ class Client:
         return str(event.event_id)
 
     async def submit(self, event: SubmitRequest) -> feedback_pb2.SubmitResponse:
-        """Send one event."""
-        answer: feedback_pb2.SubmitResponse = await self._feedback.Submit(event)
-        return answer
+        """Send one event, again if the server asks to wait; raises its refusal after a minute."""
+        return await self._courier.send(event)
 
     async def submit_batch(self, events: Sequence[SubmitRequest]) -> list[EventStatus]:
         """Send up to 10,000 events in the order they happened; returns one status per event."""

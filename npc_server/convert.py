@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,6 @@ from typing import Any
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from feedback_store.errors import TooManyEventsError
 from feedback_store.records import (
     MAX_STARS,
     MIN_STARS,
@@ -30,7 +28,7 @@ from feedback_store.records import (
 from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2
 from npc_server.adapters import CharacterListing
 from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
-from npc_server.errors import InvalidRequestError, status_of
+from npc_server.errors import InvalidRequestError, retry_after_ms, status_of
 from npc_server.limits import MAX_TAKES, check_id, check_stop_text, check_text
 from npc_server.reactions import ParsedEvent, SubmitResult
 from npc_server.reply_events import Finished, Started
@@ -276,14 +274,12 @@ def _stored_status(receipt: Receipt, stamps: dict[datetime, Timestamp]) -> feedb
 
 
 def _refused_status(event_id: str, error: Exception) -> feedback_pb2.EventStatus:
-    status = feedback_pb2.EventStatus(
+    return feedback_pb2.EventStatus(
         event_id=event_id,
         code=(status_of(error) or grpc.StatusCode.INTERNAL).value[0],
         message=str(error),
+        retry_after_ms=retry_after_ms(error),
     )
-    if isinstance(error, TooManyEventsError):
-        status.retry_after_ms = math.ceil(error.retry_after_s * 1e3)
-    return status
 
 
 def character_adapters(listing: CharacterListing) -> adapters_pb2.CharacterAdapters:

@@ -104,6 +104,7 @@ class Dialogue:
         self._memory = memory
         self._ahead = ReadingAhead(model)
         self._ending = False
+        self.speaking = 0  # turns that are being generated
 
     async def start_session(self, character: str, player_id: str, consent: bool) -> Session:
         """Open a session. Raises InvalidRequestError and UnknownCharacterError."""
@@ -210,9 +211,13 @@ class Dialogue:
             sampling = sampling_of(session.persona, seed, changes)
             turn = self._prepare(session, exchange, adapter, sampling, call_id)
             self._note_signals(turn)
-            async with aclosing(self._perform(turn)) as events:
-                async for event in events:
-                    yield event
+            self.speaking += 1
+            try:
+                async with aclosing(self._perform(turn)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                self.speaking -= 1
 
     async def _perform(self, turn: OpenTurn) -> AsyncGenerator[Started | Delta | Finished]:
         """Run a turn; what was sent of it stays, whatever ends it."""

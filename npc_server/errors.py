@@ -6,12 +6,14 @@ ServerError
 ├── UnknownSessionError     (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session has one running reply at a time
+├── EventsWaitError         too many events wait until characters have spoken (RuntimeError)
 ├── AdapterMisfitError      the adapter is of another base or purpose (ValueError)
 └── ConfigError             npc.toml or the environment (ValueError)
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -47,6 +49,14 @@ class SessionBusyError(ServerError):
     """The session has a running reply already."""
 
 
+class EventsWaitError(ServerError, RuntimeError):
+    """Too many events wait until the characters that speak have spoken."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class AdapterMisfitError(ServerError, ValueError):
     """The adapter was trained on another base model, or for another purpose."""
 
@@ -54,6 +64,8 @@ class AdapterMisfitError(ServerError, ValueError):
 class ConfigError(ServerError, ValueError):
     """The configuration holds unknown keys or impossible values."""
 
+
+_TELLING_WHEN = (engine_errors.EngineBusyError, store_errors.TooManyEventsError, EventsWaitError)
 
 _Code = grpc.StatusCode
 
@@ -67,6 +79,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         UnknownSessionError: _Code.NOT_FOUND,
         NotLatestTurnError: _Code.NOT_FOUND,
         SessionBusyError: _Code.ABORTED,
+        EventsWaitError: _Code.RESOURCE_EXHAUSTED,
         AdapterMisfitError: _Code.FAILED_PRECONDITION,
         ConfigError: _Code.INTERNAL,
         # base models, which no call reaches
@@ -106,6 +119,13 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         engine_errors.EngineDiedError: _Code.UNAVAILABLE,
     }
 )
+
+
+def retry_after_ms(error: BaseException) -> int:
+    """Milliseconds after which it is worth trying again; 0 = the error does not tell."""
+    if isinstance(error, _TELLING_WHEN):
+        return math.ceil(error.retry_after_s * 1e3)
+    return 0
 
 
 def status_of(error: BaseException) -> grpc.StatusCode | None:

@@ -3,8 +3,8 @@
 The client's `x-request-id` metadata, or a fresh id, goes into every log line of the call and back
 in the trailing metadata. An error raised on purpose becomes its status with its message; anything
 else is logged with its trace and becomes INTERNAL with nothing but the id. Every call is counted
-when it ends. When the engine is busy, or a player sends too fast, `retry-after-ms` says when to try
-again.
+when it ends. Where an error tells when to try again, `retry-after-ms` says it: a busy engine, too
+many events that wait, a player who sends too fast.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextvars
 import functools
 import logging
-import math
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -21,9 +20,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 
-from feedback_store.errors import TooManyEventsError
-from npc_server.engine.errors import EngineBusyError
-from npc_server.errors import status_of
+from npc_server.errors import retry_after_ms, status_of
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +143,8 @@ async def _abort(context: Context, method: str, error: Exception) -> None:
 def _hints(error: Exception) -> tuple[tuple[str, str], ...]:
     """The trailing metadata of a refusal, which replaces that of the call."""
     identity = (REQUEST_ID_KEY, request_id.get())
-    if isinstance(error, (EngineBusyError, TooManyEventsError)):
-        return identity, (RETRY_AFTER_KEY, str(math.ceil(error.retry_after_s * 1e3)))
+    if after_ms := retry_after_ms(error):
+        return identity, (RETRY_AFTER_KEY, str(after_ms))
     return (identity,)
 
 

@@ -78,6 +78,7 @@ class Sources:
     stats: Callable[[], Coroutine[Any, Any, Stats]]
     calls: Calls
     events: Events
+    events_waiting: Callable[[], int]
     records_waiting: Callable[[], int]
     records_dropped: Callable[[], int]
     dialogues_open: Callable[[], int]
@@ -143,6 +144,8 @@ def server_metrics(sources: Sources) -> Iterator[Metric]:
     calls, events = sources.calls.snapshot(), sources.events.snapshot()
     yield _counts("grpc_requests", "Calls that ended, by status.", ("method", "code"), calls)
     yield _counts("feedback_events", "Events decided, by status.", ("kind", "code"), events)
+    held = sources.events_waiting()
+    yield _gauge("event_calls_waiting", "Calls whose events wait while characters speak.", held)
     waiting, dropped = sources.records_waiting(), sources.records_dropped()
     yield _gauge("records_waiting", "Records the store has not taken yet.", waiting)
     yield _counter("records_dropped", "Sessions and turns that were never stored.", dropped)

@@ -22,11 +22,12 @@ from feedback_store.errors import (
     UnknownSessionError,
     UnknownTurnError,
 )
+from feedback_store.intake import ReceiptOrError
 from feedback_store.privacy.policy import CAREFUL, Policy
 from feedback_store.privacy.redaction import redact
 from feedback_store.records import Choice, Edit, Event, Kind, Reaction, Receipt
-from feedback_store.store import Store
-from npc_server.errors import InvalidRequestError, status_of
+from npc_server.errors import EventsWaitError, InvalidRequestError, status_of
+from npc_server.event_queue import EventQueue
 from npc_server.recorder import Recorder
 from npc_server.sessions import Sessions
 
@@ -35,7 +36,7 @@ MAX_WAITING = 1_000  # events that wait for their turns; more are not retried
 PORTIONS_IN_FLIGHT = 8  # per call
 
 #: The receipt of one event, or why it was not stored.
-SubmitResult: TypeAlias = Receipt | FeedbackStoreError | InvalidRequestError
+SubmitResult: TypeAlias = Receipt | FeedbackStoreError | InvalidRequestError | EventsWaitError
 ParsedEvent: TypeAlias = Reaction | InvalidRequestError  # why it is malformed
 #: Gets the kind of an event, None for a malformed one, and its status.
 Count: TypeAlias = Callable[[Kind | None, grpc.StatusCode], None]
@@ -48,14 +49,14 @@ class Reactions:
 
     def __init__(
         self,
-        store: Store,
+        queue: EventQueue,
         sessions: Sessions,
         recorder: Recorder,
         count: Count,
         turn_wait_s: float,
         redaction: Policy = CAREFUL,  # of corrections
     ) -> None:
-        self._store = store
+        self._queue = queue
         self._sessions = sessions
         self._recorder = recorder
         self._count = count
@@ -106,13 +107,25 @@ class Reactions:
     async def _submit_batch(self, reactions: list[Reaction]) -> list[SubmitResult]:
         # Shielded by its caller: what is stored is applied, whether or not the client still waits.
         try:
-            results = await asyncio.wrap_future(self._store.submit_all(reactions))
-        except FeedbackStoreError as error:
+            results = await self._store_all(reactions)
+        except (FeedbackStoreError, EventsWaitError) as error:
             return [error] * len(reactions)
         for reaction, result in zip(reactions, results, strict=True):
             if isinstance(result, Receipt) and not result.duplicate:
                 self._apply(reaction, result.happened_at or reaction.created_at)
         return list(results)
+
+    async def _store_all(self, reactions: list[Reaction]) -> list[ReceiptOrError]:
+        # What a character goes on from is part of its conversation, and does not wait for others.
+        if any(self._steers(reaction) for reaction in reactions):
+            return await self._queue.store_now(reactions)
+        return await self._queue.store(reactions)
+
+    def _steers(self, reaction: Reaction) -> bool:
+        """Whether an open conversation goes on from what the player kept or wrote."""
+        if not isinstance(reaction.payload, (Choice, Edit)):
+            return False
+        return self._sessions.of_turn(reaction.turn_id) is not None
 
     async def _finish_with_retries(
         self, portion: Sequence[ParsedEvent], results: list[SubmitResult]
@@ -173,7 +186,7 @@ class Reactions:
                 session.correct(reaction.turn_id, text, reaction.event_id, happened_at)
 
     async def _undo(self, event_id: str) -> Event:
-        event = await asyncio.wrap_future(self._store.undo(event_id))
+        event = await self._queue.undo(event_id)
         session = self._sessions.of_turn(event.turn_id)
         if session is not None:
             match event.payload:

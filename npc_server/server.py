@@ -36,6 +36,7 @@ from npc_server.data_lock import hold
 from npc_server.dialogue import Dialogue, Memory, sampling_of
 from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
+from npc_server.event_queue import EventQueue
 from npc_server.interceptors import RequestInterceptor
 from npc_server.metrics import Calls, Events, Sources, serve_metrics
 from npc_server.parts import Parts, open_parts
@@ -135,6 +136,7 @@ class _Assembly:
     sessions: Sessions
     recorder: Recorder
     dialogue: Dialogue
+    queue: EventQueue
     calls: Calls
     events: Events
     status: Any  # the health servicer
@@ -172,6 +174,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         sessions=sessions,
         recorder=recorder,
         dialogue=dialogue,
+        queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),
         events=Events(),
         status=status,
@@ -229,6 +232,7 @@ def _sources(assembly: _Assembly) -> Sources:
         stats=assembly.parts.model.engine.stats,
         calls=assembly.calls,
         events=assembly.events,
+        events_waiting=lambda: assembly.queue.waiting,
         records_waiting=lambda: assembly.recorder.waiting,
         records_dropped=lambda: assembly.recorder.dropped,
         dialogues_open=lambda: len(assembly.sessions),
@@ -256,10 +260,10 @@ def _dialogue_service(assembly: _Assembly) -> DialogueService:
 
 
 def _feedback_service(assembly: _Assembly, config: Config) -> FeedbackService:
-    store, count = assembly.parts.store, assembly.events.count
-    wait_s = config.feedback.turn_wait_s
+    count, wait_s = assembly.events.count, config.feedback.turn_wait_s
     redaction = redaction_policy(config.privacy, assembly.parts.characters.values())
-    reactions = Reactions(store, assembly.sessions, assembly.recorder, count, wait_s, redaction)
+    queue, sessions, recorder = assembly.queue, assembly.sessions, assembly.recorder
+    reactions = Reactions(queue, sessions, recorder, count, wait_s, redaction)
     return FeedbackService(reactions)
 
 

@@ -1,8 +1,9 @@
-"""What a thousand reacting players cost eight that talk, and how long a reaction waits meanwhile.
+"""What reacting players cost eight that talk, and how long a reaction waits meanwhile.
 
-Each of the thousand reacts once in thirty seconds on average, one call per event; then once in ten.
-Eight players talk on the same server without that load and with each of the two, in turn, about
-something new every time. Everybody shares two cores, the clients too.
+A thousand react once in thirty seconds on average, one call per event; then once in ten. Then
+twenty clients send one event after the other, as fast as they are answered. Eight players talk on
+the same server without that load and with each of the three, in turn, about something new every
+time. Everybody shares two cores, the clients too.
 """
 
 from __future__ import annotations
@@ -34,8 +35,23 @@ from benchmarks.serving.peers.troupe import Troupe
 
 PLAYERS = 8
 TURNS_PER_PLAYER = 6  # a round, one after the other
-#: The mean pause of a reacting client, with the ending of its figures' names.
-PAUSES_S = {30.0: "", 10.0: "_busy"}
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Who reacts beside the dialogues."""
+
+    clients: int
+    channels: int
+    pause_s: float  # of a client, on average, between an answer and its next event
+
+
+#: By the ending of its figures' names.
+CROWDS = {
+    "": Crowd(CLIENTS, CHANNELS, 30.0),
+    "_busy": Crowd(CLIENTS, CHANNELS, 10.0),
+    "_flood": Crowd(20, 20, 0.0),
+}
 WARM_S = 2.0  # until the first reactions have spread
 LONGEST_S = 300.0
 
@@ -61,11 +77,11 @@ async def run(workspace: Workspace) -> PartResult:
 
 @dataclass
 class _Rounds:
-    """Rounds without and with each load, by the mean pause."""
+    """Rounds without and with each crowd, by its ending."""
 
     alone: list[Round] = field(default_factory=list)
-    beside: dict[float, list[Round]] = field(default_factory=lambda: {p: [] for p in PAUSES_S})
-    tallies: dict[float, list[Tally]] = field(default_factory=lambda: {p: [] for p in PAUSES_S})
+    beside: dict[str, list[Round]] = field(default_factory=lambda: {end: [] for end in CROWDS})
+    tallies: dict[str, list[Tally]] = field(default_factory=lambda: {end: [] for end in CROWDS})
 
 
 #: The turns of one talk; those of another number are of other lines, new to every cache.
@@ -79,14 +95,14 @@ def _turns(cast: Cast, base: Base, talk: int) -> list[PlayerTurn]:
 
 
 async def _round(troupe: Troupe, turns: _Turns, number: int, rounds: _Rounds) -> None:
-    talks = count(number * (1 + len(PAUSES_S)))
+    talks = count(number * (1 + len(CROWDS)))
     rounds.alone.append(await _talk(troupe, turns(next(talks))))
-    for pause_s in PAUSES_S:
-        async with client_process(_workload(troupe.address, number, pause_s)) as clients:
+    for ending, crowd in CROWDS.items():
+        async with client_process(_workload(troupe.address, number, crowd)) as clients:
             await clients.begin()
             await asyncio.sleep(WARM_S)
-            rounds.beside[pause_s].append(await _talk(troupe, turns(next(talks))))
-            rounds.tallies[pause_s].append(await clients.end())
+            rounds.beside[ending].append(await _talk(troupe, turns(next(talks))))
+            rounds.tallies[ending].append(await clients.end())
 
 
 async def _talk(troupe: Troupe, turns: list[PlayerTurn]) -> Round:
@@ -98,20 +114,22 @@ async def _talk(troupe: Troupe, turns: list[PlayerTurn]) -> Round:
     return Round(tuple(spoken))
 
 
-def _workload(address: str, number: int, pause_s: float) -> Workload:
+def _workload(address: str, number: int, crowd: Crowd) -> Workload:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
-    return Workload(address, turns, CLIENTS, CHANNELS, WARM_S, LONGEST_S, 0, pause_s, number)
+    return Workload(
+        address, turns, crowd.clients, crowd.channels, WARM_S, LONGEST_S, 0, crowd.pause_s, number
+    )
 
 
 def _result(rounds: _Rounds) -> PartResult:
     alone = [tokens_per_s(played) for played in rounds.alone]
     figures: dict[str, Estimate] = {}
     samples = {"alone_tokens_per_s": alone}
-    for pause_s, tail in PAUSES_S.items():
-        beside = [tokens_per_s(played) for played in rounds.beside[pause_s]]
-        p99s = [percentile(tally.ack_ms, 0.99) for tally in rounds.tallies[pause_s]]
+    for tail, tallies in rounds.tallies.items():
+        beside = [tokens_per_s(played) for played in rounds.beside[tail]]
+        p99s = [percentile(tally.ack_ms, 0.99) for tally in tallies]
         figures |= {f"dialogue_kept{tail}": ratio(beside, alone)}
         figures |= {f"ack_p99{tail}_ms": estimate(p99s)}
-        loads = [tally.acknowledged / tally.seconds for tally in rounds.tallies[pause_s]]
+        loads = [tally.acknowledged / tally.seconds for tally in tallies]
         samples |= {f"beside{tail}_tokens_per_s": beside, f"load{tail}_events_per_s": loads}
     return PartResult(figures, samples)

@@ -16,7 +16,6 @@ import random
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -49,9 +48,13 @@ class Tally:
     """What the clients did."""
 
     acknowledged: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)  # by status
     ack_ms: list[float] = field(default_factory=list)  # one per call
     seconds: float = 0.0
+
+    def count_refused(self, status: str) -> None:
+        """Count an event, or a whole call, that was not taken."""
+        self.refused[status] = self.refused.get(status, 0) + 1
 
     def reset(self) -> None:
         """Forget what was counted so far."""
@@ -100,7 +103,7 @@ async def _client(workload: Workload, number: int, stub: Any, tally: Tally) -> N
         try:
             await call(workload, stub, mine, draw, tally)
         except grpc.aio.AioRpcError as error:
-            tally.refused[error.code().name] += 1
+            tally.count_refused(error.code().name)
         tally.ack_ms.append((time.perf_counter() - asked) * 1e3)
         if workload.pause_s:
             await asyncio.sleep(draw.expovariate(1 / workload.pause_s))
@@ -125,7 +128,7 @@ async def _submit_batch(
         if status.code == _OK:
             tally.acknowledged += 1
         else:
-            tally.refused[str(status.code)] += 1
+            tally.count_refused(str(status.code))
 
 
 def _event(turn_id: str, draw: random.Random) -> feedback_pb2.SubmitRequest:

@@ -30,6 +30,7 @@ class Scene:
             stats=self.stats,
             calls=self.calls,
             events=self.events,
+            events_waiting=lambda: 5,
             records_waiting=lambda: 4,
             records_dropped=lambda: 5,
             dialogues_open=lambda: 3,

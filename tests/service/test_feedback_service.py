@@ -228,7 +228,7 @@ async def test_who_sends_too_fast_is_told_when_to_come_again(stage: StageMaker) 
     turn_id = await a_turn(made)
     await made.client.thumb(turn_id, up=True)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await made.client.thumb(turn_id, up=False)
+        await submit(made, event_id="e2", turn_id=turn_id, thumb=feedback_pb2.Thumb(up=False))
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     trailers: Any = caught.value.trailing_metadata()
     assert 0 < int(trailers["retry-after-ms"]) <= 1000

@@ -1,6 +1,7 @@
 """A server over a scripted engine in a process of its own, to be killed and started again.
 
-Run as `python -m tests.support.fake_server DATA_FOLDER`; prints its port once it serves.
+Run as `python -m tests.support.fake_server DATA_FOLDER REPLIES`; prints its port once it serves.
+After so many whole replies the next ones halt behind their first word; 0 = never.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from npc_server.config import Config, FeedbackSection, PathsConfig, ServerSection
 from npc_server.engine.fake import FakeEngine
+from npc_server.engine.protocol import Request
 from npc_server.parts import Parts, open_store
 from npc_server.server import running
 from npc_server.turns import Model
@@ -26,10 +28,10 @@ from tests.support.paths import ROOT
 
 
 @contextmanager
-def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def child(folder: Path, whole_replies: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address; killed at the end of the block, if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.fake_server", str(folder)],
+        [sys.executable, "-m", "tests.support.fake_server", str(folder), str(whole_replies)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -42,7 +44,17 @@ def child(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait()
 
 
-async def _serve(folder: Path) -> None:
+def _halting_engine(whole_replies: int) -> FakeEngine:
+    def script(request: Request) -> str:
+        if whole_replies and len(engine.finished) >= whole_replies:
+            engine.gate.clear()
+        return f"reply {request.sampling.seed}"
+
+    engine = FakeEngine(script)
+    return engine
+
+
+async def _serve(folder: Path, whole_replies: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     config = Config(
@@ -50,7 +62,7 @@ async def _serve(folder: Path) -> None:
         server=ServerSection(port=0, grace_s=1),
         feedback=FeedbackSection(events_per_minute=0, turn_wait_s=0.1),
     )
-    model = Model(FakeEngine(), FakeTokenizer(), "b" * 64)
+    model = Model(_halting_engine(whole_replies), FakeTokenizer(), "b" * 64)
     store, pseudonyms = open_store(config)
     with contextlib.closing(store):
         cast, repo = load_characters(SAMPLE_CHARACTERS), AdapterRepo(config.paths.adapters)
@@ -60,4 +72,4 @@ async def _serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))
