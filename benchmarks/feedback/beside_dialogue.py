@@ -97,8 +97,9 @@ def _turns(cast: Cast, base: Base, talk: int) -> list[PlayerTurn]:
 async def _round(troupe: Troupe, turns: _Turns, number: int, rounds: _Rounds) -> None:
     talks = count(number * (1 + len(CROWDS)))
     rounds.alone.append(await _talk(troupe, turns(next(talks))))
-    for ending, crowd in CROWDS.items():
-        async with client_process(_workload(troupe.address, number, crowd)) as clients:
+    for place, (ending, crowd) in enumerate(CROWDS.items()):
+        seed = number * len(CROWDS) + place  # event ids are made of it
+        async with client_process(_workload(troupe.address, seed, crowd)) as clients:
             await clients.begin()
             await asyncio.sleep(WARM_S)
             rounds.beside[ending].append(await _talk(troupe, turns(next(talks))))
@@ -114,10 +115,10 @@ async def _talk(troupe: Troupe, turns: list[PlayerTurn]) -> Round:
     return Round(tuple(spoken))
 
 
-def _workload(address: str, number: int, crowd: Crowd) -> Workload:
+def _workload(address: str, seed: int, crowd: Crowd) -> Workload:
     turns = [population.turn_id(turn) for turn in range(PLAYED.turns)]
     return Workload(
-        address, turns, crowd.clients, crowd.channels, WARM_S, LONGEST_S, 0, crowd.pause_s, number
+        address, turns, crowd.clients, crowd.channels, WARM_S, LONGEST_S, 0, crowd.pause_s, seed
     )
 
 
