@@ -188,6 +188,7 @@ class Client:
         self._channel = grpc.aio.insecure_channel(address)
         self._dialogue: Any = dialogue_pb2_grpc.DialogueStub(self._channel)
         self._feedback: Any = feedback_pb2_grpc.FeedbackStub(self._channel)
+        self._courier: Courier[SubmitRequest, feedback_pb2.SubmitResponse]
         self._courier = Courier(self._feedback.Submit)
         self._adapters: Any = adapters_pb2_grpc.AdaptersStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)

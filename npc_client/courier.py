@@ -12,27 +12,35 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import grpc.aio
-
-from npc.v1 import feedback_pb2
 
 RETRY_AFTER_KEY = "retry-after-ms"
 PATIENCE_S = 60.0  # with a server that asks to wait; then its refusal is raised
 LONGEST_PAUSE_S = 15.0
 
-Submit = Callable[[feedback_pb2.SubmitRequest], Awaitable[feedback_pb2.SubmitResponse]]
+
+class About(Protocol):
+    """What an event says about itself: it is about a turn, or about a session."""
+
+    turn_id: str
+    session_id: str
 
 
-class Courier:
+EventT = TypeVar("EventT", bound=About)
+ResponseT = TypeVar("ResponseT")
+
+
+class Courier(Generic[EventT, ResponseT]):
     """Sends the events of one client."""
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, submit: Callable[[EventT], Awaitable[ResponseT]]) -> None:
         self._submit = submit
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def send(self, event: feedback_pb2.SubmitRequest) -> feedback_pb2.SubmitResponse:
+    async def send(self, event: EventT) -> ResponseT:
         """Send an event until it is stored. Raises AioRpcError when it is refused for good."""
         until_s = time.monotonic() + PATIENCE_S
         async with self._line(event.turn_id or event.session_id):
@@ -60,10 +68,11 @@ def pause_s(refusal: grpc.aio.AioRpcError, pauses: int, draw: float) -> float | 
     """
     if (asked_s := _asked_s(refusal)) is None:
         return None
-    return min(asked_s * 2**pauses, LONGEST_PAUSE_S) * (1 + draw / 2)
+    return min(asked_s * 2.0**pauses, LONGEST_PAUSE_S) * (1 + draw / 2)
 
 
 def _asked_s(refusal: grpc.aio.AioRpcError) -> float | None:
     """When the server asks to come back, in seconds from now."""
-    asked = dict(refusal.trailing_metadata() or ()).get(RETRY_AFTER_KEY)
-    return int(asked) / 1e3 if asked else None
+    trailers: Any = refusal.trailing_metadata()  # stubs know it as something else
+    asked: str | None = dict(trailers or ()).get(RETRY_AFTER_KEY)
+    return None if asked is None else int(asked) / 1e3

@@ -124,11 +124,12 @@ def is_due(last: Moment, now: Moment, cores: int) -> bool:
 
 async def _answer(calls: Sequence[_Call], stored: Future[list[ReceiptOrError]]) -> None:
     try:
-        results = iter(await asyncio.wrap_future(stored))
+        answers = await asyncio.wrap_future(stored)
     except FeedbackStoreError as error:
         for call in calls:
             call.results.set_exception(error)
         return
+    results = iter(answers)
     for call in calls:
         call.results.set_result([next(results) for _ in call.reactions])
 

@@ -30,8 +30,12 @@ class FeedbackStub:
 
     Errors: NOT_FOUND for an unknown turn, session or event; INVALID_ARGUMENT for a malformed event;
     ALREADY_EXISTS when an event_id comes back with other content; RESOURCE_EXHAUSTED when a player
-    sends faster than the limit (retry-after-ms in the trailing metadata) or the disk is full;
-    UNAVAILABLE when the store cannot write now. After the last two the same event may be sent again.
+    sends faster than the limit, or too many events wait while characters speak (both with
+    retry-after-ms in the trailing metadata), or the disk is full; UNAVAILABLE when the store cannot
+    write now. After the last two the same event may be sent again.
+
+    While characters speak, events gather and are stored in portions, so answers take up to some
+    seconds; a choice or an edit that an open conversation goes on from is stored at once.
     """
 
     def __init__(self, channel):
@@ -62,8 +66,12 @@ class FeedbackServicer:
 
     Errors: NOT_FOUND for an unknown turn, session or event; INVALID_ARGUMENT for a malformed event;
     ALREADY_EXISTS when an event_id comes back with other content; RESOURCE_EXHAUSTED when a player
-    sends faster than the limit (retry-after-ms in the trailing metadata) or the disk is full;
-    UNAVAILABLE when the store cannot write now. After the last two the same event may be sent again.
+    sends faster than the limit, or too many events wait while characters speak (both with
+    retry-after-ms in the trailing metadata), or the disk is full; UNAVAILABLE when the store cannot
+    write now. After the last two the same event may be sent again.
+
+    While characters speak, events gather and are stored in portions, so answers take up to some
+    seconds; a choice or an edit that an open conversation goes on from is stored at once.
     """
 
     def Submit(self, request, context):
@@ -121,8 +129,12 @@ class Feedback:
 
     Errors: NOT_FOUND for an unknown turn, session or event; INVALID_ARGUMENT for a malformed event;
     ALREADY_EXISTS when an event_id comes back with other content; RESOURCE_EXHAUSTED when a player
-    sends faster than the limit (retry-after-ms in the trailing metadata) or the disk is full;
-    UNAVAILABLE when the store cannot write now. After the last two the same event may be sent again.
+    sends faster than the limit, or too many events wait while characters speak (both with
+    retry-after-ms in the trailing metadata), or the disk is full; UNAVAILABLE when the store cannot
+    write now. After the last two the same event may be sent again.
+
+    While characters speak, events gather and are stored in portions, so answers take up to some
+    seconds; a choice or an edit that an open conversation goes on from is stored at once.
     """
 
     @staticmethod

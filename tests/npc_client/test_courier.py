@@ -19,7 +19,7 @@ EXHAUSTED, UNAVAILABLE = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNA
 def refusal(code: grpc.StatusCode, after_ms: int = 0) -> grpc.aio.AioRpcError:
     """What a call ends with that the server refused."""
     hints = [("x-request-id", "r1"), *([("retry-after-ms", str(after_ms))] if after_ms else [])]
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(*hints), "not now")
+    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(*hints), "not now", "")
 
 
 class Server:

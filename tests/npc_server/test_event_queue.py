@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,9 +46,10 @@ def thumb(name: str, turn_id: str = "t1") -> Reaction:
     return Reaction(name, Thumb(True), NOON, turn_id)
 
 
-async def sent(queue: EventQueue, *calls: list[Reaction]) -> list[asyncio.Task[object]]:
-    """One call for each list, all under way."""
-    tasks: list[asyncio.Task[object]] = [asyncio.create_task(queue.store(call)) for call in calls]
+async def sent(queue: EventQueue, *calls: list[Reaction]) -> list[asyncio.Task[list[Any]]]:
+    """One call for each list, all under way; their results are receipts and errors."""
+    tasks: list[asyncio.Task[list[Any]]]
+    tasks = [asyncio.create_task(queue.store(call)) for call in calls]
     await asyncio.sleep(0)
     return tasks
 
@@ -71,7 +73,7 @@ async def test_events_of_many_calls_are_stored_as_one_and_answered_each(store: S
     calls = await sent(
         Speech(store).queue, [thumb("e1"), thumb("lost", "nope")], [thumb("e2")], [thumb("e3")]
     )
-    (first, unknown), (second,), (third,) = await asyncio.gather(*calls)  # type: ignore[misc]
+    (first, unknown), (second,), (third,) = await asyncio.gather(*calls)
     assert isinstance(unknown, UnknownTurnError)
     assert [one.event_id for one in (first, second, third)] == ["e1", "e2", "e3"]
     assert first.received_at == second.received_at == third.received_at  # one write
@@ -82,7 +84,7 @@ async def test_a_portion_leaves_the_rest_for_the_next_in_their_order(
 ) -> None:
     monkeypatch.setattr(event_queue, "PORTION", 2)
     calls = await sent(Speech(store).queue, *([thumb(f"e{i}")] for i in range(5)))
-    receipts = [receipt for (receipt,) in await asyncio.gather(*calls)]  # type: ignore[misc]
+    receipts = [receipt for (receipt,) in await asyncio.gather(*calls)]
     times = [receipt.received_at for receipt in receipts]
     assert [times.count(moment) for moment in sorted(set(times))] == [2, 2, 1]
     assert times == sorted(times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -73,7 +74,7 @@ async def test_what_finds_no_room_is_told_when_to_come_back(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await feedback_pb2_grpc.FeedbackStub(channel).Submit(event)
         (status,) = await made.client.submit_batch([event])
-    hints = dict(caught.value.trailing_metadata() or ())
+    hints: Any = caught.value.trailing_metadata()
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert int(hints["retry-after-ms"]) == status.retry_after_ms == 1000
     assert "send this one again" in status.message
