@@ -100,11 +100,15 @@ class EventQueue:
 
     def _look(self) -> None:
         self._timer = None
-        if not self._is_speaking():
-            self._store_calls(len(self._calls))
-        elif is_due(self._last, Moment(), _cores()):
-            self._store_calls(_in_portion(self._calls))
+        if count := self._due():
+            self._store_calls(count)
         self._look_again()
+
+    def _due(self) -> int:
+        """How many of the oldest calls may be stored now."""
+        if not self._is_speaking():
+            return len(self._calls)
+        return _in_portion(self._calls) if is_due(self._last, Moment(), _cores()) else 0
 
     def _store_calls(self, count: int) -> None:
         """Hand the oldest calls to the store, as one write."""
