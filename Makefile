@@ -13,7 +13,7 @@ BROWSE := $(VENV)/.browse
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-quantization bench-training bench-learning browse format proto proto-check clean
+.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-quantization bench-training bench-learning browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -32,6 +32,13 @@ talk: $(CORE)  ## chat with Mira, server and all in one; ARGS=fenn for another c
 test: check    ## lint, format check, types, fresh protobuf code, unit and service tests
 	$(BIN)/npc model pull
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+VOCABULARIES := $(HOME)/.cache/troupe/vocabularies
+
+vocabularies: $(CORE) ## real vocabularies and chat templates for the tests, 76 MB
+	@rm -rf build/sdist && mkdir -p build/sdist $(VOCABULARIES)
+	$(BIN)/pip download -q -d build/sdist --no-deps --no-binary llama-cpp-python -c constraints.txt llama-cpp-python
+	tar xzf build/sdist/llama_cpp_python-*.tar.gz -C $(VOCABULARIES) --strip-components=4 --wildcards '*/vendor/llama.cpp/models/*'
 
 check: $(DEV) proto-check ## lint, format check, types, fresh protobuf code
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ from npc_server.engine.errors import EngineDiedError, EngineError
 from npc_server.engine.protocol import Engine
 from npc_server.errors import AdapterMisfitError, UnknownCharacterError
 from personas.adapter_repo import AdapterRepo, Manifest
+from personas.chat_ids import Chat
 from personas.errors import AdapterRepoError
 from personas.known_names import no_such
 from personas.reward_heads import words_of
@@ -74,12 +75,15 @@ class Adapters:
         characters: Sequence[str],
         prefill: Prefill | None = None,
         purpose: Purpose = Purpose.VOICE,
+        *,
+        chat: Chat,
     ) -> None:
         self._purpose = purpose
         self._prefill = prefill
         self._repo = repo
         self._engine = engine
         self._base_sha256 = base_sha256
+        self._chat = chat
         self._live = {character: LiveAdapter() for character in characters}
         self._problems: dict[str, str] = {}
         self._refused: dict[str, str] = {}  # version live on disk that could not be loaded
@@ -229,6 +233,12 @@ class Adapters:
             raise AdapterMisfitError(
                 f"{character} {version} was trained on base {manifest.base_sha256[:12]}, but "
                 f"{self._base_sha256[:12]} is served; retrain it"
+            )
+        if not self._chat.matches(manifest.chat_format):
+            raise AdapterMisfitError(
+                f"{character} {version} was trained on prompts of another chat format"
+                f" ({manifest.chat_format[:12] or 'ChatML'}, served is {self._chat.sha256[:12]});"
+                " retrain it, or set [model] chat_template to the file it was trained with"
             )
         purpose = Purpose.VOICE if words_of(manifest) is None else Purpose.HEAD
         if purpose is not self._purpose:

@@ -123,6 +123,12 @@ class ModelSection(_Section):
     """The shared base model."""
 
     base: str = DEFAULT_MODEL  # a name that `npc model list` shows, or the path of a GGUF file
+    chat_template: Path | None = None  # a Jinja file, in place of the template in the GGUF
+
+    @field_validator("chat_template")
+    @classmethod
+    def _expand_user(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None
 
 
 class EngineSection(_Section):

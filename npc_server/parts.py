@@ -14,7 +14,7 @@ from npc_server.config import Config
 from npc_server.engine.llama import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import Model
-from npc_server.vocabulary import doubts_about, open_vocab
+from npc_server.vocabulary import chat_tokens, doubts_about, open_vocab
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
 from personas.persona_files import load_characters
@@ -49,7 +49,7 @@ def open_parts(config: Config) -> Parts:
     for doubt in doubts_about(path, vocab, config.engine.context_tokens):
         logger.warning(doubt)
     _require_room(characters, vocab, config.engine.context_tokens)
-    engine = LlamaEngine(EngineConfig.of(path, config.engine.settings))
+    engine = LlamaEngine(EngineConfig.of(path, config.engine.settings, chat_tokens(vocab)))
     model = Model(engine, vocab, file_sha256(path))
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)

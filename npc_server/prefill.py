@@ -22,7 +22,7 @@ from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Request, Sampling
 from npc_server.turns import Model
 from personas.persona import Persona
-from personas.render import START, opening_ids
+from personas.render import following_id, opening_ids
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class ReadingAhead:
 def _reading(model: Model, ids: tuple[int, ...], adapter: LiveAdapter) -> Request:
     return Request(
         request_id=f"prefill-{uuid.uuid4().hex}",
-        prompt_ids=(*ids, model.tokenizer.control(START)),
+        prompt_ids=(*ids, following_id(model.tokenizer)),
         adapter=adapter.content_hash,
         sampling=Sampling(temperature=0, max_tokens=1),
     )

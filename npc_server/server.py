@@ -52,6 +52,7 @@ from npc_server.service import AdaptersService, DialogueService, FeedbackService
 from npc_server.sessions import Sessions
 from npc_server.supervision import SupervisedEngine, Supervisor
 from npc_server.turns import SENTENCE_RULE
+from personas.chat_ids import chat_of
 from personas.render import prompt
 
 logger = logging.getLogger(__name__)
@@ -153,8 +154,9 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     made = parts.model.engine
     base_sha256 = parts.model.base_sha256
     judged = [name for name, one in parts.characters.items() if one.sampling.best_of > 1]
-    adapters = Adapters(parts.repo, made, base_sha256, tuple(parts.characters), prepare)
-    heads = Adapters(parts.heads, made, base_sha256, judged, prepare, Purpose.HEAD)
+    chat, cast = chat_of(parts.model.tokenizer), tuple(parts.characters)
+    adapters = Adapters(parts.repo, made, base_sha256, cast, prepare, chat=chat)
+    heads = Adapters(parts.heads, made, base_sha256, judged, prepare, Purpose.HEAD, chat=chat)
     supervisor = Supervisor(
         made, partial(_bring_up, parts, adapters, heads), partial(_announce, status)
     )

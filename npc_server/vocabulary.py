@@ -1,4 +1,4 @@
-"""The vocabulary of the base that serves: what sizes are counted with, and what is told of it."""
+"""The vocabulary of the base that serves, and the chat format that hangs on it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ from pathlib import Path
 
 from npc_server.base_models.resolution import resolve
 from npc_server.config import Config
-from npc_server.engine.llama import Vocab
+from npc_server.engine.protocol import ChatTokens
+from npc_server.engine.vocab import Vocab
 from npc_server.errors import ConfigError
+from personas.chat_ids import chat_of
+from personas.chat_template import read_template
+from personas.errors import ChatFormatError
 
 
 def open_vocab(config: Config) -> tuple[Path, Vocab]:
     """Open the vocabulary of the configured base, and name the base's file.
 
-    Raises ModelUnavailableError, ModelLoadError, and ConfigError for a base that is no ChatML one.
+    Raises ModelUnavailableError, ModelLoadError, and ConfigError for a base that cannot be
+    prompted.
     """
     path = resolve(config.model.base, config.paths.models)
-    vocab = Vocab(path)
-    if vocab.misfit:
-        raise ConfigError(
-            f"{path} {vocab.misfit}; that is the one that is rendered."
-            " Use a ChatML model, such as the SmolLM2 or Qwen families"
-        )
+    file = config.model.chat_template
+    try:
+        vocab = Vocab(path, read_template(file) if file else None)
+        chat_of(vocab)
+    except ChatFormatError as error:
+        raise ConfigError(f"{file or path}: {error}") from error
     return path, vocab
+
+
+def chat_tokens(vocab: Vocab) -> ChatTokens:
+    """What the chat format makes of special tokens, as the engine takes it."""
+    marks = chat_of(vocab).reply_marks()
+    return ChatTokens(marks.ends, marks.masked)
 
 
 def doubts_about(path: Path, vocab: Vocab, context_tokens: int) -> Iterator[str]:
     """What may go wrong with a base, and does not keep it from serving."""
-    if vocab.chat_format.doubt:
-        yield f"{path}: {vocab.chat_format.doubt}; it is prompted in plain ChatML all the same"
     trained = vocab.trained_tokens
     if 0 < trained < context_tokens:
         yield (

@@ -63,6 +63,7 @@ class Draft:
     persona_version: str = ""  # of the persona that was trained and judged; "" = unknown
     source: str = ""  # where an adapter that was made elsewhere comes from
     license: str = ""  # under which it may be used
+    chat_format: str = ""  # sha256 of the format of its prompts, `Chat.sha256`; "" = ChatML
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Manifest:
     persona_version: str = ""  # older manifests lack it and what follows
     source: str = ""
     license: str = ""
+    chat_format: str = ""
 
 
 @dataclass(frozen=True)

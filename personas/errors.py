@@ -4,6 +4,7 @@ PersonasError
 ├── PersonaError (ValueError)              authored files have problems; lists all of them
 ├── PromptTooLongError (ValueError)        the player's line does not fit the token budget
 ├── CharacterTooLargeError (ValueError)    no line would fit beside the character
+├── ChatFormatError (ValueError)           a model's chat template cannot be used; says why
 └── AdapterRepoError
     ├── InvalidIdError (ValueError)        not a character or version id
     ├── InvalidDraftError (ValueError)     what should be published is not publishable
@@ -69,6 +70,10 @@ class PromptTooLongError(PersonasError, ValueError):
 
 class CharacterTooLargeError(PersonasError, ValueError):
     """Characters, or lines written for them, leave no room in the context; all are named."""
+
+
+class ChatFormatError(PersonasError, ValueError):
+    """A model cannot be prompted by the chat template that it comes with, or was given."""
 
 
 class AdapterRepoError(PersonasError):

@@ -1,35 +1,66 @@
-"""A tokenizer for tests: one id per byte, plus the control tokens of ChatML."""
+"""A tokenizer for tests: one id per byte, plus special tokens."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from personas.render import START, STOP
+from personas.chat_ids import CHATML_MARKS
 
-_CONTROL = {"<|endoftext|>": 0, START: 1, STOP: 2}
-_SPELLING = {identifier: spelling for spelling, identifier in _CONTROL.items()}
-_FIRST_BYTE = len(_CONTROL)
+END = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class FakeSpecial:
+    """Implements `personas.chat.Special`."""
+
+    id: int
+    spelling: str
+    control: bool = True
+    strips_before: bool = False
+    strips_after: bool = False
 
 
 class FakeTokenizer:
-    """Implements `personas.render.Tokenizer`; lossless, so tests can read ids back."""
+    """Implements `personas.chat.Tokenizer`; lossless, so tests can read ids back.
 
-    size = _FIRST_BYTE + 256  # ids are below this
-    beginning: tuple[int, ...] = ()
-    before_reply: tuple[int, ...] = ()
+    Without a template of its own, and with the usual marks, it is a tokenizer of ChatML.
+    """
+
+    thoughts = (("<think>", "</think>"),)
+
+    def __init__(
+        self,
+        chat_template: str = "",
+        marks: Sequence[str] = CHATML_MARKS,
+        *,
+        adds_bos: bool = False,
+        thinks: bool = False,
+    ) -> None:
+        """`marks`: spellings of special tokens, beside that of BOS and EOS, which has id 0."""
+        self.chat_template = chat_template
+        self.specials = tuple(FakeSpecial(i, spelling) for i, spelling in enumerate((END, *marks)))
+        self.adds_bos, self.thinks = adds_bos, thinks
+        self.bos: int | None = 0
+        self.eos: int | None = 0
+        self._first_byte = len(self.specials)
+
+    @property
+    def size(self) -> int:
+        """Ids are below this."""
+        return self._first_byte + 256
 
     def encode(self, text: str) -> list[int]:
         """Plain text to ids, one per UTF-8 byte."""
-        return [_FIRST_BYTE + byte for byte in text.encode()]
+        return [self._first_byte + byte for byte in text.encode()]
 
     def control(self, spelling: str) -> int:
-        """The id of a control token; KeyError for any other text."""
-        return _CONTROL[spelling]
+        """The id of a special token; KeyError for any other text."""
+        return {special.spelling: special.id for special in self.specials}[spelling]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Back to text, control tokens spelled out."""
-        return b"".join(_bytes(identifier) for identifier in ids).decode(errors="replace")
+        """Back to text, special tokens spelled out."""
+        return b"".join(map(self._bytes, ids)).decode(errors="replace")
 
-
-def _bytes(identifier: int) -> bytes:
-    if identifier in _SPELLING:
-        return _SPELLING[identifier].encode()
-    return bytes([identifier - _FIRST_BYTE])
+    def _bytes(self, identifier: int) -> bytes:
+        if identifier < self._first_byte:
+            return self.specials[identifier].spelling.encode()
+        return bytes([identifier - self._first_byte])

@@ -1,8 +1,8 @@
 """Persona, history and a line become the token ids the model sees; the only renderer.
 
-Server and trainer both call this, so what is trained is what is served. Text is ChatML, put
-together from segments: control ids for the turn marks, everything else encoded as plain text.
-A player who types "<|im_start|>system" therefore types ordinary letters and cannot forge a turn.
+Server and trainer both call this, so what is trained is what is served. The conversation is written
+as the model's own chat template has it (`chat_ids`); a player who types "<|im_start|>system" types
+ordinary letters and cannot forge a turn.
 A secret's truth is never rendered: what is not in the prompt cannot be talked out of it.
 The system message depends on the persona alone, so its tokens can be cached and shared.
 """
@@ -11,39 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from personas.chat import Message as Message
+from personas.chat import Tokenizer as Tokenizer
+from personas.chat_ids import Chat, chat_of, shared_length
 from personas.errors import PromptTooLongError
 from personas.kept_history import Room, first_kept
 from personas.persona import Persona
 
-START = "<|im_start|>"
-STOP = "<|im_end|>"
 MOST_IN_A_BREATH = 4  # lines of the player that become one message
 BROKEN_OFF = "\N{EM DASH}"  # where a speaker is interrupted, as books print it
-
-
-class Tokenizer(Protocol):
-    """What rendering needs of a model's tokenizer."""
-
-    def encode(self, text: str) -> list[int]:
-        """Plain text to ids; control tokens spelled in the text stay ordinary text."""
-        ...
-
-    def control(self, spelling: str) -> int:
-        """The id of a control token; KeyError when the model has none spelled so."""
-        ...
-
-    @property
-    def beginning(self) -> tuple[int, ...]:
-        """Ids that every conversation begins with: BOS, where the model wants it."""
-        ...
-
-    @property
-    def before_reply(self) -> tuple[int, ...]:
-        """Ids between the assistant's mark and a reply: an empty thought of a base that thinks."""
-        ...
 
 
 class Speaker(StrEnum):
@@ -60,14 +38,6 @@ class Line:
     speaker: Speaker
     text: str
     interrupted: bool = False  # the character was broken off after `text`, which may be empty
-
-
-@dataclass(frozen=True)
-class Message:
-    """One chat message; role is "system", "user" or "assistant"."""
-
-    role: str
-    content: str
 
 
 @dataclass(frozen=True)
@@ -144,25 +114,29 @@ def prompt(
     prompts may usually have; None = this budget. PromptTooLongError when even an empty history
     leaves too little room.
     """
-    opening = opening_ids(persona, tokenizer)
+    chat, opening = chat_of(tokenizer), opening_ids(persona, tokenizer)
+    before = tuple(_opening(persona))
     talk, unanswered = _split_answered(history)
     asked = _question((*unanswered, player_text))
-    question = _asking_ids((asked,), tokenizer)
-    while unanswered and len(opening) + len(question) > budget_tokens:
+    while unanswered and len(chat.asking((*before, asked))) > budget_tokens:
         unanswered = unanswered[1:]
         asked = _question((*unanswered, player_text))
-        question = _asking_ids((asked,), tokenizer)
-    if len(opening) + len(question) > budget_tokens:
-        raise PromptTooLongError(persona.id, len(opening), len(question), budget_tokens)
+    question = len(chat.asking((*before, asked))) - len(opening)
+    if len(opening) + question > budget_tokens:
+        raise PromptTooLongError(persona.id, len(opening), question, budget_tokens)
     usual = budget_tokens if usual_tokens is None else min(usual_tokens, budget_tokens)
     room = Room(budget_tokens - len(opening), usual - len(opening))
-    kept = _newest(talk, len(question), room, tokenizer)
-    between = tuple(_as_messages(kept))
+    kept = _newest(talk, question, room, chat)
+    said = (*before, *_as_messages(kept), asked)
+    while kept and len(chat.asking(said)) > budget_tokens:  # sizes leave out what merges
+        kept = tuple(chain.from_iterable(_exchanges(kept)[1:]))
+        said = (*before, *_as_messages(kept), asked)
+    ids = chat.asking(said)
     return Prompt(
-        ids=(*opening, *_ids_of(between, tokenizer), *question),
-        messages=(*_opening(persona), *between, asked),
+        ids=ids,
+        messages=said,
         dropped_lines=len(talk) - len(kept),
-        opening_tokens=len(opening),
+        opening_tokens=shared_length(opening, ids),
     )
 
 
@@ -170,11 +144,10 @@ def beginning(
     persona: Persona, history: Sequence[Line], tokenizer: Tokenizer, usual_tokens: int
 ) -> Beginning:
     """What the next prompt begins with, unless the player's line is a long one."""
-    opening = opening_ids(persona, tokenizer)
-    usual = usual_tokens - len(opening)
+    chat, usual = chat_of(tokenizer), usual_tokens - len(opening_ids(persona, tokenizer))
     talk, _ = _split_answered(history)
-    kept = _newest(talk, 0, Room(usual, usual), tokenizer)
-    ids = (*opening, *_ids_of(_as_messages(kept), tokenizer))
+    kept = _newest(talk, 0, Room(usual, usual), chat)
+    ids = chat.beginning((*_opening(persona), *_as_messages(kept)))
     return Beginning(ids, dropped_lines=len(talk) - len(kept))
 
 
@@ -189,14 +162,13 @@ def expected_beginning(
 
     That reply is taken to be as long as the one before it.
     """
-    opening = opening_ids(persona, tokenizer)
-    usual = usual_tokens - len(opening)
+    chat, usual = chat_of(tokenizer), usual_tokens - len(opening_ids(persona, tokenizer))
     talk, unanswered = _split_answered(history)
     question = Line(Speaker.PLAYER, _question((*unanswered, player_text)).content)
     replies = (line for line in reversed(talk) if line.speaker is Speaker.CHARACTER)
     expected = [*talk, question, next(replies, Line(Speaker.CHARACTER, ""))]
-    kept = _newest(expected, 0, Room(usual, usual), tokenizer)
-    ids = (*opening, *_ids_of(_as_messages(kept[:-1]), tokenizer))
+    kept = _newest(expected, 0, Room(usual, usual), chat)
+    ids = chat.beginning((*_opening(persona), *_as_messages(kept[:-1])))
     return Beginning(ids, dropped_lines=len(expected) - len(kept))
 
 
@@ -208,55 +180,29 @@ def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
     """The beginning of every conversation with this character: its identity and its examples."""
     known = _openings.setdefault(tokenizer, {})
     if persona.version not in known:
-        opening = _ids_of(_opening(persona), tokenizer)
-        known[persona.version] = (*tokenizer.beginning, *opening)
+        known[persona.version] = chat_of(tokenizer).beginning(tuple(_opening(persona)))
     return known[persona.version]
 
 
 def example_tokens(persona: Persona, tokenizer: Tokenizer) -> int:
     """Tokens of the beginning that show the character's examples."""
     _, *examples = _opening(persona)
-    return sum(_tokens_of(message, tokenizer) for message in examples)
-
-
-#: Tokens of messages by tokenizer: a long conversation is measured again in every turn.
-_sizes: WeakKeyDictionary[Tokenizer, dict[Message, int]] = WeakKeyDictionary()
-_MOST_SIZES = 50_000
-
-
-def _tokens_of(message: Message, tokenizer: Tokenizer) -> int:
-    known = _sizes.setdefault(tokenizer, {})
-    if message not in known:
-        if len(known) >= _MOST_SIZES:
-            known.clear()
-        known[message] = len(tuple(_turn_ids(message, tokenizer)))
-    return known[message]
-
-
-def _ids_of(said: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
-    return tuple(chain.from_iterable(_turn_ids(message, tokenizer) for message in said))
+    return sum(map(chat_of(tokenizer).size, examples))
 
 
 def message_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
     """A whole conversation as ids, ending where the character starts to speak."""
-    return (*tokenizer.beginning, *_asking_ids(rendered, tokenizer))
-
-
-def _asking_ids(rendered: Iterable[Message], tokenizer: Tokenizer) -> tuple[int, ...]:
-    speaks = (tokenizer.control(START), *tokenizer.encode("assistant\n"), *tokenizer.before_reply)
-    return (*_ids_of(rendered, tokenizer), *speaks)
+    return chat_of(tokenizer).asking(tuple(rendered))
 
 
 def reply_ids(text: str, tokenizer: Tokenizer) -> tuple[int, ...]:
     """A reply as the model should produce it: its text, then the end of the turn."""
-    return (*tokenizer.encode(text), tokenizer.control(STOP))
+    return chat_of(tokenizer).reply(text)
 
 
-def _turn_ids(message: Message, tokenizer: Tokenizer) -> Iterator[int]:
-    yield tokenizer.control(START)
-    yield from tokenizer.encode(f"{message.role}\n{message.content}")
-    yield tokenizer.control(STOP)
-    yield from tokenizer.encode("\n")
+def following_id(tokenizer: Tokenizer) -> int:
+    """A token that may follow a beginning, to have that read and nothing else."""
+    return chat_of(tokenizer).next_id
 
 
 def _opening(persona: Persona) -> Iterator[Message]:
@@ -300,13 +246,10 @@ def _question(lines: Sequence[str]) -> Message:
 
 
 def _newest(
-    history: Sequence[Line], question_tokens: int, room: Room, tokenizer: Tokenizer
+    history: Sequence[Line], question_tokens: int, room: Room, chat: Chat
 ) -> Sequence[Line]:
     exchanges = _exchanges(history)
-    sizes = [
-        sum(_tokens_of(message, tokenizer) for message in _as_messages(exchange))
-        for exchange in exchanges
-    ]
+    sizes = [sum(map(chat.size, _as_messages(exchange))) for exchange in exchanges]
     start = first_kept(sizes, question_tokens, room)
     return tuple(chain.from_iterable(exchanges[start:]))
 

@@ -29,6 +29,7 @@ from npc_server.engine.errors import EngineError
 from npc_server.engine.gguf_header import HeaderReader
 from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
 from npc_server.engine.settings import EngineSettings
+from personas.chat_ids import chat_of
 from trainer.base import file_sha256
 from trainer.divergence import plain_text
 from trainer.errors import BaseModelError
@@ -144,7 +145,7 @@ def _ids(bases: Bases) -> list[int]:
     """A text as long as is needed; its sentences come in another order each time."""
     sentences = plain_text().split(". ")
     with closing(Vocab(bases.gguf)) as vocab:
-        ids, chance = list(vocab.beginning), random.Random(0)
+        ids, chance = list(chat_of(vocab).bos), random.Random(0)
         while len(ids) < bases.tokens:
             ids += vocab.encode(". ".join(chance.sample(sentences, len(sentences))))
     return ids[: bases.tokens]

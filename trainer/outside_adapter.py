@@ -77,18 +77,16 @@ def judge_folder(job: Job, recipe: Recipe, folder: Path, tell: Tell) -> Judgemen
 
 def _rows(job: Job, recipe: Recipe, persona: Persona) -> Snapshot:
     from feedback_store.selection import select
-    from npc_server.engine.llama import Vocab
     from trainer.rows.rerender import rerender
     from trainer.rows.snapshots import snapshot_of
 
     if not job.store.is_file():
         return select(job.character, [], [])
     stored = snapshot_of(job.store, job.character)
-    return rerender(stored, persona, Vocab(job.base), recipe.max_tokens).snapshot
+    return rerender(stored, persona, job.open_vocab(), recipe.max_tokens).snapshot
 
 
 def _subject(job: Job, persona: Persona) -> Subject:
-    from npc_server.engine.llama import Vocab
     from personas.adapter_repo import AdapterRepo
     from trainer.base import ensure_base
     from trainer.examination.examiner import Subject
@@ -98,7 +96,7 @@ def _subject(job: Job, persona: Persona) -> Subject:
     live = lineage.incumbent_of(job, repo.aliases(job.character).live, sha256)
     incumbent = repo.path(job.character, live) if live else None
     base_dir = ensure_base(job.base, job.cache, sha256, job.engine.context_tokens)
-    return Subject(job.base, base_dir, Vocab(job.base), persona, incumbent, job.engine)
+    return Subject(job.base, base_dir, job.open_vocab(), persona, incumbent, job.engine)
 
 
 def main(
@@ -111,12 +109,14 @@ def main(
     heads: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
+    chat_template: Annotated[Path | None, typer.Option()] = None,
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
 ) -> None:
     """Judge an adapter that was made elsewhere; print the judgement as JSON."""
     tables = json.loads(settings)
     engine = recipe.read_engine(tables)
-    job = Job(character, base, characters, store, adapters, heads, cache, runs, engine)
+    places = (characters, store, adapters, heads, cache, runs)
+    job = Job(character, base, *places, engine, chat_template)
     options = ProcessOptions(background=False, started_by=0, as_json=True, errors_as_json=True)
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:

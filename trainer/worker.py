@@ -54,6 +54,9 @@ def main(
     heads: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
+    chat_template: Annotated[
+        Path | None, typer.Option(help="A file in place of the base's own template.")
+    ] = None,
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
     method: Annotated[str, typer.Option(help="Overrides the settings.")] = "",
     promote: Annotated[
@@ -73,7 +76,8 @@ def main(
     """Retrain one character from its players' feedback, behind a gate."""
     tables = json.loads(settings)
     engine = recipe.read_engine(tables)
-    job = Job(character, base, characters, store, adapters, heads, cache, runs, engine)
+    places = (characters, store, adapters, heads, cache, runs)
+    job = Job(character, base, *places, engine, chat_template)
     order = Order(job, tables, method, promote)
     options = ProcessOptions(
         background, started_by, as_json, errors_as_json=as_json and not readiness

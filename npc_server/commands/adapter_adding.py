@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from npc_server.base_models.model_files import file_sha256
-from npc_server.base_models.resolution import resolve
 from npc_server.commands.training.trainer_process import (
     read_report,
     trainer_command,
     trainer_flags,
 )
 from npc_server.config import Config
-from npc_server.engine.llama import Vocab
 from npc_server.engine.protocol import Request, Sampling
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.errors import AdapterMisfitError
+from npc_server.vocabulary import chat_tokens, open_vocab
 from personas.adapter_repo import AdapterRepo, Draft, Manifest, content_hash
+from personas.chat_ids import chat_of
 from personas.persona import Persona
 from personas.render import prompt
 
@@ -64,6 +64,7 @@ class Served:
     path: Path
     sha256: str
     names: frozenset[str]  # that it goes by
+    chat_format: str  # as manifests name it
 
 
 def ensure_published(config: Config, persona: Persona, repo: AdapterRepo, offer: Offer) -> Added:
@@ -88,13 +89,13 @@ def ensure_published(config: Config, persona: Persona, repo: AdapterRepo, offer:
 
 
 def served_base(config: Config) -> Served:
-    """The configured base. Raises ModelUnavailableError."""
-    path = resolve(config.model.base, config.paths.models)
-    vocab = Vocab(path)
+    """The configured base. Raises ModelUnavailableError, ModelLoadError, ConfigError."""
+    path, vocab = open_vocab(config)
     stated = [vocab.metadata(f"general.{key}") for key in ("name", "basename", "size_label")]
     names = {path.stem, config.model.base, stated[0] or "", f"{stated[1]}-{stated[2]}"}
+    sha256, chat_format = file_sha256(path), chat_of(vocab).sha256
     vocab.close()
-    return Served(path, file_sha256(path), frozenset(filter(None, names)))
+    return Served(path, sha256, frozenset(filter(None, names)), chat_format)
 
 
 def base_doubt(folder: Path, served: Served) -> str:
@@ -135,8 +136,9 @@ def check_with_engine(config: Config, served: Served, persona: Persona, folder: 
 
 
 async def _check(config: Config, served: Served, persona: Persona, folder: Path) -> None:
-    engine = LlamaEngine(EngineConfig.of(served.path, config.engine.settings))
-    vocab = Vocab(served.path)
+    _, vocab = open_vocab(config)
+    settings = EngineConfig.of(served.path, config.engine.settings, chat_tokens(vocab))
+    engine = LlamaEngine(settings)
     ids = prompt(persona, (), _LINE, vocab, config.engine.context_tokens - _TOKENS).ids
     await engine.start()
     try:
@@ -171,6 +173,7 @@ def _draft(persona: Persona, offer: Offer, served: Served, report: dict[str, Any
         persona_version=persona.version if report else "",
         source=offer.source,
         license=offer.license,
+        chat_format=served.chat_format,
     )
 
 

@@ -52,7 +52,7 @@ def _assemble_mixed(
     rank = -(-options.max_rank // _RANK_UNIT) * _RANK_UNIT
     arena = SlotArena(linears, shape.sequences, rank)
     mixer = Mixer(arena, shape.batch_tokens)
-    llama = Llama(model, shape, mixer.callback)
+    llama = Llama(model, shape, mixer.callback, chat=options.chat)
     try:
         _set_carrier(llama, arena)
         require_mixing(llama, mixer, arena)
@@ -67,7 +67,7 @@ def _assemble_mixed(
 def _assemble_grouped(
     model: Path, shape: ContextShape, options: EngineOptions, emit: Emit, reason: str
 ) -> EngineCore:
-    llama = Llama(model, shape)
+    llama = Llama(model, shape, chat=options.chat)
     cache = _adapter_cache(llama, model, options)
     mux = GroupedMux(llama, base_shape(llama, model), cache)
     return EngineCore(llama, mux, cache, emit, options, reason)

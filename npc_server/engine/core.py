@@ -359,10 +359,11 @@ class EngineCore:
     def _append(self, turn: RunningTurn, token: int, row: int) -> None:
         """Add the token drawn for this row to the reply, and end a reply that is complete."""
         turn.logprobs.append(token_logprob(self._llama.logits(row), token))
+        begins = not turn.token_ids
         turn.token_ids.append(token)
         turn.pending = [token]
         self._counts.generated_tokens += 1
-        self._say(turn, turn.stream.push(self._llama.token_bytes(token)))
+        self._say(turn, turn.stream.push(self._llama.token_bytes(token, begins=begins)))
         room = self._llama.shape.context_tokens - len(turn.request.prompt_ids)
         if turn.stream.stopped:
             self._finish(turn, FinishReason.STOP)

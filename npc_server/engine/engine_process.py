@@ -22,7 +22,7 @@ from npc_server.engine.assembly import assemble
 from npc_server.engine.core import CheckedAdapter, EngineCore, Event
 from npc_server.engine.errors import EngineError, ModelLoadError
 from npc_server.engine.llama import ContextShape
-from npc_server.engine.protocol import EngineOptions, Sampling
+from npc_server.engine.protocol import NO_CHAT_TOKENS, ChatTokens, EngineOptions, Sampling
 from npc_server.engine.settings import EngineSettings
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class EngineConfig:
     options: EngineOptions = field(default_factory=EngineOptions)
 
     @classmethod
-    def of(cls, model: Path, settings: EngineSettings) -> Self:
+    def of(cls, model: Path, settings: EngineSettings, chat: ChatTokens = NO_CHAT_TOKENS) -> Self:
         """What an engine under these settings loads."""
         shape = ContextShape(
             sequences=settings.sequences,
@@ -57,6 +57,7 @@ class EngineConfig:
             cache_mib=settings.cache_mib,
             adapter_cache_mib=settings.adapter_cache_mib,
             max_waiting=settings.max_waiting,
+            chat=chat,
         )
         return cls(model, shape, options)
 

@@ -18,10 +18,10 @@ import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
 
-from npc_server.engine.chat_template import START
 from npc_server.engine.errors import AdapterRejectedError, DecodeError, ModelLoadError
 from npc_server.engine.model_file import ROPE_SCALINGS, last_words, load_model, model_metadata
-from npc_server.engine.vocab import Vocab, mark_id, thought_ids, token_bytes, tokenize
+from npc_server.engine.protocol import NO_CHAT_TOKENS, ChatTokens
+from npc_server.engine.vocab import Vocab, adds_space, thought_ids, token_bytes, tokenize
 
 #: What is of the vocabulary or the file is found here, too.
 __all__ = [
@@ -65,8 +65,17 @@ class ContextShape:
 class Llama:
     """One model with one context; every call from the same thread."""
 
-    def __init__(self, path: Path, shape: ContextShape, eval_callback: Any = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: ContextShape,
+        eval_callback: Any = None,
+        *,
+        chat: ChatTokens = NO_CHAT_TOKENS,
+    ) -> None:
+        """Load a model; `chat`: what its chat format makes of special tokens."""
         self.shape = shape
+        self.chat = chat
         self._model = load_model(path, vocab_only=False)
         self.vocab = lc.llama_model_get_vocab(self._model)
         self.vocab_size = lc.llama_vocab_n_tokens(self.vocab)
@@ -78,7 +87,7 @@ class Llama:
         self._batch = lc.llama_batch_init(shape.batch_tokens, 0, 1)
         self._adapter: Any = None
         self._thought_ids = thought_ids(self.vocab)
-        self._turn_mark = mark_id(self.vocab, START)
+        self._adds_space = adds_space(self.vocab)
 
     @property
     def architecture(self) -> str:
@@ -129,11 +138,15 @@ class Llama:
             return False
         eog = lc.llama_vocab_is_eog(self.vocab, token)
         control = lc.llama_vocab_is_control(self.vocab, token)
-        return bool(eog or control or token == self._turn_mark)
+        return bool(eog or control or token in self.chat.ends)
 
-    def token_bytes(self, token: int) -> bytes:
-        """The bytes a token stands for; the marks of a thought are spelled out."""
-        return token_bytes(self.vocab, token, spell=token in self._thought_ids)
+    def token_bytes(self, token: int, *, begins: bool = False) -> bytes:
+        """The bytes a token stands for; the marks of a thought are spelled out.
+
+        `begins`: the token is the first of a text, whose space SentencePiece has put there.
+        """
+        skipped = 1 if begins and self._adds_space else 0
+        return token_bytes(self.vocab, token, spell=token in self._thought_ids, skipped=skipped)
 
     def decode(self, rows: Sequence[BatchRow]) -> None:
         """Compute `rows` and keep their keys and values. Raises DecodeError."""

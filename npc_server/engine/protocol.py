@@ -128,6 +128,17 @@ class Batching(StrEnum):
 
 
 @dataclass(frozen=True)
+class ChatTokens:
+    """What the chat format makes of special tokens in a reply; control tokens end it anyway."""
+
+    ends: frozenset[int] = frozenset()  # end a reply
+    masked: frozenset[int] = frozenset()  # are never drawn: marks that only a template may write
+
+
+NO_CHAT_TOKENS = ChatTokens()
+
+
+@dataclass(frozen=True)
 class EngineOptions:
     """How an engine batches, and what memory it may keep."""
 
@@ -137,6 +148,7 @@ class EngineOptions:
     cache_mib: int = 1024  # memory for kept prefixes
     adapter_cache_mib: int = 1024  # memory for parsed adapters
     max_waiting: int = 256  # turns waiting for a sequence; more are refused as busy
+    chat: ChatTokens = NO_CHAT_TOKENS
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import re
 
-from npc_server.engine.chat_template import THOUGHTS
-
-_END_OF = dict(THOUGHTS)
+#: The marks of thought that are known, and their ends.
+THOUGHTS = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("[THINK]", "[/THINK]"),
+)
+_END_OF = {begins.lower(): ends for begins, ends in THOUGHTS}
 _BEGINNING = re.compile(rf"\s*(?:{'|'.join(map(re.escape, _END_OF))})", re.IGNORECASE)
+_MARKS = frozenset(mark.lower() for pair in THOUGHTS for mark in pair)
+_FIRST_LETTERS = frozenset(mark[0] for mark in _MARKS)
 _ANY_MARK = re.compile("|".join(map(re.escape, [*_END_OF, *_END_OF.values()])), re.IGNORECASE)
 
 
@@ -73,13 +81,13 @@ class ThoughtFilter:
             return len(self._held)
         if self._only_at_start:
             return 0
-        tail = self._held[self._held.rfind("<") :] if "<" in self._held else ""
+        last = max(map(self._held.rfind, _FIRST_LETTERS))
+        tail = self._held[last:] if last >= 0 else ""
         return len(tail) if tail and self._may_begin(tail) else 0
 
     def _may_begin(self, text: str) -> bool:
         start = text.strip().lower() if not self._shown else text.lower()
-        marks = [*_END_OF, *_END_OF.values()]
-        return bool(start) and any(mark.startswith(start) for mark in marks)
+        return bool(start) and any(mark.startswith(start) for mark in _MARKS)
 
     def _release(self, count: int) -> str:
         text, self._held = self._held[:count], self._held[count:]

@@ -1,7 +1,9 @@
 """The vocabulary of a base: text to token ids and back, without the weights.
 
-Plain text never becomes a special token, however it is spelled. Functions take the library's
-handle of a vocabulary, which a model with its weights has as well.
+Plain text never becomes a special token, however it is spelled. llama.cpp sees to that for control
+tokens; what a file calls user-defined it reads in plain text as well, so such a spelling is cut in
+two here. Those of mere whitespace are left alone: they are how some models write blank lines.
+Functions take the library's handle of a vocabulary, which a model with its weights has as well.
 """
 
 from __future__ import annotations
@@ -9,75 +11,94 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import llama_cpp as lc
 
-from npc_server.engine.chat_template import START, STOP, THOUGHTS, ChatFormat, read_template
 from npc_server.engine.model_file import load_model, model_metadata
+from npc_server.engine.thoughts import THOUGHTS
+
+
+@dataclass(frozen=True)
+class SpecialToken:
+    """A token that only a chat template may write."""
+
+    id: int
+    spelling: str
+    control: bool  # False = user-defined: a reply that draws it shows its spelling
+    strips_before: bool  # whitespace in front of it is left out
+    strips_after: bool  # whitespace behind it is left out
 
 
 class Vocab:
     """The token vocabulary of a GGUF file, without its weights."""
 
-    def __init__(self, path: Path) -> None:
+    thoughts = THOUGHTS
+
+    def __init__(self, path: Path, template: str | None = None, *, thinks: bool = False) -> None:
+        """Open a file; `template` takes the place of its own chat template.
+
+        `thinks`: whether the base is to think before it replies, where it can. Raises
+        ModelLoadError.
+        """
         self._model = load_model(path, vocab_only=True)
         self._vocab = lc.llama_model_get_vocab(self._model)
-        self.chat_template = model_metadata(self._model, "tokenizer.chat_template") or ""
-        self._marks = _user_marks(self._vocab)
+        own = model_metadata(self._model, "tokenizer.chat_template") or ""
+        self.chat_template = own if template is None else template
+        self.thinks = thinks
+        self.specials = tuple(_specials(self._vocab))
+        self._marks = _user_marks(self.specials)
         self.trained_tokens = _trained_tokens(self._model)  # the context of training; 0 = unknown
 
-    @cached_property
-    def chat_format(self) -> ChatFormat:
-        """What the chat template asks for."""
-        bos = lc.llama_vocab_bos(self._vocab)
-        spelling = lc.llama_vocab_get_text(self._vocab, bos) or b"" if bos >= 0 else b""
-        return read_template(
-            self.chat_template,
-            bos=spelling.decode("utf-8", "replace"),
-            thinks=bool(thought_ids(self._vocab)),
-        )
+    @property
+    def bos(self) -> int | None:
+        """The token that texts begin with; None = there is none."""
+        return _token(lc.llama_vocab_bos(self._vocab))
 
     @property
-    def misfit(self) -> str:
-        """Why this base cannot be prompted in ChatML; "" = it can."""
-        missing = [mark for mark in (START, STOP) if mark_id(self._vocab, mark) is None]
-        if missing:
-            return f"has no {' and no '.join(missing)} token: its chat format is not ChatML"
-        if self.chat_format.misfit:
-            return f"is not ChatML: {self.chat_format.misfit}"
-        return ""
+    def adds_bos(self) -> bool:
+        """Whether the file asks for BOS in front of everything."""
+        return bool(lc.llama_vocab_get_add_bos(self._vocab))
 
-    @cached_property
-    def beginning(self) -> tuple[int, ...]:
-        """Ids before everything: BOS, if the GGUF or its template asks for it, else none."""
-        bos = lc.llama_vocab_bos(self._vocab)
-        asked = lc.llama_vocab_get_add_bos(self._vocab) or self.chat_format.begins_with_bos
-        # Some files call the mark of a turn BOS: a prompt begins with that anyway.
-        return (bos,) if asked and bos >= 0 and bos != mark_id(self._vocab, START) else ()
-
-    @cached_property
-    def before_reply(self) -> tuple[int, ...]:
-        """Ids between the assistant's mark and a reply: an empty thought, or none."""
-        return tuple(tokenize(self._vocab, self.chat_format.after_assistant, parse_special=True))
+    @property
+    def eos(self) -> int | None:
+        """The token that texts end with; None = there is none."""
+        return _token(lc.llama_vocab_eos(self._vocab))
 
     def metadata(self, key: str) -> str | None:
         """A value that the GGUF states of its model, as text, or None."""
         return model_metadata(self._model, key)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text: a control token's spelling in it stays ordinary text."""
-        if self._marks is None:
+        """Token ids of plain text: a special token's spelling in it stays ordinary text."""
+        if self._marks is None or not self._marks.search(text):
             return tokenize(self._vocab, text, parse_special=False)
-        pieces = _pieces(text, self._marks)
-        return [i for one in pieces for i in tokenize(self._vocab, one, parse_special=False)]
+        first, *others = _pieces(text, self._marks)
+        ids = tokenize(self._vocab, first, parse_special=False)
+        return ids + [i for one in others for i in self._further_ids(one)]
+
+    def _further_ids(self, text: str) -> list[int]:
+        """Ids of text that goes on: SentencePiece puts a space in front of what begins."""
+        lead = self._lead
+        ids = tokenize(self._vocab, _LEAD + text, parse_special=False)
+        if lead and ids[: len(lead)] == lead:
+            return ids[len(lead) :]
+        return tokenize(self._vocab, text, parse_special=False)
+
+    @cached_property
+    def _lead(self) -> list[int]:
+        """Ids of a line break, where text is given a space to begin with; else none."""
+        if not adds_space(self._vocab):
+            return []
+        return tokenize(self._vocab, _LEAD, parse_special=False)
 
     def control(self, spelling: str) -> int:
-        """Id of the control token with this spelling. Raises KeyError.
+        """Id of the special token with this spelling. Raises KeyError.
 
-        Files that store the marks of a turn as other tokens of their own are taken, too.
+        Files that store the marks of a turn as tokens of their own are taken, too.
         """
         found = mark_id(self._vocab, spelling)
         if found is None:
@@ -91,6 +112,36 @@ class Vocab:
     def close(self) -> None:
         """Free the vocabulary; the object is of no use afterwards."""
         lc.llama_model_free(self._model)
+
+
+_LEAD = "\n"  # merges with nothing that follows it
+
+
+def _token(token: int) -> int | None:
+    return token if token >= 0 else None
+
+
+def adds_space(vocab: Any) -> bool:
+    """Whether text is given a space to begin with, as SentencePiece does."""
+    ids = tokenize(vocab, "a", parse_special=False)
+    return bool(ids) and token_bytes(vocab, ids[0]).startswith(b" ")
+
+
+def _specials(vocab: Any) -> Iterator[SpecialToken]:
+    kinds = lc.LLAMA_TOKEN_ATTR_CONTROL | lc.LLAMA_TOKEN_ATTR_UNKNOWN
+    for token in range(lc.llama_vocab_n_tokens(vocab)):
+        attributes = lc.llama_vocab_get_attr(vocab, token)
+        if not attributes & (kinds | lc.LLAMA_TOKEN_ATTR_USER_DEFINED):
+            continue
+        spelling = (lc.llama_vocab_get_text(vocab, token) or b"").decode("utf-8", "replace")
+        if spelling.strip():
+            yield SpecialToken(
+                id=token,
+                spelling=spelling,
+                control=bool(attributes & kinds),
+                strips_before=bool(attributes & lc.LLAMA_TOKEN_ATTR_LSTRIP),
+                strips_after=bool(attributes & lc.LLAMA_TOKEN_ATTR_RSTRIP),
+            )
 
 
 def mark_id(vocab: Any, spelling: str) -> int | None:
@@ -111,16 +162,14 @@ def thought_ids(vocab: Any) -> frozenset[int]:
     return frozenset()
 
 
-def _user_marks(vocab: Any) -> re.Pattern[str] | None:
-    """Spellings in angle brackets that llama.cpp would read as a token in plain text, too."""
-    spellings = []
-    for token in range(lc.llama_vocab_n_tokens(vocab)):
-        if lc.llama_vocab_get_attr(vocab, token) & lc.LLAMA_TOKEN_ATTR_USER_DEFINED:
-            text = (lc.llama_vocab_get_text(vocab, token) or b"").decode("utf-8", "replace")
-            if text.startswith("<") and text.endswith(">") and len(text) > 2:
-                spellings.append(text)
-    longest_first = sorted(spellings, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if spellings else None
+def _user_marks(specials: Sequence[SpecialToken]) -> re.Pattern[str] | None:
+    """Spellings that llama.cpp would read as a token in plain text, too.
+
+    A single letter cannot be cut, and is no mark of anything.
+    """
+    ours = (special.spelling for special in specials if not special.control)
+    longest_first = sorted((text for text in ours if len(text) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _pieces(text: str, marks: re.Pattern[str]) -> Iterator[str]:
@@ -141,10 +190,13 @@ def tokenize(vocab: Any, text: str, *, parse_special: bool) -> list[int]:
     return list(buffer[:count])
 
 
-def token_bytes(vocab: Any, token: int, *, spell: bool = False) -> bytes:
-    """The bytes a token stands for; control tokens stand for none unless `spell`."""
+def token_bytes(vocab: Any, token: int, *, spell: bool = False, skipped: int = 0) -> bytes:
+    """The bytes a token stands for; control tokens stand for none unless `spell`.
+
+    `skipped`: spaces at its beginning that are left out.
+    """
     buffer = ctypes.create_string_buffer(256)
-    count = lc.llama_token_to_piece(vocab, token, buffer, len(buffer), 0, spell)
+    count = lc.llama_token_to_piece(vocab, token, buffer, len(buffer), skipped, spell)
     return buffer.raw[: max(count, 0)]
 
 

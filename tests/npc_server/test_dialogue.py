@@ -15,6 +15,7 @@ from npc_server.recorder import Recorder
 from npc_server.sessions import Sessions
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
+from personas.chat_ids import chat_of
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
@@ -27,8 +28,10 @@ async def test_a_reply_cut_short_by_the_servers_end_was_not_abandoned(
     with Store.open(tmp_path / "feedback.db") as store:
         recorder = Recorder(store)
         memory = Memory(Sessions(), recorder, Pseudonyms(b"k" * 32), timedelta(hours=1))
-        adapters = Adapters(AdapterRepo(tmp_path / "adapters"), engine, "base", tuple(cast))
-        dialogue = Dialogue(cast, Model(engine, FakeTokenizer(), "base"), adapters, memory)
+        tokenizer = FakeTokenizer()
+        repo = AdapterRepo(tmp_path / "adapters")
+        adapters = Adapters(repo, engine, "base", tuple(cast), chat=chat_of(tokenizer))
+        dialogue = Dialogue(cast, Model(engine, tokenizer, "base"), adapters, memory)
         async with recorder.at_work(grace_s=5):
             session = await dialogue.start_session("mira", "p1", consent=False)
             async with aclosing(dialogue.say(session.session_id, "One.", seed=1)) as events:

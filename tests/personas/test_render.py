@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from llama_cpp import Llama
 
 from npc_server.engine.llama import Vocab
+from personas.chat_ids import CHATML_MARKS
 from personas.errors import PromptTooLongError
 from personas.fake import FakeTokenizer
 from personas.persona import Persona
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import (
-    START,
-    STOP,
     Line,
     Message,
     Speaker,
@@ -30,8 +29,10 @@ from personas.render import (
     reply_ids,
     system_text,
 )
+from tests.support.chat_templates import look_alike
 
 PLENTY = 100_000
+START, STOP = CHATML_MARKS
 
 HISTORY = [
     Line(Speaker.PLAYER, "one"),
@@ -195,8 +196,7 @@ def test_every_prompt_keeps_to_its_budget(ada: Persona, tokenizer: FakeTokenizer
 
 
 def test_bos_comes_once_and_is_part_of_the_opening(ada: Persona) -> None:
-    tokenizer = FakeTokenizer()
-    tokenizer.beginning = (0,)
+    tokenizer = FakeTokenizer(adds_bos=True)
     rendered = prompt(ada, HISTORY, "three", tokenizer, PLENTY)
     assert (rendered.ids[0], rendered.ids.count(0)) == (0, 1)
     assert rendered.ids[: rendered.opening_tokens] == opening_ids(ada, tokenizer)
@@ -204,10 +204,9 @@ def test_bos_comes_once_and_is_part_of_the_opening(ada: Persona) -> None:
 
 
 def test_a_reply_follows_the_empty_thought_of_a_base_that_thinks(ada: Persona) -> None:
-    tokenizer = FakeTokenizer()
-    tokenizer.before_reply = tuple(tokenizer.encode("<think></think>"))
+    tokenizer = look_alike("empty-thought")
     said = tokenizer.decode(prompt(ada, HISTORY, "three", tokenizer, PLENTY).ids)
-    assert said.endswith("<|im_start|>assistant\n<think></think>")
+    assert said.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
     assert said.count("<think>") == 1
 
 

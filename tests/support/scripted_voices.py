@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feedback_store.selection import HeldOutBy
+from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from trainer.examination.findings import report
 from trainer.examination.questions import Line, Question, plan
@@ -16,25 +17,10 @@ Script = Callable[[Question], str]
 MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
 
 
-class Letters:
-    """A tokenizer of single letters: scripted voices read no ids."""
-
-    beginning: tuple[int, ...] = ()
-    before_reply: tuple[int, ...] = ()
-
-    def encode(self, text: str) -> list[int]:
-        """Plain text to ids."""
-        return [ord(letter) for letter in text]
-
-    def control(self, spelling: str) -> int:
-        """The id of a control token."""
-        return -len(spelling)
-
-
 LINES = [
     Line((index,), f"player-{index % 5}", f"What of number {index}, smith?") for index in range(12)
 ]
-QUESTIONS = plan(MIRA, Letters(), LINES, context_tokens=100_000)
+QUESTIONS = plan(MIRA, FakeTokenizer(), LINES, context_tokens=100_000)
 
 _ANSWERS = {
     "where-forge": "My forge stands on the north quay",

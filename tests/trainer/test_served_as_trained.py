@@ -30,6 +30,7 @@ from npc_server.reply_events import Finished
 from npc_server.sessions import Sessions
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
+from personas.chat_ids import chat_of
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import prompt
 from tests.support import tiny_gguf
@@ -143,7 +144,8 @@ async def talk_and_correct(
 ) -> None:
     """Two turns of a player whose corrections are trained on."""
     cast = load_characters(SAMPLE_CHARACTERS)
-    adapters = Adapters(AdapterRepo(Path("adapters")), engine, "base", tuple(cast))
+    repo, chat = AdapterRepo(Path("adapters")), chat_of(vocab)
+    adapters = Adapters(repo, engine, "base", tuple(cast), chat=chat)
     model = Model(engine, vocab, "base")
     pseudonyms, recorder = Pseudonyms(b"k" * 32), Recorder(store)
     memory = Memory(Sessions(), recorder, pseudonyms, timedelta(hours=1))

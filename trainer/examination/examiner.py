@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from feedback_store.selection import Labelled, Origin, Pair, Snapshot
-from npc_server.engine.llama import Vocab
 from npc_server.engine.settings import EngineSettings
+from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig
 from personas.checks import word_count
 from personas.persona import Persona
@@ -28,6 +28,7 @@ from trainer.gate.measurements import PROBES
 from trainer.heads import head_card, reward_head
 from trainer.held import Device
 from trainer.progress import OnProgress, Tell
+from trainer.vocabulary import chat_tokens
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def examine(
     drifting = _stage(tell, "measure the drift")
     drift = measure_drift(base_dir, incumbent, candidate, vocab, drifting, subject.device)
     replies = sample_replies(
-        EngineConfig.of(subject.gguf, within_cores(subject.engine)),
+        EngineConfig.of(subject.gguf, within_cores(subject.engine), chat_tokens(vocab)),
         vocab,
         subject.persona,
         (incumbent, candidate),

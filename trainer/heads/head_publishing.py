@@ -11,6 +11,7 @@ from pathlib import Path
 
 from feedback_store.selection import Pair, Snapshot
 from personas.adapter_repo import AdapterRepo, Draft, Manifest, content_hash
+from personas.chat_ids import chat_of
 from personas.render import Tokenizer
 from personas.reward_heads import METHOD, Word, words_of
 from trainer.errors import AdapterError
@@ -26,7 +27,12 @@ CHANCE = 0.5
 
 
 def publish_head(
-    heads: Path, character: str, head: Path, base_sha256: str, snapshot: Snapshot
+    heads: Path,
+    character: str,
+    head: Path,
+    base_sha256: str,
+    snapshot: Snapshot,
+    chat_format: str,
 ) -> str:
     """Make a trained head a version below `heads`; "" when it may be no better than chance.
 
@@ -39,7 +45,8 @@ def publish_head(
     for known in repo.versions(character):
         if (known.content_hash, known.snapshot_hash) == trained:
             return known.version
-    return repo.publish(_draft(character, card, base_sha256, snapshot), head).version
+    draft = _draft(character, card, base_sha256, snapshot, chat_format)
+    return repo.publish(draft, head).version
 
 
 def promote_head(
@@ -53,12 +60,12 @@ def promote_head(
 ) -> bool:
     """Make a published head live unless the live one is right more often; whether it is live now.
 
-    Both are asked about the same held-out pairs, at least one. A live head of another base is
-    not compared. Raises AdapterRepoError, AdapterError, BaseModelError.
+    Both are asked about the same held-out pairs, at least one. A live head of another base or
+    chat format is not compared. Raises AdapterRepoError, AdapterError, BaseModelError.
     """
     repo = AdapterRepo(heads)
     new, old = repo.verify(character, version), _live(repo, character)
-    if old and old.version != version and old.base_sha256 == new.base_sha256:
+    if old and old.version != version and _comparable(old, new, tokenizer):
         new_share, old_share = (
             _measure_agreement(repo, head, base_dir, tokenizer, held_out, device).share
             for head in (new, old)
@@ -69,12 +76,19 @@ def promote_head(
     return True
 
 
+def _comparable(old: Manifest, new: Manifest, tokenizer: Tokenizer) -> bool:
+    same_base = old.base_sha256 == new.base_sha256
+    return same_base and chat_of(tokenizer).matches(old.chat_format)
+
+
 def _live(repo: AdapterRepo, character: str) -> Manifest | None:
     version = repo.aliases(character).live
     return repo.verify(character, version) if version else None
 
 
-def _draft(character: str, card: Card, base_sha256: str, snapshot: Snapshot) -> Draft:
+def _draft(
+    character: str, card: Card, base_sha256: str, snapshot: Snapshot, chat_format: str
+) -> Draft:
     return Draft(
         character=character,
         parent=None,
@@ -88,6 +102,7 @@ def _draft(character: str, card: Card, base_sha256: str, snapshot: Snapshot) -> 
             "held_out_rows": card.held_out_rows,
             "interval": asdict(card.interval),
         },
+        chat_format=chat_format,
     )
 
 

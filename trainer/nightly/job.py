@@ -10,12 +10,15 @@ from pathlib import Path
 
 from feedback_store.selection import Snapshot
 from npc_server.engine.settings import EngineSettings
+from npc_server.engine.vocab import Vocab
+from personas.chat_ids import chat_of
 from personas.persona_files import load_character
 from trainer.errors import ClaimedError
 from trainer.methods.table import candidates
 from trainer.rows import readiness
 from trainer.rows.forbidden import without_forbidden
 from trainer.rows.snapshots import snapshot_of
+from trainer.vocabulary import open_vocab
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,16 @@ class Job:
     cache: Path
     runs: Path
     engine: EngineSettings = field(default_factory=EngineSettings)  # of the server, and the gate
+    chat_template: Path | None = None  # a file in place of the base's own template
+
+    def open_vocab(self) -> Vocab:
+        """Open the vocabulary of the served base. Raises BaseModelError."""
+        return open_vocab(self.base, self.chat_template)
+
+    @property
+    def chat_format(self) -> str:
+        """The format of its prompts, as manifests name it. Raises BaseModelError."""
+        return chat_of(self.open_vocab()).sha256
 
 
 def read_snapshot(job: Job) -> Snapshot:

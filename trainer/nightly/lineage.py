@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npc_server.engine.llama import Vocab
 from npc_server.engine.lora.lora_gguf import linear_shapes, module_names
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import AdapterRepo
+from personas.chat_ids import chat_of
 from trainer.base import dense_folder, ensure_base, file_sha256
 from trainer.errors import AdapterError, BaseModelError
 from trainer.lora import ADAPTER_CONFIG
@@ -72,8 +73,11 @@ def incumbent_of(job: Job, live: str | None, sha256: str) -> str | None:
 def _why_not_served(job: Job, live: str, sha256: str) -> str:
     """Why players hear the bare base though this version is live; "" = they hear it."""
     repo = AdapterRepo(job.adapters)
-    if repo.verify(job.character, live).base_sha256 != sha256:
+    manifest = repo.verify(job.character, live)
+    if manifest.base_sha256 != sha256:
         return f"{live} was trained on another base"
+    if not chat_of(job.open_vocab()).matches(manifest.chat_format):
+        return f"{live} was trained in another chat format"
     config = _adapter_config(repo.path(job.character, live))
     ranks, most = [config["r"], *(config.get("rank_pattern") or {}).values()], job.engine.max_rank
     rank = max(map(int, ranks))
@@ -119,7 +123,7 @@ def load(job: Job, terms: Terms) -> Lineage:
     compared = terms.incumbent or terms.parent
     parent, incumbent = (_folder(job, version) for version in (terms.parent, compared))
     base_dir = ensure_base(job.base, job.cache, terms.base_sha256, job.engine.context_tokens)
-    return Lineage(Vocab(job.base), base_dir, parent, incumbent)
+    return Lineage(job.open_vocab(), base_dir, parent, incumbent)
 
 
 def _folder(job: Job, version: str | None) -> Path | None:

@@ -13,7 +13,6 @@ from functools import cached_property
 from feedback_store.errors import StoreCorruptError
 from feedback_store.frozen_snapshots import freeze, thaw
 from feedback_store.selection import Snapshot
-from npc_server.engine.llama import Vocab
 from personas.adapter_repo import AdapterRepo
 from personas.persona import Persona
 from personas.sizes import require_fit
@@ -22,7 +21,7 @@ from trainer.gate import Verdict
 from trainer.methods.table import candidates
 from trainer.nightly import endings, lineage, resuming, stages
 from trainer.nightly.job import Job, read_snapshot
-from trainer.nightly.preflight import MAX_TOKENS, Undertaking, require_chatml, require_ready
+from trainer.nightly.preflight import MAX_TOKENS, Undertaking, require_ready
 from trainer.nightly.resuming import CurrentInputs, EndedRun
 from trainer.nightly.stages import RunContext
 from trainer.progress import Tell
@@ -65,8 +64,7 @@ class Night:
         Raises CharacterTooLargeError, what `require_ready` raises, and the errors of the store, the
         adapter repo and the disk.
         """
-        require_chatml(self.job.base)
-        vocab, most = Vocab(self.job.base), self.recipe.max_tokens
+        vocab, most = self.job.open_vocab(), self.recipe.max_tokens
         today = rerender(read_snapshot(self.job), self.persona, vocab, most)
         plan = readiness.decide(
             today.snapshot, self.recipe.night.policy, candidates(self.recipe.method)

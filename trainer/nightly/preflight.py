@@ -11,12 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot, texts
-from npc_server.engine.errors import ModelLoadError
-from npc_server.engine.llama import Vocab
 from npc_server.engine.lora.lora_gguf import linear_shapes, module_names
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
@@ -25,7 +22,7 @@ from personas.sizes import CONTEXT, faults_of
 from trainer import base_comparison, memory
 from trainer.base import ensure_base
 from trainer.base_comparison import Bases
-from trainer.errors import BaseModelError, ConfigError, DiskError, TrainerError
+from trainer.errors import ConfigError, DiskError, TrainerError
 from trainer.examination import questions
 from trainer.examination.examiner import lines
 from trainer.examination.questions import fitting
@@ -65,7 +62,7 @@ def require_ready(work: Undertaking, tell: Tell) -> None:
 
     Raises ConfigError, DiskError or BaseModelError; a ConfigError names all that is wrong.
     """
-    require_chatml(work.job.base)
+    work.job.open_vocab()
     ours = (_rank_faults, _layer_faults, _length_faults, _room_faults)
     _complain([fault for faults in ours for fault in faults(work)])
     job = work.job
@@ -74,16 +71,6 @@ def require_ready(work: Undertaking, tell: Tell) -> None:
     max_tokens = work.config.schedule.max_tokens
     bases = Bases(job.base, work.base_sha256, base_dir, job.engine, max_tokens)
     base_comparison.require_same(bases, lambda progress: tell("compare the base", progress))
-
-
-def require_chatml(base: Path) -> None:
-    """Raise BaseModelError for a base that cannot be prompted."""
-    try:
-        misfit = Vocab(base).misfit
-    except ModelLoadError as error:
-        raise BaseModelError(str(error)) from error
-    if misfit:
-        raise BaseModelError(f"{base} {misfit}; train for a ChatML model")
 
 
 def _complain(faults: Sequence[TrainerError]) -> None:
@@ -133,7 +120,7 @@ def _unservable_layers(work: Undertaking, found: frozenset[str]) -> Iterator[Con
 
 
 def _length_faults(work: Undertaking) -> Iterator[ConfigError]:
-    vocab, persona = Vocab(work.job.base), work.persona
+    vocab, persona = work.job.open_vocab(), work.persona
     too_long = [*faults_of(persona, vocab, work.config.schedule.max_tokens, MAX_TOKENS)]
     yield from map(ConfigError, too_long)
     if not too_long:

@@ -175,7 +175,12 @@ def publish_head(
         return
     heads, character, rows = context.job.heads, context.job.character, context.snapshot
     version = head_publishing.publish_head(
-        heads, character, context.run.head, context.terms.base_sha256, rows
+        heads,
+        character,
+        context.run.head,
+        context.terms.base_sha256,
+        rows,
+        context.job.chat_format,
     )
     if version and live:
         origin, judges = lineage(), rows.held_out_pairs
@@ -216,6 +221,7 @@ def _publish(context: RunContext, verdict: gate.Verdict, head: TrainedHead | Non
         players=context.snapshot.players,
         gate={"passed": verdict.passed, "rows": rows, "reward_head_accuracy": accuracy},
         persona_version=context.terms.persona_version,
+        chat_format=context.job.chat_format,
     )
     return AdapterRepo(context.job.adapters).publish(draft, context.run.candidate).version
 

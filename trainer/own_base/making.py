@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from feedback_store.selection import Snapshot
-from npc_server.engine.llama import Vocab
 from npc_server.engine.settings import EngineSettings
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import JSON
 from personas.base_repo import BaseDraft, BaseRepo
 from personas.persona import Persona
@@ -26,7 +26,6 @@ from trainer.gate import Verdict
 from trainer.lora import StartingPoint
 from trainer.methods.examples import rehearsals
 from trainer.nightly import disk
-from trainer.nightly.preflight import require_chatml
 from trainer.own_base.base_gguf import require_writable
 from trainer.own_base.base_recipe import BaseRecipe
 from trainer.own_base.data_mixture import mix, round_robin
@@ -40,6 +39,7 @@ from trainer.rows.datasets import Spoken
 from trainer.rows.rerender import rerender
 from trainer.rows.snapshots import snapshot_of, still_stored
 from trainer.settings import as_json
+from trainer.vocabulary import open_vocab
 
 FORGOTTEN = "rows it was trained on were deleted meanwhile: a player was forgotten, or they expired"
 
@@ -55,6 +55,11 @@ class BaseJob:
     bases: Path
     cache: Path
     engine: EngineSettings = field(default_factory=EngineSettings)  # of the server
+    chat_template: Path | None = None  # a file in place of the base's own template
+
+    def open_vocab(self) -> Vocab:
+        """Open the vocabulary of the base. Raises BaseModelError."""
+        return open_vocab(self.base, self.chat_template)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     """
     repo = BaseRepo(job.bases)
     require_writable(job.base)
-    require_chatml(job.base)
+    job.open_vocab()
     cast = load_characters(job.characters)
     for persona in cast.values():
         if unread := readiness.wait_for_lists(persona):
@@ -103,7 +108,7 @@ def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     with repo.making(job.name) as folder:
         need = recipe.fine_tuning.copies * disk.dense_bytes(job.base)
         disk.require_room(job.bases, need, "a new base")
-        start = StartingPoint(_comparable_base(job, recipe, tell), Vocab(job.base), None)
+        start = StartingPoint(_comparable_base(job, recipe, tell), job.open_vocab(), None)
         context = _Context(job, recipe, cast, snapshots, start)
         made = folder / "made.gguf"
         trained = _train(context, folder, made, tell)
@@ -124,7 +129,7 @@ def _comparable_base(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> Path:
 def _read_snapshots(
     job: BaseJob, recipe: BaseRecipe, cast: Mapping[str, Persona]
 ) -> Mapping[str, Snapshot]:
-    vocab, most = Vocab(job.base), recipe.config.schedule.max_tokens
+    vocab, most = job.open_vocab(), recipe.config.schedule.max_tokens
     for name in sorted(cast):
         require_fit(cast[name], vocab, most, "max_tokens in [training]")
     return {

@@ -38,6 +38,9 @@ def main(
     store: Annotated[Path, typer.Option()],
     bases: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
+    chat_template: Annotated[
+        Path | None, typer.Option(help="A file in place of the base's own template.")
+    ] = None,
     settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
     full: Annotated[bool, typer.Option("--full", help="Train all weights.")] = False,
     background: Annotated[
@@ -55,7 +58,7 @@ def main(
         with training_libraries():
             from trainer.own_base.making import BaseJob
         engine = recipe.read_engine(tables)
-        job = BaseJob(name, base, characters, store, bases, cache, engine)
+        job = BaseJob(name, base, characters, store, bases, cache, engine, chat_template)
         return _make(job, tables, full, console, interrupt)
 
     carry_out(work, tables, ProcessOptions(background, started_by, as_json, errors_as_json=as_json))

@@ -63,9 +63,10 @@ def base_trainer_flags(config: Config, base: Path) -> list[str]:
 
 
 def _training_flags(config: Config, base: Path | str) -> list[str]:
-    paths = config.paths
+    paths, template = config.paths, config.model.chat_template
     return [
         f"--base={base}",
+        *([f"--chat-template={template}"] if template else []),
         f"--characters={paths.characters}",
         f"--store={paths.store}",
         f"--cache={paths.cache}",

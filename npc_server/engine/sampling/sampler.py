@@ -74,6 +74,9 @@ class Sampler:
         """
         logits = self._adjust(self._llama.logits(row))
         token = self._draw(logits)
+        if token in self._llama.chat.masked:  # seldom, so that nobody pays for it beforehand
+            logits = self._workspace.without_masked(logits)
+            token = self._draw(logits)
         if not math.isfinite(logits[token]):
             raise DecodeError(_UNUSABLE)
         self._remember(token)
@@ -289,6 +292,7 @@ class _Workspace:
         ends = set(self.ends.tolist())  # none of them writes anything, however it is stored
         self._pieces = [b"" if t in ends else llama.token_bytes(t) for t in range(size)]
         self.adjusted = np.empty(size, np.float32)
+        self._masked = np.array(sorted(llama.chat.masked), np.intp)
         self._vocab = vocab
         self._begins_word: dict[int, bool] = {}
         self._between = tokenize(vocab, _BETWEEN_REPLIES, parse_special=False)[-1]
@@ -314,6 +318,13 @@ class _Workspace:
         """Which of these tokens a sampler chooses."""
         self._run(sampler, tokens, logits)
         return int(self._ids[self._candidates.selected])
+
+    def without_masked(self, logits: Logits) -> Logits:
+        """The logits with none for what no reply may hold."""
+        if logits is not self.adjusted:
+            np.copyto(self.adjusted, logits)
+        self.adjusted[self._masked] = -np.inf
+        return self.adjusted
 
     def _run(self, sampler: Any, tokens: Ids, logits: Logits) -> None:
         count = len(tokens)
@@ -355,9 +366,7 @@ class _Workspace:
 
 def _closes(llama: Llama, token: int) -> bool:
     """Whether the token ends a reply; other control tokens end it by a mistake of the model."""
-    eog, control = lc.llama_vocab_is_eog, lc.llama_vocab_is_control
-    vocab = llama.vocab
-    return bool(eog(vocab, token) or (llama.is_end(token) and not control(vocab, token)))
+    return bool(lc.llama_vocab_is_eog(llama.vocab, token) or token in llama.chat.ends)
 
 
 _ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

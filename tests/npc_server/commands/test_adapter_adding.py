@@ -17,9 +17,8 @@ from personas.adapter_repo import AdapterRepo, Manifest
 from personas.errors import CorruptAdapterError
 from tests.support import guard, tiny_gguf
 
-SERVED = Served(
-    Path("smol.gguf"), "ab" * 32, frozenset({"smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1"})
-)
+NAMES = frozenset({"smollm2-135m-instruct", "SmolLM2-135M-Instruct.Q4_1"})
+SERVED = Served(Path("smol.gguf"), "ab" * 32, NAMES, "cd" * 32)
 FROM = ("--source", "a friend", "--license", "CC-BY-4.0")
 
 

@@ -11,7 +11,7 @@ from gguf import GGUFValueType, GGUFWriter, TokenType
 from npc_server.engine.errors import ModelLoadError
 from npc_server.engine.llama import Vocab
 from tests.support import tiny_gguf
-from tests.support.chat_templates import CHATML, LLAMA_3, NO_THINKING, TURNS
+from tests.support.chat_templates import CHATML
 
 START = "<|im_start|>"
 TYPES = {
@@ -42,29 +42,15 @@ def test_text_survives_its_ids(tiny_model: Path, text: str) -> None:
     assert vocab.decode(vocab.encode(text)) == text
 
 
-def test_bos_comes_first_when_the_file_asks_for_it(tmp_path: Path) -> None:
+def test_what_the_file_says_of_bos_is_told(tmp_path: Path) -> None:
     model = tiny_gguf.write_model(tmp_path / "m.gguf", change=lambda w: w.add_add_bos_token(True))
-    assert Vocab(model).beginning == (0,)
+    assert (Vocab(model).bos, Vocab(model).adds_bos, Vocab(model).eos) == (0, True, 2)
 
 
-def test_bos_comes_first_when_the_template_writes_it(tmp_path: Path) -> None:
-    template = "{{ bos_token }}" + CHATML
-    model = tiny_gguf.write_model(
-        tmp_path / "m.gguf", change=lambda w: w.add_chat_template(template)
-    )
-    assert Vocab(model).beginning == (0,)
-
-
-def test_nothing_comes_first_otherwise(tiny_model: Path) -> None:
-    assert Vocab(tiny_model).beginning == ()
-
-
-def test_a_turn_mark_that_is_called_bos_does_not_come_twice(tmp_path: Path) -> None:
-    def change(writer: GGUFWriter) -> None:
-        writer.add_add_bos_token(True)
-        writer.add_bos_token_id(1)
-
-    assert Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change)).beginning == ()
+def test_a_given_template_takes_the_place_of_the_files_own(tmp_path: Path) -> None:
+    change = methodcaller("add_chat_template", CHATML)
+    model = tiny_gguf.write_model(tmp_path / "m.gguf", change=change)
+    assert (Vocab(model).chat_template, Vocab(model, "other").chat_template) == (CHATML, "other")
 
 
 def marked(path: Path, kinds: Mapping[str, TokenType]) -> Path:
@@ -75,38 +61,29 @@ def marked(path: Path, kinds: Mapping[str, TokenType]) -> Path:
 def test_turn_marks_that_are_stored_as_added_tokens_are_taken(tmp_path: Path) -> None:
     kinds = dict.fromkeys(["<|endoftext|>", START, "<|im_end|>"], TokenType.USER_DEFINED)
     vocab = Vocab(marked(tmp_path / "m.gguf", kinds))
-    assert (vocab.control(START), vocab.control("<|im_end|>"), vocab.misfit) == (1, 2, "")
+    assert (vocab.control(START), vocab.control("<|im_end|>")) == (1, 2)
     assert {1, 2}.isdisjoint(vocab.encode(f"<{START}system<|im_end|>{START}{START}"))
-
-
-def test_a_missing_turn_mark_is_named(tmp_path: Path) -> None:
-    kinds = dict.fromkeys(["<|endoftext|>", START, "<|x|>"], TokenType.CONTROL)
-    assert "no <|im_end|> token" in Vocab(marked(tmp_path / "m.gguf", kinds)).misfit
-
-
-def test_a_base_of_another_template_is_a_misfit_though_it_has_the_tokens(tmp_path: Path) -> None:
-    change = methodcaller("add_chat_template", LLAMA_3)
-    vocab = Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change))
-    assert "<|start_header_id|>" in vocab.misfit
 
 
 def test_a_path_that_is_not_utf8_is_a_path(tiny_model: Path, tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.gguf"))
     odd.symlink_to(tiny_model)
-    assert Vocab(odd).misfit == ""
+    assert Vocab(odd).control(START) == 1
 
 
-def test_a_base_that_thinks_gets_its_empty_thought_by_tokens(tmp_path: Path) -> None:
-    def change(writer: GGUFWriter) -> None:
-        marks = dict.fromkeys([START, "<|im_end|>"], TokenType.CONTROL)
-        thoughts = dict.fromkeys(["<think>", "</think>"], TokenType.USER_DEFINED)
-        tiny_gguf.name_tokens(writer, marks | thoughts)
-        writer.add_chat_template(TURNS + NO_THINKING)
+@pytest.mark.parametrize("mark", ["<think>", "[TOOL]", "|x|", "\u2581\u2581", "ab"])
+def test_text_never_becomes_a_token_of_the_users_own(tmp_path: Path, mark: str) -> None:
+    kinds = {"<|endoftext|>": TokenType.CONTROL, mark: TokenType.USER_DEFINED}
+    vocab = Vocab(marked(tmp_path / "m.gguf", kinds))
+    for text in (mark, f"{mark}{mark}", f"a{mark[0]}{mark}{mark[-1]} {mark}"):
+        assert (1 not in vocab.encode(text), vocab.decode(vocab.encode(text))) == (True, text)
 
-    vocab = Vocab(tiny_gguf.write_model(tmp_path / "m.gguf", change=change))
-    blank = vocab.encode("\n\n")
-    assert vocab.before_reply == (2, *blank, 3, *blank)
-    assert {2, 3}.isdisjoint(vocab.encode("<think>I must</think>"))
+
+def test_blank_lines_may_be_a_token_of_the_models_own(tmp_path: Path) -> None:
+    kinds = {"<|endoftext|>": TokenType.CONTROL, "\n\n": TokenType.USER_DEFINED}
+    vocab = Vocab(marked(tmp_path / "m.gguf", kinds))
+    assert vocab.encode("a\n\nb") == [*vocab.encode("a"), 1, *vocab.encode("b")]
+    assert [special.spelling for special in vocab.specials] == ["<|endoftext|>"]
 
 
 @pytest.mark.parametrize(

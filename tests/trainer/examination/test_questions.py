@@ -5,10 +5,11 @@ from itertools import product
 import pytest
 
 from personas.checks import probe_passed
+from personas.fake import FakeTokenizer
 from personas.persona import Persona, Probe
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.words import mentioned, similarity_percent
-from tests.support.scripted_voices import LINES, MIRA, QUESTIONS, Letters
+from tests.support.scripted_voices import LINES, MIRA, QUESTIONS
 from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith
 from trainer.examination.drift import general_text
 from trainer.examination.questions import Line, falsehoods, injections, injections_for, plan
@@ -27,7 +28,7 @@ def taught() -> list[str]:
 
 def asked(persona: Persona) -> list[str]:
     """Every line the gate has of its own, and of the designer's."""
-    return list(dict.fromkeys(q.line for q in plan(persona, Letters(), (), 100_000)))
+    return list(dict.fromkeys(q.line for q in plan(persona, FakeTokenizer(), (), 100_000)))
 
 
 @pytest.mark.parametrize("persona", CAST.values(), ids=CAST.keys())
@@ -59,7 +60,9 @@ def test_questions_pair_up_and_name_no_player() -> None:
 
 def test_held_out_lines_come_in_rotation_and_each_prompt_once_a_round() -> None:
     lines = [
-        q for q in plan(MIRA, Letters(), [*LINES, *LINES], 100_000) if q.kind is QuestionKind.LINE
+        q
+        for q in plan(MIRA, FakeTokenizer(), [*LINES, *LINES], 100_000)
+        if q.kind is QuestionKind.LINE
     ]
     assert [q.line for q in lines[:12]] == [line.player_text for line in LINES]
     assert {q.cluster for q in lines} == {f"player-{at}" for at in range(5)}
@@ -107,6 +110,6 @@ def test_a_lore_without_contradictions_gives_no_falsehoods() -> None:
 
 def test_a_players_line_comes_with_what_was_said_before_it() -> None:
     line = Line((1, 2), "p1", "And now?", said=("Mind the sparks.",))
-    met = plan(MIRA, Letters(), [line], 100_000)
+    met = plan(MIRA, FakeTokenizer(), [line], 100_000)
     assert {q.said for q in met if q.kind is QuestionKind.LINE} == {line.said}
     assert {q.said for q in met if q.kind is not QuestionKind.LINE} == {()}

@@ -36,7 +36,7 @@ def rows(tokenizer: Vocab) -> Snapshot:
 
 
 def publish(heads: Path, head: Path, rows: Snapshot) -> str:
-    return publish_head(heads, "mira", head, BASE_SHA256, rows)
+    return publish_head(heads, "mira", head, BASE_SHA256, rows, "")
 
 
 def test_a_version_tells_its_words_and_its_worth(
@@ -86,7 +86,7 @@ def test_the_better_head_of_the_same_pairs_is_live(
 def test_a_live_head_of_another_base_is_no_rival(
     head: HeadResult, rows: Snapshot, base_dir: Path, tokenizer: Vocab, tmp_path: Path
 ) -> None:
-    old = publish_head(tmp_path, "mira", head.adapter, "a" * 64, rows)
+    old = publish_head(tmp_path, "mira", head.adapter, "a" * 64, rows, "")
     AdapterRepo(tmp_path).promote("mira", old)
     folder = tiny_gguf.write_adapter(tmp_path / "noise", seed=1)
     head_card.write(head_card.read(head.adapter), folder)
