@@ -17,7 +17,7 @@ from itertools import count
 from benchmarks.feedback import population
 from benchmarks.feedback.client_process import client_process
 from benchmarks.feedback.clients import Tally, Workload
-from benchmarks.feedback.workspace import CHANNELS, CLIENTS, PLAYED, Workspace
+from benchmarks.feedback.workspace import CHANNELS, CLIENTS, NO_LIMIT, PLAYED, Workspace
 from benchmarks.measures import (
     Estimate,
     Round,
@@ -62,7 +62,7 @@ async def run(workspace: Workspace) -> PartResult:
     adapters = Adapters(workspace.scratch / "adapters", base)
     cast = write_cast(workspace.scratch / "talking", base, adapters, PLAYERS, 130)
     population.write(cast.data / "feedback.db", PLAYED)
-    troupe = Troupe("beside", base, cast, Capacity(PLAYERS, 1024, 2))
+    troupe = Troupe("beside", base, cast, Capacity(PLAYERS, 1024, 2), NO_LIMIT)
     await troupe.start()
     try:
         await play(troupe, one_each(cast, base.vocab, PLAYERS, WARM_ROUND), PLAYERS)

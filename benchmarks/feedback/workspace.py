@@ -16,6 +16,7 @@ from npc_client.server_process import ServerProcess
 
 CLIENTS, CHANNELS = 1_000, 100
 PLAYED = Size(characters=10, turns_each=1_000)  # what the server's store holds beforehand
+NO_LIMIT = {"NPC_FEEDBACK_EVENTS_PER_MINUTE": "0"}  # on what a player sends
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ async def server(workspace: Workspace, data: Path, name: str) -> AsyncIterator[S
         "NPC_PATHS_DATA": str(data),
         "NPC_PATHS_CACHE": str(workspace.cache),
         "NPC_MODEL_BASE": str(workspace.base),
-        "NPC_FEEDBACK_EVENTS_PER_MINUTE": "0",
+        **NO_LIMIT,
     }
     try:
         async with server_process.server(workspace.scratch / f"{name}.log", settings) as running:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -30,11 +31,17 @@ class Expected:
 class Troupe:
     """One `npc serve` with its own data folder."""
 
-    def __init__(self, name: str, base: Base, cast: Cast, capacity: Capacity) -> None:
+    def __init__(
+        self,
+        name: str,
+        base: Base,
+        cast: Cast,
+        capacity: Capacity,
+        settings: Mapping[str, str] = MappingProxyType({}),  # further NPC_* variables
+    ) -> None:
         self.name = name
-        self._base = base
         self._cast = cast
-        self._capacity = capacity
+        self._environment = {**_environment(base, cast, capacity), **settings}
         self._open = AsyncExitStack()
         self._sessions: dict[int, str] = {}
         self._dialogue: Any = None
@@ -47,7 +54,7 @@ class Troupe:
         log = self._cast.data / f"{self.name}.log"
         try:
             running = await self._open.enter_async_context(
-                server_process.server(log, _environment(self._base, self._cast, self._capacity))
+                server_process.server(log, self._environment)
             )
         except ServerNotReadyError as error:
             raise PeerBrokeError(f"{self.name}: {error}") from error
