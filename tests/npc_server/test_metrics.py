@@ -30,7 +30,7 @@ class Scene:
             stats=self.stats,
             calls=self.calls,
             events=self.events,
-            events_waiting=lambda: 5,
+            events_waiting=lambda: 6,
             records_waiting=lambda: 4,
             records_dropped=lambda: 5,
             dialogues_open=lambda: 3,
@@ -83,6 +83,7 @@ async def test_what_the_server_counts_itself_is_there() -> None:
     assert {code: samples[name] for code, name in said.items()} == {"OK": 2, "CANCELLED": 1}
     assert samples["troupe_dialogues_open"] == 3
     assert samples["troupe_engine_restarts_total"] == 1
+    assert samples["troupe_event_calls_waiting"] == 6
     assert samples["troupe_records_waiting"] == 4
     assert samples["troupe_records_dropped_total"] == 5
 
