@@ -68,16 +68,27 @@ def _check_is_gguf(gguf: Path) -> None:
 def _publish(gguf: Path, final: Path, scaling: RopeScaling) -> None:
     beside = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
-        config = read_config(gguf, scaling)
-        if config is None:
-            _read_by_transformers(gguf, beside, scaling)
-        else:
-            write_weights(gguf, config, beside)
-            config.save_pretrained(beside)
-        _write_tokenizer(gguf, beside)
+        _unpack(gguf, beside, scaling)
         _rename_unless_there(beside, final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _unpack(gguf: Path, out: Path, scaling: RopeScaling) -> None:
+    try:
+        config = read_config(gguf, scaling)
+        if config is None:
+            _read_by_transformers(gguf, out, scaling)
+        else:
+            write_weights(gguf, config, out)
+            config.save_pretrained(out)
+        _write_tokenizer(gguf, out)
+    except BaseModelError:
+        raise
+    except Exception as error:  # what foreign files say may make anything fail, in any way
+        told = " ".join(str(error).split())
+        why = "transformers expects weights of other shapes" if _MISFIT in told else told
+        raise BaseModelError(f"{gguf} cannot be unpacked for training: {why}") from error
 
 
 def _write_tokenizer(gguf: Path, out: Path) -> None:
@@ -90,17 +101,13 @@ def _write_tokenizer(gguf: Path, out: Path) -> None:
 
 def _read_by_transformers(gguf: Path, out: Path, scaling: RopeScaling) -> None:
     """Unpack an architecture that we have no table of."""
-    try:
-        model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            config=_config_of(gguf),
-            gguf_file=gguf.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.float32,
-        )
-    except Exception as error:  # readers of foreign files raise anything, even Exception
-        why = "transformers expects weights of other shapes" if _MISFIT in str(error) else error
-        raise BaseModelError(f"{gguf} cannot be unpacked for training: {why}") from error
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent,
+        config=_config_of(gguf),
+        gguf_file=gguf.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.float32,
+    )
     model.save_pretrained(out)
     if scaling.tag:
         _scale_positions(out / "config.json", scaling)

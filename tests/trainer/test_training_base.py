@@ -1,5 +1,6 @@
 """The training base: refused clearly, unpacked once."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,31 @@ def test_heads_that_differ_by_layer_are_refused(tmp_path: Path) -> None:
         BaseModelError, match=r"does not say llama\.attention\.head_count as one number"
     ):
         ensure_base(gguf, tmp_path / "cache")
+
+
+#: What a file may say wrongly, and what is told.
+WRONG: dict[str, tuple[Callable[[GGUFWriter], None], str]] = {
+    "no heads": (lambda writer: writer.add_head_count(0), "cannot be unpacked"),
+    "more layers": (lambda writer: writer.add_block_count(3), r"lacks blk\.2\.attn_k\.weight"),
+    "fewer layers": (lambda writer: writer.add_block_count(1), r"has blk\.1\.attn_k\.weight"),
+    "another width": (lambda writer: writer.add_embedding_length(60), r"shape \(260, 64\) where"),
+    "no width": (lambda writer: writer.add_embedding_length(0), "cannot be unpacked"),
+    "other heads": (lambda writer: writer.add_head_count_kv(3), "cannot be unpacked"),
+    "text for a number": (
+        lambda writer: writer.add_string("llama.feed_forward_length", "wide"),
+        r"does not say llama\.feed_forward_length as one number",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), WRONG.values(), ids=WRONG)
+def test_a_file_that_contradicts_itself_is_refused_in_a_line(
+    tmp_path: Path, change: Callable[[GGUFWriter], None], told: str
+) -> None:
+    gguf = tiny_gguf.write_model(tmp_path / "m.gguf", change=change)
+    with pytest.raises(BaseModelError, match=rf"m\.gguf:? .*{told}.*$"):
+        ensure_base(gguf, tmp_path / "cache")
+    assert list((tmp_path / "cache" / "dequantised").iterdir()) == []
 
 
 def test_a_large_base_is_unpacked_in_portions(
