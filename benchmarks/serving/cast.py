@@ -29,7 +29,7 @@ from personas.persona_files import load_characters
 from personas.render import system_text
 
 RANK = 16
-ALPHA = 32
+SCALE = 2
 #: Spread of the B matrices. With unit inputs an adapter then adds some tenths of what a linear
 #: layer puts out: other words, same language.
 STRENGTH = 0.03
@@ -92,17 +92,19 @@ def open_base(path: Path) -> Base:
 class Adapters:
     """Random adapters below one folder, each made when first asked for."""
 
-    def __init__(self, root: Path, base: Base) -> None:
+    def __init__(self, root: Path, base: Base, rank: int = RANK) -> None:
         self._root = root
         self._base = base
+        self._rank = rank
 
     def peft(self, index: int) -> Path:
         """The PEFT folder of an adapter, as the trainer writes them."""
         folder = self._root / f"peft-{index:03d}"
         if not folder.exists():
             folder.mkdir(parents=True)
-            save_file(_noise(self._base.shape.linears, index), folder / "adapter_model.safetensors")
-            (folder / "adapter_config.json").write_text(json.dumps(_adapter_config()))
+            noise = _noise(self._base.shape.linears, self._rank, index)
+            save_file(noise, folder / "adapter_model.safetensors")
+            (folder / "adapter_config.json").write_text(json.dumps(_adapter_config(self._rank)))
         return folder
 
     def gguf(self, index: int) -> Path:
@@ -113,25 +115,27 @@ class Adapters:
         return path
 
 
-def _noise(linears: Mapping[str, tuple[int, int]], seed: int) -> dict[str, npt.NDArray[np.float32]]:
+def _noise(
+    linears: Mapping[str, tuple[int, int]], rank: int, seed: int
+) -> dict[str, npt.NDArray[np.float32]]:
     generator = np.random.default_rng(seed)
     tensors: dict[str, npt.NDArray[np.float32]] = {}
     for weight, (columns, rows) in linears.items():
         _, layer, module, _ = weight.split(".")
-        a = generator.standard_normal((RANK, columns), np.float32) / np.float32(columns**0.5)
-        b = generator.standard_normal((rows, RANK), np.float32) * np.float32(STRENGTH)
+        a = generator.standard_normal((rank, columns), np.float32) / np.float32(columns**0.5)
+        b = generator.standard_normal((rows, rank), np.float32) * np.float32(STRENGTH)
         stem = f"base_model.model.model.layers.{layer}.{_MODULES[module]}"
         tensors |= {f"{stem}.lora_A.weight": a, f"{stem}.lora_B.weight": b}
     return tensors
 
 
-def _adapter_config() -> dict[str, Any]:
+def _adapter_config(rank: int) -> dict[str, Any]:
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
         "base_model_name_or_path": "",
-        "r": RANK,
-        "lora_alpha": ALPHA,
+        "r": rank,
+        "lora_alpha": SCALE * rank,
         "lora_dropout": 0.0,
         "bias": "none",
         "target_modules": [name.partition(".")[2] for name in _MODULES.values()],

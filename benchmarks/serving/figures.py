@@ -29,5 +29,13 @@ MARKS = (
     Mark("schema_over_free_8", "tok/s of 8 replies: under a JSON schema / without a form"),
     Mark("grammar_over_free_8", "the same under a grammar"),
     Mark("recursive_grammar_over_free_8", "the same under a grammar that comes back to itself"),
+    Mark("mixed_over_shared_8_1b", "as mixed_over_shared_8, on 1.1B random weights", 0.95),
+    Mark("mixed_over_shared_8_1b_rank_8", "the same with adapters of rank 8"),
+    Mark("vs_llama_server_8_1b", "tok/s there: ours / llama-server, 8 adapters"),
+    Mark("vs_llama_server_8_1b_rank_8", "the same with adapters of rank 8"),
+    Mark("mixed_over_shared_8_06b", "as mixed_over_shared_8, on 0.6B in the shape of Qwen 3"),
+    Mark("mixed_over_shared_8_06b_rank_8", "the same with adapters of rank 8"),
+    Mark("vs_llama_server_8_06b", "tok/s there: ours / llama-server, 8 adapters"),
+    Mark("vs_llama_server_8_06b_rank_8", "the same with adapters of rank 8"),
     Mark("idle_session_kib", "memory of an idle session beyond its keys and values"),
 )

@@ -46,6 +46,12 @@ class TensorTypes:
     type: str
     exceptions: tuple[tuple[str, str], ...] = ()  # (regular expression, type)
 
+    def of(self, weight: str, layers: int) -> str:
+        """The type of a weight of a model with so many layers."""
+        last = str(layers - 1)
+        patterns = ((pattern.replace(_LAST_LAYER, last), kind) for pattern, kind in self.exceptions)
+        return next((kind for pattern, kind in patterns if re.search(pattern, weight)), self.type)
+
 
 #: The token embeddings are also the output layer of small models, which 4 bits hurt most.
 _EMBEDDINGS = (r"(token_embd|^output)\.weight", "Q8_0")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from benchmarks.serving.scenarios import (
     forms,
     idle,
+    larger_bases,
     long_talk,
     publish,
     second_turn,
@@ -25,4 +27,6 @@ SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
     "long_talk": long_talk.run,
     "idle": idle.run,
     "forms": forms.run,
+    "eight_1b": partial(larger_bases.run, "llama-1.1b"),
+    "eight_06b": partial(larger_bases.run, "qwen3-0.6b"),
 }

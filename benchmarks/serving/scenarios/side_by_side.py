@@ -44,25 +44,26 @@ async def eight(workspace: Workspace) -> ScenarioResult:
     each = partial(one_each, cast, workspace.base.vocab, 8)
     alone = Troupe(ONE_CHARACTER, workspace.base, workspace.cast("eight-one", 8, SHORT), capacity)
     others = [Entry(alone, same, 8), Entry(bare, same, 8), Entry(mixed, each, 8)]
-    entries = [*_ours_and_llama_server(workspace, cast), *others]
-    return await _compare(workspace, entries, eight_figures)
+    entries = [*ours_and_llama_server(workspace, cast), *others]
+    return await compare(workspace, entries, eight_figures)
 
 
 async def sixteen(workspace: Workspace) -> ScenarioResult:
     """Sixteen players on sixteen characters."""
-    entries = _ours_and_llama_server(workspace, workspace.cast("sixteen", 16, SHORT))
-    return await _compare(workspace, entries, partial(_against_llama_server, "vs_llama_server_16"))
+    entries = ours_and_llama_server(workspace, workspace.cast("sixteen", 16, SHORT))
+    return await compare(workspace, entries, partial(_against_llama_server, "vs_llama_server_16"))
 
 
 async def long(workspace: Workspace) -> ScenarioResult:
     """Eight players on eight characters with long personas."""
-    entries = _ours_and_llama_server(workspace, workspace.cast("long", 8, LONG))
-    return await _compare(
+    entries = ours_and_llama_server(workspace, workspace.cast("long", 8, LONG))
+    return await compare(
         workspace, entries, partial(_against_llama_server, "vs_llama_server_8_long")
     )
 
 
-def _ours_and_llama_server(workspace: Workspace, cast: Cast) -> list[Entry]:
+def ours_and_llama_server(workspace: Workspace, cast: Cast) -> list[Entry]:
+    """The two servers, with a user for each character."""
     users = len(cast.members)
     turns = partial(one_each, cast, workspace.base.vocab, users)
     adapters = [workspace.adapters.gguf(member.index) for member in cast.members]
@@ -74,9 +75,10 @@ def _ours_and_llama_server(workspace: Workspace, cast: Cast) -> list[Entry]:
     return [Entry(ours, turns, users), Entry(theirs, turns, users)]
 
 
-async def _compare(
+async def compare(
     workspace: Workspace, entries: Sequence[Entry], figures: Callable[[Rounds], dict[str, Estimate]]
 ) -> ScenarioResult:
+    """Let the entries play in turn, and make figures of their rounds."""
     played = await rotate(entries, workspace.extent.rounds, workspace.tell)
     notes = list(played.notes)
     for name, rounds in played.rounds.items():

@@ -35,6 +35,15 @@ def test_adapters_fit_the_base_and_differ(tiny_model: Path, tmp_path: Path) -> N
     assert not any(np.array_equal(one[name], other[name]) for name in one)
 
 
+def test_adapters_have_the_rank_that_is_wanted(tiny_model: Path, tmp_path: Path) -> None:
+    base = open_base(tiny_model)
+    loras = [
+        read_peft(Adapters(tmp_path / str(rank), base, rank).peft(0), base.shape)
+        for rank in (8, 16)
+    ]
+    assert [(lora.rank, lora.scale) for lora in loras] == [(8, 2), (16, 2)]
+
+
 def test_a_cast_is_live_under_its_adapters(tiny_model: Path, tmp_path: Path) -> None:
     base = open_base(tiny_model)
     cast = write_cast(tmp_path, base, Adapters(tmp_path / "a", base), 3, 500)
