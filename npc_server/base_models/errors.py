@@ -6,7 +6,7 @@ BaseModelError
 ├── ModelUnavailableError    the file is not here, not intact, or could not be fetched
 │   ├── HubMissingError      the packages that speak to a hub are not installed
 │   ├── HubRefusedError      the hub wants a login, or a licence accepted
-│   └── NoRoomError          the disk has no room for it
+│   └── DiskFullError        the disk has no room for it
 ├── RequantizeError          llama.cpp could not write a quantization
 └── ProcessDiedError         the process that worked on a model ended without an answer
 """
@@ -47,7 +47,7 @@ class HubRefusedError(ModelUnavailableError, PermissionError):
     """The hub wants a login, or a licence accepted."""
 
 
-class NoRoomError(ModelUnavailableError):
+class DiskFullError(ModelUnavailableError):
     """The disk has no room for the model."""
 
 

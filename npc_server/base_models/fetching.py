@@ -19,9 +19,9 @@ from pathlib import Path
 
 from npc_server.base_models.catalogue import NamedModel
 from npc_server.base_models.errors import (
+    DiskFullError,
     InvalidModelError,
     ModelUnavailableError,
-    NoRoomError,
 )
 from npc_server.base_models.gguf_file import require_gguf
 from npc_server.base_models.hub import Hub
@@ -96,7 +96,7 @@ def _require_room(model: NamedModel, folder: Path, missing: int) -> None:
     free = shutil.disk_usage(folder).free
     needed = missing + _SPARE_BYTES
     if free < needed:
-        raise NoRoomError(
+        raise DiskFullError(
             f"{model.name} needs {missing:,} more bytes ({missing / _MIB:,.0f} MiB) in {folder},"
             f" and {_SPARE_BYTES / _MIB:.0f} MiB to spare; {free:,} ({free / _MIB:,.0f} MiB) are"
             f" free. Make room for {needed - free:,} more, or set [paths] cache to another disk"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from npc_server.base_models.errors import InvalidModelError
 from npc_server.base_models.shape import Shape
@@ -16,10 +14,6 @@ _JOIN = (
     "join its files with llama.cpp's tool (llama-gguf-split --merge FIRST.gguf WHOLE.gguf), or use"
     " a file that is whole"
 )
-
-#: Every how many layers one sees everything, where the others see a window: llama.cpp knows this by
-#: architecture. Of any other with a window, all layers are taken to see everything.
-_FULL_EVERY: Mapping[str, int] = MappingProxyType({"gemma2": 2, "gemma3": 6, "cohere2": 4})
 
 
 def require_whole(name: str) -> None:
@@ -82,6 +76,12 @@ def _stated_shape(header: HeaderReader) -> Shape:
         head_width=number("attention.key_length") or width // heads,
         feed_forward=number("feed_forward_length"),
         vocabulary=max((int(tensor.shape[1]) for tensor in embeddings), default=0),
-        window_tokens=number("attention.sliding_window"),
-        full_every=_FULL_EVERY.get(architecture, 0),
     )
+
+
+def weight_count(path: Path) -> int:
+    """How many weights a GGUF holds. Raises InvalidModelError."""
+    try:
+        return sum(int(tensor.n_elements) for tensor in HeaderReader(path).tensors)
+    except UNREADABLE as error:
+        raise InvalidModelError(f"{path} is no readable GGUF file: {error}") from error

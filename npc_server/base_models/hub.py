@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from npc_server.base_models.catalogue import NamedModel
 from npc_server.base_models.errors import (
     BaseModelError,
+    DiskFullError,
     HubMissingError,
     HubRefusedError,
     ModelUnavailableError,
-    NoRoomError,
     NotOnHubError,
 )
 from npc_server.base_models.gguf_file import require_whole
@@ -94,7 +94,7 @@ class Hub:
     def download(self, model: NamedModel, part: Path, report: Report) -> None:
         """Fetch a pinned model into `part`, on top of what is there.
 
-        Raises NoRoomError, and the errors of `describe`; what was fetched stays.
+        Raises DiskFullError, and the errors of `describe`; what was fetched stays.
         """
         assert isinstance(model.source, HubSource)
         with self._translate_errors(model.source), part.open("ab") as file:
@@ -267,14 +267,14 @@ def _broken(model: NamedModel, have: int, error: Exception) -> str:
 
 
 def _write(model: NamedModel, file: Any, chunk: bytes) -> None:
-    """Append to a file. Raises NoRoomError for a disk that is full meanwhile."""
+    """Append to a file. Raises DiskFullError for a disk that is full meanwhile."""
     try:
         file.write(chunk)
         file.flush()
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        raise NoRoomError(
+        raise DiskFullError(
             f"{Path(file.name).parent} is full: {error.strerror} at {file.tell():,} of"
             f" {model.size_bytes:,} bytes of {model.name}. Make room, or set [paths] cache to"
             f" another disk; what is here stays: go on with {model.pull_command}"

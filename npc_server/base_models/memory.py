@@ -53,10 +53,8 @@ def served_memory(shape: Shape, file_bytes: int, settings: EngineSettings) -> Se
 
 
 def _kv_bytes(shape: Shape, context_tokens: int) -> int:
-    """Keys and values of one sequence, F16. A window keeps a batch more than it sees."""
-    full = _rounded_up(context_tokens, _CELL_UNIT)
-    window = min(full, _rounded_up(shape.window_tokens + _BATCH_TOKENS, _CELL_UNIT))
-    cells = full * (shape.layers - shape.windowed_layers) + window * shape.windowed_layers
+    """Keys and values of one sequence, F16; layers that see a window alone keep all of it, too."""
+    cells = _rounded_up(context_tokens, _CELL_UNIT) * shape.layers
     return cells * shape.kv_width * _HALF_BYTES
 
 

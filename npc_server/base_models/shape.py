@@ -16,15 +16,6 @@ class Shape:
     head_width: int
     feed_forward: int
     vocabulary: int
-    window_tokens: int = 0  # of the layers with a sliding window; 0 = there is none
-    full_every: int = 0  # layers of which one sees everything; 0 = all do
-
-    @property
-    def windowed_layers(self) -> int:
-        """Layers that see a window alone."""
-        if not (self.window_tokens and self.full_every):
-            return 0
-        return self.layers - self.layers // self.full_every
 
     @property
     def kv_width(self) -> int:
@@ -41,3 +32,10 @@ class Shape:
         """Their outputs."""
         attention = self.heads * self.head_width + self.kv_width
         return attention + 2 * self.width + 2 * self.feed_forward
+
+    @property
+    def weights(self) -> int:
+        """How many there are, norms left out, embeddings once."""
+        attention = self.width * (2 * self.heads * self.head_width + self.kv_width)
+        layer = attention + 3 * self.width * self.feed_forward
+        return self.layers * layer + self.vocabulary * self.width

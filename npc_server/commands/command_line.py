@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
+from rich.text import Text
 
 from npc_server.config import Config, load
 
@@ -54,14 +55,41 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_MIB = 1 << 20
+_COUNTED_IN_BYTES = frozenset({"downloading", "unpacking", "checking"})
+
+
+class _BytesColumn(ProgressColumn):
+    """Of work that is counted in bytes: how many of how many, how quickly, how long it takes."""
+
+    def render(self, task: Task) -> Text:
+        if task.description not in _COUNTED_IN_BYTES or not task.total:
+            return Text("")
+        said = f"{task.completed / _MIB:,.0f} of {task.total / _MIB:,.0f} MiB"
+        if task.speed:
+            said += f", {task.speed / _MIB:,.1f} MiB/s"
+        if task.time_remaining:
+            said += f", {task.time_remaining:,.0f} s left"
+        return Text(said)
+
+
 @contextlib.contextmanager
 def work_progress(shown_on: Console = console) -> Iterator[Report]:
     """Show a bar that follows what is reported, and remove it at the end."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        _BytesColumn(),
+    )
     with Progress(*columns, console=shown_on, transient=True) as progress:
-        task = progress.add_task("looking")
+        task, before = progress.add_task("looking"), "looking"
 
         def report(what: str, done: int, total: int) -> None:
+            nonlocal before
+            if what != before:  # its speed is its own
+                progress.reset(task)
+                before = what
             progress.update(task, description=what, completed=done, total=total or None)
 
         yield report

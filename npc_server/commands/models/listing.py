@@ -11,7 +11,7 @@ from rich.table import Column, Table
 
 from npc_server.base_models import resolution
 from npc_server.base_models.catalogue import NamedModel
-from npc_server.base_models.errors import BaseModelError
+from npc_server.base_models.errors import InvalidModelError
 from npc_server.base_models.gguf_file import shape_of
 from npc_server.base_models.memory import served_memory
 from npc_server.base_models.model_files import files_here, read_choice
@@ -128,12 +128,10 @@ def _memory(model: NamedModel, path: Path | None, config: Config) -> int:
     """Bytes that it takes while it is served; 0 where nothing tells."""
     try:
         shape = model.shape or (shape_of(path) if path else None)
-    except BaseModelError:
-        return 0
-    if shape is None:
+    except InvalidModelError:
         return 0
     size = path.stat().st_size if path else model.size_bytes
-    return served_memory(shape, size, config.engine.settings).bytes
+    return served_memory(shape, size, config.engine.settings).bytes if shape else 0
 
 
 def _trained_tokens(path: Path | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from npc_server.commands.models import listing, naming, pulling
+from npc_server.commands.models import checking, listing, naming, pulling
 from npc_server.commands.training import base_training
 
 app = typer.Typer(
@@ -20,4 +20,5 @@ app.command(
     "add", epilog="Example:  npc model add town-7b hf:studio/Town-7B-GGUF/town-Q4_K_M.gguf"
 )(naming.add)
 app.command("remove", epilog="Example:  npc model remove qwen3-4b")(naming.remove)
+app.command("check", epilog="Example:  npc model check qwen3-4b")(checking.check)
 app.command("train", epilog="Example:  npc model train town --full")(base_training.train)

@@ -63,15 +63,19 @@ def base_trainer_flags(config: Config, base: Path) -> list[str]:
 
 
 def _training_flags(config: Config, base: Path | str) -> list[str]:
-    paths, template = config.paths, config.model.chat_template
+    paths = config.paths
     return [
         f"--base={base}",
-        *([f"--chat-template={template}"] if template else []),
         f"--characters={paths.characters}",
         f"--store={paths.store}",
         f"--cache={paths.cache}",
-        f"--settings={json.dumps(config.model_dump(mode='json', include=TRAINER_TABLES))}",
+        f"--settings={trainer_settings(config)}",
     ]
+
+
+def trainer_settings(config: Config) -> str:
+    """The tables that the trainer reads, as JSON."""
+    return json.dumps(config.model_dump(mode="json", include=TRAINER_TABLES))
 
 
 def run_in_terminal(line: Sequence[str], background: bool) -> int:

@@ -8,7 +8,10 @@ import pytest
 
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL, NamedModel, require_name
 from npc_server.base_models.errors import InvalidModelError
+from npc_server.base_models.memory import served_memory
 from npc_server.base_models.sources import HubSource, WheelSource, shards
+from npc_server.engine.settings import EngineSettings
+from tests.support.paths import DOCS
 
 LISTED = pytest.mark.parametrize("model", CATALOGUE.values(), ids=CATALOGUE)
 
@@ -39,12 +42,22 @@ def test_an_entry_says_its_licence_and_what_it_is_good_for(model: NamedModel) ->
 @LISTED
 def test_the_shape_of_an_entry_explains_its_size(model: NamedModel) -> None:
     """As 4 to 9 bits a weight, embeddings once: a wrong width or layer count falls out of that."""
-    shape = model.shape
-    assert shape is not None
-    attention = shape.width * (2 * shape.heads * shape.head_width + shape.kv_width)
-    layer = attention + 3 * shape.width * shape.feed_forward
-    weights = shape.layers * layer + shape.vocabulary * shape.width
-    assert 4 <= 8 * model.size_bytes / weights <= 9
+    assert model.shape
+    assert 4 <= 8 * model.size_bytes / model.shape.weights <= 9
+
+
+def table_row(model: NamedModel) -> str:
+    """How the operators' page lists it, at the default settings."""
+    assert model.shape
+    taken = served_memory(model.shape, model.size_bytes, EngineSettings()).bytes
+    licence = model.license + r"\*" * bool(model.terms)
+    mebibytes = f"{model.size_bytes >> 20:,} | {taken >> 20:,}"
+    return f"| `{model.name}` | {licence} | {mebibytes} | {model.good_for} |"
+
+
+@LISTED
+def test_the_operators_page_lists_it_as_it_is(model: NamedModel) -> None:
+    assert table_row(model) in (DOCS / "operators.md").read_text("utf-8").splitlines()
 
 
 @pytest.mark.parametrize("name", ["", "Qwen", "a/b", "..", "x" * 65, "-a", "a.gguf", "a b"])

@@ -19,9 +19,9 @@ import pytest
 
 from npc_server.base_models.catalogue import NamedModel
 from npc_server.base_models.errors import (
+    DiskFullError,
     InvalidModelError,
     ModelUnavailableError,
-    NoRoomError,
 )
 from npc_server.base_models.fetching import part_path, pull
 from npc_server.base_models.hub import Hub
@@ -171,7 +171,7 @@ def test_a_disk_without_room_is_told_in_numbers_before_anything_is_fetched(
     emulator: HubEmulator, model: NamedModel, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = replace(model, size_bytes=1 << 60)
-    with pytest.raises(NoRoomError, match=f"needs {1 << 60:,} more bytes .*Make room for"):
+    with pytest.raises(DiskFullError, match=f"needs {1 << 60:,} more bytes .*Make room for"):
         pull(large, cache, quiet, Hub(emulator.address))
     assert emulator.asked == []
 
@@ -224,7 +224,7 @@ def test_a_disk_that_is_full_meanwhile_ends_it_cleanly_and_the_part_stays(
     assert hasattr(resource, "RLIMIT_FSIZE")
     with start_pull(model, cache, emulator.address, limit=len(content) // 2) as process:
         _, said = process.communicate()
-    assert said.startswith("NoRoomError: ")
+    assert said.startswith("DiskFullError: ")
     assert f"{len(content):,} bytes of crier" in said
     assert names_in(cache / "models" / "crier") == {part_path(model, cache).name}
     assert pull(model, cache, quiet, Hub(emulator.address)).read_bytes() == content

@@ -102,7 +102,7 @@ def test_versions_are_listed_with_the_live_one(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_is_listed_for_scripts() -> None:
-    (row,) = json.loads(npc("model", "list", "--json"))
+    row, *_ = json.loads(npc("model", "list", "--json"))
     assert (row["name"], row["license"]) == ("smollm2-135m-instruct", "Apache-2.0")
 
 

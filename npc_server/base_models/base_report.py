@@ -1,0 +1,110 @@
+"""What was found of a base before anything is served, and what follows from it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from npc_server.base_models.memory import ServedMemory, served_memory
+from npc_server.base_models.shape import Shape
+from npc_server.base_models.speed_trial import SpeedTrial
+from npc_server.engine.settings import EngineSettings
+
+#: Tokens a second that a player reads along with; a turn that gets less makes them wait.
+READING_TOKENS_PER_S = 6.0
+_BITS_OF_FOUR = 6.0  # a weight; what has more gains from being made smaller
+
+
+@dataclass(frozen=True)
+class Training:
+    """Whether a base can be trained, as the trainer says."""
+
+    possible: bool | None  # None = nobody looked
+    reason: str
+    least_cosine: float = 0.0  # of served and trained logits; 0 = not compared
+    explained_cosine: float = 0.0  # what rounding alone would leave
+    layers: tuple[str, ...] = ()  # that adapters sit in
+
+
+@dataclass(frozen=True)
+class BaseReport:
+    """All that was found. What could not be found because of a fault is None."""
+
+    base: str  # name or path, as it was asked for
+    path: Path
+    file_bytes: int
+    sha256: str
+    weights: int  # how many
+    shape: Shape
+    settings: EngineSettings
+    trained_tokens: int  # of context; 0 = unknown
+    chat_faults: tuple[str, ...]  # why it cannot be prompted
+    doubts: tuple[str, ...]  # what may go wrong, and does not keep it from serving
+    trial: SpeedTrial | None
+    engine_fault: str  # why the engine does not run it; "" = it does
+    training: Training
+    is_original: bool  # as fetched; no quantization of it was chosen
+    quick_in_4_bits: bool  # llama.cpp has quick kernels for 4 bits on this CPU
+
+    @property
+    def memory(self) -> ServedMemory:
+        """What it takes under the settings."""
+        return served_memory(self.shape, self.file_bytes, self.settings)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Why it cannot be served; none = it can."""
+        found = (*self.chat_faults, self.engine_fault)
+        return tuple(fault for fault in found if fault)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A line for npc.toml, or a command, and why."""
+
+    line: str
+    why: str
+
+
+def settings_to_use(report: BaseReport) -> list[Setting]:
+    """What to write into npc.toml and what to type, in that order."""
+    found = [Setting(f'[model] base = "{report.base}"', "serve it")]
+    found += [*_context(report), *_sequences(report)]
+    return [*found, *_quantization(report)]
+
+
+def _context(report: BaseReport) -> Iterator[Setting]:
+    trained = report.trained_tokens
+    if 0 < trained < report.settings.context_tokens:
+        yield Setting(
+            f"[engine] context_tokens = {trained}",
+            "it was trained on so many; beyond them replies can turn into gibberish",
+        )
+
+
+def _sequences(report: BaseReport) -> Iterator[Setting]:
+    """As many turns as players can read along with, when that is fewer than configured."""
+    if report.trial is None:
+        return
+    speeds = report.trial.speeds
+    slow = [s for s in speeds if s.tokens_per_s < READING_TOKENS_PER_S]
+    quick = [s.turns for s in speeds if s.tokens_per_s >= READING_TOKENS_PER_S]
+    most = max(quick, default=1)
+    if slow and most < report.settings.sequences:
+        told = next(s for s in slow if s.turns > most or most == 1)
+        yield Setting(
+            f"[engine] sequences = {most}",
+            f"{told.turns} turns get {told.tokens_per_s:.1f} tokens a second each, and people read"
+            f" {READING_TOKENS_PER_S:.0f}; who waits is told so",
+        )
+
+
+def _quantization(report: BaseReport) -> Iterator[Setting]:
+    bits = 8 * report.file_bytes / report.weights if report.weights else 0.0
+    if report.is_original and report.quick_in_4_bits and bits > _BITS_OF_FOUR:
+        yield Setting(
+            f"npc model pull {report.base} --quantize auto",
+            f"its weights have {bits:.1f} bits, and this CPU is quickest with 4; before the first"
+            " training",
+        )
