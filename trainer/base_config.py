@@ -112,11 +112,26 @@ def _rope(file: _File) -> Values:
 
 
 def _llama(file: _File) -> Values:
+    _require_dense(file)
+    return _biases(file)
+
+
+def _require_dense(file: _File) -> None:
     if file.count("expert_count", 0):
         raise BaseModelError(
             f"{file.gguf} has experts in an architecture that is trained without; use another base"
         )
-    return _biases(file)
+
+
+def _mistral3(file: _File) -> Values:
+    own = {
+        "llama_4_scaling_beta": file.value("attention.temperature_scale", 0.0),
+        "original_max_position_embeddings": file.count(
+            "rope.scaling.original_context_length", file.count("context_length")
+        ),
+    }
+    _require_dense(file)
+    return {"model_type": "ministral3", "rope_parameters": _rope(file) | own}
 
 
 def _smollm3(file: _File) -> Values:
@@ -189,4 +204,5 @@ _READERS: Mapping[str, Callable[[_File], Values]] = {
     "gemma3": _gemma3,
     "phi3": lambda _: {},
     "smollm3": _smollm3,
+    "mistral3": _mistral3,
 }

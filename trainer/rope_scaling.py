@@ -22,11 +22,22 @@ from npc_server.engine.llama import ROPE_SCALINGS
 from trainer.errors import BaseModelError
 
 #: Architectures whose layers all rotate alike, by one table of frequencies in transformers.
-_ONE_TABLE = ("llama", "qwen2", "qwen3", "qwen2moe", "qwen3moe", "phi3", "gemma2", "smollm3")
+_ONE_TABLE = (
+    "llama",
+    "qwen2",
+    "qwen3",
+    "qwen2moe",
+    "qwen3moe",
+    "phi3",
+    "gemma2",
+    "smollm3",
+    "mistral3",
+)
 #: Those whose layers with a window rotate by a plain table of their own. A linear scaling leaves
 #: that one alone; YaRN does not, and is refused.
 _TWO_TABLES = ("gemma3",)
-_BETA_FAST, _BETA_SLOW = 32.0, 1.0  # of YaRN; these architectures read no others
+_BETA_FAST, _BETA_SLOW = 32.0, 1.0  # of YaRN; all but Ministral 3 read no others
+_READS_BETAS = ("mistral3",)
 _CONTEXT_UNIT = 256  # llama.cpp rounds the context of a sequence up to a multiple of it
 _FREQS = "rope_freqs.weight"
 _SHORT, _LONG = "rope_factors_short.weight", "rope_factors_long.weight"
@@ -115,7 +126,10 @@ class _Metadata:
         factors = [g / (share * (1 - k) + k) for g, k in zip(given, kept, strict=True)]
         magnitude = self._number("rope.scaling.attn_factor", 1.0)
         if kind == "yarn" and share < 1:
-            magnitude *= 1 + 0.1 * math.log(1 / share)
+            magnitude *= _yarn_magnitude(1 / share, 1.0)
+            magnitude /= _yarn_magnitude(
+                1 / share, self._number("rope.scaling.yarn_log_multiplier", 0)
+            )
         return RopeScaling(tuple(factors), magnitude, rotated / head if head else 1.0)
 
     def _number(self, key: str, default: float) -> float:
@@ -151,7 +165,20 @@ class _Metadata:
             ratio = self._trained_positions / (turns * 2 * math.pi)
             return rotated * math.log(ratio) / (2 * math.log(base))
 
-        low = max(0.0, math.floor(pair_of(_BETA_FAST)))
-        high = min(rotated - 1.0, math.ceil(pair_of(_BETA_SLOW)))
+        fast, slow = self._betas()
+        low = max(0.0, math.floor(pair_of(fast)))
+        high = min(rotated - 1.0, math.ceil(pair_of(slow)))
         slope = max(0.001, high - low)
         return [1 - min(1.0, max(0.0, (pair - low) / slope)) for pair in range(rotated // 2)]
+
+    def _betas(self) -> tuple[float, float]:
+        """How many turns within the trained context make a frequency fast, and slow."""
+        if self._architecture not in _READS_BETAS:
+            return _BETA_FAST, _BETA_SLOW
+        fast = self._number("rope.scaling.yarn_beta_fast", _BETA_FAST)
+        return fast, self._number("rope.scaling.yarn_beta_slow", _BETA_SLOW)
+
+
+def _yarn_magnitude(factor: float, multiplier: float) -> float:
+    """What YaRN makes vectors longer by, a context being longer by `factor`."""
+    return 1 + 0.1 * multiplier * math.log(factor)

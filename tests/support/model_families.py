@@ -24,6 +24,18 @@ from tests.support import tiny_gguf
 WINDOW = 16  # tokens that a layer with a sliding window sees
 LONGROPE = tuple(1.0 + pair / 4 for pair in range(6))
 
+MINISTRAL_ROPE: dict[str, Any] = {
+    "rope_type": "yarn",
+    "rope_theta": 1e6,
+    "factor": 16.0,
+    "beta_fast": 24.0,
+    "beta_slow": 1.0,
+    "mscale": 1.0,
+    "mscale_all_dim": 1.0,
+    "original_max_position_embeddings": 32,
+    "llama_4_scaling_beta": 0.5,
+}
+
 Array = npt.NDArray[np.float32]
 Values = Mapping[str, Any]
 
@@ -53,6 +65,18 @@ def _llama(writer: GGUFWriter, config: Any) -> None:
     writer.add_rope_dimension_count(config.head_dim)
 
 
+def _ministral3(writer: GGUFWriter, config: Any) -> None:
+    rope = config.rope_parameters
+    _llama(writer, config)
+    writer.add_rope_scaling_type(RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(rope["factor"])
+    writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    writer.add_rope_scaling_yarn_beta_fast(rope["beta_fast"])
+    writer.add_rope_scaling_yarn_beta_slow(rope["beta_slow"])
+    writer.add_rope_scaling_yarn_log_mul(rope["mscale_all_dim"])
+    writer.add_attn_temperature_scale(rope["llama_4_scaling_beta"])
+
+
 def _smollm3(writer: GGUFWriter, config: Any) -> None:
     writer.add_vocab_size(config.vocab_size)
     writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
@@ -80,7 +104,6 @@ def _phi3(writer: GGUFWriter, config: Any) -> None:
     writer.add_rope_dimension_count(int(rope["partial_rotary_factor"] * head))
     original = rope["original_max_position_embeddings"]
     longer = config.max_position_embeddings / original
-    writer.add_rope_scaling_type(RopeScalingType.LONGROPE)
     writer.add_rope_scaling_orig_ctx_len(original)
     writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(longer) / math.log(original)))
     writer.add_sliding_window(0)
@@ -102,6 +125,12 @@ FAMILIES = {
             "Mistral", "llama", "mistral",
             {"head_dim": 24, "rope_theta": 1e6, "sliding_window": None},
             _llama, rows_in_pairs=True,
+        ),
+        # Attention gets sharper with every so many tokens.
+        Family(
+            "Ministral 3", "mistral3", "ministral3",
+            {"head_dim": 24, "rope_parameters": MINISTRAL_ROPE},
+            _ministral3, rows_in_pairs=True,
         ),
         Family("Qwen 2", "qwen2", "qwen2", {"tie_word_embeddings": True}),
         Family("Qwen 3", "qwen3", "qwen3", {"head_dim": 32, "tie_word_embeddings": True}, _width),

@@ -29,7 +29,14 @@ from npc_server.engine.lora.voice import Voice
 from npc_server.engine.protocol import Batching, EngineOptions
 from tests.support import tiny_gguf
 from tests.support.held import IN_FLOAT32
-from tests.support.model_families import FAMILIES, WINDOW, Family, make_model, write_gguf
+from tests.support.model_families import (
+    FAMILIES,
+    MINISTRAL_ROPE,
+    WINDOW,
+    Family,
+    make_model,
+    write_gguf,
+)
 from tests.support.paths import DOCS
 from tests.support.rows import edits, pairs
 from tests.support.watching import ignore
@@ -218,6 +225,9 @@ def test_what_a_training_saves_is_served_as_it_was_trained(
 #: What sets a family apart, forgotten: a value of the copy's config, and what it would be without.
 FORGOTTEN: Sequence[tuple[str, Mapping[str, Any]]] = [
     ("Mistral", {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}),
+    ("Ministral 3", {"rope_parameters": MINISTRAL_ROPE | {"rope_type": "default"}}),
+    ("Ministral 3", {"rope_parameters": MINISTRAL_ROPE | {"llama_4_scaling_beta": 0.0}}),
+    ("Ministral 3", {"rope_parameters": MINISTRAL_ROPE | {"mscale_all_dim": 0.0}}),
     ("Gemma 2", {"layer_types": ["full_attention"] * 3}),
     ("Gemma 2", {"sliding_window": WINDOW + 1}),
     ("Gemma 2", {"attn_logit_softcapping": None}),
