@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trainer import memory
+from npc_server.engine import host_memory
 from trainer.errors import ConfigError
 from trainer.held import Device
 from trainer.memory_plan import Hardware
@@ -24,7 +24,7 @@ def find_hardware(asked: Device = Device.AUTO) -> Hardware:
         return _first_gpu()
     if device is Device.CPU and asked is Device.AUTO and _NVIDIA_DRIVER.exists():
         logger.warning("there is a GPU, but %s; training on the CPU", _why_no_cuda())
-    return Hardware(device, "", memory.available_bytes(), has_bfloat16=device is Device.CPU)
+    return Hardware(device, "", host_memory.available_bytes(), has_bfloat16=device is Device.CPU)
 
 
 def device_for(asked: Device, has_cuda: bool, has_mps: bool) -> Device:

@@ -1,4 +1,4 @@
-"""How much memory a night takes, and how much there is.
+"""How much memory a night takes.
 
 The least is certain: weights, adapters, and what an optimizer keeps of them. The rest depends on
 how long the rows are, so it is estimated from the longest of them. What a training does about it
@@ -17,8 +17,6 @@ from trainer.held import Held, Optimizer, Weights
 from trainer.settings import LoraShape
 
 MIB = 1 << 20
-_MEMINFO = Path("/proc/meminfo")
-_CGROUP = Path("/sys/fs/cgroup")
 _FLOAT_BYTES, _HALF_BYTES = 4, 2
 #: Per weight of a linear layer: four bits, and scales of 64 weights in 8 bits under one of 256.
 _NF4_BYTES = 0.5 + (1 + 4 / 256) / 64
@@ -126,34 +124,3 @@ def engine_least(base: BaseSize, engine: EngineSettings) -> int:
     """What the gate's engine takes at the least, in bytes, beside no other model."""
     cells = engine.sequences * engine.context_tokens * base.model.layers * base.kv_width
     return base.file_bytes + cells * _HALF_BYTES
-
-
-def available_bytes() -> int | None:
-    """The memory that this process may still take; None when the system does not say."""
-    machine = _machine_bytes(_MEMINFO)
-    limit = _cgroup_bytes(_CGROUP)
-    known = [found for found in (machine, limit) if found is not None]
-    return min(known) if known else None
-
-
-def _machine_bytes(meminfo: Path) -> int | None:
-    """Free memory and swap, and caches that can be dropped."""
-    try:
-        lines = meminfo.read_text("utf-8").splitlines()
-        kib = {name: int(rest.split()[0]) for name, _, rest in (x.partition(":") for x in lines)}
-        return (kib["MemAvailable"] + kib.get("SwapFree", 0)) * 1024
-    except (OSError, ValueError, KeyError, IndexError):
-        return None
-
-
-def _cgroup_bytes(folder: Path) -> int | None:
-    """What a container's limit leaves; file caches count as free."""
-    try:
-        limit, used = (
-            (folder / name).read_text("utf-8").strip() for name in ("memory.max", "memory.current")
-        )
-        lines = (folder / "memory.stat").read_text("utf-8").splitlines()
-        cached = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
-        return max(0, int(limit) - int(used) + cached)
-    except (OSError, ValueError, IndexError):  # "max" is no number: no limit
-        return None

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from npc_server.engine import host_memory
 from tests.support.rows import edits, pairs, thumbs
 from tests.support.watching import ignore
-from trainer import four_bits, lora, memory, training
+from trainer import four_bits, lora, training
 from trainer.divergence import kl_divergence, next_log_probs
 from trainer.errors import OutOfMemoryError
 from trainer.four_bits import ensure_rounding, rounding
@@ -127,7 +128,7 @@ def test_short_memory_is_met_by_computing_again(
     start: StartingPoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = run(SMALL, start, tmp_path / "usual")
-    monkeypatch.setattr(memory, "available_bytes", lambda: 8 << 20)
+    monkeypatch.setattr(host_memory, "available_bytes", lambda: 8 << 20)
     frugal = run(SMALL, start, tmp_path / "frugal")
     assert frugal.held is not None
     assert frugal.held.gradient_checkpointing

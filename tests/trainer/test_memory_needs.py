@@ -1,13 +1,10 @@
-"""What a night needs of memory, and what there is."""
+"""What a night needs of memory."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from npc_server.engine.settings import EngineSettings
 from tests.support.held import IN_FLOAT32, LLAMA_8B
-from trainer import memory
 from trainer.held import Device, Held, Optimizer, Weights
 from trainer.lora import model_size
 from trainer.memory import MIB, BaseSize, ModelSize, base_size, engine_least, training_need
@@ -69,18 +66,3 @@ def test_a_base_has_the_same_size_in_its_header_and_unpacked(
     unpacked = model_size(base_dir)
     assert sorted(unpacked.linears) == sorted(served.model.linears)
     assert replace(unpacked, linears=()) == replace(served.model, linears=())
-
-
-def test_free_memory_is_read_where_the_system_says_it(tmp_path: Path) -> None:
-    file = tmp_path / "meminfo"
-    file.write_text("MemTotal: 9 kB\nMemAvailable:  4096 kB\nSwapFree: 1024 kB\n")
-    assert memory._machine_bytes(file) == 5 * MIB
-    assert memory._machine_bytes(tmp_path / "none") is None
-
-
-@pytest.mark.parametrize(("limit", "left"), [("10485760", 7 * MIB), ("max", None)])
-def test_a_containers_limit_counts(tmp_path: Path, limit: str, left: int | None) -> None:
-    (tmp_path / "memory.max").write_text(f"{limit}\n")
-    (tmp_path / "memory.current").write_text(f"{4 * MIB}\n")
-    (tmp_path / "memory.stat").write_text(f"anon 1\ninactive_file {MIB}\n")
-    assert memory._cgroup_bytes(tmp_path) == left

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedback_store.selection import Edited, Labelled, Pair, Snapshot, texts
+from npc_server.engine import host_memory
 from npc_server.engine.lora.lora_gguf import linear_shapes, module_names
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
@@ -174,7 +175,7 @@ def _room_faults(work: Undertaking) -> Iterator[TrainerError]:
 
 
 def _memory_faults(work: Undertaking) -> Iterator[ConfigError]:
-    base, free = memory.base_size(work.job.base), memory.available_bytes()
+    base, free = memory.base_size(work.job.base), host_memory.available_bytes()
     yield from _training_faults(work, base.model)
     if free is None:
         return
@@ -209,7 +210,7 @@ def _training_faults(work: Undertaking, model: ModelSize) -> Iterator[ConfigErro
 
 def _host_faults(model: ModelSize) -> Iterator[ConfigError]:
     """Whatever trains on it, a base is unpacked and compared in the host's memory."""
-    free = memory.available_bytes()
+    free = host_memory.available_bytes()
     dense = memory.frozen_bytes(model, Weights.FLOAT32, in_bfloat16=False)
     if free is not None and dense > free:
         yield ConfigError(

@@ -9,13 +9,13 @@ import pytest
 import torch
 from gguf import GGUFWriter
 
+from npc_server.engine import host_memory
 from npc_server.engine.settings import EngineSettings
 from personas.adapter_repo import AdapterRepo, Draft
 from tests.support import guard, tiny_gguf
 from tests.support.chat_templates import LLAMA_3
 from tests.support.guard import ENOUGH, WITHOUT_HEAD, job_in, play, recipe
 from tests.support.watching import ignore
-from trainer import memory
 from trainer.base import file_sha256
 from trainer.errors import BaseModelError, ConfigError, DiskError
 from trainer.nightly import disk, retrain
@@ -104,7 +104,7 @@ def test_what_the_base_lacks_for_prompts_is_told_before_training(job: Job, tmp_p
 def test_too_little_memory_is_told_with_what_takes_less(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(host_memory, "available_bytes", lambda: 1000)
     with pytest.raises(ConfigError, match=r"memory: training takes .*\n.*memory: the gate's"):
         night(job)
 
@@ -112,7 +112,7 @@ def test_too_little_memory_is_told_with_what_takes_less(
 def test_memory_that_may_not_do_is_a_warning(
     job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: 4 << 20)
+    monkeypatch.setattr(host_memory, "available_bytes", lambda: 4 << 20)
     assert night(job).state is State.PROMOTED
     assert "training may take" in caplog.text
 
