@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -26,8 +27,8 @@ from feedback_store.privacy.policy import Mode
 from languages.visibility import hidden_sign
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.base_models.resolution import ModelPlaces
-from npc_server.engine.protocol import Batching
-from npc_server.engine.settings import EngineSettings
+from npc_server.engine.protocol import Batching, KvType
+from npc_server.engine.settings import AUTO, EngineSettings, GpuLayers
 from npc_server.errors import ConfigError
 from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
@@ -50,6 +51,16 @@ GameWord = Annotated[
     StringConstraints(strip_whitespace=True, min_length=2, max_length=64),
     AfterValidator(_has_a_sign),
 ]
+
+
+def _layer_count(layers: object) -> object:
+    count = int(layers) if isinstance(layers, str) and layers.isdecimal() else layers
+    if count == AUTO or (type(count) is int and count >= 0):
+        return count
+    raise ValueError('write "auto", or how many layers GPUs hold, 0 for none')
+
+
+_Layers = Annotated[GpuLayers, BeforeValidator(_layer_count)]
 
 
 class _Section(BaseModel):
@@ -137,6 +148,10 @@ class EngineSection(_Section):
     sequences: Annotated[int, Field(ge=1, le=64)] = 8  # turns that run at once
     context_tokens: Annotated[int, Field(ge=256)] = 1024  # prompt and reply of one turn
     threads: Annotated[int, Field(ge=0)] = 0  # 0 = one per core
+    gpu_layers: _Layers = AUTO  # of the base, from its end, that GPUs compute
+    device: str = ""  # names of `npc devices`, with commas between; "" = every GPU that is here
+    main_gpu: Annotated[int, Field(ge=-1)] = -1  # the one that holds all of it; -1 = they share
+    kv_type: KvType = KvType.F16  # the numbers that keys and values are kept in
     batching: Batching = Batching.MIXED  # "grouped": one adapter per step
     max_rank: Annotated[int, Field(ge=1, le=256)] = 16  # adapters of a higher rank are refused
     prefill_chunk_tokens: Annotated[int, Field(ge=1)] = 128  # prompt tokens per step beside replies

@@ -48,7 +48,9 @@ ALLOWED = {
 PROTOBUF = {"npc_server.service", "npc_server.convert", "npc_server.server", "npc_client.client"}
 #: The only modules that call llama.cpp.
 LLAMA_CPP = {
+    "npc_server.engine.ggml_libraries",
     "npc_server.engine.llama",
+    "npc_server.engine.llama_log",
     "npc_server.engine.model_file",
     "npc_server.engine.vocab",
     "npc_server.engine.lora.ggml",

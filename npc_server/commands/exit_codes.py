@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from feedback_store.errors import FeedbackStoreError
 from npc_server.base_models.errors import BaseModelError, InvalidModelError
-from npc_server.engine.errors import EngineError
+from npc_server.engine.errors import DeviceMissingError, EngineError, KvTypeError
 from npc_server.errors import ConfigError, ServerError
 from personas.errors import AdapterRepoError, CharacterTooLargeError, PersonaError
 
@@ -37,6 +37,8 @@ _EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
     (CharacterTooLargeError, Exit.USAGE),
     (ConfigError, Exit.USAGE),
     (InvalidModelError, Exit.USAGE),
+    (DeviceMissingError, Exit.USAGE),
+    (KvTypeError, Exit.USAGE),
     (ServerError, Exit.MISSING),
     (BaseModelError, Exit.MISSING),
     (AdapterRepoError, Exit.MISSING),

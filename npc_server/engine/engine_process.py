@@ -22,6 +22,7 @@ from npc_server.engine.assembly import assemble
 from npc_server.engine.core import CheckedAdapter, EngineCore, Event
 from npc_server.engine.errors import EngineError, ModelLoadError
 from npc_server.engine.llama import ContextShape
+from npc_server.engine.placement import Hardware
 from npc_server.engine.protocol import NO_CHAT_TOKENS, ChatTokens, EngineOptions, Sampling
 from npc_server.engine.settings import EngineSettings
 
@@ -41,6 +42,7 @@ class EngineConfig:
     model: Path
     shape: ContextShape = field(default_factory=ContextShape)
     options: EngineOptions = field(default_factory=EngineOptions)
+    hardware: Hardware = field(default_factory=Hardware)
 
     @classmethod
     def of(cls, model: Path, settings: EngineSettings, chat: ChatTokens = NO_CHAT_TOKENS) -> Self:
@@ -49,6 +51,8 @@ class EngineConfig:
             sequences=settings.sequences,
             context_tokens=settings.context_tokens,
             threads=settings.threads or os.cpu_count() or 1,
+            kv_type=settings.kv_type,
+            logit_rows=settings.sequences,
         )
         options = EngineOptions(
             batching=settings.batching,
@@ -59,7 +63,8 @@ class EngineConfig:
             max_waiting=settings.max_waiting,
             chat=chat,
         )
-        return cls(model, shape, options)
+        hardware = Hardware(settings.gpu_layers, settings.device, settings.main_gpu)
+        return cls(model, shape, options, hardware)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,11 @@ def _serve(pipe: Connection, config: EngineConfig) -> None:
     events: list[tuple[str, Event]] = []
     try:
         core = assemble(
-            config.model, config.shape, config.options, lambda *event: events.append(event)
+            config.model,
+            config.shape,
+            config.options,
+            lambda *event: events.append(event),
+            config.hardware,
         )
     except ModelLoadError as error:
         first: Call = pipe.recv()

@@ -2,6 +2,9 @@
 
 EngineError
 ├── ModelLoadError            the base model file is missing, damaged or unsupported
+│   ├── DeviceMissingError    the settings name a device that is not here (LookupError)
+│   ├── KvTypeError           keys and values of that type cannot be kept (ValueError)
+│   └── NoRoomError           the memory that there is cannot hold the base and its context
 ├── AdapterRejectedError      an adapter does not fit the base, or is damaged (ValueError)
 ├── UnknownAdapterError       a request names an adapter that is not loaded (LookupError)
 ├── RequestRejectedError      a request can never run as asked: empty or too long (ValueError)
@@ -18,6 +21,18 @@ class EngineError(Exception):
 
 class ModelLoadError(EngineError):
     """The base model could not be loaded."""
+
+
+class DeviceMissingError(ModelLoadError, LookupError):
+    """The settings name a device that is not here; the message lists what is."""
+
+
+class KvTypeError(ModelLoadError, ValueError):
+    """Keys and values of this type cannot be kept for this base, or not on this device."""
+
+
+class NoRoomError(ModelLoadError):
+    """Planned before loading: it does not fit; the message has the numbers and what would fit."""
 
 
 class AdapterRejectedError(EngineError, ValueError):

@@ -17,10 +17,13 @@ from typing import Any
 import llama_cpp as lc
 import numpy as np
 import numpy.typing as npt
+from gguf import GGMLQuantizationType
 
 from npc_server.engine.errors import AdapterRejectedError, DecodeError, ModelLoadError
-from npc_server.engine.model_file import ROPE_SCALINGS, last_words, load_model, model_metadata
-from npc_server.engine.protocol import NO_CHAT_TOKENS, ChatTokens
+from npc_server.engine.llama_log import last_words
+from npc_server.engine.model_file import ROPE_SCALINGS, load_model, model_metadata
+from npc_server.engine.placement import Placement
+from npc_server.engine.protocol import NO_CHAT_TOKENS, ChatTokens, KvType
 from npc_server.engine.vocab import Vocab, adds_space, thought_ids, token_bytes, tokenize
 
 #: What is of the vocabulary or the file is found here, too.
@@ -60,6 +63,8 @@ class ContextShape:
     context_tokens: int = 1024  # per sequence
     batch_tokens: int = 512  # rows of one decode at most
     threads: int = 2
+    kv_type: KvType = KvType.F16
+    logit_rows: int = 0  # rows of one decode that want logits at most; 0 = all of them
 
 
 class Llama:
@@ -70,13 +75,17 @@ class Llama:
         path: Path,
         shape: ContextShape,
         eval_callback: Any = None,
+        placement: Placement | None = None,
         *,
         chat: ChatTokens = NO_CHAT_TOKENS,
     ) -> None:
-        """Load a model; `chat`: what its chat format makes of special tokens."""
+        """Load a model; `placement` None is the CPU alone.
+
+        `chat`: what its chat format makes of special tokens.
+        """
         self.shape = shape
         self.chat = chat
-        self._model = load_model(path, vocab_only=False)
+        self._model = load_model(path, placement or Placement())
         self.vocab = lc.llama_model_get_vocab(self._model)
         self.vocab_size = lc.llama_vocab_n_tokens(self.vocab)
         params = _context_params(shape, eval_callback)
@@ -158,6 +167,9 @@ class Llama:
             batch.seq_id[i][0] = row.sequence
             batch.logits[i] = row.wants_logits
         batch.n_tokens = len(rows)
+        room = self.shape.logit_rows or self.shape.batch_tokens
+        if sum(row.wants_logits for row in rows) > room:  # llama.cpp would end the process
+            raise DecodeError(f"more than {room} of {len(rows)} rows want logits")
         status = lc.llama_decode(self._context, batch)
         if status != 0:
             raise DecodeError(f"llama_decode of {len(rows)} rows returned {status}: {last_words()}")
@@ -169,6 +181,10 @@ class Llama:
         """
         pointer = lc.llama_get_logits_ith(self._context, row)
         return np.ctypeslib.as_array(pointer, shape=(self.vocab_size,))
+
+    def settle(self) -> None:
+        """Wait until all that was decoded is computed."""
+        lc.llama_synchronize(self._context)
 
     def save(self, sequence: int) -> npt.NDArray[np.uint8]:
         """A copy of a sequence's keys and values; only cells in use are copied."""
@@ -256,7 +272,12 @@ def _context_params(shape: ContextShape, eval_callback: Any) -> Any:
     # nothing per step. Flash attention on F16 was the fastest of what was measured with streams.
     params.kv_unified = False
     params.flash_attn_type = lc.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    params.type_k = params.type_v = GGMLQuantizationType[shape.kv_type.name]
+    params.n_outputs_max = shape.logit_rows
     params.no_perf = True
     if eval_callback is not None:
         params.cb_eval = eval_callback
+        # For large batches weights that the CPU holds are copied to a GPU, under other names, by
+        # which mixing would not know those of an adapter.
+        params.op_offload = False
     return params

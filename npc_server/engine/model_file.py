@@ -4,51 +4,39 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections import deque
 from pathlib import Path
 from typing import Any
 
 import llama_cpp as lc
 
+from npc_server.engine.devices import handle_of
 from npc_server.engine.errors import ModelLoadError
 from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
+from npc_server.engine.llama_log import init_library, last_words
+from npc_server.engine.placement import Placement
 
-#: Last lines llama.cpp logged, kept to explain a failure: its calls only return null.
-_recent_log: deque[str] = deque(maxlen=30)
 #: Ways to scale rotary positions that llama.cpp knows.
 ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
-_WARNING_LEVEL = 3  # GGML_LOG_LEVEL_WARN
 
 
-def _on_log(level: int, text: bytes, _user_data: object) -> None:
-    if level >= _WARNING_LEVEL:
-        _recent_log.append(text.decode("utf-8", "replace").strip())
+def load_model(path: Path, placement: Placement | None = None) -> Any:
+    """The library's handle of a GGUF file where it is placed, or, without, of its vocabulary alone.
 
-
-_log_callback = lc.llama_log_callback(_on_log)  # must outlive the library's use of it
-
-
-def _init_library() -> None:
-    lc.llama_log_set(_log_callback, ctypes.c_void_p(0))
-    lc.llama_backend_init()
-
-
-def last_words() -> str:
-    """What llama.cpp logged last, for its calls only return null."""
-    lines = [line for line in _recent_log if line and line != "."]
-    _recent_log.clear()
-    return "; ".join(lines[-3:]) or "llama.cpp gave no reason"
-
-
-def load_model(path: Path, *, vocab_only: bool) -> Any:
-    """The library's handle of a GGUF file, or of its vocabulary alone. Raises ModelLoadError."""
+    Raises ModelLoadError.
+    """
     if not path.is_file():
         raise ModelLoadError(f"no model file at {path}; `npc model pull` fetches the default one")
     _require_known_scaling(path)
-    _init_library()
+    init_library()
+    place = placement or Placement()
+    # A list of no devices is the CPU alone: left unsaid, every GPU would be taken into use.
+    handles = [*(handle_of(device.name) for device in place.devices), None]
+    devices = (ctypes.c_void_p * len(handles))(*handles)
     params = lc.llama_model_default_params()
-    params.n_gpu_layers = 0
-    params.vocab_only = vocab_only
+    params.devices = ctypes.addressof(devices)
+    params.tensor_split = (ctypes.c_float * lc.llama_max_devices())(*place.shares)
+    params.n_gpu_layers = place.gpu_layers
+    params.vocab_only = placement is None
     model = lc.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         raise ModelLoadError(f"llama.cpp cannot load {path}: {last_words()}")

@@ -127,6 +127,20 @@ class Batching(StrEnum):
     GROUPED = "grouped"  # one adapter per step, in rotation
 
 
+class KvType(StrEnum):
+    """The numbers that keys and values are kept in, by llama.cpp's names."""
+
+    F32 = "f32"
+    F16 = "f16"
+    BF16 = "bf16"
+    Q8_0 = "q8_0"
+    Q5_1 = "q5_1"
+    Q5_0 = "q5_0"
+    Q4_1 = "q4_1"
+    Q4_0 = "q4_0"
+    IQ4_NL = "iq4_nl"
+
+
 @dataclass(frozen=True)
 class ChatTokens:
     """What the chat format makes of special tokens in a reply; control tokens end it anyway."""

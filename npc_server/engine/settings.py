@@ -7,8 +7,13 @@ measured is what players will meet.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from npc_server.engine.protocol import Batching
+from npc_server.engine.protocol import Batching, KvType
+
+#: As many layers on GPUs as their memory holds.
+AUTO: Literal["auto"] = "auto"
+GpuLayers = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,10 @@ class EngineSettings:
     sequences: int = 8  # turns that run at once
     context_tokens: int = 1024  # prompt and reply of one turn
     threads: int = 0  # 0 = one per core
+    gpu_layers: GpuLayers = AUTO  # of the base, from its end, that GPUs compute
+    device: str = ""  # names of `npc devices`, with commas between; "" = every GPU that is here
+    main_gpu: int = -1  # the one of these that holds all of it, counted from 0; -1 = they share
+    kv_type: KvType = KvType.F16  # the numbers that keys and values are kept in
     batching: Batching = Batching.MIXED
     max_rank: int = 16  # adapters of a higher rank are refused
     prefill_chunk_tokens: int = 128  # prompt tokens per step beside replies

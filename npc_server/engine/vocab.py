@@ -44,7 +44,7 @@ class Vocab:
         `thinks`: whether the base is to think before it replies, where it can. Raises
         ModelLoadError.
         """
-        self._model = load_model(path, vocab_only=True)
+        self._model = load_model(path)
         self._vocab = lc.llama_model_get_vocab(self._model)
         own = model_metadata(self._model, "tokenizer.chat_template") or ""
         self.chat_template = own if template is None else template

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from npc_server.engine.settings import EngineSettings
 from tests.support.held import IN_FLOAT32, LLAMA_8B
 from trainer.held import Device, Held, Optimizer, Weights

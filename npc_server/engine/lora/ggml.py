@@ -1,21 +1,22 @@
 """The few facts of ggml's C interface that adapter mixing relies on, checked before they are used.
 
-llama-cpp-python binds llama.cpp but not ggml's graph nodes. `Tensor` mirrors `struct ggml_tensor`
-of the pinned release; `require_known_layout` compares its size with what the loaded library says
-and fails otherwise, so that another build is refused instead of misread.
+llama-cpp-python binds llama.cpp but not ggml's graph nodes and memory. `Tensor` mirrors `struct
+ggml_tensor` of the pinned release; `require_known_layout` compares its size with what the loaded
+library says and fails otherwise, so that another build is refused instead of misread.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import llama_cpp
+import numpy as np
+import numpy.typing as npt
 from llama_cpp import llama_cpp as lc
 
 from npc_server.engine.errors import MixingUnavailableError
+from npc_server.engine.ggml_libraries import open_base
 
 Address = int
 
@@ -48,6 +49,13 @@ class Tensor(ctypes.Structure):
     )
 
 
+def copy_of(tensor: Tensor) -> Tensor:
+    """A struct of our own with the same content."""
+    copy = Tensor()
+    ctypes.memmove(ctypes.addressof(copy), ctypes.addressof(tensor), ctypes.sizeof(Tensor))
+    return copy
+
+
 #: Offset of `op`, to look at a node's operation without mapping the whole struct.
 OP_OFFSET = Tensor.op.offset
 
@@ -56,7 +64,7 @@ class Graph:
     """Access to the graph a llama context computes: operations by name, and the node callback."""
 
     def __init__(self) -> None:
-        self._base = _base_library()
+        self._base = _open_base()
         require_known_layout(self._base)
         self.operation = _operations(self._base)
         self._set_callback = self._base.ggml_backend_sched_set_eval_callback
@@ -84,6 +92,74 @@ def node_callback(look: Callable[[Address, bool], bool]) -> Any:
     return lc.ggml_backend_sched_eval_callback(lambda node, ask, _: look(node, ask))
 
 
+class NodeHook:
+    """A C function for `cb_eval`, and `look`, which it asks and which may change."""
+
+    def __init__(self) -> None:
+        self.look: Callable[[Address, bool], bool] = lambda _, ask: not ask
+        self.callback = node_callback(lambda node, ask: self.look(node, ask))
+
+
+class TensorMemory:
+    """Memory of any device that ggml computes on, the host's among them."""
+
+    def __init__(self) -> None:
+        self._base = _declare_memory(_open_base())
+
+    def is_host(self, buffer: Address) -> bool:
+        """Whether the CPU can read and write what lies in a buffer."""
+        return bool(self._base.ggml_backend_buffer_is_host(buffer))
+
+    def name(self, buffer: Address) -> str:
+        """What ggml calls a buffer, such as "CUDA0"."""
+        return str(self._base.ggml_backend_buffer_name(buffer).decode("utf-8", "replace"))
+
+    def most_bytes(self, buffer: Address) -> int:
+        """The most that one buffer of the kind of `buffer` can hold."""
+        return int(self._base.ggml_backend_buft_get_max_size(self._kind(buffer)))
+
+    def place(self, tensors: Sequence[Tensor], beside: Address) -> Address:
+        """Allocate a buffer of the kind of `beside`, zeroed, with `tensors` in it, and return it.
+
+        Raises MixingUnavailableError where the device has no room.
+        """
+        kind = self._kind(beside)
+        unit = int(self._base.ggml_backend_buft_get_alignment(kind))
+        sizes = [-(-self._bytes_of(tensor, kind) // unit) * unit for tensor in tensors]
+        buffer = self._base.ggml_backend_buft_alloc_buffer(kind, sum(sizes))
+        if not buffer:
+            raise MixingUnavailableError(
+                f"{self.name(beside)} has no {sum(sizes) >> 20} MiB for the adapters of all turns"
+            )
+        self._base.ggml_backend_buffer_clear(buffer, 0)
+        address = self._base.ggml_backend_buffer_get_base(buffer)
+        for tensor, size in zip(tensors, sizes, strict=True):
+            self._base.ggml_backend_tensor_alloc(buffer, ctypes.byref(tensor), address)
+            address += size
+        return int(buffer)
+
+    def free(self, buffer: Address) -> None:
+        """Free a buffer that `place` has returned."""
+        self._base.ggml_backend_buffer_free(buffer)
+
+    def write(self, tensor: Tensor, values: npt.NDArray[Any], offset: int) -> None:
+        """Write values, as they lie in memory, into a tensor from a byte on."""
+        source = np.ascontiguousarray(values)
+        self._base.ggml_backend_tensor_set(
+            ctypes.byref(tensor), source.ctypes.data, offset, source.nbytes
+        )
+
+    def copy(self, source: Tensor, target: Tensor) -> None:
+        """Copy a tensor into another of the same shape, on their device where that is possible."""
+        self._base.ggml_backend_tensor_copy(ctypes.byref(source), ctypes.byref(target))
+
+    def _kind(self, buffer: Address) -> Address:
+        return int(self._base.ggml_backend_buffer_get_type(buffer))
+
+    def _bytes_of(self, tensor: Tensor, kind: Address) -> int:
+        return int(self._base.ggml_backend_buft_get_alloc_size(kind, ctypes.byref(tensor)))
+
+
 def require_known_layout(base: Any) -> None:
     """Raise MixingUnavailableError unless `Tensor` has the size the library uses."""
     base.ggml_tensor_overhead.restype = ctypes.c_size_t
@@ -94,12 +170,34 @@ def require_known_layout(base: Any) -> None:
         )
 
 
-def _base_library() -> Any:
-    folder = Path(llama_cpp.__file__).parent / "lib"
-    for name in ("libggml-base.so", "libggml-base.dylib", "ggml-base.dll"):
-        if (folder / name).is_file():
-            return ctypes.CDLL(str(folder / name))
-    raise MixingUnavailableError(f"no ggml base library in {folder}")
+def _open_base() -> Any:
+    try:
+        return open_base()
+    except OSError as error:
+        raise MixingUnavailableError(str(error)) from error
+
+
+def _declare_memory(base: Any) -> Any:
+    """Declare what the functions on buffers and tensors take and return."""
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    for name, result, arguments in (
+        ("buffer_is_host", ctypes.c_bool, (pointer,)),
+        ("buffer_name", ctypes.c_char_p, (pointer,)),
+        ("buffer_get_type", pointer, (pointer,)),
+        ("buffer_get_base", pointer, (pointer,)),
+        ("buffer_clear", None, (pointer, ctypes.c_uint8)),
+        ("buffer_free", None, (pointer,)),
+        ("buft_get_alignment", size, (pointer,)),
+        ("buft_get_max_size", size, (pointer,)),
+        ("buft_get_alloc_size", size, (pointer, pointer)),
+        ("buft_alloc_buffer", pointer, (pointer, size)),
+        ("tensor_alloc", ctypes.c_int, (pointer, pointer, pointer)),
+        ("tensor_set", None, (pointer, pointer, size, size)),
+        ("tensor_copy", None, (pointer, pointer)),
+    ):
+        function = getattr(base, f"ggml_backend_{name}")
+        function.restype, function.argtypes = result, list(arguments)
+    return base
 
 
 def _symbol(library: Any, name: str) -> Any:

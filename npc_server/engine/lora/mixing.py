@@ -12,6 +12,9 @@ slots (`SlotArena`), without adding a node:
                               over a group of slots side by side, where the zeros keep every row
                               to its own slot: ggml's fast kernels want wide operands.
 
+Slots in the memory of a device (`DeviceSlots`) do without that buffer: each sequence's product of
+B is its own there, for single tokens too, and every result stays where llama.cpp has put it.
+
 The scaling is by 1 and in place, so it is left out. A graph stays as rewritten while llama.cpp
 reuses it, and the callback is detached for those steps: no Python runs inside them. Exceptions
 cannot leave a callback; they are kept and raised by `check` after the step.
@@ -28,8 +31,15 @@ from typing import Any
 import numpy as np
 
 from npc_server.engine.errors import DecodeError, MixingUnavailableError
-from npc_server.engine.lora.ggml import OP_OFFSET, Address, Graph, Tensor, node_callback
-from npc_server.engine.lora.slots import LinearSlots, SlotArena
+from npc_server.engine.lora.ggml import (
+    OP_OFFSET,
+    Address,
+    Graph,
+    NodeHook,
+    Tensor,
+    TensorMemory,
+)
+from npc_server.engine.lora.slots import LinearSlots, Slots, Stack
 
 _HALF_BYTES = 2
 _FLOAT_BYTES = 4
@@ -71,8 +81,9 @@ class _Linear:
 class Mixer:
     """Rewrites the LoRA nodes of one context for the tile that is about to be computed."""
 
-    def __init__(self, arena: SlotArena, batch_tokens: int) -> None:
+    def __init__(self, arena: Slots, batch_tokens: int, hook: NodeHook | None = None) -> None:
         self._graph = Graph()
+        self._memory = TensorMemory()
         self._arena = arena
         self._linears = {name: _Linear(slots) for name, slots in arena.linears.items()}
         self._known: dict[Address, tuple[_Linear, str] | None] = {}  # by weight of a product
@@ -80,17 +91,22 @@ class Mixer:
         self._mat_mul = self._graph.operation["MUL_MAT"]
         self._scale = self._graph.operation["SCALE"]
         self._none = self._graph.operation["NONE"]
+        self._in_groups = any(linear.b_beside for linear in arena.linears.values())
         widest = max(group_of(n, 1) for n in range(1, arena.slots + 1)) * arena.rank
-        self._blocks = np.zeros(batch_tokens * widest, np.float32)
+        self._blocks = np.zeros(batch_tokens * widest if self._in_groups else 0, np.float32)
         self._tile = Tile(0, 1, 1, uniform=True)
         self._routed: Tile | None = None
         self._error: Exception | None = None
         self._paused = False
-        self.callback = node_callback(self._look)
+        self._rewritten = 0  # products, in the decode under way
+        self._adapted = 0  # products that a decode must rewrite: as many as the first one did
+        self._hook = hook or NodeHook()
+        self._hook.look = self._look
+        self.callback = self._hook.callback
 
     def route(self, context: Any, tile: Tile) -> None:
         """Prepare the next decode, whose rows must be exactly those of `tile`."""
-        self._tile = tile
+        self._tile, self._rewritten = tile, 0
         if tile == self._routed:
             self._graph.detach(context)
             return
@@ -109,6 +125,18 @@ class Mixer:
             self._routed = None
             self._scaled.clear()
             raise DecodeError(f"adapters could not be mixed: {error}") from error
+        self._require_all()
+
+    def _require_all(self) -> None:
+        """Raise DecodeError if a graph hid a product of adapters: it ran with the carrier's."""
+        if not self._rewritten:  # the graph is reused as it was rewritten
+            return
+        self._adapted = self._adapted or self._rewritten
+        if self._rewritten != self._adapted:
+            self._routed = None
+            raise DecodeError(
+                f"the graph showed {self._rewritten} of {self._adapted} products of adapters"
+            )
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -140,6 +168,7 @@ class Mixer:
             if known is not None:
                 linear, side = known
                 (self._rewrite_a if side == "a" else self._rewrite_b)(node, linear)
+                self._rewritten += 1
         elif operation == self._scale:
             self._drop_scaling(Tensor.from_address(address))
 
@@ -155,6 +184,10 @@ class Mixer:
         linear = self._linears.get(name)
         if linear is None:
             return None
+        if not linear.slots.a_stack.buffer and not self._memory.is_host(weight.buffer):
+            raise MixingUnavailableError(
+                f"{name} is adapted in {self._memory.name(weight.buffer)}, not in host memory"
+            )
         ours = linear.a if side == "a" else linear.b
         ctypes.memmove(ctypes.addressof(ours), address, ctypes.sizeof(Tensor))
         self._known[ctypes.addressof(ours)] = (linear, side)
@@ -166,7 +199,7 @@ class Mixer:
         rows = _rows(Tensor.from_address(linear.node_x))
         tile, rank, columns = self._tile, self._arena.rank, linear.slots.columns
         slot_bytes = rank * columns * _HALF_BYTES
-        linear.a.data = linear.slots.a.ctypes.data + tile.first * slot_bytes
+        _point(linear.a, linear.slots.a_stack, tile.first * slot_bytes)
         node.src[0] = ctypes.addressof(linear.a)
         if tile.uniform or rows == 0:
             _shape(linear.a, _HALF_BYTES, (columns, rank))
@@ -174,9 +207,15 @@ class Mixer:
             node.src[1], node.data = linear.node_x, linear.h_data
             return
         group, groups, tokens = self._groups(rows)
+        node.src[1] = ctypes.addressof(linear.x)
+        if not linear.slots.b_beside:
+            _shape(linear.a, _HALF_BYTES, (columns, rank, groups))
+            _view(linear.x, linear.node_x, (columns, tokens, groups))
+            _shape(node, _FLOAT_BYTES, (rank, tokens, groups))
+            node.data = linear.h_data
+            return
         _shape(linear.a, _HALF_BYTES, (columns, rank, group, groups))
         _view(linear.x, linear.node_x, (columns, tokens, group, groups))
-        node.src[1] = ctypes.addressof(linear.x)
         wide = group * rank * _FLOAT_BYTES
         node.ne[:] = (rank, tokens, group, groups)
         # Sequence j of a group writes `tokens` rows, each into block j of its row.
@@ -191,7 +230,7 @@ class Mixer:
         rows = _rows(node)
         tile, rank, outputs = self._tile, self._arena.rank, linear.slots.rows
         slot_bytes = rank * outputs * _HALF_BYTES
-        linear.b.data = linear.slots.b.ctypes.data + tile.first * slot_bytes
+        _point(linear.b, linear.slots.b_stack, tile.first * slot_bytes)
         node.src[0] = ctypes.addressof(linear.b)
         if tile.uniform or rows == 0:
             _shape(linear.b, _HALF_BYTES, (rank, outputs))
@@ -202,11 +241,12 @@ class Mixer:
         across = group * rank
         _shape(linear.b, _HALF_BYTES, (across, outputs, groups))
         if group > 1:
-            linear.b.data = linear.slots.b_beside.ctypes.data + tile.first * rank * _HALF_BYTES
+            linear.b.data = linear.slots.b_beside + tile.first * rank * _HALF_BYTES
             row_bytes = self._arena.slots * rank * _HALF_BYTES
             linear.b.nb[1:] = (row_bytes, across * _HALF_BYTES, across * _HALF_BYTES)
         _view(linear.h, linear.node_h, (across, group * tokens, groups))
-        linear.h.data = self._blocks.ctypes.data
+        if linear.slots.b_beside:
+            linear.h.data = self._blocks.ctypes.data
         node.src[1] = ctypes.addressof(linear.h)
         _shape(node, _FLOAT_BYTES, (outputs, group * tokens, groups))
 
@@ -215,7 +255,8 @@ class Mixer:
         if source not in self._scaled:
             return
         self._scaled.discard(source)
-        if node.data != Tensor.from_address(source).data:
+        result = Tensor.from_address(source)
+        if (node.data, node.buffer) != (result.data, result.buffer):
             raise MixingUnavailableError("llama.cpp scales an adapter's result out of place")
         node.op = self._none
 
@@ -225,7 +266,7 @@ class Mixer:
         tokens, rest = divmod(rows, sequences)
         if rest or tokens not in (1, self._tile.tokens):
             raise MixingUnavailableError(f"a product has {rows} rows where {self._tile} runs")
-        group = group_of(sequences, self._tile.tokens)
+        group = group_of(sequences, self._tile.tokens) if self._in_groups else 1
         return group, sequences // group, tokens
 
 
@@ -239,6 +280,13 @@ def group_of(sequences: int, tokens: int) -> int:
         return 1
     divisors = [n for n in range(2, _LARGEST_GROUP + 1) if sequences % n == 0]
     return min(divisors, key=lambda n: abs(n - _GROUP_SLOTS), default=sequences)
+
+
+def _point(weight: Tensor, stack: Stack, offset: int) -> None:
+    """Let a weight begin `offset` bytes into a stack."""
+    weight.data = stack.address + offset
+    if stack.buffer:
+        weight.buffer, weight.view_src, weight.extra = stack.buffer, None, None
 
 
 def _rows(tensor: Tensor) -> int:

@@ -19,7 +19,7 @@ from npc_server.engine.llama import Llama
 from npc_server.engine.lora.adapter_cache import AdapterCache
 from npc_server.engine.lora.lora_gguf import BaseShape, write_lora_gguf
 from npc_server.engine.lora.mixing import Mixer, Tile
-from npc_server.engine.lora.slots import SlotArena
+from npc_server.engine.lora.slots import Slots
 from npc_server.engine.lora.voice import BASE, Voice
 from npc_server.engine.protocol import Batching
 
@@ -61,7 +61,7 @@ class MixedMux:
 
     batching = Batching.MIXED
 
-    def __init__(self, llama: Llama, mixer: Mixer, arena: SlotArena, cache: AdapterCache) -> None:
+    def __init__(self, llama: Llama, mixer: Mixer, arena: Slots, cache: AdapterCache) -> None:
         self._llama = llama
         self._mixer = mixer
         self._arena = arena

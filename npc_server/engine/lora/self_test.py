@@ -20,7 +20,7 @@ from npc_server.engine.errors import EngineError, MixingUnavailableError
 from npc_server.engine.llama import BatchRow, Llama
 from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
 from npc_server.engine.lora.mixing import Mixer, Tile
-from npc_server.engine.lora.slots import PackedLora, SlotArena
+from npc_server.engine.lora.slots import PackedLora, Slots
 
 Logits = npt.NDArray[np.float32]
 
@@ -48,7 +48,7 @@ class Agreement:
         return self.effect > _LEAST_EFFECT and self.error <= min(tolerance, self.effect / 2)
 
 
-def require_mixing(llama: Llama, mixer: Mixer, arena: SlotArena) -> Agreement:
+def require_mixing(llama: Llama, mixer: Mixer, arena: Slots) -> Agreement:
     """Raise MixingUnavailableError unless mixed batches are right on this model and build.
 
     Sequences and slots in use must be free; they are left empty.
@@ -65,7 +65,7 @@ def require_mixing(llama: Llama, mixer: Mixer, arena: SlotArena) -> Agreement:
     return agreement
 
 
-def _compare(llama: Llama, mixer: Mixer, arena: SlotArena) -> Agreement:
+def _compare(llama: Llama, mixer: Mixer, arena: Slots) -> Agreement:
     count = min(_MOST_SEQUENCES, arena.slots)
     everyone = range(count)
     loras = [_random_lora(arena, seed) for seed in everyone]
@@ -88,7 +88,7 @@ def _stock_run(llama: Llama, lora: PackedLora, sequences: Sequence[int]) -> Logi
             return _run(llama, sequences, lambda tile: None, lambda: None)
 
 
-def _mixed_run(llama: Llama, mixer: Mixer, arena: SlotArena, loras: Sequence[PackedLora]) -> Logits:
+def _mixed_run(llama: Llama, mixer: Mixer, arena: Slots, loras: Sequence[PackedLora]) -> Logits:
     for slot, lora in enumerate(loras):
         arena.load(slot, lora)
     try:
@@ -127,7 +127,7 @@ def _random_tokens(vocab_size: int) -> npt.NDArray[np.int64]:
     return np.random.default_rng(0).integers(0, vocab_size, (_MOST_SEQUENCES, _TOKENS))
 
 
-def _random_lora(arena: SlotArena, seed: int) -> PackedLora:
+def _random_lora(arena: Slots, seed: int) -> PackedLora:
     """An adapter about a third as strong as the base, so that a wrong one cannot pass."""
     generator = np.random.default_rng(seed)
     a, b = {}, {}

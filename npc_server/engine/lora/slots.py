@@ -1,4 +1,4 @@
-"""Where the adapters of running turns lie: one slot per sequence, in memory of our own.
+"""Where the adapters of running turns lie: one slot per sequence, in memory of the host.
 
 For every adapted linear of the base, the A matrices of all slots are stacked, F16. The B matrices
 are kept twice: stacked, for rows that meet one slot alone, and side by side, for products over
@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,12 @@ Half = npt.NDArray[np.float16]
 
 _ALIGNMENT_BYTES = 64
 _ITEM_BYTES = 2
+_RANK_UNIT = 16  # ggml's fast kernels want operands in multiples of it
+
+
+def slot_rank(max_rank: int) -> int:
+    """The rank of slots that take adapters of at most `max_rank`."""
+    return -(-max_rank // _RANK_UNIT) * _RANK_UNIT
 
 
 @dataclass(frozen=True)
@@ -37,14 +44,90 @@ class PackedLora:
 
 
 @dataclass(frozen=True)
-class LinearSlots:
+class Stack:
+    """Where matrices of all slots begin, one after the other."""
+
+    address: int
+    buffer: int = 0  # of ggml, that they lie in; 0 = the CPU reads them where they lie
+
+
+class LinearSlots(Protocol):
+    """All slots of one linear."""
+
+    @property
+    def columns(self) -> int:
+        """Width of the input."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Width of the output."""
+        ...
+
+    @property
+    def a_stack(self) -> Stack:
+        """The A matrices, [slots, rank, columns]."""
+        ...
+
+    @property
+    def b_stack(self) -> Stack:
+        """The B matrices, [slots, rows, rank]."""
+        ...
+
+    @property
+    def b_beside(self) -> int:
+        """Address of the B matrices side by side, [rows, slots, rank]; 0 = there are none."""
+        ...
+
+
+class Slots(Protocol):
+    """A slot per sequence, for every linear of a base."""
+
+    rank: int
+    slots: int
+
+    @property
+    def linears(self) -> Mapping[str, LinearSlots]:
+        """By the name of the base's weight."""
+        ...
+
+    def load(self, slot: int, lora: PackedLora, scale: float = 1.0) -> None:
+        """Copy an adapter into a slot, `scale` times as strong."""
+        ...
+
+    def clear(self, slot: int) -> None:
+        """Make a slot the bare base."""
+        ...
+
+    def copy(self, source: int, target: int) -> None:
+        """Make `target` hold what `source` holds."""
+        ...
+
+
+@dataclass(frozen=True)
+class HostLinear:
     """All slots of one linear."""
 
     columns: int
     rows: int
     a: Half  # [slots, rank, columns]
     b: Half  # [slots, rows, rank]
-    b_beside: Half  # [rows, slots, rank], the same once more
+    beside: Half  # [rows, slots, rank], B once more
+
+    @property
+    def a_stack(self) -> Stack:
+        """The A matrices."""
+        return Stack(self.a.ctypes.data)
+
+    @property
+    def b_stack(self) -> Stack:
+        """The B matrices."""
+        return Stack(self.b.ctypes.data)
+
+    @property
+    def b_beside(self) -> int:
+        """Address of the B matrices side by side."""
+        return int(self.beside.ctypes.data)
 
 
 class SlotArena:
@@ -60,12 +143,12 @@ class SlotArena:
         items = [wide * n for columns, rows in linears.values() for n in (columns, rows, rows)]
         take = _Memory(sum(map(_round_up, items))).take
         self.linears = {
-            name: LinearSlots(
+            name: HostLinear(
                 columns,
                 rows,
                 a=take((slots, rank, columns)),
                 b=take((slots, rows, rank)),
-                b_beside=take((rows, slots, rank)),
+                beside=take((rows, slots, rank)),
             )
             for name, (columns, rows) in linears.items()
         }
@@ -81,20 +164,20 @@ class SlotArena:
                 linear.a[slot, lora.rank :] = 0
                 linear.b[slot, :, : lora.rank] = b if scale == 1.0 else b * np.float16(scale)
                 linear.b[slot, :, lora.rank :] = 0
-            linear.b_beside[:, slot] = linear.b[slot]
+            linear.beside[:, slot] = linear.b[slot]
 
     def clear(self, slot: int) -> None:
         """Make a slot the bare base: with B zero, whatever A holds adds nothing."""
         for linear in self.linears.values():
             linear.b[slot] = 0
-            linear.b_beside[:, slot] = 0
+            linear.beside[:, slot] = 0
 
     def copy(self, source: int, target: int) -> None:
         """Make `target` hold what `source` holds."""
         for linear in self.linears.values():
             linear.a[target] = linear.a[source]
             linear.b[target] = linear.b[source]
-            linear.b_beside[:, target] = linear.b[source]
+            linear.beside[:, target] = linear.b[source]
 
 
 class _Memory:

@@ -18,7 +18,7 @@ def lora(value: float, rank: int = RANK, names: tuple[str, ...] = ("up", "down")
 def effect(arena: SlotArena, slot: int, name: str = "up") -> float:
     """One entry of B·A of a slot: the same everywhere for these adapters."""
     linear = arena.linears[name]
-    assert (linear.b_beside[:, slot] == linear.b[slot]).all()
+    assert (linear.beside[:, slot] == linear.b[slot]).all()
     product = linear.b[slot].astype(float) @ linear.a[slot].astype(float)
     assert np.ptp(product) == 0
     return float(product[0, 0])
