@@ -30,6 +30,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "stats_command",
             "Show what a running server's engine does: speed, waiting, adapters, cache.",
         ),
+        "devices": (
+            "devices_command",
+            "List what llama.cpp can compute on here: CPU, GPUs, their free memory.",
+        ),
         "serve": ("serve_command", "Serve the characters over gRPC until interrupted."),
         "talk": (
             "talk_command",

@@ -35,6 +35,7 @@ class _Base:
     shape: ContextShape
     options: EngineOptions
     placement: Placement
+    memory: str  # the plan, for people
 
 
 def assemble(
@@ -45,8 +46,8 @@ def assemble(
     hardware: Hardware | None = None,
 ) -> EngineCore:
     """Load a model, once its memory is planned. Raises ModelLoadError."""
-    placement = plan_placement(model, shape, options, hardware or Hardware())
-    base = _Base(model, shape, options, placement)
+    placement, plan = plan_placement(model, shape, options, hardware or Hardware())
+    base = _Base(model, shape, options, placement, plan.text)
     if options.batching is Batching.GROUPED:
         return _assemble_grouped(base, emit, "")
     try:
@@ -83,14 +84,14 @@ def _assemble_mixed(base: _Base, emit: Emit) -> EngineCore:
         raise
     cache = _adapter_cache(llama, base)
     mux = MixedMux(llama, mixer, arena, cache)
-    return EngineCore(llama, mux, cache, emit, base.options)
+    return EngineCore(llama, mux, cache, emit, base.options, memory=base.memory)
 
 
 def _assemble_grouped(base: _Base, emit: Emit, reason: str) -> EngineCore:
     llama = Llama(base.path, base.shape, placement=base.placement, chat=base.options.chat)
     cache = _adapter_cache(llama, base)
     mux = GroupedMux(llama, base_shape(llama, base.path), cache)
-    return EngineCore(llama, mux, cache, emit, base.options, reason)
+    return EngineCore(llama, mux, cache, emit, base.options, reason, base.memory)
 
 
 def _adapter_cache(llama: Llama, base: _Base) -> AdapterCache:

@@ -72,6 +72,7 @@ class EngineCore:
         emit: Emit,
         options: EngineOptions,
         batching_reason: str = "",
+        memory: str = "",
     ) -> None:
         self._llama = llama
         self._mux = mux
@@ -79,6 +80,7 @@ class EngineCore:
         self._emit = emit
         self._options = options
         self._batching_reason = batching_reason
+        self._memory = memory
         batch_tokens = llama.shape.batch_tokens
         self._limits = Limits(
             batch_tokens,
@@ -107,7 +109,11 @@ class EngineCore:
         """What is served."""
         shape = self._llama.shape
         return ModelInfo(
-            self._llama.architecture, self._llama.description, shape.context_tokens, shape.sequences
+            self._llama.architecture,
+            self._llama.description,
+            shape.context_tokens,
+            shape.sequences,
+            self._memory,
         )
 
     def prepare(self, sampling: Sampling) -> None:

@@ -63,8 +63,12 @@ class EngineConfig:
             max_waiting=settings.max_waiting,
             chat=chat,
         )
-        hardware = Hardware(settings.gpu_layers, settings.device, settings.main_gpu)
-        return cls(model, shape, options, hardware)
+        return cls(model, shape, options, hardware_of(settings))
+
+
+def hardware_of(settings: EngineSettings) -> Hardware:
+    """What the settings ask of the machine."""
+    return Hardware(settings.gpu_layers, settings.device, settings.main_gpu)
 
 
 @dataclass(frozen=True)

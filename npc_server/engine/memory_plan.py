@@ -144,9 +144,9 @@ def _working_bytes(load: Load, homes: Sequence[int], home: int) -> int:
     tokens, rows = shape.batch_tokens, shape.logit_rows or shape.batch_tokens
     logits = rows * base.vocabulary * _FLOAT_BYTES
     handed_out = shape.sequences * base.vocabulary * _FLOAT_BYTES if home == ON_CPU else 0
-    if home not in homes:  # the host of a base that lies on GPUs: what goes in
-        return handed_out + tokens * base.width * _FLOAT_BYTES
     masks = tokens * shape.context_tokens * _HALF_BYTES * (2 if base.windowed else 1)
+    if home not in homes:  # the host of a base that lies on GPUs: what goes in
+        return handed_out + tokens * 2 * base.width * _FLOAT_BYTES + masks
     layers = tokens * _layer_floats(base) * _FLOAT_BYTES + masks
     end = logits + tokens * 2 * base.width * _FLOAT_BYTES if home == homes[-1] else 0
     return handed_out + max(layers, end)
@@ -174,23 +174,12 @@ def _round_up(number: int, unit: int) -> int:
     return -(-number // unit) * unit
 
 
-def fitting_layers(load: Load, placement: Placement, host_free: int | None) -> int:
-    """The most layers that GPUs hold with some memory to spare; 0 = none."""
-    spared = replace(
-        placement,
-        devices=tuple(
-            replace(x, free_bytes=max(0, x.free_bytes - GPU_RESERVE_BYTES))
-            for x in placement.devices
-        ),
-    )
-    return _most_layers(load, spared, host_free)
-
-
-def _most_layers(load: Load, placement: Placement, host_free: int | None) -> int:
+def fitting_layers(load: Load, placement: Placement, spare: int = GPU_RESERVE_BYTES) -> int:
+    """The most layers that GPUs hold with `spare` bytes left on each; 0 = none."""
     whole = len(load.base.layers) + 1 if placement.devices else 0
     for count in range(whole, 0, -1):
-        plan = memory_plan(load, replace(placement, gpu_layers=count), host_free)
-        if not any(share.device != CPU for share in plan.lacking):
+        _, *gpus = memory_plan(load, replace(placement, gpu_layers=count), None).shares
+        if all(share.free is None or share.total + spare <= share.free for share in gpus):
             return count
     return 0
 
@@ -214,7 +203,7 @@ def _remedy(load: Load, placement: Placement, host_free: int | None) -> str:
 def _remedies(
     load: Load, placement: Placement, host_free: int | None
 ) -> list[tuple[str, Load, Placement]]:
-    fewer = _most_layers(load, placement, host_free)
+    fewer = fitting_layers(load, placement, spare=0)
     found = []
     if fewer < placement.gpu_layers:
         found.append((f"gpu_layers = {fewer}", load, replace(placement, gpu_layers=fewer)))

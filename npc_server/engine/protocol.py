@@ -118,6 +118,7 @@ class ModelInfo:
     description: str
     context_tokens: int  # prompt and reply of one turn together
     sequences: int  # turns that can run at once
+    memory: str = ""  # what it takes of each device, as planned; "" = nothing is known
 
 
 class Batching(StrEnum):

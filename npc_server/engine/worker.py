@@ -97,6 +97,7 @@ class LlamaEngine:
             target=self._read, args=(self._pipe,), name="engine-pipe", daemon=True
         ).start()
         self._info = await self._call(EngineCore.info)
+        logger.info("%s takes %s", self._info.description, self._info.memory)
 
     async def generate(self, request: Request) -> AsyncGenerator[Delta | Finish]:
         """Stream the reply; closing the iterator cancels it."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import llama_cpp as lc
 import pytest
 
-from npc_server.engine import llama_log, model_file
+from npc_server.engine import devices, llama_log, model_file
 
 _LINE = re.compile(r"(\S+) +(model|KV|compute|output) buffer size = +([\d.]+) MiB")
 
@@ -25,7 +25,8 @@ def allocations(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[tuple[str, str
             found[buffer, purpose] = float(size)
 
     llama_log.init_library()
-    monkeypatch.setattr(model_file, "init_library", lambda: None)
+    for module in (model_file, devices):  # they would listen themselves
+        monkeypatch.setattr(module, "init_library", lambda: None)
     callback = lc.llama_log_callback(listen)
     lc.llama_log_set(callback, ctypes.c_void_p(0))
     try:

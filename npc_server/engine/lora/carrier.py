@@ -15,7 +15,7 @@ from npc_server.engine.errors import AdapterRejectedError, MixingUnavailableErro
 from npc_server.engine.llama import BatchRow, Llama
 from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
 from npc_server.engine.lora.device_slots import CarrierWeights
-from npc_server.engine.lora.ggml import Address, NodeHook, Tensor, copy_of
+from npc_server.engine.lora.ggml import Address, NodeHook, Tensor, copy_of, weight_name
 
 Linears = Mapping[str, tuple[int, int]]  # weight -> (columns, rows)
 
@@ -54,7 +54,7 @@ def _note(address: Address, ask: bool, found: dict[str, Tensor]) -> bool:
     weight = Tensor.from_address(address).src[0]
     if ask and weight:
         tensor = Tensor.from_address(weight)
-        name = tensor.name.decode("utf-8", "replace")
+        name = weight_name(tensor)
         if ".lora_" in name:
             found[name] = copy_of(tensor)
     return not ask

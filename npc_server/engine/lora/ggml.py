@@ -8,6 +8,7 @@ library says and fails otherwise, so that another build is refused instead of mi
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,17 @@ def copy_of(tensor: Tensor) -> Tensor:
     copy = Tensor()
     ctypes.memmove(ctypes.addressof(copy), ctypes.addressof(tensor), ctypes.sizeof(Tensor))
     return copy
+
+
+#: How the scheduler calls the copy of a weight that another device than its own computes with.
+_COPY = re.compile(r"[^#]+#(.+)#\d+")
+
+
+def weight_name(tensor: Tensor) -> str:
+    """The name of a weight, or of the one that this is a copy of."""
+    name = tensor.name.decode("utf-8", "replace")
+    copied = _COPY.fullmatch(name)
+    return copied[1] if copied else name
 
 
 #: Offset of `op`, to look at a node's operation without mapping the whole struct.
@@ -113,6 +125,10 @@ class TensorMemory:
     def name(self, buffer: Address) -> str:
         """What ggml calls a buffer, such as "CUDA0"."""
         return str(self._base.ggml_backend_buffer_name(buffer).decode("utf-8", "replace"))
+
+    def same_kind(self, buffer: Address, other: Address) -> bool:
+        """Whether what lies in one buffer could lie in the other."""
+        return self._kind(buffer) == self._kind(other)
 
     def most_bytes(self, buffer: Address) -> int:
         """The most that one buffer of the kind of `buffer` can hold."""

@@ -38,6 +38,7 @@ from npc_server.engine.lora.ggml import (
     NodeHook,
     Tensor,
     TensorMemory,
+    weight_name,
 )
 from npc_server.engine.lora.slots import LinearSlots, Slots, Stack
 
@@ -180,18 +181,31 @@ class Mixer:
     def _recognise(self, address: Address) -> tuple[_Linear, str] | None:
         """A linear and its side ("a", "b") if this is the carrier's weight for it."""
         weight = Tensor.from_address(address)
-        name, _, side = weight.name.decode().rpartition(".lora_")
+        name, _, side = weight_name(weight).rpartition(".lora_")
         linear = self._linears.get(name)
         if linear is None:
             return None
-        if not linear.slots.a_stack.buffer and not self._memory.is_host(weight.buffer):
-            raise MixingUnavailableError(
-                f"{name} is adapted in {self._memory.name(weight.buffer)}, not in host memory"
-            )
+        self._require_reachable(weight, linear.slots.a_stack)
         ours = linear.a if side == "a" else linear.b
         ctypes.memmove(ctypes.addressof(ours), address, ctypes.sizeof(Tensor))
         self._known[ctypes.addressof(ours)] = (linear, side)
         return linear, side
+
+    def _require_reachable(self, weight: Tensor, stack: Stack) -> None:
+        """Raise MixingUnavailableError unless what computes this weight can read our slots."""
+        memory = self._memory
+        if stack.buffer:
+            reachable, held = (
+                memory.same_kind(weight.buffer, stack.buffer),
+                memory.name(stack.buffer),
+            )
+        else:
+            reachable, held = memory.is_host(weight.buffer), "host memory"
+        if reachable:
+            return
+        raise MixingUnavailableError(
+            f"{weight_name(weight)} is computed in {memory.name(weight.buffer)}, not in {held}"
+        )
 
     def _rewrite_a(self, node: Tensor, linear: _Linear) -> None:
         if node.src[0] != ctypes.addressof(linear.a):  # as built: remember what we overwrite

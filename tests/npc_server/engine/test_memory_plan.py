@@ -107,9 +107,9 @@ def test_a_tied_head_lies_on_the_gpu_once_more() -> None:
 
 
 def test_auto_takes_what_fits_and_leaves_the_driver_its_part() -> None:
-    assert fitting_layers(LOAD, Placement((gpu(64 * GIB),)), None) == 33
-    assert fitting_layers(LOAD, CPU, None) == 0
-    some = fitting_layers(LOAD, Placement((gpu(4 * GIB),)), None)
+    assert fitting_layers(LOAD, Placement((gpu(64 * GIB),))) == 33
+    assert fitting_layers(LOAD, CPU) == 0
+    some = fitting_layers(LOAD, Placement((gpu(4 * GIB),)))
     (_, card) = memory_plan(LOAD, Placement((gpu(4 * GIB),), some), None).shares
     assert 10 < some < 20
     assert card.total < 3.5 * GIB < card.total + 2 * 216 * MIB

@@ -14,9 +14,9 @@ OPTIONS = EngineOptions()
 
 
 def test_auto_is_the_cpu_where_there_is_no_gpu(tiny_model: Path) -> None:
-    assert (
-        plan_placement(tiny_model, ContextShape(), OPTIONS, Hardware(device="CPU")) == Placement()
-    )
+    placement, plan = plan_placement(tiny_model, ContextShape(), OPTIONS, Hardware(device="CPU"))
+    assert placement == Placement()
+    assert [share.device for share in plan.shares] == ["CPU"]
 
 
 def test_a_missing_device_is_told_before_loading(tiny_model: Path) -> None:

@@ -13,7 +13,7 @@ from npc_server.engine.errors import MixingUnavailableError
 from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.lora.carrier import set_carrier, survey
 from npc_server.engine.lora.device_slots import DeviceSlots
-from npc_server.engine.lora.ggml import NodeHook, Tensor, TensorMemory
+from npc_server.engine.lora.ggml import NodeHook, Tensor, TensorMemory, weight_name
 from npc_server.engine.lora.lora_gguf import linear_shapes
 from npc_server.engine.lora.mixing import Mixer
 from npc_server.engine.lora.self_test import _random_lora, require_mixing
@@ -124,7 +124,7 @@ def test_host_slots_never_touch_the_memory_of_a_device(
     shape = ContextShape(2, context_tokens=128, batch_tokens=64, threads=1)
     stats = assemble(tiny_model, shape, EngineOptions(), lambda *_: None).stats()
     assert stats.batching is Batching.GROUPED
-    assert "is adapted in CPU_Mapped, not in host memory" in stats.batching_reason
+    assert "is computed in CPU_Mapped, not in host memory" in stats.batching_reason
 
 
 def test_a_weight_that_the_graph_hides_fails_the_step(
@@ -140,6 +140,22 @@ def test_a_weight_that_the_graph_hides_fails_the_step(
     monkeypatch.setattr(Mixer, "_recognise", miss_one)
     made.mixer._known.clear()
     with pytest.raises(MixingUnavailableError, match="showed 26 of 28 products of adapters"):
+        require_mixing(made.llama, made.mixer, made.slots)
+
+
+def test_a_copy_of_a_weight_goes_by_its_name() -> None:
+    assert (
+        weight_name(Tensor(name=b"CUDA0#blk.0.attn_q.weight.lora_a#0"))
+        == "blk.0.attn_q.weight.lora_a"
+    )
+    assert weight_name(Tensor(name=b"blk.0.attn_q.weight.lora_a")) == "blk.0.attn_q.weight.lora_a"
+
+
+def test_slots_in_other_memory_than_computes_are_never_read(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TensorMemory, "same_kind", lambda *_: False)
+    with pytest.raises(MixingUnavailableError, match=r"lora_a is computed in \w+, not in CPU"):
         require_mixing(made.llama, made.mixer, made.slots)
 
 
