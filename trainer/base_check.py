@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from npc_server.engine import host_memory
 from npc_server.engine.lora.lora_gguf import linear_shapes, module_names
 from npc_server.engine.settings import EngineSettings
 from trainer import memory
@@ -96,7 +97,7 @@ def shared_layers(gguf: Path, trained: frozenset[str]) -> tuple[str, ...]:
 
 def require_memory(gguf: Path) -> None:
     """Raise BaseModelError where the unpacked base is larger than the memory that is free."""
-    free, dense = memory.available_bytes(), memory.base_size(gguf).model.weights * _FLOAT_BYTES
+    free, dense = host_memory.available_bytes(), memory.base_size(gguf).model.weights * _FLOAT_BYTES
     if free is not None and dense > free:
         raise BaseModelError(
             f"the base takes {dense / memory.MIB:,.0f} MiB of memory when it is unpacked, and"

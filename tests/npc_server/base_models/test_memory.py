@@ -13,7 +13,7 @@ import pytest
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
 from npc_server.base_models.gguf_file import shape_of
 from npc_server.base_models.memory import served_memory
-from npc_server.engine import model_file
+from npc_server.engine import llama_log
 from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.lora.lora_gguf import linear_shapes
 from npc_server.engine.lora.slots import SlotArena
@@ -28,8 +28,8 @@ SETTINGS = EngineSettings()
 def allocated(gguf: Path, shape: ContextShape, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """The sizes that llama.cpp logs of its buffers, in MiB, added up by what for."""
     lines: deque[str] = deque()
-    monkeypatch.setattr(model_file, "_WARNING_LEVEL", INFO_LEVEL)
-    monkeypatch.setattr(model_file, "_recent_log", lines)
+    monkeypatch.setattr(llama_log, "_WARNING_LEVEL", INFO_LEVEL)
+    monkeypatch.setattr(llama_log, "_recent", lines)
     with closing(Llama(gguf, shape)):
         found = [re.search(r"(\w+) buffer size = *([\d.]+) MiB", line) for line in lines]
     sizes: dict[str, float] = {}
@@ -60,7 +60,7 @@ def test_the_catalogue_and_the_file_state_the_same_shape(real_model: Path) -> No
 def test_slots_of_adapters_take_what_the_formula_says(real_model: Path) -> None:
     shape, linears = shape_of(real_model), linear_shapes(real_model)
     arena = SlotArena(linears, SETTINGS.sequences, SETTINGS.max_rank)
-    slots = [x for linear in arena.linears.values() for x in (linear.a, linear.b, linear.b_beside)]
+    slots = [x for linear in arena.linears.values() for x in (linear.a, linear.b, linear.beside)]
     carrier = SETTINGS.max_rank * sum(map(sum, linears.values())) * 2
     said = served_memory(shape, 0, SETTINGS).adapters
     assert said == pytest.approx(sum(one.nbytes for one in slots) + carrier, rel=0.01)
