@@ -37,6 +37,22 @@ def chat_tokens(vocab: Vocab) -> ChatTokens:
     return ChatTokens(marks.ends, marks.masked)
 
 
+def prompts_of(vocab: Vocab) -> Iterator[str]:
+    """How a conversation is written for a base, and what its template does not take as it is."""
+    chat = chat_of(vocab)
+    yield "in ChatML" if chat.is_chatml else "in its own chat format"
+    if chat.bos:
+        yield "begun with BOS"
+    if not chat.manner.has_system:
+        yield "without a system role: the persona stands before the player's first line"
+    if not chat.manner.repeats:
+        yield "in strict turns: lines of one speaker in a row are joined"
+    if not chat.manner.assistant_first:
+        yield "begun by the player: before a greeting they are silent"
+    if not chat.manner.keeps_blanks:
+        yield "without blanks around what is said"
+
+
 def doubts_about(path: Path, vocab: Vocab, context_tokens: int) -> Iterator[str]:
     """What may go wrong with a base, and does not keep it from serving."""
     trained = vocab.trained_tokens

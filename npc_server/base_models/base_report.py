@@ -39,13 +39,13 @@ class BaseReport:
     shape: Shape
     settings: EngineSettings
     trained_tokens: int  # of context; 0 = unknown
-    chat_faults: tuple[str, ...]  # why it cannot be prompted
+    prompts: tuple[str, ...]  # how conversations are written for it; none = they cannot be
+    chat_fault: str  # why it cannot be prompted; "" = it can
     doubts: tuple[str, ...]  # what may go wrong, and does not keep it from serving
     trial: SpeedTrial | None
     engine_fault: str  # why the engine does not run it; "" = it does
     training: Training
-    is_original: bool  # as fetched; no quantization of it was chosen
-    quick_in_4_bits: bool  # llama.cpp has quick kernels for 4 bits on this CPU
+    quantizable: bool  # it goes by a name, is as fetched, and this CPU is quick with 4 bits
 
     @property
     def memory(self) -> ServedMemory:
@@ -55,7 +55,7 @@ class BaseReport:
     @property
     def faults(self) -> tuple[str, ...]:
         """Why it cannot be served; none = it can."""
-        found = (*self.chat_faults, self.engine_fault)
+        found = (self.chat_fault, self.engine_fault)
         return tuple(fault for fault in found if fault)
 
 
@@ -68,7 +68,9 @@ class Setting:
 
 
 def settings_to_use(report: BaseReport) -> list[Setting]:
-    """What to write into npc.toml and what to type, in that order."""
+    """What to write into npc.toml and what to type; nothing for a base that cannot be served."""
+    if report.faults:
+        return []
     found = [Setting(f'[model] base = "{report.base}"', "serve it")]
     found += [*_context(report), *_sequences(report)]
     return [*found, *_quantization(report)]
@@ -102,7 +104,7 @@ def _sequences(report: BaseReport) -> Iterator[Setting]:
 
 def _quantization(report: BaseReport) -> Iterator[Setting]:
     bits = 8 * report.file_bytes / report.weights if report.weights else 0.0
-    if report.is_original and report.quick_in_4_bits and bits > _BITS_OF_FOUR:
+    if report.quantizable and bits > _BITS_OF_FOUR:
         yield Setting(
             f"npc model pull {report.base} --quantize auto",
             f"its weights have {bits:.1f} bits, and this CPU is quickest with 4; before the first"

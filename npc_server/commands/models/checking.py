@@ -42,7 +42,7 @@ from npc_server.engine.errors import EngineError
 from npc_server.engine.llama import cpu_kernels
 from npc_server.engine.vocab import Vocab
 from npc_server.errors import ConfigError
-from npc_server.vocabulary import doubts_about, open_vocab
+from npc_server.vocabulary import doubts_about, open_vocab, prompts_of
 
 _MIB = 1 << 20
 _GOOD, _BAD, _NOTE = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
@@ -89,6 +89,7 @@ def _examine(wanted: str, config: Config, report: Report) -> BaseReport:
     require_gguf(path)
     sha256 = _require_recorded(wanted, path, config, report)
     vocab = Vocab(path)
+    prompts, chat_fault = _prompts(wanted, config)
     trial, fault = _trial(path, vocab, config, report)
     return BaseReport(
         base=wanted,
@@ -99,13 +100,13 @@ def _examine(wanted: str, config: Config, report: Report) -> BaseReport:
         shape=shape_of(path),
         settings=config.engine.settings,
         trained_tokens=vocab.trained_tokens,
-        chat_faults=_chat_faults(wanted, config),
+        prompts=prompts,
+        chat_fault=chat_fault,
         doubts=tuple(doubts_about(path, vocab, config.engine.context_tokens)),
         trial=trial,
         engine_fault=fault,
         training=Training(None, "not looked at: --serving-only"),
-        is_original=_is_original(wanted, config),
-        quick_in_4_bits=bool(cpu_kernels() & QUICK_IN_4_BITS),
+        quantizable=_quantizable(wanted, config),
     )
 
 
@@ -121,20 +122,26 @@ def _require_recorded(wanted: str, path: Path, config: Config, report: Report) -
     return sha256
 
 
+def _quantizable(wanted: str, config: Config) -> bool:
+    """Whether another quantization can be made of it, and would be quick."""
+    named = resolution.find(wanted, config.paths.models) is not None
+    return named and _is_original(wanted, config) and bool(cpu_kernels() & QUICK_IN_4_BITS)
+
+
 def _is_original(wanted: str, config: Config) -> bool:
     model = resolution.find(wanted, config.paths.models)
     choice = read_choice(model, config.paths.cache) if model else None
     return choice is None or choice.chosen is Quantization.ORIGINAL
 
 
-def _chat_faults(wanted: str, config: Config) -> tuple[str, ...]:
-    """Why the base cannot be prompted, as the server would say it at its start."""
+def _prompts(wanted: str, config: Config) -> tuple[tuple[str, ...], str]:
+    """How conversations are written; the second is why they cannot be, as the server says it."""
     model = config.model.model_copy(update={"base": wanted})
     try:
-        open_vocab(config.model_copy(update={"model": model}))
+        _, vocab = open_vocab(config.model_copy(update={"model": model}))
     except ConfigError as error:
-        return (str(error),)
-    return ()
+        return (), str(error)
+    return tuple(prompts_of(vocab)), ""
 
 
 def _trial(
@@ -193,10 +200,11 @@ def _lines(found: BaseReport) -> Iterator[tuple[str, str, str]]:
 
 
 def _chat_lines(found: BaseReport) -> Iterator[tuple[str, str, str]]:
-    for fault in found.chat_faults:
-        yield _BAD, "chat format", fault
-    if not found.chat_faults:
-        yield _GOOD, "chat format", f"its prompts can be made; context of {_context(found)}"
+    if found.chat_fault:
+        yield _BAD, "chat format", found.chat_fault
+    else:
+        yield _GOOD, "chat format", "; ".join(found.prompts)
+        yield _GOOD, "context", _context(found)
     for doubt in found.doubts:
         yield _NOTE, "", doubt
 

@@ -77,7 +77,11 @@ def pull(
     model = ensure_pinned(model, config)
     if isinstance(model.source, HubSource) and not cached_path(model, cache).is_file():
         say(f"Fetching {model.source}, {model.size_bytes / _MIB:,.0f} MiB")
-    _choose(model, config, quantize)
+    try:
+        _choose(model, config, quantize)
+    except KeyboardInterrupt:
+        complain(f"stopped; what has arrived stays: go on with {model.pull_command}")
+        raise
     choice = read_choice(model, cache)
     if choice and choice.trial and quantize == AUTO:
         console.print(_trial_table(choice.trial, choice.chosen))

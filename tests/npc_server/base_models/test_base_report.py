@@ -23,13 +23,13 @@ GOOD = BaseReport(
     shape=LISTED.shape,
     settings=EngineSettings(),
     trained_tokens=32768,
-    chat_faults=(),
+    prompts=("in ChatML",),
+    chat_fault="",
     doubts=(),
     trial=SpeedTrial("", "qwen3", Batching.MIXED, "", QUICK),
     engine_fault="",
     training=Training(True, ""),
-    is_original=True,
-    quick_in_4_bits=True,
+    quantizable=True,
 )
 
 
@@ -60,10 +60,10 @@ def test_a_base_of_many_bits_is_worth_a_try_in_fewer() -> None:
     large = replace(GOOD, file_bytes=LISTED.size_bytes)
     advice = "npc model pull qwen3-1.7b --quantize auto"
     assert advice in lines(large)
-    assert advice not in lines(replace(large, is_original=False))
-    assert advice not in lines(replace(large, quick_in_4_bits=False))
+    assert advice not in lines(replace(large, quantizable=False))
 
 
 def test_an_engine_that_does_not_run_it_is_a_fault() -> None:
     assert replace(GOOD, trial=None, engine_fault="no").faults == ("no",)
-    assert replace(GOOD, chat_faults=("no template",)).faults == ("no template",)
+    unprompted = replace(GOOD, chat_fault="no template")
+    assert (unprompted.faults, lines(unprompted)) == (("no template",), [])

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from npc_server.commands.exit_codes import exit_of
 from npc_server.commands.main import app
 from tests.support import tiny_gguf
+from tests.support.chat_templates import LOOK_ALIKES
 
 
 def check(*arguments: str) -> Result:
@@ -24,6 +25,7 @@ def test_a_base_is_run_and_measured(tiny_model: Path) -> None:
     done = check(str(tiny_model), "--serving-only", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
+    assert found["prompts"][0] == "in ChatML"
     assert found["trial"]["batching"] == "mixed"
     assert [speed["turns"] for speed in found["trial"]["speeds"]] == [1, 8, 16]
     assert all(speed["tokens_per_s"] > 0 for speed in found["trial"]["speeds"])
@@ -41,12 +43,29 @@ def no_turn_marks(writer: GGUFWriter) -> None:
     tiny_gguf.name_tokens(writer, dict.fromkeys(("<s>", "<b>", "<e>"), TokenType.CONTROL))
 
 
+def drop_the_system(writer: GGUFWriter) -> None:
+    """Write prompts as an early Phi-3 did."""
+    template, specials = LOOK_ALIKES["drops-system"]
+    tiny_gguf.name_tokens(writer, dict.fromkeys(specials, TokenType.CONTROL))
+    writer.add_chat_template(template)
+
+
 def test_what_cannot_be_prompted_is_refused_and_measured_all_the_same(tmp_path: Path) -> None:
     path = tiny_gguf.write_model(tmp_path / "other.gguf", change=no_turn_marks)
     done = check(str(path), "--serving-only")
     assert done.exit_code == 1
     assert "✗  chat format" in done.output
     assert "16 turns" in done.output
+    assert "npc.toml" not in done.output
+    assert "[model] base" not in done.output
+
+
+def test_what_a_template_does_not_take_is_told(tmp_path: Path) -> None:
+    path = tiny_gguf.write_model(tmp_path / "other.gguf", change=drop_the_system)
+    done = check(str(path), "--serving-only")
+    assert done.exit_code == 0, done.output
+    assert "in its own chat format" in done.output
+    assert "without a system role" in done.output
 
 
 @pytest.mark.parametrize("name", ["absent.gguf", "qwen3-4"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +28,14 @@ class Studio:
     hub: HubEmulator
     home: Path
 
-    def npc(self, line: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Type a command; `{}` in it is the home folder."""
+    def npc(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Type a command and wait; `{}` in it is the home folder."""
+        with self.start(line) as process:
+            said, complained = process.communicate()
+        return subprocess.CompletedProcess(line, process.returncode, said, complained)
+
+    def start(self, line: str) -> subprocess.Popen[str]:
+        """Type a command."""
         environment = {
             name: value
             for name, value in os.environ.items()
@@ -42,14 +50,15 @@ class Studio:
             "COLUMNS": "200",
         }
         arguments = line.format(self.home).split()
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "npc_server.commands.main", "model", *arguments],
             cwd=self.home,
-            env=environment | variables,
+            env=environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def row(self, name: str) -> dict[str, Any]:
@@ -81,6 +90,21 @@ def test_a_hubs_model_is_named_pulled_and_removed(studio: Studio, tiny_model: Pa
     assert studio.npc("remove crier --yes").stdout == "crier is removed\n"
     assert not Path(row["path"]).parent.exists()
     assert studio.npc("pull crier").returncode == 2
+
+
+def test_ctrl_c_keeps_what_has_arrived_and_says_how_to_go_on(studio: Studio) -> None:
+    studio.npc(f"add crier {REFERENCE}")
+    studio.hub.pause_s = 0.3
+    with studio.start("pull crier") as pulling:
+        while not studio.hub.ranges:
+            assert pulling.poll() is None
+            time.sleep(0.05)
+        pulling.send_signal(signal.SIGINT)
+        _, said = pulling.communicate()
+    assert "go on with npc model pull crier" in said
+    assert "Traceback" not in said
+    studio.hub.pause_s = 0
+    assert studio.npc("pull crier").returncode == 0
 
 
 def test_a_file_is_named_where_it_lies_and_stays_when_the_name_goes(studio: Studio) -> None:
