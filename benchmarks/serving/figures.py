@@ -37,5 +37,6 @@ MARKS = (
     Mark("mixed_over_shared_8_06b_rank_8", "the same with adapters of rank 8"),
     Mark("vs_llama_server_8_06b", "tok/s there: ours / llama-server, 8 adapters"),
     Mark("vs_llama_server_8_06b_rank_8", "the same with adapters of rank 8"),
+    Mark("render_ms", "a prompt of 20 lines, ms", None, 1),
     Mark("idle_session_kib", "memory of an idle session beyond its keys and values"),
 )

@@ -11,6 +11,7 @@ from benchmarks.serving.scenarios import (
     larger_bases,
     long_talk,
     publish,
+    rendering,
     second_turn,
     side_by_side,
     zipf,
@@ -29,4 +30,5 @@ SCENARIOS: dict[str, Callable[[Workspace], Awaitable[ScenarioResult]]] = {
     "forms": forms.run,
     "eight_1b": partial(larger_bases.run, "llama-1.1b"),
     "eight_06b": partial(larger_bases.run, "qwen3-0.6b"),
+    "rendering": rendering.run,
 }
