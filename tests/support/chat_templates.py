@@ -53,6 +53,18 @@ MOVES_SYSTEM = (
     " + message['content'] + '[/INST]' }}"
     "{% else %}{{ ' ' + message['content'] + '</s>' }}{% endif %}{% endfor %}"
 )
+#: As Llama 2 writes it: the marks of a turn are no tokens, and spaces stand around a reply.
+LLAMA_2 = (
+    "{% if messages[0]['role'] == 'system' %}"
+    "{% set system, said = messages[0]['content'], messages[1:] %}"
+    "{% else %}{% set said = messages %}{% endif %}{% for message in said %}"
+    "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' }}"
+    "{% if loop.first and system is defined %}{{ '<<SYS>>\n' + system + '\n<</SYS>>\n\n' }}"
+    "{% endif %}{{ message['content'] | trim + ' [/INST]' }}"
+    "{% else %}{{ ' ' + message['content'] | trim + ' ' + eos_token }}{% endif %}{% endfor %}"
+)
 #: As models that see write it: a content is a list of parts.
 IN_PARTS = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"

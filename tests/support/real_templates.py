@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,7 @@ class Model:
     vocab: Vocab
 
 
+@cache
 def open_model(vocabulary: str, template: str) -> Model:
     """Open a pair; skips the test where they were not fetched."""
     file = FOLDER / f"ggml-vocab-{vocabulary}.gguf"

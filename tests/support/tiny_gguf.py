@@ -192,6 +192,23 @@ def name_tokens(writer: GGUFWriter, special: Mapping[str, TokenType]) -> None:
     writer.add_token_types(kinds[:VOCABULARY])
 
 
+def speak_sentencepiece(writer: GGUFWriter) -> None:
+    """Write a SentencePiece vocabulary in place of the byte-level one: bytes, and a space."""
+    special = {"<unk>": TokenType.UNKNOWN, "<s>": TokenType.CONTROL, "</s>": TokenType.CONTROL}
+    pieces = [*special, *(f"<0x{byte:02X}>" for byte in range(256)), "▁"]
+    kinds = [*special.values(), *[TokenType.BYTE] * 256, TokenType.NORMAL]
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(pieces)
+    writer.add_token_types(kinds)
+    writer.add_token_scores([0.0] * len(pieces))
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(True)
+
+
 def _tensor_shapes(shape: Architecture) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {
         "token_embd.weight": (VOCABULARY, WIDTH),

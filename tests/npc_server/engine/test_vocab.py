@@ -9,7 +9,8 @@ import pytest
 from gguf import GGUFValueType, GGUFWriter, TokenType
 
 from npc_server.engine.errors import ModelLoadError
-from npc_server.engine.llama import Vocab
+from npc_server.engine.llama import ContextShape, Llama
+from npc_server.engine.vocab import Vocab
 from tests.support import tiny_gguf
 from tests.support.chat_templates import CHATML
 
@@ -84,6 +85,14 @@ def test_blank_lines_may_be_a_token_of_the_models_own(tmp_path: Path) -> None:
     vocab = Vocab(marked(tmp_path / "m.gguf", kinds))
     assert vocab.encode("a\n\nb") == [*vocab.encode("a"), 1, *vocab.encode("b")]
     assert [special.spelling for special in vocab.specials] == ["<|endoftext|>"]
+
+
+def test_a_reply_of_sentencepiece_begins_without_the_space_put_before_it(tmp_path: Path) -> None:
+    model = tiny_gguf.write_model(tmp_path / "m.gguf", change=tiny_gguf.speak_sentencepiece)
+    llama, ids = Llama(model, ContextShape(1, 64, 64, 1)), Vocab(model).encode("a b")
+    spoken = [llama.token_bytes(token, begins=not at) for at, token in enumerate(ids)]
+    assert b"".join(spoken) == b"a b"
+    llama.close()
 
 
 @pytest.mark.parametrize(
