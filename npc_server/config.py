@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -135,11 +135,18 @@ class ModelSection(_Section):
 
     base: str = DEFAULT_MODEL  # a name that `npc model list` shows, or the path of a GGUF file
     chat_template: Path | None = None  # a Jinja file, in place of the template in the GGUF
+    thinking: Literal["off", "on"] = "off"  # whether a base that can think does before a reply
+    thought_tokens: Annotated[int, Field(ge=16)] = 256  # of a thought at most, in context_tokens
 
     @field_validator("chat_template")
     @classmethod
     def _expand_user(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path else None
+
+    @property
+    def thought_room(self) -> int:
+        """Tokens of the context that are kept free for a thought."""
+        return self.thought_tokens if self.thinking == "on" else 0
 
 
 class EngineSection(_Section):
@@ -202,6 +209,11 @@ class Config(_Section):
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same
+
+    @property
+    def reply_context(self) -> int:
+        """Tokens of the context for a prompt and its reply."""
+        return self.engine.context_tokens - self.model.thought_room
 
 
 def load(file: Path | None, environment: Mapping[str, str]) -> Config:

@@ -118,6 +118,7 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
             prompt_tokens=reply.prompt_tokens,
             cached_tokens=reply.cached_tokens,
             reply_tokens=event.reply_tokens,
+            thought_tokens=reply.thought_tokens,
         ),
         timing=dialogue_pb2.Timing(
             queue_ms=reply.queue_ms, ttft_ms=reply.ttft_ms, total_ms=reply.total_ms

@@ -268,6 +268,7 @@ class Dialogue:
             rendered,
             sampling,
             self._model.tokenizer,
+            self._model.thought(rendered),
             call_id=call_id,
         )
 
@@ -281,8 +282,7 @@ class Dialogue:
             raise refusal_of(error, budget) from error
 
     def _budget(self, persona: Persona, sampling: Sampling) -> Budget:
-        context_tokens = self._model.engine.info.context_tokens
-        return budget_of(persona, context_tokens, sampling.max_tokens)
+        return budget_of(persona, self._model.reply_context, sampling.max_tokens)
 
     def read_restored(self, session: Session) -> None:
         """Have the engine read a conversation that goes on after a break, until its next line."""

@@ -48,9 +48,10 @@ def open_parts(config: Config) -> Parts:
     path, vocab = open_vocab(config)
     for doubt in doubts_about(path, vocab, config.engine.context_tokens):
         logger.warning(doubt)
-    _require_room(characters, vocab, config.engine.context_tokens)
+    _require_room(characters, vocab, config.reply_context)
     engine = LlamaEngine(EngineConfig.of(path, config.engine.settings, chat_tokens(vocab)))
-    model = Model(engine, vocab, file_sha256(path))
+    sha256 = file_sha256(path)
+    model = Model(engine, vocab, sha256, thought_tokens=config.model.thought_room)
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
     return Parts(characters, model, store, repo, heads, pseudonyms)

@@ -13,10 +13,19 @@ from datetime import UTC, datetime
 
 from feedback_store.records import JSON, Turn
 from npc_server.adapters import LiveAdapter
-from npc_server.engine.protocol import Engine, Finish, FinishReason, Request, Sampling, SentenceRule
+from npc_server.engine.protocol import (
+    Engine,
+    Finish,
+    FinishReason,
+    Request,
+    Sampling,
+    SentenceRule,
+    Thought,
+)
 from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Exchange, Session, Take
+from personas.chat_thoughts import thinking_of
 from personas.render import Line, Prompt, Speaker, Tokenizer
 from personas.said_lines import said_lately
 from personas.sentences import LAST, WITHIN
@@ -33,6 +42,19 @@ class Model:
     tokenizer: Tokenizer
     base_sha256: str
     scorer: Scorer = field(default_factory=FaultScorer)  # of candidates, where several are drawn
+    thought_tokens: int = 0  # that it may think before a reply; 0 = it does not think
+
+    @property
+    def reply_context(self) -> int:
+        """Tokens for a prompt and its reply."""
+        return self.engine.info.context_tokens - self.thought_tokens
+
+    def thought(self, prompt: Prompt) -> Thought | None:
+        """What it is to think before it replies to a prompt; None = nothing."""
+        if not prompt.thinking_ids:
+            return None
+        thinking = thinking_of(self.tokenizer)
+        return Thought(prompt.thinking_ids, thinking.end, thinking.closing, self.thought_tokens)
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,7 @@ class OpenTurn:
     prompt: Prompt
     sampling: Sampling
     tokenizer: Tokenizer
+    thought: Thought | None = None  # before the reply; None = it comes at once
     judge: str = ""  # version of the reward head that chose the candidate; "" = none did
     call_id: str = ""  # of the call that asks for it; "" = it has none
 
@@ -73,6 +96,7 @@ class OpenTurn:
             sentences=SENTENCE_RULE if self.sampling.max_sentences else None,
             said=tuple(tuple(self.tokenizer.encode(text)) for text in self.said),
             conversation=self.session.session_id,
+            thought=self.thought,
         )
 
     @property

@@ -12,6 +12,7 @@ from npc_server.engine.vocab import Vocab
 from npc_server.errors import ConfigError
 from personas.chat_ids import chat_of
 from personas.chat_template import read_template
+from personas.chat_thoughts import thinking_of
 from personas.errors import ChatFormatError
 
 
@@ -24,8 +25,11 @@ def open_vocab(config: Config) -> tuple[Path, Vocab]:
     path = resolve(config.model.base, config.paths.models)
     file = config.model.chat_template
     try:
-        vocab = Vocab(path, read_template(file) if file else None)
+        template = read_template(file) if file else None
+        vocab = Vocab(path, template, thinks=config.model.thinking == "on")
         chat_of(vocab)
+        if vocab.thinks:
+            thinking_of(vocab)
     except ChatFormatError as error:
         raise ConfigError(f"{file or path}: {error}") from error
     return path, vocab

@@ -36,22 +36,11 @@ Ids = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class ThoughtMarks:
-    """The tokens around a thought."""
-
-    begins: int
-    ends: int
-    begun: bool  # the prompt has the first of them already
-    after: Ids  # what the template writes between a thought and the reply
-
-
-@dataclass(frozen=True)
 class ReplyMarks:
     """Special tokens beside those of the vocabulary that no text of a reply may hold."""
 
     ends: frozenset[int]  # end the reply
     masked: frozenset[int]  # are never drawn
-    thought: ThoughtMarks | None = None  # of a model that is to think first
 
 
 class Chat:
@@ -151,12 +140,9 @@ class Chat:
         """The special tokens that end a reply, and those that no reply may hold."""
         behind = self._specials_in(self._middle[2])
         ends = {self.end, *(special.id for special in behind if not special.control)}
-        written = {
-            special.id
-            for asks in (True, False)
-            for text in self._format.pieces(_MIDDLE, asks=asks)
-            for special in self._specials_in(text)
-        }
+        roles = ("system", *_MIDDLE) if self.manner.has_system else _MIDDLE
+        texts = (*self._format.pieces(roles, asks=True), self._behind_reply)
+        written = {special.id for text in texts for special in self._specials_in(text)}
         thoughts = {s.id for s in self._specials if any(s.spelling in p for p in self._thoughts)}
         ours = {s.id for s in self._specials if not s.control}
         return ReplyMarks(frozenset(ends), frozenset((written & ours | thoughts) - ends))
@@ -175,6 +161,11 @@ class Chat:
         for part in self._split(self._middle[-1]):
             before, text = (before, part) if isinstance(part, str) else (part, "")
         return before, text
+
+    @property
+    def before_reply(self) -> tuple[str | Special, ...]:
+        """What the template writes behind the player's last line: text and special tokens."""
+        return self._split(self._middle[-1])
 
     @cached_property
     def _lead(self) -> str:

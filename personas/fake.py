@@ -32,12 +32,20 @@ class FakeTokenizer:
         chat_template: str = "",
         marks: Sequence[str] = CHATML_MARKS,
         *,
+        own_marks: Sequence[str] = (),
         adds_bos: bool = False,
         thinks: bool = False,
     ) -> None:
-        """`marks`: spellings of special tokens, beside that of BOS and EOS, which has id 0."""
+        """`marks`: spellings of special tokens, beside that of BOS and EOS, which has id 0.
+
+        `own_marks`: those of special tokens that are no control tokens.
+        """
         self.chat_template = chat_template
-        self.specials = tuple(FakeSpecial(i, spelling) for i, spelling in enumerate((END, *marks)))
+        spelled = (END, *marks, *own_marks)
+        self.specials = tuple(
+            FakeSpecial(i, spelling, spelling not in own_marks)
+            for i, spelling in enumerate(spelled)
+        )
         self.adds_bos, self.thinks = adds_bos, thinks
         self.bos: int | None = 0
         self.eos: int | None = 0

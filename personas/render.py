@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from personas.chat import Message as Message
 from personas.chat import Tokenizer as Tokenizer
 from personas.chat_ids import Chat, chat_of, shared_length
+from personas.chat_thoughts import thinking_of
 from personas.errors import PromptTooLongError
 from personas.kept_history import Room, first_kept
 from personas.persona import Persona
@@ -48,6 +49,7 @@ class Prompt:
     messages: tuple[Message, ...]
     dropped_lines: int  # oldest history lines that did not fit, those without an answer apart
     opening_tokens: int  # of ids: what every conversation with this character begins with
+    thinking_ids: tuple[int, ...] = ()  # for a model that thinks first: up to within its thought
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def prompt(
         messages=said,
         dropped_lines=len(talk) - len(kept),
         opening_tokens=shared_length(opening, ids),
+        thinking_ids=thinking_of(tokenizer).asking(said) if tokenizer.thinks else (),
     )
 
 

@@ -25,7 +25,7 @@ def check_sizes(characters: Mapping[str, Persona], config: Config) -> None:
     """
     if (vocab := _vocab_of(config)) is None:
         return
-    context = config.engine.context_tokens
+    context = config.reply_context
     faults: list[str] = []
     for persona in characters.values():
         size = size_of(persona, vocab, context)

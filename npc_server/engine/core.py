@@ -261,8 +261,8 @@ class EngineCore:
         """Tokens that two prompts begin with, if that is worth more than what is kept of it."""
         if other.voice != turn.voice:
             return 0
-        _, cached = self._prefixes.longest(turn.voice, turn.request.prompt_ids)
-        shared = common_prefix(other.request.prompt_ids[:-1], turn.request.prompt_ids[:-1])
+        _, cached = self._prefixes.longest(turn.voice, turn.prompt_ids)
+        shared = common_prefix(other.prompt_ids[:-1], turn.prompt_ids[:-1])
         return shared if shared >= cached + MIN_SHARED_TOKENS else 0
 
     def _read_by_another(self, turn: RunningTurn) -> bool:
@@ -287,7 +287,8 @@ class EngineCore:
         turn.started_s = time.perf_counter()
         hit = self._mux.assign(turn.sequence, turn.voice)
         kept = self._sequences.fill(turn)
-        prompt = list(turn.request.prompt_ids)
+        prompt = list(turn.prompt_ids)
+        turn.thinking = turn.request.thought is not None
         turn.read, turn.pending, turn.cached_tokens = prompt[:kept], prompt[kept:], kept
         pinned = turn.request.pinned_tokens
         if pinned >= MIN_SHARED_TOKENS and not self._prefixes.covers(turn.voice, prompt[:pinned]):
@@ -349,6 +350,9 @@ class EngineCore:
             self._finish(turn, FinishReason.STOP)
             return
         assert turn.sampler is not None
+        if turn.thinking:
+            self._think(turn, turn.sampler, row)
+            return
         try:
             token = turn.sampler.sample(row)
         except EngineError as error:  # this turn's grammar, say; the others go on
@@ -362,6 +366,21 @@ class EngineCore:
         else:
             self._append(turn, token, row)
 
+    def _think(self, turn: RunningTurn, sampler: Sampler, row: int) -> None:
+        """Draw a token of the thought; one that ends it, or is the last it may have, closes it."""
+        thought = turn.request.thought
+        assert thought is not None
+        try:
+            token = sampler.sample_thought(row, thought.end)
+        except EngineError as error:
+            self._fail(turn, error)
+            return
+        spent = len(turn.thought_ids) + len(thought.closing) >= thought.max_tokens
+        turn.thinking = not (token == thought.end or self._llama.is_end(token) or spent)
+        turn.pending = [token] if turn.thinking else list(thought.closing)
+        turn.thought_ids += turn.pending
+        self._counts.generated_tokens += 1
+
     def _append(self, turn: RunningTurn, token: int, row: int) -> None:
         """Add the token drawn for this row to the reply, and end a reply that is complete."""
         turn.logprobs.append(token_logprob(self._llama.logits(row), token))
@@ -370,7 +389,8 @@ class EngineCore:
         turn.pending = [token]
         self._counts.generated_tokens += 1
         self._say(turn, turn.stream.push(self._llama.token_bytes(token, begins=begins)))
-        room = self._llama.shape.context_tokens - len(turn.request.prompt_ids)
+        used = len(turn.prompt_ids) + len(turn.thought_ids)
+        room = self._llama.shape.context_tokens - used
         if turn.stream.stopped:
             self._finish(turn, FinishReason.STOP)
         elif turn.stream.complete:

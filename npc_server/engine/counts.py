@@ -34,7 +34,7 @@ class Counts:
         """Count a turn that has got its sequence."""
         self.slot_hits += slot_hit
         self.slot_loads += not slot_hit
-        self.prompt_tokens += len(turn.request.prompt_ids)
+        self.prompt_tokens += len(turn.prompt_ids)
         self.cached_tokens += turn.cached_tokens
         if not turn.request.idle:
             self.queue_ms.observe((turn.started_s - turn.arrived_s) * 1e3)

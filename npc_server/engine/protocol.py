@@ -66,6 +66,16 @@ class SentenceRule:
 
 
 @dataclass(frozen=True)
+class Thought:
+    """What a model thinks before a reply; none of it is part of the reply."""
+
+    prompt_ids: tuple[int, ...]  # read in place of the request's own, up to within the thought
+    end: int  # the token that ends the thought
+    closing: tuple[int, ...]  # it, and what stands between it and the reply
+    max_tokens: int  # a longer thought is ended
+
+
+@dataclass(frozen=True)
 class Request:
     """One reply to generate, or one prompt to judge."""
 
@@ -81,6 +91,7 @@ class Request:
     sentences: SentenceRule | None = None  # a reply cut off ends at its last whole sentence
     said: tuple[tuple[int, ...], ...] = ()  # earlier replies: DRY takes their phrases as said
     contrast: tuple[int, int] | None = None  # say nothing; report how far one token beats another
+    thought: Thought | None = None  # think first; None = reply at once
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,7 @@ class Finish:
     ttft_ms: float  # from arrival to the first sampled token
     total_ms: float
     contrast: float | None = None  # logit after the prompt of the first token minus the second's
+    thought_tokens: int = 0  # drawn before the reply, and hidden
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,16 @@ _MOST_SCALE = 4.0
 
 def check_request(request: Request, context_tokens: int, vocab_size: int) -> None:
     """Raise RequestRejectedError for a request that could never run."""
-    length = len(request.prompt_ids)
-    if length == 0:
+    length = _most_tokens(request)
+    if not request.prompt_ids:
         raise RequestRejectedError("the prompt is empty")
     if length >= context_tokens:
         raise RequestRejectedError(
             f"the prompt has {length} tokens; at most {context_tokens - 1} fit with a reply"
         )
-    for what, ids in (("prompt", request.prompt_ids), *(("said", ids) for ids in request.said)):
+    thought = request.thought.prompt_ids if request.thought else ()
+    prompts = (("prompt", request.prompt_ids), ("prompt", thought))
+    for what, ids in (*prompts, *(("said", ids) for ids in request.said)):
         if not all(0 <= token < vocab_size for token in ids):
             raise RequestRejectedError(f"the {what} holds token ids outside 0..{vocab_size - 1}")
     if not 0 <= request.adapter_scale <= _MOST_SCALE:
@@ -28,6 +30,14 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
     _check_sentences(request)
     if request.contrast is not None:
         _check_contrast(request, request.contrast, vocab_size)
+
+
+def _most_tokens(request: Request) -> int:
+    """Tokens of the context that are taken when the reply begins, at most."""
+    thought = request.thought
+    if thought is None:
+        return len(request.prompt_ids)
+    return len(thought.prompt_ids) + max(thought.max_tokens, len(thought.closing) + 1)
 
 
 def _check_sentences(request: Request) -> None:

@@ -24,6 +24,8 @@ class RunningTurn:
     read: list[int] = field(default_factory=list)  # tokens in the KV cache
     pending: list[int] = field(default_factory=list)  # to be computed next
     save_at: set[int] = field(default_factory=set)  # lengths at which others want a copy
+    thought_ids: list[int] = field(default_factory=list)  # drawn before the reply
+    thinking: bool = False  # whether what is drawn next belongs to the thought
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     contrast: float | None = None
@@ -31,6 +33,12 @@ class RunningTurn:
     started_s: float = 0.0
     first_token_s: float = 0.0
     sampler: Sampler | None = None
+
+    @property
+    def prompt_ids(self) -> tuple[int, ...]:
+        """What is read before anything is drawn."""
+        thought = self.request.thought
+        return thought.prompt_ids if thought else self.request.prompt_ids
 
     @property
     def voice(self) -> Voice:
@@ -43,7 +51,7 @@ class RunningTurn:
         return TurnView(
             self.sequence,
             self.voice,
-            unread_tokens=0 if self.token_ids else len(self.pending),
+            unread_tokens=0 if self.token_ids or self.thought_ids else len(self.pending),
             until_save=min(ahead, default=0),
             room_tokens=context_tokens - len(self.read),
             background=self.request.background,
@@ -76,10 +84,11 @@ class RunningTurn:
             reason=reason,
             logprob=sum(self.logprobs[:kept]),
             token_logprobs=tuple(self.logprobs[:kept]) if self.request.sampling.logprobs else (),
-            prompt_tokens=len(self.request.prompt_ids),
+            prompt_tokens=len(self.prompt_ids),
             cached_tokens=self.cached_tokens,
             queue_ms=(started - self.arrived_s) * 1e3,
             ttft_ms=((self.first_token_s or now) - self.arrived_s) * 1e3,
             total_ms=(now - self.arrived_s) * 1e3,
             contrast=self.contrast,
+            thought_tokens=len(self.thought_ids),
         )

@@ -63,7 +63,7 @@ class Sequences:
 
     def fill(self, turn: RunningTurn) -> int:
         """Fill the turn's sequence with what is known of its prompt; returns how many tokens."""
-        prompt, sequence = turn.request.prompt_ids, turn.sequence
+        prompt, sequence = turn.prompt_ids, turn.sequence
         contents = self._contents[sequence]
         same = contents.voice == turn.voice
         here = self._prefixes.usable_tokens(contents.tokens, prompt[:-1]) if same else 0

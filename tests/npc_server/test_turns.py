@@ -1,8 +1,12 @@
-"""Ids of turns."""
+"""Ids of turns, and what a model thinks before them."""
 
 import time
 
-from npc_server.turns import new_turn_id
+from npc_server.engine.fake import FakeEngine
+from npc_server.turns import Model, new_turn_id
+from personas.persona_files import SAMPLE_CHARACTERS, load_character
+from personas.render import prompt
+from tests.support.chat_templates import look_alike
 
 
 def test_later_turns_have_greater_ids() -> None:
@@ -18,3 +22,20 @@ def test_ids_are_32_hex_digits_and_differ_within_a_moment() -> None:
     assert len(set(ids)) == 1000
     assert {len(name) for name in ids} == {32}
     assert set("".join(ids)) <= set("0123456789abcdef")
+
+
+def test_a_model_that_thinks_reads_another_prompt_than_the_one_it_is_trained_on() -> None:
+    tokenizer = look_alike("empty-thought", thinks=True)
+    model = Model(FakeEngine(), tokenizer, "base", thought_tokens=40)
+    made = prompt(load_character(SAMPLE_CHARACTERS / "mira"), (), "Hi", tokenizer, 100_000)
+    thought = model.thought(made)
+    assert thought is not None
+    assert thought.end == thought.closing[0] == tokenizer.control("</think>")
+    assert thought.prompt_ids == made.thinking_ids != made.ids
+    assert model.reply_context == FakeEngine().info.context_tokens - 40
+
+
+def test_one_that_does_not_think_replies_at_once() -> None:
+    tokenizer = look_alike("empty-thought")
+    made = prompt(load_character(SAMPLE_CHARACTERS / "mira"), (), "Hi", tokenizer, 100_000)
+    assert Model(FakeEngine(), tokenizer, "base").thought(made) is None

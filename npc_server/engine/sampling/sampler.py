@@ -82,6 +82,22 @@ class Sampler:
         self._remember(token)
         return token
 
+    def sample_thought(self, row: int, end: int) -> int:
+        """Draw the token of a thought that follows this batch row; no form binds it.
+
+        `end`: the one mark that it may hold. Raises DecodeError when there is nothing to draw from.
+        """
+        logits = self._llama.logits(row)
+        token = self._likely(logits)
+        if token != end and token in self._llama.chat.masked:
+            floor = logits[end]
+            logits = self._workspace.without_masked(logits)
+            logits[end] = floor
+            token = self._likely(logits)
+        if not math.isfinite(logits[token]):
+            raise DecodeError(_UNUSABLE)
+        return token
+
     def close(self) -> None:
         """Free what llama.cpp holds for the turn; further calls do nothing."""
         for sampler in filter(None, (self._penalties, self._chain)):

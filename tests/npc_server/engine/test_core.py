@@ -19,7 +19,9 @@ from npc_server.engine.kv import MIN_SHARED_TOKENS
 from npc_server.engine.llama import ContextShape
 from npc_server.engine.lora import mixing
 from npc_server.engine.protocol import (
+    NO_CHAT_TOKENS,
     Batching,
+    ChatTokens,
     Delta,
     EngineOptions,
     Finish,
@@ -27,6 +29,7 @@ from npc_server.engine.protocol import (
     Request,
     Sampling,
     SentenceRule,
+    Thought,
 )
 from tests.support import tiny_gguf
 
@@ -45,10 +48,11 @@ class Bench:
         sequences: int = 3,
         batching: Batching = Batching.MIXED,
         cache_mib: int = 64,
+        chat: ChatTokens = NO_CHAT_TOKENS,
     ) -> None:
         shape = ContextShape(sequences, context_tokens=128, batch_tokens=64, threads=1)
         options = EngineOptions(
-            batching, prefill_chunk_tokens=16, cache_mib=cache_mib, max_waiting=4
+            batching, prefill_chunk_tokens=16, cache_mib=cache_mib, max_waiting=4, chat=chat
         )
         self.events: dict[str, list[Event]] = {}
         self.core = assemble(model, shape, options, self._emit)
@@ -94,6 +98,46 @@ def test_deltas_add_up_to_the_text_of_the_finish(bench: Bench) -> None:
     deltas = [event.text for event in bench.events["r"] if isinstance(event, Delta)]
     assert "".join(deltas) == bench.finish("r").text
     assert bench.finish("r").reason in (FinishReason.LENGTH, FinishReason.STOP)
+
+
+def think(bench: Bench, most: int) -> Finish:
+    thought = Thought((*PROMPT, 90), end=200, closing=(200, 50), max_tokens=most)
+    bench.core.submit(Request("thinker", PROMPT, sampling=GREEDY, thought=thought))
+    bench.run()
+    return bench.finish("thinker")
+
+
+def test_a_reply_follows_the_closed_thought(bench: Bench) -> None:
+    replied = think(bench, most=2)
+    assert replied.thought_tokens == 2
+    assert replied.token_ids == bench.ids((*PROMPT, 90, 200, 50))
+    assert replied.prompt_tokens == len(PROMPT) + 1
+
+
+def test_a_thought_is_bounded_and_nobody_hears_it(bench: Bench) -> None:
+    replied = think(bench, most=9)
+    deltas = [event.text for event in bench.events["thinker"] if isinstance(event, Delta)]
+    assert 2 < replied.thought_tokens <= 9
+    assert "".join(deltas) == replied.text
+    assert 0 < len(replied.token_ids) <= GREEDY.max_tokens
+    assert bench.core.stats().generated_tokens >= len(replied.token_ids)
+
+
+def test_a_thought_needs_its_room(bench: Bench) -> None:
+    with pytest.raises(RequestRejectedError, match="at most 127 fit"):
+        think(bench, most=90)
+
+
+def test_what_a_template_alone_may_write_is_never_drawn(tiny_model: Path) -> None:
+    drawn = Bench(tiny_model).ids()
+    masked = ChatTokens(masked=frozenset(drawn))
+    assert set(drawn).isdisjoint(Bench(tiny_model, chat=masked).ids())
+
+
+def test_a_template_may_end_replies_with_any_token(tiny_model: Path) -> None:
+    first, *_ = Bench(tiny_model).ids()
+    bench = Bench(tiny_model, chat=ChatTokens(ends=frozenset([first])))
+    assert (bench.ids(), bench.finish("alone").reason) == ((), FinishReason.STOP)
 
 
 def test_a_reply_ends_in_the_step_that_shows_its_last_sentence_to_be_whole(bench: Bench) -> None:
