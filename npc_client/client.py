@@ -55,6 +55,7 @@ class Reply:
     token_logprobs: tuple[float, ...]  # in nats; empty unless asked for
     candidates: int  # replies drawn for this one
     finish_reason: str  # "stop", "sentences" or "length"; the contract says what each means
+    thought_tokens: int = 0  # that the model thought before it; nobody sees them
 
 
 @dataclass(frozen=True)
@@ -455,6 +456,7 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         token_logprobs=tuple(finished.token_logprobs),
         candidates=finished.candidates,
         finish_reason=_finish_reason(finished),
+        thought_tokens=finished.usage.thought_tokens,
     )
 
 

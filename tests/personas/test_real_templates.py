@@ -119,7 +119,7 @@ def test_ids_are_those_of_the_whole_text(vocabulary: str, template: str, said: S
 @pytest.mark.parametrize(("vocabulary", "template"), BYTE_PAIRS)
 def test_ids_are_those_of_transformers(vocabulary: str, template: str) -> None:
     model, chance = open_model(vocabulary, template), random.Random(5)
-    theirs = AutoTokenizer.from_pretrained(model.file.parent, gguf_file=model.file.name)
+    theirs: Any = AutoTokenizer.from_pretrained(model.file.parent, gguf_file=model.file.name)
     theirs.chat_template = model.vocab.chat_template
     chat = chat_of(model.vocab)
     for messages in some_talks(words, chance):

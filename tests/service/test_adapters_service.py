@@ -7,6 +7,8 @@ import grpc.aio
 import pytest
 
 from npc_client.client import Reply
+from personas.chat_ids import chat_of
+from personas.fake import FakeTokenizer
 from tests.support.disk_faults import flip_last_byte
 from tests.support.scripted_server import Stage, StageMaker
 
@@ -116,6 +118,15 @@ async def test_an_adapter_of_another_base_is_refused(stage: StageMaker) -> None:
     code, details = await promotion_refused(made, made.publish("mira", 1, base_sha256="c" * 64))
     assert code is grpc.StatusCode.FAILED_PRECONDITION
     assert "retrain it" in details
+
+
+async def test_an_adapter_of_another_chat_format_is_refused(stage: StageMaker) -> None:
+    made = await stage()
+    code, details = await promotion_refused(made, made.publish("mira", 1, chat_format="c" * 64))
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "another chat format (cccccccccccc, served is" in details
+    same = made.publish("mira", 2, chat_format=chat_of(FakeTokenizer()).sha256)
+    assert (await made.client.promote("mira", same)).live_version == same
 
 
 async def test_an_unknown_version_is_not_found(stage: StageMaker) -> None:

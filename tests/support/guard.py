@@ -59,12 +59,16 @@ LORE = "facts: [{id: gate, fact: The gate is north., keywords: [north]}]\n"
 PROBES = "probes: [{id: where, kind: fact, about: gate, ask: 'Where?'}]\n"
 
 
+def write_cast(folder: Path) -> None:
+    """A cast of one guard."""
+    (folder / "bo").mkdir(parents=True)
+    for name, text in (("persona", PERSONA), ("lore", LORE), ("probes", PROBES)):
+        (folder / "bo" / f"{name}.yaml").write_text(text)
+
+
 def job_in(tmp_path: Path, tiny_model: Path, base_dir: Path) -> Job:
     """A cast of one, without a store yet."""
-    folder = tmp_path / "cast" / "bo"
-    folder.mkdir(parents=True)
-    for name, text in (("persona", PERSONA), ("lore", LORE), ("probes", PROBES)):
-        (folder / f"{name}.yaml").write_text(text)
+    write_cast(tmp_path / "cast")
     return Job(
         character="bo",
         base=tiny_model,

@@ -50,10 +50,12 @@ class Stage:
         await asyncio.sleep(0.05)  # the recorder takes up what was just noticed
         await asyncio.wrap_future(self.store.submit_all([]))
 
-    def publish(self, character: str, seed: int, base_sha256: str = BASE_SHA256) -> str:
+    def publish(
+        self, character: str, seed: int, base_sha256: str = BASE_SHA256, chat_format: str = ""
+    ) -> str:
         """Publish a random adapter; returns its version."""
         source = tiny_gguf.write_adapter(self.folder / f"source-{seed}", seed)
-        draft = Draft(character, None, base_sha256, "dpo", {}, "", (), {})
+        draft = Draft(character, None, base_sha256, "dpo", {}, "", (), {}, chat_format=chat_format)
         return self.repo.publish(draft, source).version
 
     def publish_head(self, character: str) -> str:

@@ -157,6 +157,7 @@ class Night:
             counts=_counts(rows),
             dropped={**rows.snapshot.dropped, **rows.dropped},
             started_at=entries.now(),
+            chat_format=self.job.chat_format,
         )
 
     @cached_property
@@ -169,6 +170,7 @@ class Night:
             {method: as_json(config) for method, config in recipe.configs.items()},
             as_json(recipe.gate),
             as_json(recipe.reward_head) if recipe.reward_head else None,
+            self.job.chat_format,
         )
 
     def _ended_runs(self) -> Iterator[EndedRun]:

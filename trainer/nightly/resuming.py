@@ -27,6 +27,7 @@ class CurrentInputs:
     configs: dict[str, dict[str, JsonValue]]  # by method
     gate: dict[str, JsonValue]
     reward_head: dict[str, JsonValue] | None
+    chat_format: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def change(terms: Terms, current: CurrentInputs) -> str | None:
         return f"the persona was edited since ({terms.persona_version}, {current.persona_version})"
     if terms.base_sha256 != current.base_sha256:
         return f"the base changed since ({terms.base_sha256[:12]}, {current.base_sha256[:12]})"
+    if terms.chat_format not in ("", current.chat_format):
+        return "the chat format changed since"
     if current.method not in (None, terms.method):
         return f"the method changed since ({terms.method}, {current.method})"
     began_with = (terms.config, terms.gate, terms.reward_head)

@@ -180,7 +180,7 @@ def publish_head(
         context.run.head,
         context.terms.base_sha256,
         rows,
-        context.job.chat_format,
+        context.terms.chat_format,
     )
     if version and live:
         origin, judges = lineage(), rows.held_out_pairs
@@ -221,7 +221,7 @@ def _publish(context: RunContext, verdict: gate.Verdict, head: TrainedHead | Non
         players=context.snapshot.players,
         gate={"passed": verdict.passed, "rows": rows, "reward_head_accuracy": accuracy},
         persona_version=context.terms.persona_version,
-        chat_format=context.job.chat_format,
+        chat_format=context.terms.chat_format,
     )
     return AdapterRepo(context.job.adapters).publish(draft, context.run.candidate).version
 

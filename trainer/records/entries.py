@@ -49,6 +49,7 @@ class Terms:
     dropped: dict[str, int]  # rows by reason
     started_at: str  # ISO 8601, UTC
     incumbent: str | None = None  # version that the gate compares with; None = the bare base
+    chat_format: str = ""  # of its prompts, as manifests name it; older records lack it
 
     @property
     def starts_over(self) -> bool:

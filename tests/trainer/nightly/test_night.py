@@ -15,6 +15,7 @@ from feedback_store.store import Store
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona_files import load_character
 from tests.support import tiny_gguf
+from tests.support.chat_templates import CHATML
 from tests.support.guard import (
     ENOUGH,
     ONLY_PREFERENCE,
@@ -149,6 +150,12 @@ def change_base(job: Job) -> Night:
     return replace(night(job), base_sha256="f" * 64)
 
 
+def change_template(job: Job) -> Night:
+    file = job.characters.parent / "other.jinja"
+    file.write_text("{# another #}" + CHATML)
+    return night(replace(job, chat_template=file))
+
+
 def change_settings(job: Job) -> Night:
     return replace(night(job), recipe=recipe(replace(ONLY_PREFERENCE, min_margins=9)))
 
@@ -168,6 +175,7 @@ def forget_a_player(job: Job) -> Night:
     [
         (edit_persona, "persona was edited"),
         (change_base, "base changed"),
+        (change_template, "chat format changed"),
         (change_settings, "settings changed"),
         (switch_the_head_on, "settings changed"),
         (forget_a_player, DELETED),
