@@ -268,7 +268,7 @@ class Dialogue:
             rendered,
             sampling,
             self._model.tokenizer,
-            self._model.thought(rendered),
+            self._model.thought_before(rendered),
             call_id=call_id,
         )
 

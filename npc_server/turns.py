@@ -49,7 +49,7 @@ class Model:
         """Tokens for a prompt and its reply."""
         return self.engine.info.context_tokens - self.thought_tokens
 
-    def thought(self, prompt: Prompt) -> Thought | None:
+    def thought_before(self, prompt: Prompt) -> Thought | None:
         """What it is to think before it replies to a prompt; None = nothing."""
         if not prompt.thinking_ids:
             return None

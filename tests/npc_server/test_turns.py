@@ -28,7 +28,7 @@ def test_a_model_that_thinks_reads_another_prompt_than_the_one_it_is_trained_on(
     tokenizer = look_alike("empty-thought", thinks=True)
     model = Model(FakeEngine(), tokenizer, "base", thought_tokens=40)
     made = prompt(load_character(SAMPLE_CHARACTERS / "mira"), (), "Hi", tokenizer, 100_000)
-    thought = model.thought(made)
+    thought = model.thought_before(made)
     assert thought is not None
     assert thought.end == thought.closing[0] == tokenizer.control("</think>")
     assert thought.prompt_ids == made.thinking_ids != made.ids
@@ -38,4 +38,4 @@ def test_a_model_that_thinks_reads_another_prompt_than_the_one_it_is_trained_on(
 def test_one_that_does_not_think_replies_at_once() -> None:
     tokenizer = look_alike("empty-thought")
     made = prompt(load_character(SAMPLE_CHARACTERS / "mira"), (), "Hi", tokenizer, 100_000)
-    assert Model(FakeEngine(), tokenizer, "base").thought(made) is None
+    assert Model(FakeEngine(), tokenizer, "base").thought_before(made) is None
