@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from npc_server.base_models.memory import ServedMemory, served_memory
-from npc_server.base_models.shape import Shape
 from npc_server.base_models.speed_trial import SpeedTrial
+from npc_server.engine.base_figures import BaseFigures
 from npc_server.engine.settings import EngineSettings
 
 #: Tokens a second that a player reads along with; a turn that gets less makes them wait.
-READING_TOKENS_PER_S = 6.0
-_BITS_OF_FOUR = 6.0  # a weight; what has more gains from being made smaller
+READING_TOKENS_PER_S = 4.0
+_BITS_OF_FOUR = 7.0  # a weight, the 8 of some tensors among them; what has more can be made smaller
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class BaseReport:
     file_bytes: int
     sha256: str
     weights: int  # how many
-    shape: Shape
+    figures: BaseFigures
     settings: EngineSettings
     trained_tokens: int  # of context; 0 = unknown
     prompts: tuple[str, ...]  # how conversations are written for it; none = they cannot be
@@ -44,18 +44,20 @@ class BaseReport:
     doubts: tuple[str, ...]  # what may go wrong, and does not keep it from serving
     trial: SpeedTrial | None
     engine_fault: str  # why the engine does not run it; "" = it does
+    room_fault: str  # why it does not fit as configured, and what would; "" = it does
+    free_bytes: int | None  # of memory; None = the system does not say
     training: Training
     quantizable: bool  # it goes by a name, is as fetched, and this CPU is quick with 4 bits
 
     @property
     def memory(self) -> ServedMemory:
         """What it takes under the settings."""
-        return served_memory(self.shape, self.file_bytes, self.settings)
+        return served_memory(self.figures, self.settings)
 
     @property
     def faults(self) -> tuple[str, ...]:
         """Why it cannot be served; none = it can."""
-        found = (self.chat_fault, self.engine_fault)
+        found = (self.chat_fault, self.engine_fault, self.room_fault)
         return tuple(fault for fault in found if fault)
 
 

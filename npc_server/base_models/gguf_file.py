@@ -1,11 +1,10 @@
-"""GGUF files: whether one is a whole language model, and what shape it states."""
+"""GGUF files: whether one is a whole language model, and how large a one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from npc_server.base_models.errors import InvalidModelError
-from npc_server.base_models.shape import Shape
 from npc_server.base_models.sources import shards
 from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
 
@@ -50,33 +49,6 @@ def _require_model(path: Path, header: HeaderReader) -> None:
         raise InvalidModelError(
             f"{path} is cut short: {path.stat().st_size:,} bytes, its tensors end at {last:,}"
         )
-
-
-def shape_of(gguf: Path) -> Shape:
-    """The shape that a GGUF states. Raises InvalidModelError."""
-    try:
-        return _stated_shape(HeaderReader(gguf))
-    except UNREADABLE as error:
-        raise InvalidModelError(f"{gguf} is no readable GGUF file: {error}") from error
-
-
-def _stated_shape(header: HeaderReader) -> Shape:
-    architecture = header.text("general.architecture") or ""
-
-    def number(key: str) -> int:
-        return int(header.number(f"{architecture}.{key}") or 0)
-
-    width, heads = number("embedding_length"), number("attention.head_count") or 1
-    embeddings = (t for t in header.tensors if t.name == "token_embd.weight")
-    return Shape(
-        layers=number("block_count"),
-        width=width,
-        heads=heads,
-        kv_heads=number("attention.head_count_kv") or heads,
-        head_width=number("attention.key_length") or width // heads,
-        feed_forward=number("feed_forward_length"),
-        vocabulary=max((int(tensor.shape[1]) for tensor in embeddings), default=0),
-    )
 
 
 def weight_count(path: Path) -> int:

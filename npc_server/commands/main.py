@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "devices": (
             "devices_command",
-            "List what llama.cpp can compute on here: CPU, GPUs, their free memory.",
+            "List the devices that this build of llama.cpp computes on, and which ones are used.",
         ),
         "serve": ("serve_command", "Serve the characters over gRPC until interrupted."),
         "talk": (

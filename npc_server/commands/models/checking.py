@@ -17,7 +17,7 @@ from rich.text import Text
 from npc_server.base_models import resolution
 from npc_server.base_models.base_report import BaseReport, Setting, Training, settings_to_use
 from npc_server.base_models.errors import ModelUnavailableError
-from npc_server.base_models.gguf_file import require_gguf, shape_of, weight_count
+from npc_server.base_models.gguf_file import require_gguf, weight_count
 from npc_server.base_models.model_files import file_sha256, read_choice
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import QUICK_IN_4_BITS, Quantization
@@ -38,9 +38,13 @@ from npc_server.commands.training.trainer_process import (
     trainer_settings,
 )
 from npc_server.config import Config
-from npc_server.engine.errors import EngineError
+from npc_server.engine.base_figures import read_figures
+from npc_server.engine.errors import EngineError, ModelLoadError
+from npc_server.engine.host_memory import available_bytes
 from npc_server.engine.llama import cpu_kernels
+from npc_server.engine.planning import plan_placement
 from npc_server.engine.vocab import Vocab
+from npc_server.engine.worker import EngineConfig
 from npc_server.errors import ConfigError
 from npc_server.vocabulary import doubts_about, open_vocab, prompts_of
 
@@ -97,7 +101,7 @@ def _examine(wanted: str, config: Config, report: Report) -> BaseReport:
         file_bytes=path.stat().st_size,
         sha256=sha256,
         weights=weight_count(path),
-        shape=shape_of(path),
+        figures=read_figures(path),
         settings=config.engine.settings,
         trained_tokens=vocab.trained_tokens,
         prompts=prompts,
@@ -105,6 +109,8 @@ def _examine(wanted: str, config: Config, report: Report) -> BaseReport:
         doubts=tuple(doubts_about(path, vocab, config.engine.context_tokens)),
         trial=trial,
         engine_fault=fault,
+        room_fault=_room_fault(path, config),
+        free_bytes=available_bytes(),
         training=Training(None, "not looked at: --serving-only"),
         quantizable=_quantizable(wanted, config),
     )
@@ -154,6 +160,16 @@ def _trial(
         return measure_speeds(path, tokens, settings, report), ""
     except EngineError as error:
         return None, f"the engine does not run it: {error}"
+
+
+def _room_fault(path: Path, config: Config) -> str:
+    """Why it does not fit as it is configured, and what would; "" = it does."""
+    asked = EngineConfig.of(path, config.engine.settings)
+    try:
+        plan_placement(path, asked.shape, asked.options, asked.hardware)
+    except ModelLoadError as error:
+        return str(error)
+    return ""
 
 
 def _training(path: Path, config: Config) -> Training:
@@ -232,16 +248,11 @@ def _engine_lines(found: BaseReport) -> Iterator[tuple[str, str, str]]:
 
 
 def _memory_line(found: BaseReport) -> tuple[str, str, str]:
-    memory = found.memory
-    parts = (
-        ("weights", memory.weights),
-        ("contexts", memory.contexts),
-        ("adapters", memory.adapters),
-        ("buffers", memory.buffers),
-    )
-    said = ", ".join(f"{name} {size / _MIB:,.0f}" for name, size in parts)
-    caches = f"caches up to {memory.caches / _MIB:,.0f} more"
-    return _GOOD, "memory", f"{memory.bytes / _MIB:,.0f} MiB: {said}; {caches}"
+    if found.room_fault:
+        return _BAD, "memory", found.room_fault
+    free = "" if found.free_bytes is None else f", {found.free_bytes / _MIB:,.0f} free"
+    caches = f"caches up to {found.memory.caches / _MIB:,.0f} more"
+    return _GOOD, "memory", f"{found.memory.host.text}; {caches}{free}"
 
 
 def _training_line(training: Training) -> tuple[str, str, str]:

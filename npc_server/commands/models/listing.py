@@ -11,8 +11,6 @@ from rich.table import Column, Table
 
 from npc_server.base_models import resolution
 from npc_server.base_models.catalogue import NamedModel
-from npc_server.base_models.errors import InvalidModelError
-from npc_server.base_models.gguf_file import shape_of
 from npc_server.base_models.memory import served_memory
 from npc_server.base_models.model_files import files_here, read_choice
 from npc_server.base_models.quantization import Quantization
@@ -20,6 +18,7 @@ from npc_server.base_models.sources import FileSource, HubSource
 from npc_server.commands.command_line import AsJson, ConfigFile, config_of, console
 from npc_server.commands.models.pulling import warn_of_served
 from npc_server.config import Config
+from npc_server.engine.base_figures import read_figures
 from npc_server.engine.errors import ModelLoadError
 
 _MIB = 1 << 20
@@ -127,11 +126,15 @@ def _source(model: NamedModel) -> str:
 def _memory(model: NamedModel, path: Path | None, config: Config) -> int:
     """Bytes that it takes while it is served; 0 where nothing tells."""
     try:
-        shape = model.shape or (shape_of(path) if path else None)
-    except InvalidModelError:
+        if path:
+            figures = read_figures(path)
+        elif model.shape:
+            figures = model.shape.figures(model.size_bytes)
+        else:
+            return 0
+    except ModelLoadError:
         return 0
-    size = path.stat().st_size if path else model.size_bytes
-    return served_memory(shape, size, config.engine.settings).bytes if shape else 0
+    return served_memory(figures, config.engine.settings).bytes
 
 
 def _trained_tokens(path: Path | None) -> int:

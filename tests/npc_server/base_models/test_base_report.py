@@ -20,7 +20,7 @@ GOOD = BaseReport(
     file_bytes=1_000_000_000,
     sha256="0" * 64,
     weights=LISTED.shape.weights,
-    shape=LISTED.shape,
+    figures=LISTED.shape.figures(1_000_000_000),
     settings=EngineSettings(),
     trained_tokens=32768,
     prompts=("in ChatML",),
@@ -28,6 +28,8 @@ GOOD = BaseReport(
     doubts=(),
     trial=SpeedTrial("", "qwen3", Batching.MIXED, "", QUICK),
     engine_fault="",
+    room_fault="",
+    free_bytes=16 << 30,
     training=Training(True, ""),
     quantizable=True,
 )
@@ -48,8 +50,14 @@ def test_a_context_is_no_longer_than_in_training() -> None:
     assert len(lines(replace(GOOD, trained_tokens=0))) == 1
 
 
+def test_what_does_not_fit_as_configured_is_a_fault() -> None:
+    assert replace(GOOD, room_fault="sequences = 4 would fit").faults == (
+        "sequences = 4 would fit",
+    )
+
+
 def test_nobody_is_told_to_serve_more_turns_than_players_can_read_along_with() -> None:
-    speeds = (Speed(1, 20.0, 9), Speed(8, 7.0, 9), Speed(16, 4.0, 9))
+    speeds = (Speed(1, 20.0, 9), Speed(8, 5.0, 9), Speed(16, 3.0, 9))
     trial = SpeedTrial("", "qwen3", Batching.MIXED, "", speeds)
     many = replace(GOOD, trial=trial, settings=EngineSettings(sequences=16))
     assert "[engine] sequences = 8" in lines(many)

@@ -49,7 +49,7 @@ def test_the_shape_of_an_entry_explains_its_size(model: NamedModel) -> None:
 def table_row(model: NamedModel) -> str:
     """How the operators' page lists it, at the default settings."""
     assert model.shape
-    taken = served_memory(model.shape, model.size_bytes, EngineSettings()).bytes
+    taken = served_memory(model.shape.figures(model.size_bytes), EngineSettings()).bytes
     licence = model.license + r"\*" * bool(model.terms)
     mebibytes = f"{model.size_bytes >> 20:,} | {taken >> 20:,}"
     return f"| `{model.name}` | {licence} | {mebibytes} | {model.good_for} |"

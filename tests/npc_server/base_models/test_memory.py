@@ -1,77 +1,58 @@
-"""The formula of memory, held to what llama.cpp and the slots of adapters really take."""
+"""What a base of the catalogue will take, before it is here."""
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
-from npc_server.base_models.gguf_file import shape_of
 from npc_server.base_models.memory import served_memory
-from npc_server.engine import llama_log
+from npc_server.engine.base_figures import BaseFigures, read_figures
 from npc_server.engine.llama import ContextShape, Llama
-from npc_server.engine.lora.lora_gguf import linear_shapes
-from npc_server.engine.lora.slots import SlotArena
 from npc_server.engine.settings import EngineSettings
-from tests.support import tiny_gguf
+from tests.support.allocations import allocations
 
 MIB = 1 << 20
-INFO_LEVEL = 2  # GGML_LOG_LEVEL_INFO
 SETTINGS = EngineSettings()
 
 
-def allocated(gguf: Path, shape: ContextShape, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """The sizes that llama.cpp logs of its buffers, in MiB, added up by what for."""
-    lines: deque[str] = deque()
-    monkeypatch.setattr(llama_log, "_WARNING_LEVEL", INFO_LEVEL)
-    monkeypatch.setattr(llama_log, "_recent", lines)
-    with closing(Llama(gguf, shape)):
-        found = [re.search(r"(\w+) buffer size = *([\d.]+) MiB", line) for line in lines]
-    sizes: dict[str, float] = {}
-    for one in filter(None, found):
-        sizes[one[1]] = sizes.get(one[1], 0) + float(one[2])
-    return sizes
+EMBEDDED = CATALOGUE[DEFAULT_MODEL]  # the one base of the catalogue that is here
+
+
+def listed_figures(file_bytes: int = EMBEDDED.size_bytes) -> BaseFigures:
+    """What the catalogue says of it."""
+    assert EMBEDDED.shape is not None
+    return EMBEDDED.shape.figures(file_bytes)
 
 
 @pytest.mark.real_model
-def test_the_embedded_base_takes_what_the_formula_says(
+def test_the_embedded_base_takes_what_the_catalogue_says(
     real_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shape = CATALOGUE[DEFAULT_MODEL].shape
-    assert shape is not None
-    said = served_memory(shape, real_model.stat().st_size, SETTINGS)
-    took = allocated(real_model, ContextShape(), monkeypatch)
-    assert said.weights / MIB == pytest.approx(took["model"], rel=0.1)
-    assert said.contexts / MIB == pytest.approx(took["KV"], rel=0.01)
-    assert said.buffers / MIB == pytest.approx(took["compute"] + took["output"], rel=0.1)
+    said = served_memory(listed_figures(), SETTINGS).host
+    context = ContextShape(SETTINGS.sequences, SETTINGS.context_tokens, logit_rows=8)
+    with allocations(monkeypatch) as took:
+        Llama(real_model, context).close()
+    working = took["CPU", "compute"] + took["CPU", "output"]
+    assert said.weights / MIB == pytest.approx(took["CPU_Mapped", "model"], rel=0.05)
+    assert said.kv / MIB == pytest.approx(took["CPU", "KV"], rel=0.01)
+    assert said.working / MIB == pytest.approx(working, rel=0.1)
 
 
 @pytest.mark.real_model
-def test_the_catalogue_and_the_file_state_the_same_shape(real_model: Path) -> None:
-    assert shape_of(real_model) == CATALOGUE[DEFAULT_MODEL].shape
+def test_the_catalogue_says_what_the_file_says(real_model: Path) -> None:
+    listed, read = listed_figures(), read_figures(real_model)
+    assert listed.weight_bytes == pytest.approx(read.weight_bytes, rel=0.03)
+    one, other = listed.layers[0], read.layers[0]
+    assert replace(one, weight_bytes=0) == replace(other, weight_bytes=0)
+    assert replace(listed, layers=(), input_bytes=0) == replace(
+        read, layers=(), input_bytes=0, output_bytes=0
+    )
 
 
-@pytest.mark.real_model
-def test_slots_of_adapters_take_what_the_formula_says(real_model: Path) -> None:
-    shape, linears = shape_of(real_model), linear_shapes(real_model)
-    arena = SlotArena(linears, SETTINGS.sequences, SETTINGS.max_rank)
-    slots = [x for linear in arena.linears.values() for x in (linear.a, linear.b, linear.beside)]
-    carrier = SETTINGS.max_rank * sum(map(sum, linears.values())) * 2
-    said = served_memory(shape, 0, SETTINGS).adapters
-    assert said == pytest.approx(sum(one.nbytes for one in slots) + carrier, rel=0.01)
-
-
-@pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma3", "phi3"])
-def test_contexts_take_what_the_formula_says_in_every_family(
-    tmp_path: Path, architecture: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tiny_gguf.write_model(tmp_path / "tiny.gguf", architecture=architecture)
-    took = allocated(path, ContextShape(4, 4096), monkeypatch)
-    settings = replace(SETTINGS, sequences=4, context_tokens=4096)
-    said = served_memory(shape_of(path), 0, settings).contexts
-    assert said / MIB == pytest.approx(took["KV"], rel=0.02)
+def test_caches_come_on_top() -> None:
+    found = served_memory(listed_figures(1000), SETTINGS)
+    assert found.caches == (SETTINGS.cache_mib + SETTINGS.adapter_cache_mib) * MIB
+    assert found.bytes == found.host.total
