@@ -13,7 +13,7 @@ BROWSE := $(VENV)/.browse
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-quantization bench-training bench-learning browse format proto proto-check clean
+.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-quantization bench-training bench-gpu bench-learning browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -66,6 +66,9 @@ bench-conversation: $(CORE) $(BENCH) ## ten exchanges with each sample character
 bench-quantization: $(CORE) ## quantizations of the base on this machine, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.quantization $(ARGS)
+
+bench-gpu: $(TRAIN) $(BENCH) ## training on a CUDA GPU beside stock TRL; ten minutes at most, to JSON
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 bench-learning: $(TRAIN) $(BENCH) ## what nights of training teach to characters with different players; some hours; with ARGS="--scratch DIR" it continues where it stopped
 	$(BIN)/npc model pull

@@ -4,7 +4,7 @@
     python -m benchmarks.training --only side_by_side    one part; the others' results stay
     python -m benchmarks.training --quick                16 pairs, to training.quick.json
 
-Every ratio is of one part, so of one run. A part that needs a GPU says so and is left out here.
+Every ratio is of one part, so of one run. What needs a GPU is `benchmarks.gpu`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks import options, parts
 from benchmarks.console import progress_line
 from benchmarks.machine import CORES, use_cores
 from benchmarks.parts import PartResult
-from benchmarks.training import beside_dialogue, night, qlora, side_by_side
+from benchmarks.training import beside_dialogue, night, side_by_side
 from benchmarks.training.figures import MARKS
 from benchmarks.training.workspace import FULL, QUICK, Workspace
 from npc_server.base_models.catalogue import DEFAULT_MODEL
@@ -32,7 +32,6 @@ PARTS = {
     "side_by_side": side_by_side.run,
     "beside_dialogue": beside_dialogue.run,
     "night": night.run,
-    "qlora": qlora.run,
 }
 EXAMPLES = "Examples:  python -m benchmarks.training --quick  |  --only side_by_side"
 

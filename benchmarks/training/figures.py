@@ -11,6 +11,4 @@ MARKS = (
     Mark("dpo_pairs_per_s", "pairs/s of DPO, ours"),
     Mark("serving_kept", "tok/s of 4 dialogues: beside a training / alone", 0.9),
     Mark("night_seconds", "seconds of a night of 3 characters, some 100 pairs each"),
-    Mark("qlora_tokens_per_s", "tokens/s of DPO on 8B weights in four bits, on a GPU"),
-    Mark("qlora_gib", "GPU memory of that"),
 )
