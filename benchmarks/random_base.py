@@ -4,7 +4,7 @@
 
 What a step costs does not depend on what weights say. So blocks are drawn as a quantizer stores
 them: random codes under one scale, in bytes that decode to about the spread that keeps a signal as
-it is. The vocabulary is that of another file, filled up with unused tokens to the wanted size.
+it is. The vocabulary is that of another file, filled up with tokens that no text has.
 """
 
 from __future__ import annotations
@@ -136,11 +136,12 @@ def _write_shape(writer: GGUFWriter, shape: Shape) -> None:
 
 
 def _copy_vocabulary(writer: GGUFWriter, source: GGUFReader, wanted: int) -> int:
-    """Copy a tokenizer, with unused tokens up to `wanted`; return how many tokens there are."""
+    """Copy a tokenizer, filled up to `wanted` tokens; return how many there are."""
     tokens, kinds = (list(source.fields[f"tokenizer.ggml.{x}"].contents()) for x in _LISTS)
     missing = range(len(tokens), wanted)
-    writer.add_token_list([*tokens, *(f"<unused {i}>" for i in missing)])
-    writer.add_token_types([*kinds, *(TokenType.UNUSED for _ in missing)])
+    writer.add_token_list([*tokens, *(f"<unused{i}>" for i in missing)])
+    # An unused token is said as nothing, and replies would have fewer words than tokens.
+    writer.add_token_types([*kinds, *(TokenType.NORMAL for _ in missing)])
     listed = {f"tokenizer.ggml.{name}" for name in (*_LISTS, "scores")}
     for field in source.fields.values():
         if field.name.startswith("tokenizer.") and field.name not in listed:

@@ -51,13 +51,14 @@ def test_the_mixture_is_that_of_a_real_base(tiny_model: Path, tmp_path: Path) ->
     assert kinds["blk.1.attn_q.weight"] == "Q8_0"  # of the last layer
 
 
-def test_the_vocabulary_is_the_other_files_and_unused_tokens(
+def test_the_vocabulary_is_the_other_files_and_tokens_that_no_text_has(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     path = write_base(tmp_path / "m.gguf", SMALL["qwen3-0.6b"], Quantization.Q4_0, tiny_model)
     text = "What of <|im_end|> and iron? é"
     assert Vocab(path).encode(text) == Vocab(tiny_model).encode(text)
-    assert GGUFReader(path).fields["tokenizer.ggml.tokens"].contents()[-1] == "<unused 299>"
+    assert Vocab(path).decode([299]) == "<unused299>"
+    assert GGUFReader(path).fields["tokenizer.ggml.tokens"].contents()[-1] == "<unused299>"
 
 
 def test_the_same_bytes_each_time(tiny_model: Path, tmp_path: Path) -> None:
