@@ -77,7 +77,7 @@ def _assemble_mixed(base: _Base, emit: Emit) -> EngineCore:
             arena = DeviceSlots(carrier, base.shape.sequences, llama.settle)
         else:
             arena = SlotArena(linears, base.shape.sequences, rank)
-        mixer = Mixer(arena, base.shape.batch_tokens, hook)
+        mixer = Mixer(arena, base.shape.threads, hook)
         require_mixing(llama, mixer, arena)
     except MixingUnavailableError:
         llama.close()

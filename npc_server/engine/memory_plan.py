@@ -135,8 +135,8 @@ def _slot_bytes(load: Load, homes: Sequence[int]) -> int:
     rank, slots = slot_rank(load.options.max_rank), load.shape.sequences + 1
     if load.options.batching is Batching.GROUPED:
         return load.options.max_rank * _LOADED_ADAPTERS * _HALF_BYTES
-    twice = 1.5 if set(homes) == {ON_CPU} else 1  # the host keeps B in a second order, too
-    return int(slots * twice) * rank * _HALF_BYTES
+    wide = 1.5 if set(homes) == {ON_CPU} else 1  # the host keeps B in 32 bits
+    return int(slots * wide) * rank * _HALF_BYTES
 
 
 def _working_bytes(load: Load, homes: Sequence[int], home: int) -> int:

@@ -91,10 +91,8 @@ def pack(lora: LoraFile) -> PackedLora:
     names = [name.removesuffix(".lora_a") for name in lora.tensors if name.endswith(".lora_a")]
     with np.errstate(over="ignore"):
         a = {name: lora.tensors[f"{name}.lora_a"].astype(np.float16) for name in names}
-        b = {
-            name: (lora.tensors[f"{name}.lora_b"] * np.float32(lora.scale)).astype(np.float16)
-            for name in names
-        }
+        scaled = {name: lora.tensors[f"{name}.lora_b"].T * np.float32(lora.scale) for name in names}
+        b = {name: tensor.astype(np.float16, order="C") for name, tensor in scaled.items()}
     if not all(np.isfinite(tensor).all() for tensor in b.values()):
         raise OverflowError(f"scaled by {lora.scale:g}, the adapter exceeds 16-bit floats")
     return PackedLora(a, b, lora.rank)

@@ -1,9 +1,9 @@
 """Slots in the memory of the devices that compute the layers, where that is not the host's.
 
-They are written through ggml, which knows how to reach any device. There is no diagonal buffer and
-no B side by side: kernels of GPUs take one small product per sequence well, and write their results
-without gaps. Each linear's slots lie in the kind of memory that llama.cpp has put its adapter in,
-so a base that is split between devices, or with the CPU, mixes as well.
+They are written through ggml, which knows how to reach any device. B is kept as llama.cpp has it,
+for products like those of A: kernels of GPUs take one small product per sequence well. Each
+linear's slots lie in the kind of memory that llama.cpp has put its adapter in, so a base that is
+split between devices, or with the CPU, mixes as well.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class DeviceLinear:
         return Stack(self.b_tensor.data, self.b_tensor.buffer)
 
     @property
-    def b_beside(self) -> int:
-        """There are none."""
-        return 0
+    def b_in_columns(self) -> bool:
+        """They are not."""
+        return False
 
 
 class DeviceSlots:
@@ -86,7 +86,7 @@ class DeviceSlots:
                 strong = b if scale == 1.0 else b * np.float16(scale)
                 missing = self.rank - lora.rank
                 self._write(linear.a_tensor, slot, np.pad(a, ((0, missing), (0, 0))))
-                self._write(linear.b_tensor, slot, np.pad(strong, ((0, 0), (0, missing))))
+                self._write(linear.b_tensor, slot, np.pad(strong.T, ((0, 0), (0, missing))))
 
     def clear(self, slot: int) -> None:
         """Make a slot the bare base: with B zero, whatever A holds adds nothing."""

@@ -21,9 +21,11 @@ from npc_server.engine.ggml_libraries import open_base
 
 Address = int
 
+F32 = int(lc.GGML_TYPE_F32)
+
 _OBJECT_BYTES = 32  # sizeof(struct ggml_object), which ggml_tensor_overhead() adds
 _MOST_OPERATIONS = 90
-_OPERATIONS = ("NONE", "MUL_MAT", "SCALE")
+_OPERATIONS = ("NONE", "MUL_MAT", "OUT_PROD", "SCALE")
 
 #: `llama_context::get_sched() const`, exported under its Itanium C++ ABI name.
 _GET_SCHEDULER = "_ZNK13llama_context9get_schedEv"

@@ -5,15 +5,13 @@ B·(A·x), a scaling, and the addition to W·x. An adapter of zeros, set once, m
 nodes. The callback that sees each node before it is computed then points the first two at our
 slots (`SlotArena`), without adding a node:
 
-  one adapter for all rows    A and B become the slot's matrices: the stock computation, exactly.
-  an adapter for each row     A·x becomes a batched product: rows of sequence i meet slot i alone.
-                              In a chunk, so does B·h. For single tokens the results of A land on
-                              the diagonal blocks of a buffer that is zero elsewhere, and B·h runs
-                              over a group of slots side by side, where the zeros keep every row
-                              to its own slot: ggml's fast kernels want wide operands.
+  A·x   becomes a batched product: rows of sequence i meet slot i alone.
+  B·h   becomes a batched outer product, which adds up the columns of B, each as often as the entry
+        of h says. A product of rows would be one over `rank` numbers only, for which ggml has no
+        fast kernel. Where rows and threads do not come out even, the outputs are shared out.
 
-Slots in the memory of a device (`DeviceSlots`) do without that buffer: each sequence's product of
-B is its own there, for single tokens too, and every result stays where llama.cpp has put it.
+Slots in the memory of a device (`DeviceSlots`) have B as llama.cpp has it, in F16, and B·h becomes
+a batched product like A·x: devices take small products well.
 
 The scaling is by 1 and in place, so it is left out. A graph stays as rewritten while llama.cpp
 reuses it, and the callback is detached for those steps: no Python runs inside them. Exceptions
@@ -28,10 +26,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from npc_server.engine.errors import DecodeError, MixingUnavailableError
 from npc_server.engine.lora.ggml import (
+    F32,
     OP_OFFSET,
     Address,
     Graph,
@@ -44,10 +41,6 @@ from npc_server.engine.lora.slots import LinearSlots, Slots, Stack
 
 _HALF_BYTES = 2
 _FLOAT_BYTES = 4
-#: Slots that one product of B covers. Measured on 8 and 16 rows: fewer means narrow operands, more
-#: means more zeros.
-_GROUP_SLOTS = 8
-_LARGEST_GROUP = 16
 
 
 @dataclass(frozen=True)
@@ -72,29 +65,27 @@ class _Linear:
     slots: LinearSlots
     a: Tensor = field(default_factory=Tensor)
     b: Tensor = field(default_factory=Tensor)
-    x: Tensor = field(default_factory=Tensor)  # the input of A, seen in groups
-    h: Tensor = field(default_factory=Tensor)  # the input of B, seen in groups
+    x: Tensor = field(default_factory=Tensor)  # the input of A, seen by sequence
+    h: Tensor = field(default_factory=Tensor)  # the input of B, seen by sequence
     node_x: Address = 0  # as built
     node_h: Address = 0
-    h_data: Address = 0
 
 
 class Mixer:
     """Rewrites the LoRA nodes of one context for the tile that is about to be computed."""
 
-    def __init__(self, arena: Slots, batch_tokens: int, hook: NodeHook | None = None) -> None:
+    def __init__(self, arena: Slots, threads: int, hook: NodeHook | None = None) -> None:
         self._graph = Graph()
         self._memory = TensorMemory()
         self._arena = arena
+        self._threads = threads
         self._linears = {name: _Linear(slots) for name, slots in arena.linears.items()}
         self._known: dict[Address, tuple[_Linear, str] | None] = {}  # by weight of a product
         self._scaled: set[Address] = set()  # results of B whose scaling comes next
         self._mat_mul = self._graph.operation["MUL_MAT"]
+        self._out_prod = self._graph.operation["OUT_PROD"]
         self._scale = self._graph.operation["SCALE"]
         self._none = self._graph.operation["NONE"]
-        self._in_groups = any(linear.b_beside for linear in arena.linears.values())
-        widest = max(group_of(n, 1) for n in range(1, arena.slots + 1)) * arena.rank
-        self._blocks = np.zeros(batch_tokens * widest if self._in_groups else 0, np.float32)
         self._tile = Tile(0, 1, 1, uniform=True)
         self._routed: Tile | None = None
         self._error: Exception | None = None
@@ -113,7 +104,6 @@ class Mixer:
             return
         # The graph may be reused as it was rewritten for another tile of the same shape.
         self._graph.attach(context, self.callback)
-        self._blocks[: tile.rows * group_of(tile.sequences, tile.tokens) * self._arena.rank] = 0
         self._routed = tile
 
     def check(self) -> None:
@@ -163,7 +153,7 @@ class Mixer:
 
     def _rewrite(self, address: Address) -> None:
         operation = ctypes.c_int.from_address(address + OP_OFFSET).value
-        if operation == self._mat_mul:
+        if operation in (self._mat_mul, self._out_prod):
             node = Tensor.from_address(address)
             known = self._linear_of(node.src[0])
             if known is not None:
@@ -209,60 +199,48 @@ class Mixer:
 
     def _rewrite_a(self, node: Tensor, linear: _Linear) -> None:
         if node.src[0] != ctypes.addressof(linear.a):  # as built: remember what we overwrite
-            linear.node_x, linear.h_data = node.src[1], node.data
-        rows = _rows(Tensor.from_address(linear.node_x))
-        tile, rank, columns = self._tile, self._arena.rank, linear.slots.columns
+            linear.node_x = node.src[1]
+        sequences, tokens = self._rows_by_slot(_rows(Tensor.from_address(linear.node_x)))
+        rank, columns = self._arena.rank, linear.slots.columns
         slot_bytes = rank * columns * _HALF_BYTES
-        _point(linear.a, linear.slots.a_stack, tile.first * slot_bytes)
-        node.src[0] = ctypes.addressof(linear.a)
-        if tile.uniform or rows == 0:
-            _shape(linear.a, _HALF_BYTES, (columns, rank))
-            _shape(node, _FLOAT_BYTES, (rank, rows))
-            node.src[1], node.data = linear.node_x, linear.h_data
-            return
-        group, groups, tokens = self._groups(rows)
-        node.src[1] = ctypes.addressof(linear.x)
-        if not linear.slots.b_beside:
-            _shape(linear.a, _HALF_BYTES, (columns, rank, groups))
-            _view(linear.x, linear.node_x, (columns, tokens, groups))
-            _shape(node, _FLOAT_BYTES, (rank, tokens, groups))
-            node.data = linear.h_data
-            return
-        _shape(linear.a, _HALF_BYTES, (columns, rank, group, groups))
-        _view(linear.x, linear.node_x, (columns, tokens, group, groups))
-        wide = group * rank * _FLOAT_BYTES
-        node.ne[:] = (rank, tokens, group, groups)
-        # Sequence j of a group writes `tokens` rows, each into block j of its row.
-        block = tokens * wide + (rank * _FLOAT_BYTES if group > 1 else 0)
-        node.nb[:] = (_FLOAT_BYTES, wide, block, group * tokens * wide)
-        node.data = self._blocks.ctypes.data
+        _point(linear.a, linear.slots.a_stack, self._tile.first * slot_bytes)
+        _shape(linear.a, _HALF_BYTES, (columns, rank, sequences))
+        _view(linear.x, linear.node_x, (columns, tokens, sequences))
+        _shape(node, _FLOAT_BYTES, (rank, tokens, sequences))
+        node.src[0], node.src[1] = ctypes.addressof(linear.a), ctypes.addressof(linear.x)
 
     def _rewrite_b(self, node: Tensor, linear: _Linear) -> None:
         if node.src[0] != ctypes.addressof(linear.b):
             linear.node_h = node.src[1]
             self._scaled.add(ctypes.addressof(node))
-        rows = _rows(node)
-        tile, rank, outputs = self._tile, self._arena.rank, linear.slots.rows
-        slot_bytes = rank * outputs * _HALF_BYTES
-        _point(linear.b, linear.slots.b_stack, tile.first * slot_bytes)
-        node.src[0] = ctypes.addressof(linear.b)
-        if tile.uniform or rows == 0:
-            _shape(linear.b, _HALF_BYTES, (rank, outputs))
-            _shape(node, _FLOAT_BYTES, (outputs, rows))
-            node.src[1] = linear.node_h
-            return
-        group, groups, tokens = self._groups(rows)
-        across = group * rank
-        _shape(linear.b, _HALF_BYTES, (across, outputs, groups))
-        if group > 1:
-            linear.b.data = linear.slots.b_beside + tile.first * rank * _HALF_BYTES
-            row_bytes = self._arena.slots * rank * _HALF_BYTES
-            linear.b.nb[1:] = (row_bytes, across * _HALF_BYTES, across * _HALF_BYTES)
-        _view(linear.h, linear.node_h, (across, group * tokens, groups))
-        if linear.slots.b_beside:
-            linear.h.data = self._blocks.ctypes.data
-        node.src[1] = ctypes.addressof(linear.h)
-        _shape(node, _FLOAT_BYTES, (outputs, group * tokens, groups))
+        sequences, tokens = self._rows_by_slot(_rows(Tensor.from_address(linear.node_h)))
+        shape_of_b = self._shape_columns if linear.slots.b_in_columns else self._shape_rows
+        shape_of_b(node, linear, sequences, tokens)
+        node.src[0], node.src[1] = ctypes.addressof(linear.b), ctypes.addressof(linear.h)
+
+    def _shape_rows(self, node: Tensor, linear: _Linear, sequences: int, tokens: int) -> None:
+        """Make B·h a product of rows of B, [slots, rows, rank] in F16."""
+        rank, outputs = self._arena.rank, linear.slots.rows
+        _point(linear.b, linear.slots.b_stack, self._tile.first * rank * outputs * _HALF_BYTES)
+        _shape(linear.b, _HALF_BYTES, (rank, outputs, sequences))
+        _view(linear.h, linear.node_h, (rank, tokens, sequences))
+        _shape(node, _FLOAT_BYTES, (outputs, tokens, sequences))
+
+    def _shape_columns(self, node: Tensor, linear: _Linear, sequences: int, tokens: int) -> None:
+        """Make B·h a sum of columns of B, [slots, rank, rows] in F32."""
+        rank, outputs = self._arena.rank, linear.slots.rows
+        row_bytes, wide = outputs * _FLOAT_BYTES, rank * _FLOAT_BYTES
+        parts = self._parts(sequences * tokens, outputs)
+        part = outputs // parts
+        _point(linear.b, linear.slots.b_stack, self._tile.first * rank * row_bytes)
+        linear.b.type = F32
+        linear.b.ne[:] = (part, rank, sequences, parts)
+        linear.b.nb[:] = (_FLOAT_BYTES, row_bytes, rank * row_bytes, part * _FLOAT_BYTES)
+        _view(linear.h, linear.node_h, (tokens, rank, sequences, parts))
+        linear.h.nb[:] = (wide, _FLOAT_BYTES, tokens * wide, 0)
+        node.op = self._out_prod
+        node.ne[:] = (part, tokens, sequences, parts)
+        node.nb[:] = (_FLOAT_BYTES, row_bytes, tokens * row_bytes, part * _FLOAT_BYTES)
 
     def _drop_scaling(self, node: Tensor) -> None:
         source = node.src[0]
@@ -274,26 +252,20 @@ class Mixer:
             raise MixingUnavailableError("llama.cpp scales an adapter's result out of place")
         node.op = self._none
 
-    def _groups(self, rows: int) -> tuple[int, int, int]:
-        """(slots per group, groups, tokens per sequence) of a product with this many rows."""
-        sequences = self._tile.sequences
-        tokens, rest = divmod(rows, sequences)
-        if rest or tokens not in (1, self._tile.tokens):
-            raise MixingUnavailableError(f"a product has {rows} rows where {self._tile} runs")
-        group = group_of(sequences, self._tile.tokens) if self._in_groups else 1
-        return group, sequences // group, tokens
+    def _rows_by_slot(self, rows: int) -> tuple[int, int]:
+        """(slots, rows of each) of a product with this many rows."""
+        tile = self._tile
+        if tile.uniform or rows == 0:
+            return 1, rows
+        tokens, rest = divmod(rows, tile.sequences)
+        if rest or tokens not in (1, tile.tokens):
+            raise MixingUnavailableError(f"a product has {rows} rows where {tile} runs")
+        return tile.sequences, tokens
 
-
-def group_of(sequences: int, tokens: int) -> int:
-    """How many slots a product of B covers.
-
-    Several tokens of a sequence are enough for ggml's fast kernels. Single ones are
-    grouped: by the divisor of `sequences` nearest the best size.
-    """
-    if tokens > 1:
-        return 1
-    divisors = [n for n in range(2, _LARGEST_GROUP + 1) if sequences % n == 0]
-    return min(divisors, key=lambda n: abs(n - _GROUP_SLOTS), default=sequences)
+    def _parts(self, rows: int, outputs: int) -> int:
+        """In how many parts outputs are computed: ggml shares whole rows out among threads."""
+        even = rows % self._threads == 0 or outputs % self._threads != 0
+        return 1 if even else self._threads
 
 
 def _point(weight: Tensor, stack: Stack, offset: int) -> None:

@@ -133,7 +133,7 @@ def _random_lora(arena: Slots, seed: int) -> PackedLora:
     a, b = {}, {}
     for name, linear in arena.linears.items():
         a[name] = _noise(generator, (arena.rank, linear.columns), linear.columns**-0.5)
-        b[name] = _noise(generator, (linear.rows, arena.rank), 0.3 * arena.rank**-0.5)
+        b[name] = _noise(generator, (arena.rank, linear.rows), 0.3 * arena.rank**-0.5)
     return PackedLora(a, b, arena.rank)
 
 
@@ -146,7 +146,7 @@ def _noise(
 
 def _by_gguf_name(lora: PackedLora) -> Mapping[str, npt.NDArray[np.float16]]:
     a = {f"{name}.lora_a": tensor for name, tensor in lora.a.items()}
-    return a | {f"{name}.lora_b": tensor for name, tensor in lora.b.items()}
+    return a | {f"{name}.lora_b": tensor.T for name, tensor in lora.b.items()}
 
 
 def _rms(values: Logits) -> float:

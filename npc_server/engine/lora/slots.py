@@ -1,10 +1,9 @@
 """Where the adapters of running turns lie: one slot per sequence, in memory of the host.
 
-For every adapted linear of the base, the A matrices of all slots are stacked, F16. The B matrices
-are kept twice: stacked, for rows that meet one slot alone, and side by side, for products over
-several slots at once; read the other way, either would waste most of each cache line. Slots of
-neighbouring sequences are a fixed stride apart, which is what lets one product walk over them. An
-adapter of a smaller rank is padded with zeros, which add nothing.
+For every adapted linear of the base, the A matrices of all slots are stacked, F16, and so are the B
+matrices, transposed and in F32: B is added up column by column, and ggml does that well in F32
+alone. Slots of neighbouring sequences are a fixed stride apart, which is what lets one product walk
+over them. An adapter of a smaller rank is padded with zeros, which add nothing.
 """
 
 from __future__ import annotations
@@ -12,15 +11,15 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Half = npt.NDArray[np.float16]
+Single = npt.NDArray[np.float32]
 
 _ALIGNMENT_BYTES = 64
-_ITEM_BYTES = 2
 _RANK_UNIT = 16  # ggml's fast kernels want operands in multiples of it
 
 
@@ -34,7 +33,7 @@ class PackedLora:
     """An adapter ready to be copied into a slot; its scale is folded into `b`."""
 
     a: Mapping[str, Half]  # linear -> [rank, columns]
-    b: Mapping[str, Half]  # linear -> [rows, rank]
+    b: Mapping[str, Half]  # linear -> [rank, rows], transposed
     rank: int
 
     @property
@@ -71,12 +70,12 @@ class LinearSlots(Protocol):
 
     @property
     def b_stack(self) -> Stack:
-        """The B matrices, [slots, rows, rank]."""
+        """The B matrices, as `b_in_columns` says."""
         ...
 
     @property
-    def b_beside(self) -> int:
-        """Address of the B matrices side by side, [rows, slots, rank]; 0 = there are none."""
+    def b_in_columns(self) -> bool:
+        """Whether they are [slots, rank, rows] in F32; else [slots, rows, rank] in F16."""
         ...
 
 
@@ -111,8 +110,7 @@ class HostLinear:
     columns: int
     rows: int
     a: Half  # [slots, rank, columns]
-    b: Half  # [slots, rows, rank]
-    beside: Half  # [rows, slots, rank], B once more
+    b: Single  # [slots, rank, rows]
 
     @property
     def a_stack(self) -> Stack:
@@ -125,9 +123,9 @@ class HostLinear:
         return Stack(self.b.ctypes.data)
 
     @property
-    def b_beside(self) -> int:
-        """Address of the B matrices side by side."""
-        return int(self.beside.ctypes.data)
+    def b_in_columns(self) -> bool:
+        """They are."""
+        return True
 
 
 class SlotArena:
@@ -140,15 +138,14 @@ class SlotArena:
         self.rank = rank
         self.slots = slots
         wide = slots * rank
-        items = [wide * n for columns, rows in linears.values() for n in (columns, rows, rows)]
-        take = _Memory(sum(map(_round_up, items))).take
+        sizes = [wide * n for columns, rows in linears.values() for n in (2 * columns, 4 * rows)]
+        memory = _Memory(sum(map(_round_up, sizes)))
         self.linears = {
             name: HostLinear(
                 columns,
                 rows,
-                a=take((slots, rank, columns)),
-                b=take((slots, rows, rank)),
-                beside=take((rows, slots, rank)),
+                a=memory.take(np.float16, (slots, rank, columns)),
+                b=memory.take(np.float32, (slots, rank, rows)),
             )
             for name, (columns, rows) in linears.items()
         }
@@ -162,45 +159,40 @@ class SlotArena:
             else:
                 linear.a[slot, : lora.rank] = a
                 linear.a[slot, lora.rank :] = 0
-                linear.b[slot, :, : lora.rank] = b if scale == 1.0 else b * np.float16(scale)
-                linear.b[slot, :, lora.rank :] = 0
-            linear.beside[:, slot] = linear.b[slot]
+                linear.b[slot, : lora.rank] = b
+                linear.b[slot, : lora.rank] *= np.float32(scale)
+                linear.b[slot, lora.rank :] = 0
 
     def clear(self, slot: int) -> None:
         """Make a slot the bare base: with B zero, whatever A holds adds nothing."""
         for linear in self.linears.values():
             linear.b[slot] = 0
-            linear.beside[:, slot] = 0
 
     def copy(self, source: int, target: int) -> None:
         """Make `target` hold what `source` holds."""
         for linear in self.linears.values():
             linear.a[target] = linear.a[source]
             linear.b[target] = linear.b[source]
-            linear.beside[:, target] = linear.b[source]
 
 
 class _Memory:
     """One zeroed block that arrays are cut from; on huge pages where the system has them.
 
-    Each step walks over all of it, and B by columns: with small pages the walk misses the TLB.
+    Each step walks over all of it: with small pages the walk misses the TLB.
     """
 
-    def __init__(self, items: int) -> None:
+    def __init__(self, size_bytes: int) -> None:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self._map = mmap.mmap(-1, max(items, 1) * _ITEM_BYTES, flags=flags)
+        self._map = mmap.mmap(-1, max(size_bytes, 1), flags=flags)
         if hasattr(mmap, "MADV_HUGEPAGE"):
             self._map.madvise(mmap.MADV_HUGEPAGE)
-        self._items = np.frombuffer(self._map, np.float16)
         self._taken = 0
 
-    def take(self, shape: tuple[int, int, int]) -> Half:
-        count = shape[0] * shape[1] * shape[2]
-        array = self._items[self._taken : self._taken + count].reshape(shape)
-        self._taken += _round_up(count)
+    def take(self, kind: npt.DTypeLike, shape: tuple[int, int, int]) -> npt.NDArray[Any]:
+        array = np.ndarray(shape, kind, self._map, self._taken)
+        self._taken += _round_up(array.nbytes)
         return array
 
 
-def _round_up(items: int) -> int:
-    unit = _ALIGNMENT_BYTES // _ITEM_BYTES
-    return -(-items // unit) * unit
+def _round_up(size_bytes: int) -> int:
+    return -(-size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES

@@ -39,7 +39,7 @@ def make(model: Path, sequences: int = SLOTS) -> Made:
     llama = Llama(model, shape, hook.callback)
     set_carrier(llama, linears, RANK)
     slots = DeviceSlots(survey(llama, hook, linears), sequences, llama.settle)
-    return Made(llama, slots, Mixer(slots, shape.batch_tokens, hook))
+    return Made(llama, slots, Mixer(slots, shape.threads, hook))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def content(stack: Tensor) -> Half:
 def lora_of(slots: DeviceSlots, rank: int) -> PackedLora:
     whole = _random_lora(slots, 1)
     a = {name: np.ascontiguousarray(tensor[:rank]) for name, tensor in whole.a.items()}
-    b = {name: np.ascontiguousarray(tensor[:, :rank]) for name, tensor in whole.b.items()}
+    b = {name: np.ascontiguousarray(tensor[:rank]) for name, tensor in whole.b.items()}
     return PackedLora(a, b, rank)
 
 
@@ -82,7 +82,7 @@ def test_a_slot_holds_what_was_loaded_padded_to_its_rank(made: Made) -> None:
     for name, linear in made.slots.linears.items():
         a, b = content(linear.a_tensor), content(linear.b_tensor)
         assert (a[1, :4] == lora.a[name]).all()
-        assert (b[1, :, :4] == lora.b[name] * np.float16(0.5)).all()
+        assert (b[1, :, :4] == lora.b[name].T * np.float16(0.5)).all()
         assert not a[1, 4:].any()
         assert not b[1, :, 4:].any()
         assert not b[[0, 2]].any()

@@ -11,15 +11,14 @@ RANK = 4
 
 def lora(value: float, rank: int = RANK, names: tuple[str, ...] = ("up", "down")) -> PackedLora:
     a = {name: np.full((rank, LINEARS[name][0]), value, np.float16) for name in names}
-    b = {name: np.full((LINEARS[name][1], rank), value, np.float16) for name in names}
+    b = {name: np.full((rank, LINEARS[name][1]), value, np.float16) for name in names}
     return PackedLora(a, b, rank)
 
 
 def effect(arena: SlotArena, slot: int, name: str = "up") -> float:
     """One entry of B·A of a slot: the same everywhere for these adapters."""
     linear = arena.linears[name]
-    assert (linear.beside[:, slot] == linear.b[slot]).all()
-    product = linear.b[slot].astype(float) @ linear.a[slot].astype(float)
+    product = linear.b[slot].T.astype(float) @ linear.a[slot].astype(float)
     assert np.ptp(product) == 0
     return float(product[0, 0])
 
