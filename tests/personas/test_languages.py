@@ -204,10 +204,10 @@ def test_a_macro_that_nothing_fills_in_is_refused(macro: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("language", ["de", "fi", "tr", "ko", "ar", "ja"])
 def test_a_word_without_end_costs_no_time(language: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     for sign in ("aba", "аба", "열쇠", "鍵", "กุ"):
         leaked_secrets(sign * 2000, smith(language))
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("language", ["th", "fi"])

@@ -58,7 +58,7 @@ def test_a_cut_sequence_goes_on_as_one_that_was_never_longer(
     assert (read(llama, 1, (50,), CUT) == short).all()
 
 
-@pytest.mark.parametrize("kv_type", set(KvType) - {KvType.F32})
+@pytest.mark.parametrize("kv_type", [one for one in KvType if one is not KvType.F32])
 def test_fewer_bits_change_logits_less_than_another_text_does(
     wide_heads: Path, kv_type: KvType
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_grammar_without_measure_is_refused(text: str, said: str) -> None:
     ],
 )
 def test_reading_a_deep_or_long_grammar_takes_no_stack_and_little_time(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with suppress(RequestRejectedError):
         to_lark(text)
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2
