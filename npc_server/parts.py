@@ -11,7 +11,7 @@ from feedback_store.rate_limit import RateLimit
 from feedback_store.store import Store
 from npc_server.base_models.model_files import file_sha256
 from npc_server.config import Config
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import Model
 from npc_server.vocabulary import chat_tokens, doubts_about, open_vocab

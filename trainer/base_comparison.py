@@ -27,8 +27,9 @@ from transformers import PreTrainedModel
 
 from npc_server.engine.errors import EngineError
 from npc_server.engine.gguf_header import HeaderReader
-from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
+from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.settings import EngineSettings
+from npc_server.engine.vocab import Vocab
 from personas.chat_ids import chat_of
 from trainer.base import file_sha256
 from trainer.divergence import plain_text

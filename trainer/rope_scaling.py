@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
-from npc_server.engine.llama import ROPE_SCALINGS
+from npc_server.engine.model_file import ROPE_SCALINGS
 from trainer.errors import BaseModelError
 
 #: Architectures whose layers all rotate alike, by one table of frequencies in transformers.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from npc_server.base_models.model_files import file_sha256
 from npc_server.base_models.own_process import Report
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona
 from trainer.base import ensure_base

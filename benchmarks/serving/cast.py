@@ -21,8 +21,8 @@ from gguf import GGUFReader
 from safetensors.numpy import save_file
 
 from npc_server.base_models.model_files import file_sha256
-from npc_server.engine.llama import Vocab
 from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes, write_lora_gguf
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import AdapterRepo, Draft
 from personas.persona import Persona
 from personas.persona_files import load_characters

@@ -18,7 +18,7 @@ from benchmarks.training.rows import CONTEXT_TOKENS, several
 from feedback_store.privacy.pseudonyms import ensure_key
 from feedback_store.records import Edit, Reaction, Session, Turn
 from feedback_store.store import Store
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona import Example, Persona
 from personas.render import prompt, reply_ids
 

@@ -14,7 +14,7 @@ from benchmarks.measures import estimate
 from benchmarks.parts import PartResult
 from benchmarks.training import edited_store
 from benchmarks.training.workspace import Workspace
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 PLAYERS = 50

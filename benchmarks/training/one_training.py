@@ -22,7 +22,7 @@ from trl.trainer.dpo_config import DPOConfig
 from benchmarks.memory import peak_bytes
 from benchmarks.training.rows import pairs
 from benchmarks.training.workspace import CHARACTER, OURS, STOCK
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from trainer.base import ensure_base
 from trainer.lora import StartingPoint, load_policy
 from trainer.methods import dpo

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import Costs, Quantization, Spread
-from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
+from npc_server.engine.llama import BatchRow, ContextShape, Llama
+from npc_server.engine.vocab import Vocab
 
 TEXT = Path(__file__).with_name("perplexity_text.txt")
 

@@ -28,8 +28,9 @@ import numpy.typing as npt
 from npc_server.base_models.errors import RequantizeError
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import Quantization
-from npc_server.engine.llama import BatchRow, ContextShape, Llama, Vocab
+from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.lora.ggml import Address, Graph, Tensor, node_callback
+from npc_server.engine.vocab import Vocab
 
 TEXT = Path(__file__).with_name("importance_text.txt")
 

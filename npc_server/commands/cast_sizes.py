@@ -15,7 +15,7 @@ from personas.persona import Persona
 from personas.sizes import faults_of, size_of
 
 if TYPE_CHECKING:
-    from npc_server.engine.llama import Vocab
+    from npc_server.engine.vocab import Vocab
 
 
 def check_sizes(characters: Mapping[str, Persona], config: Config) -> None:

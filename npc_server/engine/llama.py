@@ -21,21 +21,10 @@ from gguf import GGMLQuantizationType
 
 from npc_server.engine.errors import AdapterRejectedError, DecodeError, ModelLoadError
 from npc_server.engine.llama_log import last_words
-from npc_server.engine.model_file import ROPE_SCALINGS, load_model, model_metadata
+from npc_server.engine.model_file import load_model, model_metadata
 from npc_server.engine.placement import Placement
 from npc_server.engine.protocol import NO_CHAT_TOKENS, ChatTokens, KvType
-from npc_server.engine.vocab import Vocab, adds_space, thought_ids, token_bytes, tokenize
-
-#: What is of the vocabulary or the file is found here, too.
-__all__ = [
-    "ROPE_SCALINGS",
-    "BatchRow",
-    "ContextShape",
-    "Llama",
-    "Vocab",
-    "cpu_kernels",
-    "tokenize",
-]
+from npc_server.engine.vocab import adds_space, thought_ids, token_bytes
 
 
 def cpu_kernels() -> frozenset[str]:

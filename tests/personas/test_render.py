@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from llama_cpp import Llama
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.chat_ids import CHATML_MARKS
 from personas.errors import PromptTooLongError
 from personas.fake import FakeTokenizer

@@ -17,8 +17,9 @@ from feedback_store.records import Turn
 from feedback_store.store import Store
 from npc_client import server_process
 from npc_client.client import Client, SamplingOverrides
-from npc_server.engine.llama import ContextShape, Vocab
+from npc_server.engine.llama import ContextShape
 from npc_server.engine.protocol import EngineOptions, Finish, Request, Sampling
+from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import SENTENCE_RULE
 from personas.adapter_repo import AdapterRepo

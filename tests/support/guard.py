@@ -7,7 +7,7 @@ from pathlib import Path
 
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
 from feedback_store.store import Store
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona_files import load_characters
 from personas.render import prompt
 from tests.support.turns import TURN

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.rows import pairs, thumbs
 from trainer.lora import StartingPoint
 from trainer.methods import dpo, kto

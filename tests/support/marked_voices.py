@@ -18,7 +18,7 @@ import torch
 from safetensors.numpy import save_file
 from transformers import PreTrainedModel
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from trainer.base import ensure_base
 from trainer.lora import load_base
 

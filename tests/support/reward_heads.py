@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from feedback_store.selection import HeldOutBy, Pair
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pair
 from tests.support.watching import ignore

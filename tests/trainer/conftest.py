@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.training_base import base_dir, one_core
 from trainer.lora import StartingPoint
 

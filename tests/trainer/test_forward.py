@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import add_fused_lm_head
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.model_families import FAMILIES, Family, make_model
 from tests.support.rows import pairs
 from trainer.forward import IGNORED, install, scale_gradients

@@ -23,10 +23,11 @@ from transformers import PreTrainedModel
 
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import EngineCore
-from npc_server.engine.llama import BatchRow, ContextShape, Vocab
+from npc_server.engine.llama import BatchRow, ContextShape
 from npc_server.engine.lora.lora_gguf import linear_shapes, module_names
 from npc_server.engine.lora.voice import Voice
 from npc_server.engine.protocol import Batching, EngineOptions
+from npc_server.engine.vocab import Vocab
 from tests.support import tiny_gguf
 from tests.support.held import IN_FLOAT32
 from tests.support.model_families import (

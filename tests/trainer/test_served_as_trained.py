@@ -24,7 +24,7 @@ from feedback_store.store import Store
 from npc_server.adapters import Adapters
 from npc_server.dialogue import Dialogue, Memory
 from npc_server.engine.fake import FakeEngine
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from npc_server.recorder import Recorder
 from npc_server.reply_events import Finished
 from npc_server.sessions import Sessions

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from npc_server.engine.llama import Vocab
 from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
 from npc_server.engine.settings import EngineSettings
+from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from personas.persona import Persona
 from personas.sentences import LAST, WITHIN

@@ -139,7 +139,7 @@ def _memory(model: NamedModel, path: Path | None, config: Config) -> int:
 
 def _trained_tokens(path: Path | None) -> int:
     """Tokens of context that a base was trained on; 0 = that cannot be read."""
-    from npc_server.engine.llama import Vocab
+    from npc_server.engine.vocab import Vocab
 
     try:
         return Vocab(path).trained_tokens if path else 0

@@ -24,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 
 from npc_server.engine.errors import DecodeError, RequestRejectedError
-from npc_server.engine.llama import Llama, tokenize
+from npc_server.engine.llama import Llama
 from npc_server.engine.protocol import Sampling
 from npc_server.engine.sampling.forms import Form, Forms
 from npc_server.engine.sampling.word_beginnings import goes_on_with_a_word
+from npc_server.engine.vocab import tokenize
 
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]

@@ -14,7 +14,7 @@ from benchmarks.errors import PeerBrokeError
 from benchmarks.serving.cast import Member
 from benchmarks.serving.load import line, long_turn, play, turn, zipf
 from benchmarks.serving.peers import PlayerTurn
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from personas.render import prompt
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.training.one_training import train
 from benchmarks.training.rows import pairs
 from benchmarks.training.workspace import OURS, STOCK
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 
 FEW = 4
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from npc_server.commands.main import app
 from npc_server.config import load
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from npc_server.parts import open_parts
 from personas.errors import CharacterTooLargeError
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters

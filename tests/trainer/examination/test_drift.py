@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.watching import ignore
 from trainer.divergence import next_log_probs
 from trainer.examination.drift import general_text, general_windows, measure_drift

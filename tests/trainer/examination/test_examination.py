@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona import Persona
 from tests.support.rows import snapshot
 from tests.support.scripted_voices import MIRA

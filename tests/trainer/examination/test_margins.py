@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs, thumbs
 from tests.support.watching import ignore

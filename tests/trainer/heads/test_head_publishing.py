@@ -10,8 +10,9 @@ from feedback_store.selection import Snapshot
 from feedback_store.statistics import Interval
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import Event
-from npc_server.engine.llama import ContextShape, Vocab
+from npc_server.engine.llama import ContextShape
 from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request, Sampling
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import AdapterRepo
 from personas.reward_heads import METHOD, words_of
 from tests.support import tiny_gguf

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import reply_ids
 from personas.reward_heads import Word
 from tests.support.rows import pairs

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from feedback_store.selection import HeldOutBy
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import reply_ids
 from tests.support.engine_logits import engine_logits
 from tests.support.reward_heads import SMALL, spoken_replies, tastes, train_head

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import AdapterRepo
 from tests.support.guard import ENOUGH, WITHOUT_HEAD, job_in, play, recipe
 from tests.support.rows import snapshot

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.rows import thumbs
 from tests.support.watching import ignore
 from trainer.errors import ConfigError

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import reply_ids
 from tests.support.rows import pairs
 from tests.support.unstarted import on_pairs

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona import Persona
 from personas.persona_files import SAMPLE_CHARACTERS, load_character
 from personas.render import prompt, reply_ids

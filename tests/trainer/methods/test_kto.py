@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from feedback_store.selection import Labelled
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import reply_ids
 from tests.support.rows import thumbs
 from tests.support.unstarted import on_labels

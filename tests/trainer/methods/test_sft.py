@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.render import Message, message_ids, reply_ids
 from tests.support.rows import PERSONA, edited, edits, labelled
 from tests.support.watching import ignore

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.interrupted_training import run
 from tests.support.paths import ROOT
 from tests.support.watching import ignore

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.adapter_repo import content_hash
 from tests.support.rows import pairs
 from tests.support.watching import ignore

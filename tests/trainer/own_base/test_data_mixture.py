@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from feedback_store.selection import Snapshot
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.rows import snapshot
 from tests.support.watching import ignore
 from trainer.lora import StartingPoint

@@ -10,8 +10,9 @@ from gguf import GGUFReader
 from transformers import PreTrainedModel
 
 from npc_server.engine.assembly import assemble
-from npc_server.engine.llama import ContextShape, Vocab
+from npc_server.engine.llama import ContextShape
 from npc_server.engine.protocol import EngineOptions, Request, Sampling
+from npc_server.engine.vocab import Vocab
 from tests.support import tiny_gguf
 from tests.support.rows import edits, prompt_ids
 from tests.support.watching import ignore

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from feedback_store.store import Store
 from npc_server.commands.main import app
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.base_repo import BaseManifest, BaseRepo
 from tests.support.guard import ENOUGH, FEW, ONLY_PREFERENCE, job_in, play
 from tests.support.paths import ROOT

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedback_store.selection import Pair
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.rows import pairs
 from tests.support.watching import ignore
 from trainer.errors import RowsError

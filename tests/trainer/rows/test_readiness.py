@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.rows import of_one_player, snapshot
 from tests.support.smiths import smith
 from trainer.errors import ConfigError

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from feedback_store.selection import Origin, Snapshot
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from tests.support.rows import edited, labelled, pair, snapshot
 from trainer.methods.general_chat import load, render
 from trainer.rows.replay import counts, liked_replies, rows_of

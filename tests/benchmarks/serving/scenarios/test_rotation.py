@@ -12,7 +12,7 @@ from benchmarks.serving.cast import Member
 from benchmarks.serving.load import WARM_TOKENS, turn
 from benchmarks.serving.peers import PlayerTurn
 from benchmarks.serving.scenarios.rotation import Entry, rotate
-from npc_server.engine.llama import Vocab
+from npc_server.engine.vocab import Vocab
 from personas.persona_files import SAMPLE_CHARACTERS, load_character
 
 Events = list[tuple[str, str]]

@@ -18,9 +18,10 @@ import pytest
 from npc_server.config import PathsConfig
 from npc_server.engine.assembly import assemble
 from npc_server.engine.core import EngineCore, Event
-from npc_server.engine.llama import ContextShape, Vocab
+from npc_server.engine.llama import ContextShape
 from npc_server.engine.protocol import Batching, EngineOptions, Finish, Request, Sampling
 from npc_server.engine.running_turn import RunningTurn
+from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from tests.support import marked_voices
 from tests.support.marked_voices import LINES, MARKERS

@@ -13,9 +13,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from npc_server.engine.errors import DecodeError, RequestRejectedError
-from npc_server.engine.llama import BatchRow, ContextShape, Llama, tokenize
+from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.protocol import Sampling
 from npc_server.engine.sampling import Sampler, check_sampling, likeliest, sampler, token_logprob
+from npc_server.engine.vocab import tokenize
 from personas import persona
 
 PROMPT = """<|im_start|>system
