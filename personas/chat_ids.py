@@ -131,10 +131,11 @@ class Chat:
             self._sizes[message] = self._measure(message)
         return self._sizes[message]
 
-    @property
+    @cached_property
     def next_id(self) -> int:
-        """A token that may follow a beginning."""
-        return (*self._ids_of((self._middle[2],), ()), self.end)[0]
+        """The token that follows a beginning, where it does not depend on what is said next."""
+        said = [Message(role, _ANYTHING[0]) for role in _MIDDLE[:3]]
+        return self.asking(said)[len(self.beginning(said[:2]))]
 
     def reply_marks(self) -> ReplyMarks:
         """The special tokens that end a reply, and those that no reply may hold."""

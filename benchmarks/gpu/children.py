@@ -37,6 +37,7 @@ async def run_child(
             *(sys.executable, "-m", f"benchmarks.gpu.{module}", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=said,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             start_new_session=True,
         )
         try:

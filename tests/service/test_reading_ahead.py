@@ -69,16 +69,19 @@ async def test_a_drop_is_read_while_the_reply_before_it_is_made(stage: StageMake
     made = await stage(lambda _: "Aye and so it is.")
     session = await made.client.start_session("orsolo", "p1")
     await talk(made, session.session_id, 2)
-    read_beside = False
-    while not read_beside:
+    beside = None
+    while beside is None:
         made.engine.gate.clear()
-        saying = asyncio.ensure_future(made.client.say(session.session_id, "Well?"))
-        await asyncio.sleep(0.05)  # the first word is said, and the rest waits at the gate
-        read_beside = made.engine.requests[-1].idle
+        reply = made.client.stream_reply(session.session_id, "Well?")
+        await anext(reply)  # the first word; the rest waits at the gate
+        last = made.engine.requests[-1]
+        beside = last if last.idle else None
         made.engine.gate.set()
-        await saying
+        async for _ in reply:
+            pass
         await until_quiet(made)
-    beside, after = made.engine.requests[-2:]
+    while (after := made.engine.requests[-1]) is beside:  # until the reply is known
+        await asyncio.sleep(0.01)
     assert after.idle
     assert common(beside, after) == len(beside.prompt_ids)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from npc_server.engine import host_memory
 from npc_server.engine.settings import EngineSettings
 from tests.support import tiny_gguf
 from tests.support.paths import ROOT
-from trainer import memory
 from trainer.base_check import (
     Candidate,
     require_disk,
@@ -60,7 +60,7 @@ def test_a_disk_without_room_for_the_unpacked_base_is_told(
 def test_memory_that_is_too_small_for_it_is_told(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(host_memory, "available_bytes", lambda: 1000)
     with pytest.raises(BaseModelError, match="on a larger machine"):
         require_memory(tiny_model)
 

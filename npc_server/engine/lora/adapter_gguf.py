@@ -12,9 +12,13 @@ from gguf import GGUFWriter
 
 
 def write_adapter_gguf(
-    path: Path, architecture: str, tensors: Mapping[str, npt.NDArray[Any]], alpha: float
+    path: Path,
+    architecture: str,
+    tensors: Mapping[str, npt.NDArray[Any]],
+    alpha: float,
+    kind: npt.DTypeLike = np.float16,
 ) -> None:
-    """Write tensors named NAME.lora_a and NAME.lora_b in 16 bits.
+    """Write tensors named NAME.lora_a and NAME.lora_b as floats of this kind.
 
     llama.cpp scales by alpha / rank, or by 1 if alpha is 0.
     """
@@ -23,7 +27,7 @@ def write_adapter_gguf(
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", alpha)
     for name, tensor in tensors.items():
-        writer.add_tensor(name, np.ascontiguousarray(tensor, dtype=np.float16))
+        writer.add_tensor(name, np.ascontiguousarray(tensor, dtype=kind))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

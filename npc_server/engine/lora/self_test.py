@@ -3,7 +3,8 @@
 A few sequences read a few tokens and go on for a few, each under its own random adapter: first by
 the stock library, one adapter on the whole context at a time, then mixed. The logits must agree far
 better than those of different adapters do. They need not agree to the bit: another batch shape has
-other rounding, which a quantized base amplifies, in the stock library as well.
+other rounding, and so has B times a hidden value that is not rounded to 16 bits first, which the
+stock library does for an adapter in 16 bits and not for one in 32. A quantized base amplifies it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Agreement:
     """Root mean squares over all logits compared."""
 
     error: float  # mixed against stock
-    noise: float  # stock, in a batch against alone
+    noise: float  # stock, in a batch against alone and with the adapter in 32 bits
     effect: float  # one adapter against another, both stock
 
     @property
@@ -59,8 +60,8 @@ def require_mixing(llama: Llama, mixer: Mixer, arena: Slots) -> Agreement:
         raise MixingUnavailableError(f"the self-test failed: {error}") from error
     if not agreement.good:
         raise MixingUnavailableError(
-            f"the self-test found logits off by {agreement.error:.3g}, where other batch shapes "
-            f"make {agreement.noise:.3g} and other adapters {agreement.effect:.3g}"
+            f"the self-test found logits off by {agreement.error:.3g}, where rounding "
+            f"makes {agreement.noise:.3g} and other adapters {agreement.effect:.3g}"
         )
     return agreement
 
@@ -71,7 +72,7 @@ def _compare(llama: Llama, mixer: Mixer, arena: Slots) -> Agreement:
     loras = [_random_lora(arena, seed) for seed in everyone]
     with mixer.pause():
         stock = [_stock_run(llama, lora, everyone) for lora in loras]
-        alone = np.stack([_stock_run(llama, loras[i], [i])[0] for i in everyone])
+        alone = np.stack([_stock_run(llama, loras[i], [i], np.float32)[0] for i in everyone])
     mixed = _mixed_run(llama, mixer, arena, loras)
     own = np.stack([stock[i][i] for i in everyone])
     other = np.stack([stock[i - 1][i] for i in everyone])
@@ -79,11 +80,13 @@ def _compare(llama: Llama, mixer: Mixer, arena: Slots) -> Agreement:
     return Agreement(_rms(mixed - own), _rms(alone - own), effect)
 
 
-def _stock_run(llama: Llama, lora: PackedLora, sequences: Sequence[int]) -> Logits:
+def _stock_run(
+    llama: Llama, lora: PackedLora, sequences: Sequence[int], kind: npt.DTypeLike = np.float16
+) -> Logits:
     """Logits, [sequence, step, vocabulary], with one adapter set on the context."""
     with tempfile.TemporaryDirectory(prefix="npc-self-test-") as scratch:
         path = Path(scratch) / "adapter.gguf"
-        write_adapter_gguf(path, llama.architecture, _by_gguf_name(lora), alpha=0.0)
+        write_adapter_gguf(path, llama.architecture, _by_gguf_name(lora), alpha=0.0, kind=kind)
         with llama.adapter(path):
             return _run(llama, sequences, lambda tile: None, lambda: None)
 

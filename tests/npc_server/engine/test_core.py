@@ -408,7 +408,7 @@ def test_a_contrast_says_nothing_and_frees_its_sequence(bench: Bench) -> None:
 def test_contrasts_beside_running_replies_are_what_they_are_alone(
     bench: Bench, tiny_model: Path, tmp_path: Path
 ) -> None:
-    alone = Bench(tiny_model)
+    alone = Bench(tiny_model, batching=bench.core.stats().batching)
     for one in (bench, alone):
         one.load("head", tiny_gguf.write_adapter(tmp_path / "head", seed=5))
     prompts = {f"c{at}": (*PROMPT, *range(100, 104 + 3 * at)) for at in range(3)}

@@ -44,7 +44,7 @@ def test_mixing_is_as_exact_as_16_bits_where_arithmetic_is(
     core_of(tiny_model)
     # The stock library rounds A·x to F16 before it multiplies by B; mixing keeps it in F32.
     assert found[0].error <= 2**-10 * found[0].effect
-    assert found[0].noise < 1e-4 < 0.1 < found[0].effect
+    assert found[0].noise < 1e-3 < 0.1 < found[0].effect
 
 
 @pytest.mark.parametrize("slot", [0, 2])
