@@ -45,7 +45,7 @@ check: $(DEV) proto-check ## lint, format check, types, fresh protobuf code
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench-serving: $(TRAIN) $(BENCH) ## speed beside llama-server, PEFT and a bare loop; some 20 minutes, JSON and a plot
+bench-serving: $(TRAIN) $(BENCH) ## speed beside llama-server, PEFT and a bare loop; some half an hour, JSON and a plot
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.serving $(ARGS)
 

@@ -17,6 +17,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from npc_server.engine.base_figures import BaseFigures
 from npc_server.engine.errors import KvTypeError, NoRoomError
 from npc_server.engine.llama import ContextShape
+from npc_server.engine.lora.mux import LOADED_ADAPTERS
 from npc_server.engine.lora.slots import slot_rank
 from npc_server.engine.placement import CPU, ON_CPU, Placement, layer_homes
 from npc_server.engine.protocol import Batching, EngineOptions, KvType
@@ -27,7 +28,6 @@ GPU_RESERVE_BYTES = 512 * MIB
 _FLOAT_BYTES, _HALF_BYTES = 4, 2
 _CELL_UNIT = 256  # llama.cpp rounds a sequence's cells up to it
 _LEAST_CONTEXT = 256
-_LOADED_ADAPTERS = 16  # that grouped batching keeps in llama.cpp
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,12 @@ def _ends_bytes(base: BaseFigures, output_home: int, home: int) -> int:
 
 def _slot_bytes(load: Load, homes: Sequence[int]) -> int:
     """Memory per adapted width: of slots and the carrier, or of llama.cpp's own adapters."""
-    rank, slots = slot_rank(load.options.max_rank), load.shape.sequences + 1
     if load.options.batching is Batching.GROUPED:
-        return load.options.max_rank * _LOADED_ADAPTERS * _HALF_BYTES
-    wide = 1.5 if set(homes) == {ON_CPU} else 1  # the host keeps B in 32 bits
-    return int(slots * wide) * rank * _HALF_BYTES
+        return load.options.max_rank * LOADED_ADAPTERS * _HALF_BYTES
+    # The host keeps B in 32 bits; where A and B are as wide, that is half as much again.
+    slots = load.shape.sequences * (1.5 if set(homes) == {ON_CPU} else 1)
+    carrier = 1
+    return int((slots + carrier) * slot_rank(load.options.max_rank) * _HALF_BYTES)
 
 
 def _working_bytes(load: Load, homes: Sequence[int], home: int) -> int:

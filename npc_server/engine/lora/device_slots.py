@@ -50,7 +50,7 @@ class DeviceLinear:
 
     @property
     def b_in_columns(self) -> bool:
-        """They are not."""
+        """They are [slots, rows, rank] in F16."""
         return False
 
 

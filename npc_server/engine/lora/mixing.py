@@ -52,11 +52,6 @@ class Tile:
     tokens: int
     uniform: bool  # one adapter for all, the one in the first slot
 
-    @property
-    def rows(self) -> int:
-        """Rows in all."""
-        return self.sequences * self.tokens
-
 
 @dataclass
 class _Linear:

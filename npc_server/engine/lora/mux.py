@@ -24,7 +24,7 @@ from npc_server.engine.lora.voice import BASE, Voice
 from npc_server.engine.protocol import Batching
 
 #: Adapters that grouped batching keeps loaded in llama.cpp.
-_LOADED_ADAPTERS = 16
+LOADED_ADAPTERS = 16
 
 
 class AdapterMux(Protocol):
@@ -159,7 +159,7 @@ class GroupedMux:
     def _unload_surplus(self) -> None:
         used = {voice.adapter for voice in self._voices.values()}
         surplus = [adapter for adapter in self._handles if adapter not in used]
-        for adapter in surplus[: max(0, len(self._handles) - _LOADED_ADAPTERS)]:
+        for adapter in surplus[: max(0, len(self._handles) - LOADED_ADAPTERS)]:
             self._unload(adapter)
 
     def _unload(self, adapter: str) -> None:

@@ -124,7 +124,7 @@ class HostLinear:
 
     @property
     def b_in_columns(self) -> bool:
-        """They are."""
+        """They are [slots, rank, rows] in F32."""
         return True
 
 
