@@ -1,8 +1,9 @@
 """Deleting a player's data, or turns that are past their retention time. Runs on the writer thread,
 inside a savepoint.
 
-Deleted text is overwritten in the file (`secure_delete`), not only unlinked. It is still in the
-write-ahead log until `empty_log`, and stays in backups and exports made earlier.
+Deleted text is overwritten in the file (`secure_delete`), not only unlinked. Copies of it remain in
+the write-ahead log, and in gaps of pages that rows were moved from when SQLite balanced its trees:
+until `clear_remains`. Backups and exports made earlier keep it.
 """
 
 import json
@@ -70,12 +71,14 @@ def delete_older(db: Database, before: str, consent: bool, limit: int) -> int:
     return len(turns)
 
 
-def empty_log(path: Path, timeout_s: float) -> bool:
-    """Remove deleted text from the write-ahead log; False while a reader still needs it.
+def clear_remains(path: Path, timeout_s: float) -> bool:
+    """Rewrite the store without what is left of deleted text; False while a reader needs its log.
 
+    It takes the disk space of the store once more, and seconds per GB, in which nobody else writes.
     Raises StoreUnavailableError, StoreCorruptError.
     """
     with translate_errors(path), closing(connect(path, timeout_s)) as db:
+        db.execute("VACUUM")
         busy: int = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     return not busy
 

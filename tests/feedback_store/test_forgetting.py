@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from feedback_store.errors import ForgottenError
-from feedback_store.forgetting import _OLDEST, empty_log
+from feedback_store.forgetting import _OLDEST, clear_remains
 from feedback_store.records import (
     Checkpoint,
     Edit,
@@ -68,7 +68,7 @@ def test_a_forgotten_session_is_not_recorded_again(
 def test_forgotten_text_is_in_no_byte_of_the_files(bob_too: Store, path: Path) -> None:
     assert SECRET.encode() in _bytes(path)
     bob_too.forget("ann").result()
-    assert empty_log(path, timeout_s=1)
+    assert clear_remains(path, timeout_s=1)
     assert SECRET.encode() not in _bytes(path)
 
 
@@ -87,7 +87,7 @@ def test_many_players_forgotten_one_by_one_leave_no_byte(
         store.record_turn(said).result()
     for player in players:
         store.forget(player).result()
-        empty_log(path, timeout_s=1)
+        clear_remains(path, timeout_s=1)
         assert f"<{player}>".encode() not in _bytes(path)
 
 
@@ -96,8 +96,8 @@ def test_a_reader_keeps_the_log_and_the_answer_says_so(bob_too: Store, path: Pat
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM turns").fetchone()
         bob_too.forget("ann").result()
-        assert not empty_log(path, timeout_s=0.05)
-    assert empty_log(path, timeout_s=1)
+        assert not clear_remains(path, timeout_s=0.05)
+    assert clear_remains(path, timeout_s=1)
 
 
 def test_retention_deletes_the_oldest_turns_first_and_no_more_than_asked(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from npc_server.commands.feedback.learned_from import TaughtVersion
     from personas.base_repo import BaseManifest
 
-LOG_WAIT_S = 2.0  # writers wait while the log is emptied
+LOCK_WAIT_S = 10.0  # for a server that is writing
 PORTION = 500  # turns deleted at once
 
 
@@ -76,7 +76,7 @@ def _forget(config: Config, player: str) -> _Forgetting:
     with open_store(config) as store:
         pseudonym = pseudonym_of(config, store, player)
         deleted = store.forget(pseudonym).result()
-    emptied, runs = _empty_log(config), _drop_frozen_of(config, pseudonym)
+    emptied, runs = _clear_remains(config), _drop_frozen_of(config, pseudonym)
     paths = config.paths
     bases = learned_from.find_bases(paths.bases, pseudonym)
     versions = learned_from.find_versions(paths.adapters, paths.heads, bases, pseudonym)
@@ -107,10 +107,10 @@ def _say_dropped(runs: Sequence[str], rows: str) -> None:
         say(f"Unfinished training run {run} held {rows} are removed, and it ends")
 
 
-def _empty_log(config: Config) -> bool:
-    from feedback_store.forgetting import empty_log
+def _clear_remains(config: Config) -> bool:
+    from feedback_store.forgetting import clear_remains
 
-    return empty_log(config.paths.store, LOG_WAIT_S)
+    return clear_remains(config.paths.store, LOCK_WAIT_S)
 
 
 def _log_advice(emptied: bool) -> list[str]:
@@ -139,7 +139,7 @@ def purge(
             for consent, days in limits.items()
         }
         runs = [] if dry_run else drop_frozen(store, config.paths.runs)
-    emptied = dry_run or _empty_log(config)
+    emptied = dry_run or _clear_remains(config)
     if as_json:
         answer = {"with_consent": turns[True], "without_consent": turns[False], "runs": runs}
         print(json.dumps({**answer, "deleted": not dry_run, "log_emptied": emptied}))
