@@ -257,6 +257,12 @@ def m008_when_events_happened(db: Database) -> None:
     )
 
 
+@STEPS()
+def m009_annotations_of_turns(db: Database) -> None:
+    """What a turn was besides its text, by topic; earlier turns were nothing else."""
+    db.execute("ALTER TABLE turns ADD COLUMN annotations TEXT NOT NULL DEFAULT '{}'")
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

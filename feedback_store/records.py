@@ -125,6 +125,8 @@ class Turn:
     created_at: datetime
     consent: bool  # as of its session: without it the turn is kept for serving only
     rolled_back: bool = False  # an earlier save game was loaded: the player did not live through it
+    #: What the turn was besides its text, by topic: the notes in its prompt, and the like.
+    annotations: Mapping[str, JSON] = field(default_factory=dict)
 
     @property
     def prompt_key(self) -> str:

@@ -27,7 +27,6 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from personas.authored_fields import ID_PATTERN
 from personas.claims import claim_folder
 from personas.durable import sync_folder, write_synced
 from personas.errors import (
@@ -40,6 +39,7 @@ from personas.errors import (
     UnknownVersionError,
     brief,
 )
+from personas.persona import ID_PATTERN
 
 JSON = JsonValue
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")

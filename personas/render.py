@@ -19,6 +19,7 @@ from personas.chat_ids import Chat, chat_of, shared_length
 from personas.chat_thoughts import thinking_of
 from personas.errors import PromptTooLongError
 from personas.kept_history import Room, first_kept
+from personas.notes import NO_NOTES, Note, ToldNotes, fitting, text_of
 from personas.persona import Persona
 
 MOST_IN_A_BREATH = 4  # lines of the player that become one message
@@ -50,6 +51,7 @@ class Prompt:
     dropped_lines: int  # oldest history lines that did not fit, those without an answer apart
     opening_tokens: int  # of ids: what every conversation with this character begins with
     thinking_ids: tuple[int, ...] = ()  # for a model that thinks first: up to within its thought
+    notes: ToldNotes = NO_NOTES
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def prompt(
     tokenizer: Tokenizer,
     budget_tokens: int,
     usual_tokens: int | None = None,
+    notes: Sequence[Note] = (),
+    notes_tokens: int = 0,
 ) -> Prompt:
     """The conversation in at most `budget_tokens` ids.
 
@@ -114,7 +118,8 @@ def prompt(
     never sees an answer without its question, and many at once, so that the prompts of a
     conversation begin alike for several turns. How many is measured by `usual_tokens`, what these
     prompts may usually have; None = this budget. PromptTooLongError when even an empty history
-    leaves too little room.
+    leaves too little room. Of the notes go in what fits into `notes_tokens` beside the line;
+    `usual_tokens` should leave them out, since every prompt of the conversation may have some.
     """
     chat, opening = chat_of(tokenizer), opening_ids(persona, tokenizer)
     before = tuple(_opening(persona))
@@ -124,22 +129,31 @@ def prompt(
         unanswered = unanswered[1:]
         asked = _question((*unanswered, player_text))
     question = len(chat.asking((*before, asked))) - len(opening)
-    if len(opening) + question > budget_tokens:
+    left = budget_tokens - len(opening) - question
+    if left < 0:
         raise PromptTooLongError(persona.id, len(opening), question, budget_tokens)
+    told = _fitting_notes(notes, min(notes_tokens, left), asked, chat)
+    asked = with_notes(told.kept, asked)
     usual = budget_tokens if usual_tokens is None else min(usual_tokens, budget_tokens)
     room = Room(budget_tokens - len(opening), usual - len(opening))
-    kept = _newest(talk, question, room, chat)
+    kept = _newest(talk, question + told.tokens, room, chat)
     said = (*before, *_as_messages(kept), asked)
     while kept and len(chat.asking(said)) > budget_tokens:  # sizes leave out what merges
         kept = tuple(chain.from_iterable(_exchanges(kept)[1:]))
         said = (*before, *_as_messages(kept), asked)
     ids = chat.asking(said)
+    if len(ids) > budget_tokens and told.kept:  # likewise
+        fewer = told.tokens - 1
+        return prompt(
+            persona, history, player_text, tokenizer, budget_tokens, usual_tokens, notes, fewer
+        )
     return Prompt(
         ids=ids,
         messages=said,
         dropped_lines=len(talk) - len(kept),
         opening_tokens=shared_length(opening, ids),
         thinking_ids=thinking_of(tokenizer).asking(said) if tokenizer.thinks else (),
+        notes=told,
     )
 
 
@@ -246,6 +260,21 @@ def _question(lines: Sequence[str]) -> Message:
     """What a player said until they were answered: the newest lines, each once in a row."""
     once = [line for line, _ in groupby(lines)]
     return Message("user", "\n".join(once[-MOST_IN_A_BREATH:]))
+
+
+def with_notes(notes: Sequence[Note], asked: Message) -> Message:
+    """The player's message with the notes before it; the message itself when there are none."""
+    parts = [part for part in (text_of(notes), asked.content) if part]
+    return Message(asked.role, "\n".join(parts))
+
+
+def _fitting_notes(
+    notes: Sequence[Note], most_tokens: int, asked: Message, chat: Chat
+) -> ToldNotes:
+    if not notes:
+        return NO_NOTES
+    alone = chat.size(asked)
+    return fitting(notes, most_tokens, lambda kept: chat.size(with_notes(kept, asked)) - alone)
 
 
 def _newest(

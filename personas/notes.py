@@ -1,0 +1,76 @@
+"""Notes: what a character is told for one line, besides who it is and what was said.
+
+The state of the world, lore that the line touches, what it remembers of the player, what has just
+happened. They stand in brackets before the player's line, in the same message: every chat template
+permits that, and everything before them stays as it was, so the engine need not read it again. The
+history shows lines without their notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import compress
+
+
+class NoteKind(StrEnum):
+    """What a note tells of."""
+
+    WORLD = "world"
+    """How things stand in the game."""
+    LORE = "lore"
+    """Something the character knows, that the line touches."""
+    MEMORY = "memory"
+    """What the character remembers of the player."""
+    EVENT = "event"
+    """What has just happened."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing to tell; a sentence or some, to the character."""
+
+    kind: NoteKind
+    text: str
+    source: str = ""  # what it comes from: an entry, a variable, a fact
+    priority: int = 0  # of several that do not fit together, the higher ones stay
+
+
+@dataclass(frozen=True)
+class ToldNotes:
+    """The notes of one prompt, in the order given, and those there was no room for."""
+
+    kept: tuple[Note, ...] = ()
+    dropped: tuple[Note, ...] = ()
+    tokens: int = 0  # that the kept ones add to the prompt
+
+
+NO_NOTES = ToldNotes()
+
+
+def text_of(notes: Sequence[Note]) -> str:
+    """The notes as they stand before the player's line; "" = there are none."""
+    told = " ".join(" ".join(note.text.split()) for note in notes)
+    return f"[{told}]" if told else ""
+
+
+def fitting(
+    notes: Sequence[Note], most_tokens: int, size: Callable[[Sequence[Note]], int]
+) -> ToldNotes:
+    """The notes that fit into `most_tokens`: by priority, and of equal ones the first.
+
+    `size` is the tokens that some notes add to the prompt. A note that does not fit leaves room for
+    smaller ones.
+    """
+    kept = [False] * len(notes)
+    tokens = 0
+    for number in sorted(range(len(notes)), key=lambda number: -notes[number].priority):
+        kept[number] = True
+        needed = size(list(compress(notes, kept)))
+        if needed > most_tokens:
+            kept[number] = False
+        else:
+            tokens = needed
+    dropped = compress(notes, (not one for one in kept))
+    return ToldNotes(tuple(compress(notes, kept)), tuple(dropped), tokens)

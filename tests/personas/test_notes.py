@@ -1,0 +1,93 @@
+"""Notes before a player's line."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from personas.fake import FakeTokenizer
+from personas.notes import Note, NoteKind, fitting, text_of
+from personas.persona import Persona
+from personas.render import Line, Speaker, beginning, messages, prompt
+
+PLENTY = 100_000
+
+
+def words_of(notes: Sequence[Note]) -> int:
+    return len(text_of(notes).split())
+
+
+def note(text: str, priority: int = 0) -> Note:
+    return Note(NoteKind.LORE, text, priority=priority)
+
+
+def test_notes_stand_in_brackets_on_one_line_before_the_players(ada: Persona) -> None:
+    notes = [note("The mill\nburns."), note("Tom is thirsty.")]
+    made = prompt(ada, (), "Hi", FakeTokenizer(), PLENTY, notes=notes, notes_tokens=PLENTY)
+    assert made.messages[-1].content == "[The mill burns. Tom is thirsty.]\nHi"
+    assert made.notes.kept == tuple(notes)
+
+
+def test_the_system_message_and_the_history_hold_no_notes(ada: Persona) -> None:
+    history = [Line(Speaker.PLAYER, "one"), Line(Speaker.CHARACTER, "first")]
+    made = prompt(
+        ada, history, "Hi", FakeTokenizer(), PLENTY, notes=[note("Tom.")], notes_tokens=PLENTY
+    )
+    assert made.messages[:-1] == messages(ada, history, "Hi")[:-1]
+
+
+def test_a_note_alone_is_a_whole_message(ada: Persona) -> None:
+    made = prompt(
+        ada, (), "", FakeTokenizer(), PLENTY, notes=[note("It rains.")], notes_tokens=PLENTY
+    )
+    assert made.messages[-1].content == "[It rains.]"
+
+
+def test_the_higher_priority_stays_and_the_order_is_kept() -> None:
+    notes = [note("low"), note("high", 2), note("middle", 1)]
+    kept = fitting(notes, 2, words_of)
+    assert [one.text for one in kept.kept] == ["high", "middle"]
+    assert [one.text for one in kept.dropped] == ["low"]
+
+
+def test_a_note_too_long_leaves_room_for_smaller_ones() -> None:
+    kept = fitting([note("one two three four", 9), note("five")], 2, words_of)
+    assert [one.text for one in kept.kept] == ["five"]
+
+
+@pytest.mark.parametrize("most", [0, -5])
+def test_without_room_nothing_is_told(most: int) -> None:
+    assert fitting([note("Tom.")], most, words_of).kept == ()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it is frozen
+@given(
+    texts=st.lists(st.text("ab [].\n", max_size=30), max_size=6),
+    notes_tokens=st.integers(0, 80),
+    spare=st.integers(0, 120),
+)
+def test_prompt_and_notes_keep_to_their_budgets(
+    ada: Persona, texts: list[str], notes_tokens: int, spare: int
+) -> None:
+    tokenizer = FakeTokenizer()
+    budget = len(prompt(ada, (), "Hi", tokenizer, PLENTY).ids) + spare
+    notes = [note(text) for text in texts]
+    made = prompt(ada, (), "Hi", tokenizer, budget, None, notes, notes_tokens)
+    assert len(made.ids) <= budget
+    assert made.notes.tokens <= notes_tokens
+    assert made.messages[-1].content.endswith("Hi")
+
+
+def test_prompts_begin_alike_whatever_is_told(ada: Persona) -> None:
+    tokenizer = FakeTokenizer()
+    history = [Line(Speaker.PLAYER, "one " * 9), Line(Speaker.CHARACTER, "first " * 9)] * 8
+    opening = len(prompt(ada, (), "", tokenizer, PLENTY).ids)
+    most, notes_tokens = opening + 700, 150
+    ahead = beginning(ada, history, tokenizer, most - notes_tokens)
+    for text in ("", "x" * 40, "y" * 140):
+        made = prompt(
+            ada, history, "Hi", tokenizer, most, most - notes_tokens, [note(text)], notes_tokens
+        )
+        assert made.ids[: len(ahead.ids)] == ahead.ids
+        assert made.dropped_lines == ahead.dropped_lines > 0
