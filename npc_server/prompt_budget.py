@@ -22,6 +22,7 @@ class Budget:
     context: int  # of prompt and reply
     reply: int  # that the call asks for
     own: int  # of the character's own replies
+    notes: int = 0  # set aside in every prompt of the conversation for what is told besides
 
     @property
     def most(self) -> int:
@@ -31,12 +32,15 @@ class Budget:
     @property
     def usual(self) -> int:
         """What the conversation is measured by: a shorter reply than usual lengthens no prompt."""
-        return self.context - reply_tokens_set_aside(self.own, self.reply) - END_TOKENS
+        aside = reply_tokens_set_aside(self.own, self.reply) + self.notes
+        return self.context - aside - END_TOKENS
 
 
-def budget_of(persona: Persona, context_tokens: int, max_tokens: int) -> Budget:
+def budget_of(
+    persona: Persona, context_tokens: int, max_tokens: int, notes_tokens: int = 0
+) -> Budget:
     """The budget of a call that asks for at most `max_tokens`."""
-    return Budget(context_tokens, max_tokens, persona.sampling.max_reply_tokens)
+    return Budget(context_tokens, max_tokens, persona.sampling.max_reply_tokens, notes_tokens)
 
 
 def refusal_of(error: PromptTooLongError, budget: Budget) -> Exception:

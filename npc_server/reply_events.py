@@ -7,8 +7,9 @@ its answer was lost on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from npc_server.engine.protocol import Finish
+from npc_server.engine.protocol import Delta, Finish
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Finished:
     reply: Finish
     reply_tokens: int  # of the reply; `reply` of a repeated answer holds no token ids
     candidates: int  # replies drawn for this one
+
+
+#: What a stream of a reply is made of.
+ReplyEvent: TypeAlias = Started | Delta | Finished
 
 
 @dataclass(frozen=True)

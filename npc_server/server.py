@@ -32,8 +32,9 @@ from npc.v1 import (
 )
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.config import Config
+from npc_server.conversations import Conversations
 from npc_server.data_lock import hold
-from npc_server.dialogue import Dialogue, Memory, sampling_of
+from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
@@ -46,6 +47,7 @@ from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
 from npc_server.reflection import enable_reflection
+from npc_server.reply_sampling import sampling_of
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
 from npc_server.service import AdaptersService, DialogueService, FeedbackService
@@ -164,9 +166,9 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     sessions, recorder = Sessions(), Recorder(parts.store)
     silence = timedelta(seconds=config.feedback.silence_s)
     redaction = redaction_policy(config.privacy, parts.characters.values())
-    memory = Memory(sessions, recorder, parts.pseudonyms, silence, redaction)
+    kept = Conversations(sessions, recorder, parts.pseudonyms, silence, redaction)
     model = replace(parts.model, engine=engine)
-    dialogue = Dialogue(parts.characters, model, adapters, memory, heads)
+    dialogue = Dialogue(parts.characters, model, adapters, kept, heads)
     return _Assembly(
         parts=parts,
         adapters=adapters,

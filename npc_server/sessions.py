@@ -21,6 +21,7 @@ from operator import attrgetter
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
 from npc_server.reply_events import Answer
+from personas.notes import Note
 from personas.persona import Persona
 from personas.render import Line, Speaker
 
@@ -81,6 +82,8 @@ class Exchange:
     """The player's line, the takes on a reply, and which of them is kept."""
 
     player_text: str
+    #: What the character is told for it, the same for every take; None = not asked for yet.
+    notes: tuple[Note, ...] | None = None
     takes: list[Take] = field(default_factory=list)
     replied_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # the newest take's end
     _keepings: list[_Keeping] = field(default_factory=list)  # the last one counts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -26,6 +27,7 @@ from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Exchange, Session, Take
 from personas.chat_thoughts import thinking_of
+from personas.notes import Note, NoteKind, ToldNotes
 from personas.render import Line, Prompt, Speaker, Tokenizer
 from personas.said_lines import said_lately
 from personas.sentences import LAST, WITHIN
@@ -72,6 +74,7 @@ class OpenTurn:
     thought: Thought | None = None  # before the reply; None = it comes at once
     judge: str = ""  # version of the reward head that chose the candidate; "" = none did
     call_id: str = ""  # of the call that asks for it; "" = it has none
+    annotations: Mapping[str, JSON] = field(default_factory=dict)  # by topic, besides the notes
 
     @property
     def concluded(self) -> bool:
@@ -225,6 +228,41 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
         total_ms=reply.total_ms,
         created_at=datetime.now(UTC),
         consent=session.consent,
+        annotations={**_of_prompt(turn.prompt), **turn.annotations},
+    )
+
+
+def _of_prompt(prompt: Prompt) -> dict[str, JSON]:
+    dropped: dict[str, JSON] = {"dropped_lines": prompt.dropped_lines}
+    return {**_of_notes(prompt.notes), **(dropped if prompt.dropped_lines else {})}
+
+
+def _of_notes(notes: ToldNotes) -> dict[str, JSON]:
+    """What was told, and what had no room; nothing where there was nothing to tell."""
+    if not (notes.kept or notes.dropped):
+        return {}
+    kept: list[JSON] = [_plain(note) for note in notes.kept]
+    dropped: list[JSON] = [_plain(note) for note in notes.dropped]
+    return {"notes": {"kept": kept, "dropped": dropped, "tokens": notes.tokens}}
+
+
+def _plain(note: Note) -> dict[str, JSON]:
+    return {**asdict(note), "kind": note.kind.value}
+
+
+def stored_notes(turn: Turn) -> tuple[Note, ...]:
+    """The notes that a turn was recorded with, those that had no room apart."""
+    told = turn.annotations.get("notes")
+    kept = told.get("kept") if isinstance(told, dict) else None
+    rows = [row for row in kept if isinstance(row, dict)] if isinstance(kept, list) else []
+    return tuple(
+        Note(
+            NoteKind(str(row["kind"])),
+            str(row["text"]),
+            str(row["source"]),
+            int(str(row["priority"])),
+        )
+        for row in rows
     )
 
 

@@ -16,8 +16,8 @@ from dataclasses import replace
 from benchmarks.measures import Round, TimedReply
 from benchmarks.serving.cast import Cast, Member
 from benchmarks.serving.peers import Peer, PlayerTurn
-from npc_server.dialogue import sampling_of
 from npc_server.engine.protocol import Sampling
+from npc_server.reply_sampling import sampling_of
 from personas.render import Tokenizer, prompt
 
 WARM_ROUND = -1  # its lines are never said again

@@ -22,7 +22,8 @@ from feedback_store.records import Edit, Reaction
 from feedback_store.selection import is_held_out, select
 from feedback_store.store import Store
 from npc_server.adapters import Adapters
-from npc_server.dialogue import Dialogue, Memory
+from npc_server.conversations import Conversations
+from npc_server.dialogue import Dialogue
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.vocab import Vocab
 from npc_server.recorder import Recorder
@@ -148,8 +149,8 @@ async def talk_and_correct(
     adapters = Adapters(repo, engine, "base", tuple(cast), chat=chat)
     model = Model(engine, vocab, "base")
     pseudonyms, recorder = Pseudonyms(b"k" * 32), Recorder(store)
-    memory = Memory(Sessions(), recorder, pseudonyms, timedelta(hours=1))
-    dialogue = Dialogue(cast, model, adapters, memory)
+    kept = Conversations(Sessions(), recorder, pseudonyms, timedelta(hours=1))
+    dialogue = Dialogue(cast, model, adapters, kept)
     ids = map(str, range(99))
     player = next(name for name in ids if not is_held_out(pseudonyms.of(name), 0.2))
     async with recorder.at_work(grace_s=5):

@@ -1,0 +1,55 @@
+"""Where the notes of a line come from: world, lore, memory, events, each a source of its own.
+
+A source says how much room it wants with a character. That is set aside in every prompt of the
+conversation, so that they begin alike whether or not the source has something to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from npc_server.sessions import Session
+from personas.notes import Note
+from personas.persona import Persona
+from personas.render import Line
+
+#: Of the context, for the notes of all sources together.
+MOST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A line that is about to be answered for the first time."""
+
+    session: Session
+    said: str  # by the player; "" = nobody said anything, something happened
+    history: Sequence[Line]  # before it
+    turn_id: str  # of the reply
+    seed: int
+
+
+class NoteSource(Protocol):
+    """Something that has notes for a character."""
+
+    def room_tokens(self, persona: Persona) -> int:
+        """Tokens to set aside for its notes; 0 = it never has any for this character."""
+        ...
+
+    async def notes(self, moment: Moment) -> Sequence[Note]:
+        """What the character is to know at this moment. Quick, and never raises."""
+        ...
+
+
+def room_of(sources: Iterable[NoteSource], persona: Persona, context_tokens: int) -> int:
+    """Tokens set aside for the notes of all sources."""
+    wanted = sum(source.room_tokens(persona) for source in sources)
+    return min(wanted, int(context_tokens * MOST_SHARE))
+
+
+async def notes_of(sources: Iterable[NoteSource], moment: Moment) -> tuple[Note, ...]:
+    """The notes of all sources, in their order."""
+    persona = moment.session.persona
+    asked = [source for source in sources if source.room_tokens(persona)]
+    return tuple([note for source in asked for note in await source.notes(moment)])

@@ -1,0 +1,246 @@
+"""One turn: a prompt is rendered, a reply streamed, and all of it recorded.
+
+A turn leases the live adapter version, renders the prompt, streams the engine's deltas and is
+recorded with everything that made it before its end is announced, or soon after when the disk is
+slow. Where the persona asks for the best of several replies, all are drawn, and scored by the
+character's reward head if it has one, before the first word is sent. A turn cut short is recorded
+as cancelled, or as failed when the engine broke off, with the text sent so far. The conversation
+goes on from there: the player said their line, and heard that much. Only a call that fails before
+its first delta said nothing, because its client is told to send it again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from feedback_store.records import Reaction
+from npc_server import signals
+from npc_server.adapters import Adapters, LiveAdapter
+from npc_server.conversations import Conversations
+from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
+from npc_server.note_sources import Moment, NoteSource, notes_of
+from npc_server.prompt_budget import refusal_of
+from npc_server.reading import NextPrompts
+from npc_server.reply_events import Finished, ReplyEvent, Started
+from npc_server.reply_sampling import Changes, sampling_of
+from npc_server.reranking import Candidate, choose_favourite, draw_something_new, finalists
+from npc_server.sessions import Exchange, Session
+from npc_server.turns import (
+    Model,
+    OpenTurn,
+    cut_short,
+    finished_of,
+    interrupted_take,
+    new_turn_id,
+    record_of,
+    take_of,
+)
+from personas.errors import PromptTooLongError
+from personas.persona import Persona
+from personas.render import Line, Prompt, Speaker, prompt
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a client asks for."""
+
+    call_id: str  # "" = the call has none
+    seed: int | None  # None = any
+    changes: Changes
+
+
+class Replies:
+    """Makes the replies of all sessions."""
+
+    def __init__(
+        self,
+        model: Model,
+        adapters: Adapters,
+        conversations: Conversations,
+        heads: Adapters | None,
+        sources: tuple[NoteSource, ...],
+    ) -> None:
+        self._model = model
+        self._adapters = adapters
+        self._heads = heads
+        self._sessions = conversations.sessions
+        self._recorder = conversations.recorder
+        self._silence = conversations.silence
+        self._sources = sources
+        self._ending = False
+        self.next_prompts = NextPrompts(model, adapters, conversations.sessions, sources)
+        self.speaking = 0  # turns that are being generated
+
+    def end(self) -> None:
+        """Stop: replies cut short from now on are no sign that their players left."""
+        self._ending = True
+        self.next_prompts.end()
+
+    async def reply(
+        self, session: Session, exchange: Exchange, call: Call
+    ) -> AsyncGenerator[ReplyEvent]:
+        """Make a take on an exchange of a session that the caller has claimed.
+
+        Raises InvalidRequestError, PromptTooLongError and the engine's errors.
+        """
+        with self._adapters.lease(session.persona.id) as adapter:
+            self.next_prompts.stop(session.session_id)
+            seed = secrets.randbits(32) if call.seed is None else call.seed
+            sampling = sampling_of(session.persona, seed, call.changes)
+            turn = await self._prepare(session, exchange, adapter, sampling, call.call_id)
+            self._note_signals(turn)
+            self.speaking += 1
+            try:
+                async with aclosing(self._perform(turn)) as events:
+                    async for event in events:
+                        yield event
+            finally:
+                self.speaking -= 1
+
+    async def _perform(self, turn: OpenTurn) -> AsyncGenerator[ReplyEvent]:
+        """Run a turn; what was sent of it stays, whatever ends it."""
+        said: list[str] = []
+        reason = FinishReason.CANCELLED
+        try:
+            yield turn.started
+            speak = self._speak if turn.best_of == 1 else self._speak_best
+            async with aclosing(speak(turn)) as events:
+                async for event in events:
+                    if isinstance(event, Delta):
+                        said.append(event.text)
+                    yield event
+        except Exception:  # of any kind: raised again as it is
+            reason = FinishReason.FAILED
+            raise
+        finally:
+            if not turn.concluded and (said or reason is FinishReason.CANCELLED):
+                self._break_off(turn, "".join(said), reason)
+            self.next_prompts.read_ahead(turn)
+
+    async def _prepare(
+        self,
+        session: Session,
+        exchange: Exchange,
+        adapter: LiveAdapter,
+        sampling: Sampling,
+        call_id: str,
+    ) -> OpenTurn:
+        persona, turn_id = session.persona, new_turn_id()
+        history = session.history_before(exchange)
+        if exchange.notes is None:
+            said = exchange.player_text
+            moment = Moment(session, said, history, turn_id, sampling.seed)
+            exchange.notes = await notes_of(self._sources, moment)
+        rendered = self._render(persona, history, exchange, sampling)
+        takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
+        started = Started(
+            turn_id=turn_id,
+            persona_version=persona.version,
+            adapter_version=adapter.version,
+            take=len(exchange.takes),
+            seed=sampling.seed,
+        )
+        heard = tuple(line for line in (*history, *takes) if line.text)
+        return OpenTurn(
+            started,
+            session,
+            exchange,
+            adapter,
+            heard,
+            rendered,
+            sampling,
+            self._model.tokenizer,
+            self._model.thought_before(rendered),
+            call_id=call_id,
+        )
+
+    def _render(
+        self, persona: Persona, history: Sequence[Line], exchange: Exchange, sampling: Sampling
+    ) -> Prompt:
+        budget = self.next_prompts.budget(persona, sampling)
+        said, notes = exchange.player_text, exchange.notes or ()
+        try:
+            return prompt(
+                persona,
+                history,
+                said,
+                self._model.tokenizer,
+                budget.most,
+                budget.usual,
+                notes,
+                budget.notes,
+            )
+        except PromptTooLongError as error:
+            raise refusal_of(error, budget) from error
+
+    def _note_signals(self, turn: OpenTurn) -> None:
+        """Record what a new line implies about earlier replies; another take is no new line."""
+        if not turn.exchange.takes:
+            said, now = turn.exchange.player_text, datetime.now(UTC)
+            before = turn.session.exchanges
+            self._note(signals.on_line(before, said, now, self._silence))
+
+    def _note(self, noticed: Iterable[Reaction]) -> None:
+        for reaction in noticed:
+            self._recorder.note(reaction)
+
+    async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        begun = False
+        async with aclosing(self._model.engine.generate(turn.request)) as events:
+            async for event in events:
+                if not begun:
+                    self.next_prompts.read_beside(turn)
+                    begun = True
+                yield await self._conclude(turn, event) if isinstance(event, Finish) else event
+
+    def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:
+        record = record_of(turn, cut_short(said, turn, reason), self._model.base_sha256)
+        take = interrupted_take(turn, said, record.created_at)
+        self._sessions.add_take(turn.session, turn.exchange, take)
+        self._recorder.record_cut_turn(record, turn.session.record)
+        if reason is FinishReason.CANCELLED and not self._ending:
+            self._note([signals.on_abandoned(record.turn_id, record.created_at)])
+
+    async def _speak_best(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        begun = time.perf_counter()
+        candidates = await draw_something_new(
+            self._model.engine, turn.request, turn.best_of, turn.spoken
+        )
+        turn, chosen = await self._choose(turn, candidates)
+        waited_ms = (time.perf_counter() - begun) * 1e3
+        reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
+        if reply.text:
+            yield Delta(reply.text)
+        yield await self._conclude(turn, reply, len(candidates))
+
+    async def _choose(
+        self, turn: OpenTurn, candidates: Sequence[Candidate]
+    ) -> tuple[OpenTurn, Candidate]:
+        """Choose the best candidate; returns it, and the turn with its seed and judge."""
+        persona, said = turn.session.persona, turn.exchange.player_text
+        best = finalists(candidates, self._model.scorer, persona, said, turn.history)
+        head, chosen = await self._judge(persona, best)
+        return replace(turn, sampling=chosen.request.sampling, judge=head), chosen
+
+    async def _judge(self, persona: Persona, best: Sequence[Candidate]) -> tuple[str, Candidate]:
+        """The version of the head and its favourite; without a head, "" and the first."""
+        if self._heads is None:
+            return "", best[0]
+        with self._heads.lease(persona.id) as head:
+            chosen = await choose_favourite(self._model.engine, head, self._model.tokenizer, best)
+        return (head.version, chosen) if chosen else ("", best[0])
+
+    async def _conclude(self, turn: OpenTurn, reply: Finish, candidates: int = 1) -> Finished:
+        session = turn.session
+        record = record_of(turn, reply, self._model.base_sha256)
+        live = self._adapters.live(session.persona.id).version
+        finished = finished_of(turn, reply, live, candidates)
+        take = take_of(turn, finished, record.created_at)
+        self._sessions.add_take(session, turn.exchange, take)
+        await self._recorder.record_turn(record, session.record)
+        return finished
