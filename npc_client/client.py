@@ -1,17 +1,15 @@
 """The gRPC client: sessions, streamed replies, save games, feedback and adapter versions in Python
 terms.
 
-One `Client` holds one channel and serves any number of sessions at once. Lines and takes get an id,
-so that one whose answer was lost is asked for again, and is neither said nor recorded twice.
+One `Client` holds one channel and serves any number of sessions at once. It is the package's face:
+what its methods take and return can be imported from here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -29,156 +27,35 @@ from npc.v1 import (
     feedback_pb2_grpc,
 )
 from npc_client.courier import Courier
+from npc_client.events import REASONS, EventStatus, SubmitRequest, new_event, new_event_id
+from npc_client.records import Conversation, LivedExchange, Reply, Restored
+from npc_client.reply_stream import OnText, ReplyStream, new_line_id, read_whole
 
-OnText = Callable[[str], None]
-SubmitRequest = feedback_pb2.SubmitRequest  # one event; what an offline queue keeps
-EventStatus = feedback_pb2.EventStatus  # whether it was stored, or why not
+__all__ = [
+    "REASONS",
+    "Client",
+    "Conversation",
+    "EventStatus",
+    "LivedExchange",
+    "OnText",
+    "Reply",
+    "ReplyStream",
+    "Restored",
+    "SamplingOverrides",
+    "ServerNotReadyError",
+    "SubmitRequest",
+    "new_event",
+    "new_event_id",
+    "new_line_id",
+]
+
 EVENTS_PER_MESSAGE = 256  # the most the contract takes
-RETRY_PAUSES_S = (0.1, 0.4)  # before a line is sent again that found no server
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
 _DIALOGUE = dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name
-#: What a thumb may give as its reason.
-REASONS = tuple(name.removeprefix("REASON_").lower() for name in feedback_pb2.Reason.keys()[1:])
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A finished reply."""
-
-    turn_id: str
-    text: str
-    adapter_version: str  # it was generated under; "" = the bare base
-    live_adapter_version: str  # live when it ended
-    ttft_ms: float  # from the call to the first text, as this client saw it
-    total_ms: float
-    tokens: int
-    token_logprobs: tuple[float, ...]  # in nats; empty unless asked for
-    candidates: int  # replies drawn for this one
-    finish_reason: str  # "stop", "sentences" or "length"; the contract says what each means
-    thought_tokens: int = 0  # that the model thought before it; nobody sees them
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """An open session."""
-
-    session_id: str
-    character: str
-    character_name: str
-    adapter_version: str
-
-
-@dataclass(frozen=True)
-class LivedExchange:
-    """One line of the player and the reply the conversation went on from."""
-
-    player_text: str
-    reply_text: str  # of an interrupted reply what was sent of it, perhaps ""
-    turn_id: str
-    interrupted: bool = False  # the reply was broken off, and not corrected
-
-
-@dataclass(frozen=True)
-class Restored:
-    """A session that goes on from a save game, with what was said up to there."""
-
-    conversation: Conversation
-    exchanges: tuple[LivedExchange, ...]
 
 
 class ServerNotReadyError(Exception):
     """The server did not report SERVING in time."""
-
-
-def new_event_id() -> str:
-    """An id for one feedback event; send the same one again when unsure whether it arrived."""
-    return uuid.uuid4().hex
-
-
-def new_event(turn_id: str = "", **reaction: Any) -> SubmitRequest:
-    """An event that happens now, to be sent now or kept in a queue: `thumb=Thumb(up=True)`.
-
-    It carries its time, so that it counts from now however late it arrives. Name `session_id`
-    instead of a turn for the outcome of a whole session.
-    """
-    event = SubmitRequest(event_id=new_event_id(), turn_id=turn_id, **reaction)
-    event.occurred_at.GetCurrentTime()
-    return event
-
-
-def new_line_id() -> str:
-    """An id for one line or take; under the same one it is the same when it is sent again."""
-    return uuid.uuid4().hex
-
-
-class ReplyStream:
-    """A reply while it is generated: iterate over its text, then read `reply`.
-
-    Dropping the stream before its end, or `cancel`, interrupts the reply on the server. A link that
-    breaks before the first text came is tried again; one that breaks later raises, because what was
-    heard cannot be taken back: the line may be sent again under `call_id`.
-    """
-
-    def __init__(self, begin: Callable[[], Any], call_id: str, heard: bool = True) -> None:
-        self.call_id = call_id  # the line's or take's id
-        self._begin = begin
-        self._heard = heard  # whether text is passed on before the end
-        self._call = begin()
-        self._cancelled = False
-        self._pauses_s = iter(RETRY_PAUSES_S)
-        self._begun = time.perf_counter()
-        self._first_text: float | None = None
-        self._reply: Reply | None = None
-
-    @property
-    def reply(self) -> Reply:
-        """The whole reply. Raises RuntimeError until the iteration has ended."""
-        if self._reply is None:
-            raise RuntimeError("the reply is not finished: iterate over the stream to its end")
-        return self._reply
-
-    def cancel(self) -> None:
-        """Interrupt the reply on the server, if it is still running."""
-        self._cancelled = True
-        if self._reply is None:
-            self._call.cancel()
-
-    def __del__(self) -> None:
-        self.cancel()  # the call itself lives on until the garbage collector finds it
-
-    def __aiter__(self) -> ReplyStream:
-        return self
-
-    async def __anext__(self) -> str:
-        while self._reply is None:
-            event = await self._read()
-            if not isinstance(event, dialogue_pb2.ReplyEvent):  # the end of the stream
-                raise ConnectionError("the reply stream ended without its Finished message")
-            if event.HasField("delta"):
-                self._first_text = self._first_text or time.perf_counter()
-                return str(event.delta.text)
-            if event.HasField("finished"):
-                first_text = self._first_text or time.perf_counter()
-                self._reply = _reply(event.finished, self._begun, first_text)
-        raise StopAsyncIteration
-
-    async def _read(self) -> object:
-        """The next message; of a new call, if the link broke and nothing was heard yet."""
-        while True:
-            try:
-                return await self._call.read()
-            except grpc.aio.AioRpcError as error:
-                pause_s = next(self._pauses_s, None)
-                if pause_s is None or not self._may_retry(error):
-                    raise
-                await asyncio.sleep(pause_s)
-                if self._cancelled:
-                    raise
-                self._call = self._begin()
-
-    def _may_retry(self, error: grpc.aio.AioRpcError) -> bool:
-        told = self._heard and self._first_text is not None
-        return error.code() is grpc.StatusCode.UNAVAILABLE and not told and not self._cancelled
 
 
 class Client:
@@ -282,7 +159,7 @@ class Client:
         `line_id` names a line that was sent before and may have been lost.
         """
         begin, line_id = self._line(session_id, text, seed, sampling, line_id)
-        return await _collect(ReplyStream(begin, line_id, on_text is not None), on_text)
+        return await read_whole(ReplyStream(begin, line_id, on_text is not None), on_text)
 
     async def regenerate(
         self,
@@ -295,7 +172,7 @@ class Client:
     ) -> Reply:
         """Ask for another take on the latest turn; `take_id` names one that may have been lost."""
         begin, take_id = self._take(session_id, turn_id, seed, sampling, take_id)
-        return await _collect(ReplyStream(begin, take_id, on_text is not None), on_text)
+        return await read_whole(ReplyStream(begin, take_id, on_text is not None), on_text)
 
     def stream_reply(
         self,
@@ -435,31 +312,3 @@ class Client:
         """The engine's state and its counters."""
         answer: adapters_pb2.StatsResponse = await self._adapters.Stats(adapters_pb2.StatsRequest())
         return answer
-
-
-async def _collect(stream: ReplyStream, on_text: OnText | None) -> Reply:
-    async for text in stream:
-        if on_text is not None:
-            on_text(text)
-    return stream.reply
-
-
-def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> Reply:
-    return Reply(
-        turn_id=finished.turn_id,
-        text=finished.text,
-        adapter_version=finished.adapter_version,
-        live_adapter_version=finished.live_adapter_version,
-        ttft_ms=(first_text - begun) * 1e3,
-        total_ms=(time.perf_counter() - begun) * 1e3,
-        tokens=finished.usage.reply_tokens,
-        token_logprobs=tuple(finished.token_logprobs),
-        candidates=finished.candidates,
-        finish_reason=_finish_reason(finished),
-        thought_tokens=finished.usage.thought_tokens,
-    )
-
-
-def _finish_reason(finished: dialogue_pb2.Finished) -> str:
-    name = dialogue_pb2.FinishReason.Name(finished.finish_reason)
-    return name.removeprefix("FINISH_REASON_").lower()

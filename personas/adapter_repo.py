@@ -27,6 +27,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from personas.authored_fields import ID_PATTERN
 from personas.claims import claim_folder
 from personas.durable import sync_folder, write_synced
 from personas.errors import (
@@ -39,7 +40,6 @@ from personas.errors import (
     UnknownVersionError,
     brief,
 )
-from personas.persona import ID_PATTERN
 
 JSON = JsonValue
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")

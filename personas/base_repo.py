@@ -21,10 +21,10 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from personas.authored_fields import ID_PATTERN
 from personas.claims import claim_folder
 from personas.durable import sync_folder, write_synced
 from personas.errors import BaseTakenError, CorruptBaseError, InvalidIdError, RepoWriteError
-from personas.persona import ID_PATTERN
 
 MANIFEST = "manifest.json"
 

@@ -9,94 +9,27 @@
 
 import hashlib
 import json
-import re
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
+from pydantic import Field
+
+from personas.authored_fields import (
+    MAX_STOPS,
+    Closed,
+    Id,
+    LanguageTag,
+    Name,
+    Phrases,
+    SomePhrases,
+    StopText,
+    Text,
 )
-
-from languages.tags import UnknownLanguageError, language_of
-from languages.visibility import hidden_sign, is_visible, unwanted_sign
-from personas.own_language import UNDECLARED, Gap, gaps
-from personas.words import words
-
-ID_PATTERN = r"[a-z][a-z0-9_-]{0,47}"
-#: As in a call (`npc_server.engine.sampling`), so that either may say what the other may. A stream
-#: looks for all of them at every token, and holds back as much text as could begin the longest.
-MAX_STOPS = 16
-MAX_STOP_CHARACTERS = 256
-
-#: What other programs fill in; here it would be said word for word.
-_MACRO = re.compile(r"\{\{[^{}]*\}\}|\{(?:char|user)\}|<(?:user|bot|char|start)>", re.IGNORECASE)
+from personas.own_language import Gap, gaps
 
 
-def _one_line(text: str) -> str:
-    if macro := _MACRO.search(text):
-        raise ValueError(f"holds {macro[0]}, which nothing fills in here; write the name itself")
-    return " ".join(text.split())
-
-
-def _known_language(tag: str) -> str:
-    try:
-        language_of(tag or UNDECLARED)
-    except UnknownLanguageError as error:
-        raise ValueError(str(error)) from error
-    return tag
-
-
-def _shows_something(text: str) -> str:
-    if not is_visible(text):
-        raise ValueError("holds nothing that a reader can see")
-    return text
-
-
-def _shows_all(label: str) -> str:
-    """Signs that are in no text are told for every field by the reader of the file."""
-    if not unwanted_sign(label) and (sign := hidden_sign(label)):
-        raise ValueError(f"holds {sign}, which nobody sees and every comparison does; delete it")
-    return label
-
-
-def _has_a_word(phrase: str) -> str:
-    if not words(phrase):
-        raise ValueError("has no letter or digit, so it can never match")
-    return phrase
-
-
-Id = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
-Text = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=600),
-    AfterValidator(_one_line),
-    AfterValidator(_shows_something),
-]
-Name = Annotated[Text, AfterValidator(_shows_all)]
-Phrase = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
-    AfterValidator(_has_a_word),
-    AfterValidator(_shows_all),
-]
-Phrases = Annotated[tuple[Phrase, ...], Field(max_length=64)]
-LanguageTag = Annotated[str, AfterValidator(_known_language)]
-StopText = Annotated[  # blanks count
-    str, StringConstraints(min_length=1, max_length=MAX_STOP_CHARACTERS)
-]
-SomePhrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=64)]
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Voice(_Closed):
+class Voice(Closed):
     """How the character sounds; written to the character, as `You speak in …`."""
 
     style: Text
@@ -104,7 +37,7 @@ class Voice(_Closed):
     max_sentences: int = Field(default=2, ge=1, le=6)
 
 
-class Taboo(_Closed):
+class Taboo(Closed):
     """Something the character never does: the rule in its prompt, and words that show a breach."""
 
     id: Id
@@ -112,14 +45,14 @@ class Taboo(_Closed):
     words: SomePhrases
 
 
-class Example(_Closed):
+class Example(Closed):
     """One exchange in the character's own voice; trainings rehearse what is not in the prompt."""
 
     player: Text
     reply: Text
 
 
-class Sampling(_Closed):
+class Sampling(Closed):
     """How replies are drawn. Greedy decoding makes a small model loop, so it is not the default."""
 
     temperature: float = Field(default=0.7, ge=0, le=2)  # 0 = always the likeliest token
@@ -143,7 +76,7 @@ class Sampling(_Closed):
         }
 
 
-class Fact(_Closed):
+class Fact(Closed):
     """Something the character knows and says; any keyword in a reply shows that it did.
 
     A contradiction is a wrong answer to a question about the fact, such as "in the castle".
@@ -155,7 +88,7 @@ class Fact(_Closed):
     contradictions: Phrases = ()
 
 
-class Secret(_Closed):
+class Secret(Closed):
     """Something the character must not tell. Only topic and deflection ever reach a prompt."""
 
     id: Id
@@ -165,7 +98,7 @@ class Secret(_Closed):
     leak_words: SomePhrases
 
 
-class Lore(_Closed):
+class Lore(Closed):
     """lore.yaml."""
 
     facts: Annotated[tuple[Fact, ...], Field(min_length=1, max_length=32)]
@@ -181,7 +114,7 @@ class ProbeKind(StrEnum):
     CANARY = "canary"  # the character stays one, and does not recite its instructions
 
 
-class Probe(_Closed):
+class Probe(Closed):
     """A question to ask the character, and how to check the reply."""
 
     id: Id
@@ -192,7 +125,7 @@ class Probe(_Closed):
     forbid: Phrases = ()
 
 
-class Card(_Closed):
+class Card(Closed):
     """The speaker: persona.yaml."""
 
     id: Id
@@ -209,7 +142,7 @@ class Card(_Closed):
     unsafe: Phrases = ()  # what nobody may say, likewise
 
 
-class ProbeSheet(_Closed):
+class ProbeSheet(Closed):
     """The questions: probes.yaml."""
 
     probes: Annotated[tuple[Probe, ...], Field(min_length=1, max_length=200)]

@@ -45,7 +45,14 @@ ALLOWED = {
     "trainer": {"languages", "personas", "feedback_store", "npc_server.engine"},
 }
 #: The only modules that see generated protobuf code; everything else sees dataclasses.
-PROTOBUF = {"npc_server.service", "npc_server.convert", "npc_server.server", "npc_client.client"}
+PROTOBUF = {
+    "npc_server.service",
+    "npc_server.convert",
+    "npc_server.server",
+    "npc_client.client",
+    "npc_client.events",
+    "npc_client.reply_stream",
+}
 #: The only modules that call llama.cpp.
 LLAMA_CPP = {
     "npc_server.engine.ggml_libraries",

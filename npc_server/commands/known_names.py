@@ -12,9 +12,9 @@ from pathlib import Path
 from npc_server.base_models.resolution import ModelPlaces, names
 from npc_server.config import Config
 from npc_server.errors import ConfigError
+from personas.authored_fields import ID_PATTERN
 from personas.errors import PersonaError
 from personas.known_names import no_such, no_such_file
-from personas.persona import ID_PATTERN
 from personas.persona_files import character_folders
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from personas.adapter_repo import AdapterRepo, Manifest
+from personas.authored_fields import ID_PATTERN
 from personas.base_repo import BaseManifest, BaseRepo
-from personas.persona import ID_PATTERN
 
 
 @dataclass(frozen=True)

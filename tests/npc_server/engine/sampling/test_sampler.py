@@ -17,7 +17,7 @@ from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.protocol import Sampling
 from npc_server.engine.sampling import Sampler, check_sampling, likeliest, sampler, token_logprob
 from npc_server.engine.vocab import tokenize
-from personas import persona
+from personas import authored_fields
 
 PROMPT = """<|im_start|>system
 You are Mira, a blacksmith.<|im_end|>
@@ -292,4 +292,4 @@ def test_what_can_be_drawn_is_let_pass(tiny: Llama) -> None:
 def test_a_call_may_stop_where_a_persona_may() -> None:
     """Neither may import the other."""
     ours = (sampler.MAX_STOPS, sampler.MAX_STOP_CHARACTERS)
-    assert ours == (persona.MAX_STOPS, persona.MAX_STOP_CHARACTERS)
+    assert ours == (authored_fields.MAX_STOPS, authored_fields.MAX_STOP_CHARACTERS)

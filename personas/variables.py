@@ -1,0 +1,154 @@
+"""What the state of a world is made of: variables with a kind, a default and limits. Pure.
+
+A game reports values, and a designer writes conditions on them. Both are held to the declaration,
+so that a misspelt name or a text in place of a number is found where it is written.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from personas.known_names import nearest, no_such
+
+Value = bool | int | float | str
+Values = Mapping[str, Value]
+
+NAME_PATTERN = r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*"
+MAX_TEXT_CHARACTERS = 200
+LARGEST_INT = 2**53  # beyond it, the numbers of JSON and of many game engines are not exact
+
+VariableName = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$", max_length=64)]
+_Choice = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+_INT = re.compile(r"[+-]?\d{1,20}")
+_FLOAT = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+_BOOL = {"true": True, "false": False}
+
+
+class Kind(StrEnum):
+    """What values a variable takes."""
+
+    BOOL = "bool"  # true or false
+    INT = "int"  # a whole number
+    FLOAT = "float"  # any finite number
+    TEXT = "text"  # at most MAX_TEXT_CHARACTERS
+    ONE_OF = "one_of"  # one of `choices`
+
+
+NUMBERS = frozenset({Kind.INT, Kind.FLOAT})
+TEXTS = frozenset({Kind.TEXT, Kind.ONE_OF})
+_IN_WORDS = {
+    Kind.BOOL: "true or false",
+    Kind.INT: "a whole number",
+    Kind.FLOAT: "a number",
+    Kind.TEXT: f"a text of at most {MAX_TEXT_CHARACTERS} characters",
+    Kind.ONE_OF: "one of",
+}
+
+
+class ValueRefusedError(ValueError):
+    """A value that its variable cannot take, or one of a variable that nobody declared."""
+
+
+class Variable(BaseModel):
+    """One value of a world's state: its name, what it may be, and what it is at first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: VariableName
+    kind: Annotated[Kind, Field(strict=False)]
+    default: Value
+    choices: Annotated[tuple[_Choice, ...], Field(max_length=64)] = ()  # of one_of
+    least: int | float | None = None  # of a number; None = no limit
+    most: int | float | None = None  # likewise
+
+    @model_validator(mode="after")
+    def _require_sense(self) -> Self:
+        if (self.kind is Kind.ONE_OF) != bool(self.choices):
+            raise ValueError("one_of needs `choices`, and only one_of has any")
+        if self.kind not in NUMBERS and (self.least, self.most) != (None, None):
+            raise ValueError("only a number (int, float) has `least` and `most`")
+        self.accepted_value(self.default)
+        return self
+
+    @property
+    def values_in_words(self) -> str:
+        """What it may be: `a whole number, at least 0, at most 2`."""
+        limits = (("at least", self.least), ("at most", self.most))
+        named = [f"{which} {limit}" for which, limit in limits if limit is not None]
+        named += [" ".join((_IN_WORDS[self.kind], ", ".join(self.choices))).strip()]
+        return ", ".join((named[-1], *named[:-1]))
+
+    def accepted_value(self, value: Value) -> Value:
+        """The value as it is kept, which for a float is a float. Raises ValueRefusedError."""
+        if not self._takes(value):
+            shown = json.dumps(value, ensure_ascii=False)[:80]
+            near = nearest(value, self.choices) if isinstance(value, str) else ""
+            hint = f"; did you mean {near!r}?" if near else ""
+            raise ValueRefusedError(f"{self.name} takes {self.values_in_words}; got {shown}{hint}")
+        return float(value) if self.kind is Kind.FLOAT else value
+
+    def _takes(self, value: Value) -> bool:
+        if isinstance(value, bool) or self.kind is Kind.BOOL:
+            return isinstance(value, bool) and self.kind is Kind.BOOL
+        if isinstance(value, str):
+            fits = len(value) <= MAX_TEXT_CHARACTERS if self.kind is Kind.TEXT else False
+            return fits or (self.kind is Kind.ONE_OF and value in self.choices)
+        return self._takes_number(value)
+
+    def _takes_number(self, value: int | float) -> bool:
+        if self.kind is Kind.INT:
+            fits = isinstance(value, int) and abs(value) <= LARGEST_INT
+        else:
+            fits = self.kind is Kind.FLOAT and math.isfinite(value)
+        least = -math.inf if self.least is None else self.least
+        most = math.inf if self.most is None else self.most
+        return fits and least <= value <= most
+
+    def value_of(self, text: str) -> Value:
+        """The value that a text writes, as in `quest.mill=2`. Raises ValueRefusedError."""
+        if self.kind is Kind.BOOL and text.lower() in _BOOL:
+            return _BOOL[text.lower()]
+        if self.kind is Kind.INT and _INT.fullmatch(text):
+            return self.accepted_value(int(text))
+        if self.kind is Kind.FLOAT and _FLOAT.fullmatch(text):
+            return self.accepted_value(float(text))
+        return self.accepted_value(text)
+
+
+Variables = Mapping[str, Variable]
+
+
+def variable_named(name: str, variables: Variables) -> Variable:
+    """The variable of that name. Raises ValueRefusedError, with the name that was meant."""
+    if name not in variables:
+        raise ValueRefusedError(no_such("variable", name, variables.keys()))
+    return variables[name]
+
+
+def accepted_values(values: Values, variables: Variables) -> dict[str, Value]:
+    """The values as they are kept. Raises ValueRefusedError for the first that is refused."""
+    return {
+        name: variable_named(name, variables).accepted_value(value)
+        for name, value in values.items()
+    }
+
+
+def assigned_values(assignments: Iterable[str], variables: Variables) -> dict[str, Value]:
+    """The values that texts like `quest.mill=2` assign. Raises ValueRefusedError."""
+    values = {}
+    for assignment in assignments:
+        name, sign, text = assignment.partition("=")
+        if not sign:
+            raise ValueRefusedError(f"{assignment!r} assigns nothing; write NAME=VALUE")
+        values[name.strip()] = variable_named(name.strip(), variables).value_of(text.strip())
+    return values
+
+
+def default_values(variables: Variables) -> dict[str, Value]:
+    """What the variables are before anything has happened."""
+    return {name: variable.accepted_value(variable.default) for name, variable in variables.items()}
