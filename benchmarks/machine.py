@@ -8,6 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.marks import CpuKind
+from npc_server.engine.llama import cpu_kernels
+
 CORES = 2  # for everything that runs: peers, servers and the players
 
 _PACKAGES = ("troupe", "llama-cpp-python", "grpcio", "numpy", "torch", "transformers", "peft")
@@ -19,8 +22,18 @@ def use_cores(count: int) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """The processor's name, and how many of its cores were used."""
-    return {"cpu": cpu_model(), "cores": os.cpu_count(), "cores_used": CORES}
+    """The processor's name and kind, and how many of its cores were used."""
+    return {
+        "cpu": cpu_model(),
+        "cpu_kind": cpu_kind(),
+        "cores": os.cpu_count(),
+        "cores_used": CORES,
+    }
+
+
+def cpu_kind() -> CpuKind:
+    """What llama.cpp computes with here, which may be built for less than the processor has."""
+    return CpuKind.AVX512 if "AVX512" in cpu_kernels() else CpuKind.OTHER
 
 
 def cpu_model() -> str:

@@ -1,11 +1,19 @@
-"""The figures to reach, and whether they are reached. Pure."""
+"""The figures to reach, by the kind of CPU, and whether they are reached. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
 
 from benchmarks.measures import Estimate
+
+
+class CpuKind(StrEnum):
+    """What multiplies: peers gain unequally from wider instructions, so ratios differ."""
+
+    AVX512 = "AVX-512"
+    OTHER = "without AVX-512"  # such as AVX2
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,13 @@ class Mark:
     what: str
     at_least: float | None = None
     at_most: float | None = None  # neither bound: the figure is only reported
+    without_avx512: float | None = None  # at_least on such a CPU; None = the same
+
+    def on(self, cpu: CpuKind) -> Self:
+        """The mark as it holds for a kind of CPU."""
+        if cpu is CpuKind.AVX512 or self.without_avx512 is None:
+            return self
+        return replace(self, at_least=self.without_avx512)
 
     @property
     def bound(self) -> str:

@@ -26,10 +26,10 @@ from rich.console import Console
 from benchmarks import options
 from benchmarks.console import marks_table, prefixed, progress_line
 from benchmarks.errors import BenchmarkError
-from benchmarks.machine import CORES, cpu_model, use_cores
+from benchmarks.machine import CORES, cpu_kind, cpu_model, use_cores
 from benchmarks.serving import plot, report
 from benchmarks.serving.cast import Adapters, open_base
-from benchmarks.serving.figures import MARKS
+from benchmarks.serving.figures import marks_on
 from benchmarks.serving.peers import llama_server as llama_server_peer
 from benchmarks.serving.scenarios import SCENARIOS
 from benchmarks.serving.workspace import FULL, QUICK, ScenarioResult, Workspace
@@ -66,12 +66,14 @@ def main(
             seconds=round(time.monotonic() - begun),
             size=workspace.extent,
             environment=_environment(os.environ),
+            cpu_kind=cpu_kind(),
         )
     stem = out / _file_stem(quick, names)
     report.write(Path(f"{stem}.json"), setting, results)
-    title = f"{cpu_model()}, {CORES} cores, {path.name}"
+    title = f"{cpu_model()} ({setting.cpu_kind}), {CORES} cores, {path.name}"
     plot.draw(Path(f"{stem}.png"), results, title)
-    console.print(marks_table(MARKS, report.figures(results)))
+    console.print(f"marks are those for: {setting.cpu_kind}", highlight=False)
+    console.print(marks_table(marks_on(setting.cpu_kind), report.figures(results)))
     for note in (note for result in results.values() for note in result.notes):
         console.print(f"note: {note}", markup=False, highlight=False)
     console.print(f"{stem}.json written after {setting.seconds:.0f} s", highlight=False)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.machine import machine, versions
-from benchmarks.marks import entry
+from benchmarks.marks import CpuKind, entry
 from benchmarks.measures import (
     Estimate,
     Round,
@@ -22,7 +22,7 @@ from benchmarks.measures import (
     ttfts_ms,
 )
 from benchmarks.results_file import replace_text
-from benchmarks.serving.figures import MARKS
+from benchmarks.serving.figures import marks_on
 from benchmarks.serving.workspace import Extent, ScenarioResult
 
 
@@ -37,6 +37,7 @@ class Setting:
     seconds: float  # that all scenarios took
     size: Extent
     environment: Mapping[str, str]  # variables that a server or a peer may read
+    cpu_kind: CpuKind  # the marks are those for it
 
 
 def figures(results: Mapping[str, ScenarioResult]) -> dict[str, Estimate]:
@@ -51,7 +52,7 @@ def write(path: Path, setting: Setting, results: Mapping[str, ScenarioResult]) -
         **asdict(setting),
         "machine": machine(),
         "versions": versions(),
-        **{mark.key: entry(mark, found.get(mark.key)) for mark in MARKS},
+        **{mark.key: entry(mark, found.get(mark.key)) for mark in marks_on(setting.cpu_kind)},
         "scenarios": {name: _summary(result) for name, result in results.items()},
     }
     lines = [f"{json.dumps(name)}: {_raw(result)}" for name, result in results.items()]

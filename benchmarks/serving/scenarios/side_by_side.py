@@ -55,11 +55,12 @@ async def sixteen(workspace: Workspace) -> ScenarioResult:
 
 
 async def long(workspace: Workspace) -> ScenarioResult:
-    """Eight players on eight characters with long personas."""
-    entries = ours_and_llama_server(workspace, workspace.cast("long", 8, LONG))
-    return await compare(
-        workspace, entries, partial(_against_llama_server, "vs_llama_server_8_long")
-    )
+    """Eight players on eight characters with long personas, and on one."""
+    cast, others = workspace.cast("long", 8, LONG), workspace.cast("long-one", 8, LONG)
+    alone = Troupe(ONE_CHARACTER, workspace.base, others, capacity_for(8))
+    same = partial(all_to_one, cast, workspace.base.vocab, 8)
+    entries = [*ours_and_llama_server(workspace, cast), Entry(alone, same, 8)]
+    return await compare(workspace, entries, _long_figures)
 
 
 def ours_and_llama_server(workspace: Workspace, cast: Cast) -> list[Entry]:
@@ -105,6 +106,14 @@ def eight_figures(rounds: Rounds) -> dict[str, Estimate]:
         found["ttft_median_gain_8"] = ratio(_ttfts(theirs, median), _ttfts(ours, median))
         found["ttft_worst_gain_8"] = ratio(_ttfts(theirs, max), _ttfts(ours, max))
     return found
+
+
+def _long_figures(rounds: Rounds) -> dict[str, Estimate]:
+    mixed = ratio(_rates(rounds[OURS]), _rates(rounds[ONE_CHARACTER]))
+    return {
+        "mixed_over_shared_8_long": mixed,
+        **_against_llama_server("vs_llama_server_8_long", rounds),
+    }
 
 
 def _against_llama_server(key: str, rounds: Rounds) -> dict[str, Estimate]:

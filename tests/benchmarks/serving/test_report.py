@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from benchmarks.marks import CpuKind
 from benchmarks.measures import Estimate, Round, TimedReply
 from benchmarks.serving import report
 from benchmarks.serving.figures import MARKS
 from benchmarks.serving.workspace import QUICK, ScenarioResult
 
-SETTING = report.Setting("2026-01-01T00:00:00+00:00", "tiny.gguf", "0" * 64, "", 12.0, QUICK, {})
+SETTING = report.Setting(
+    "2026-01-01T00:00:00+00:00", "tiny.gguf", "0" * 64, "", 12.0, QUICK, {}, CpuKind.OTHER
+)
 ROUND = Round(
     (TimedReply(0, "c000", 5.0, (5.1, 5.15), 5.2, 2), TimedReply(1, "c001", 5.0, (5.2,), 5.3, 1))
 )
@@ -40,6 +44,11 @@ def test_every_mark_has_its_key_measured_or_not(written: dict[str, object]) -> N
         "what": "tok/s: Zipf traffic on 100 characters / on 5, 16 sequences",
     }
     assert json.loads(json.dumps(written["vs_peft_8"]))["value"] is None
+
+
+def test_marks_are_those_of_the_cpu_that_is_named(written: dict[str, Any]) -> None:
+    assert written["cpu_kind"] == "without AVX-512"
+    assert written["vs_llama_server_8"]["mark"] == "at least 2.2"
 
 
 def test_every_sample_is_kept_in_milliseconds_of_its_round(written: dict[str, object]) -> None:
