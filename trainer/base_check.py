@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -28,13 +28,18 @@ from trainer.nightly import disk
 from trainer.progress import Progress
 from trainer.recipes import recipe
 from trainer.terminal import (
+    ChatTemplate,
     InterruptOnce,
     ProcessOptions,
     Report,
+    Settings,
+    StartedBy,
     bars,
     carry_out,
+    run_process,
     training_libraries,
 )
+from trainer.vocabulary import open_vocab
 
 if TYPE_CHECKING:
     from trainer.progress import Tell
@@ -51,6 +56,7 @@ class Candidate:
     cache: Path
     engine: EngineSettings
     max_tokens: int  # that training reads
+    chat_template: Path | None = None  # a file in place of the base's own template
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def require_trainable(candidate: Candidate, tell: Tell) -> Trainable:
     from trainer.base_comparison import Bases, require_same
     from trainer.lora import adaptable_layers
 
+    open_vocab(candidate.gguf, candidate.chat_template).close()
     require_memory(candidate.gguf)
     sha256 = file_sha256(candidate.gguf)
     require_disk(candidate, sha256)
@@ -78,7 +85,8 @@ def require_trainable(candidate: Candidate, tell: Tell) -> Trainable:
     base_dir = ensure_base(candidate.gguf, candidate.cache, sha256, candidate.engine.context_tokens)
     tell("unpack the base", Progress(1, 1, 0.0))
     layers = shared_layers(candidate.gguf, adaptable_layers(base_dir))
-    bases = Bases(candidate.gguf, sha256, base_dir, candidate.engine, candidate.max_tokens)
+    of_training = (candidate.engine, candidate.max_tokens, candidate.chat_template)
+    bases = Bases(candidate.gguf, sha256, base_dir, *of_training)
     found = require_same(bases, lambda progress: tell("compare the base", progress))
     worst = min(found, key=lambda band: band.cosine - band.least)
     return Trainable(worst.cosine, worst.least, layers)
@@ -118,37 +126,30 @@ def require_disk(candidate: Candidate, sha256: str) -> None:
 def main(
     base: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
-    settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
-    started_by: Annotated[int, typer.Option(help="End when this process does.")] = 0,
+    chat_template: ChatTemplate = None,
+    settings: Settings = "{}",
+    started_by: StartedBy = 0,
 ) -> None:
     """Say whether a base can be trained, as JSON."""
     tables = json.loads(settings)
     options = ProcessOptions(False, started_by, as_json=True, errors_as_json=True)
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:
-        return _check(base, cache, tables, console, interrupt)
+        with training_libraries():
+            from trainer.heads import reward_head
+        max_tokens = recipe.read(tables, _ANYBODY, reward_head.Config).max_tokens
+        engine = recipe.read_engine(tables)
+        candidate = Candidate(base, cache, engine, max_tokens, chat_template)
+        return _check(candidate, console, interrupt)
 
     carry_out(work, tables, options)
 
 
-def _check(
-    base: Path, cache: Path, tables: dict[str, Any], console: Console, interrupt: InterruptOnce
-) -> Report:
-    with training_libraries():
-        from trainer.heads import reward_head
-    max_tokens = recipe.read(tables, _ANYBODY, reward_head.Config).max_tokens
-    candidate = Candidate(base, cache, recipe.read_engine(tables), max_tokens)
-    with bars(console) as show:
-
-        def tell(stage: str, progress: Progress) -> None:
-            interrupt.check()
-            show(stage, progress)
-
+def _check(candidate: Candidate, console: Console, interrupt: InterruptOnce) -> Report:
+    with bars(console, interrupt) as tell:
         found = require_trainable(candidate, tell)
     return {"state": "ready", "reason": "it can be trained", "version": "", **asdict(found)}
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog="Example:  npc model check qwen3-0.6b")(main)
-    app(prog_name="npc model check")
+    run_process(main, "npc model check", "npc model check qwen3-0.6b")

@@ -29,7 +29,6 @@ from npc_server.engine.errors import EngineError
 from npc_server.engine.gguf_header import HeaderReader
 from npc_server.engine.llama import BatchRow, ContextShape, Llama
 from npc_server.engine.settings import EngineSettings
-from npc_server.engine.vocab import Vocab
 from personas.chat_ids import chat_of
 from trainer.base import file_sha256
 from trainer.divergence import plain_text
@@ -37,6 +36,7 @@ from trainer.errors import BaseModelError
 from trainer.lora import load_base
 from trainer.progress import OnProgress, Progress
 from trainer.training import use_all_cores
+from trainer.vocabulary import open_vocab
 
 MOST_TOKENS = 4096  # that are read; attention over more takes minutes
 FIRST_BAND = 32  # positions before it say little: they have hardly any context
@@ -80,6 +80,7 @@ class Bases:
     base_dir: Path  # the same, dequantised
     engine: EngineSettings
     max_tokens: int  # that training reads
+    chat_template: Path | None = None  # a file in place of the base's own template
 
     @property
     def tokens(self) -> int:
@@ -145,7 +146,7 @@ def compare(bases: Bases, on_progress: OnProgress) -> tuple[Band, ...]:
 def _ids(bases: Bases) -> list[int]:
     """A text as long as is needed; its sentences come in another order each time."""
     sentences = plain_text().split(". ")
-    with closing(Vocab(bases.gguf)) as vocab:
+    with closing(open_vocab(bases.gguf, bases.chat_template)) as vocab:
         ids, chance = list(chat_of(vocab).bos), random.Random(0)
         while len(ids) < bases.tokens:
             ids += vocab.encode(". ".join(chance.sample(sentences, len(sentences))))

@@ -19,15 +19,17 @@ import typer
 from rich.console import Console
 
 from trainer.nightly.job import Job
-from trainer.progress import Progress
 from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
 from trainer.terminal import (
+    ChatTemplate,
     InterruptOnce,
     ProcessOptions,
     Report,
+    Settings,
     bars,
     carry_out,
+    run_process,
     training_libraries,
 )
 
@@ -109,8 +111,8 @@ def main(
     heads: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
-    chat_template: Annotated[Path | None, typer.Option()] = None,
-    settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
+    chat_template: ChatTemplate = None,
+    settings: Settings = "{}",
 ) -> None:
     """Judge an adapter that was made elsewhere; print the judgement as JSON."""
     tables = json.loads(settings)
@@ -131,12 +133,7 @@ def _judge(
     with training_libraries():
         from trainer.heads import reward_head
     how = recipe.read(tables, job.character, reward_head.Config, "")
-    with bars(console) as show:
-
-        def tell(stage: str, progress: Progress) -> None:
-            interrupt.check()
-            show(stage, progress)
-
+    with bars(console, interrupt) as tell:
         found = judge_folder(job, how, folder, tell)
     console.print(gate_table(found.verdict))
     passed = found.verdict.passed
@@ -152,6 +149,4 @@ def _judge(
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog="Example:  npc adapters add mira ./lora")(main)
-    app(prog_name="npc adapters add")
+    run_process(main, "npc adapters add", "npc adapters add mira ./lora")

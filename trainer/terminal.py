@@ -1,4 +1,5 @@
-"""What the trainer's processes have in common: priority, progress bars, a report, an exit code.
+"""What the trainer's processes have in common: options, priority, progress bars, a report, an exit
+code.
 
 Exit codes: 0 done, 1 rejected or failed, 2 a setting is wrong, 3 something is missing: feedback,
 a file, a character; 130 stopped by SIGTERM or Ctrl-C, to be continued when started again.
@@ -13,8 +14,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -33,7 +35,7 @@ from trainer.errors import (
     TrainerError,
     TrainingError,
 )
-from trainer.progress import Progress
+from trainer.progress import Progress, Tell
 from trainer.recipes import recipe
 
 DONE, REJECTED, USAGE, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
@@ -51,6 +53,18 @@ _EXIT_OF = {
     "waiting": MISSING,
 }
 
+# Options
+
+ChatTemplate = Annotated[
+    Path | None, typer.Option(help="A file in place of the base's own template.")
+]
+Settings = Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")]
+Background = Annotated[bool, typer.Option("--background", help="Run at the lowest priority.")]
+StartedBy = Annotated[
+    int, typer.Option(help="Id of the parent process, to end with it; 0 = do not.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
 Report = Mapping[str, Any]  # at least `state` and `reason`; printed as JSON if `as_json`
 Work = Callable[[Console, "InterruptOnce"], Report]
 
@@ -63,6 +77,13 @@ class ProcessOptions:
     started_by: int  # process id; end when that process ends; 0 = do not watch
     as_json: bool
     errors_as_json: bool  # print a JSON report even when the work failed early
+
+
+def run_process(main: Callable[..., None], command: str, example: str) -> None:
+    """Read the options of this process and run its `main`; `command`: what a person typed."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog=f"Example:  {example}")(main)
+    app(prog_name=command)
 
 
 def carry_out(work: Work, settings: Mapping[str, Any], options: ProcessOptions) -> NoReturn:
@@ -147,8 +168,8 @@ class InterruptOnce:
 
 
 @contextmanager
-def bars(console: Console) -> Iterator[Callable[[str, Progress], None]]:
-    """Show a bar per stage, from the stage's first report."""
+def bars(console: Console, interrupt: InterruptOnce) -> Iterator[Tell]:
+    """Show a bar per stage, from the stage's first report, and stop there once asked to."""
     columns = (
         TextColumn("{task.description:<22}"),
         BarColumn(),
@@ -160,6 +181,7 @@ def bars(console: Console) -> Iterator[Callable[[str, Progress], None]]:
     with Bars(*columns, console=console) as bars:
 
         def tell(stage: str, progress: Progress) -> None:
+            interrupt.check()
             if stage not in stages:
                 stages[stage] = bars.add_task(stage, total=progress.total_steps, note="")
             note = _note(progress)

@@ -18,16 +18,21 @@ from rich.console import Console
 
 from feedback_store.selection import Snapshot
 from trainer.nightly.job import Job, read_readiness
-from trainer.progress import Progress
 from trainer.recipes import recipe
 from trainer.records.run_tables import counts_text, gate_table
 from trainer.rows import readiness
 from trainer.terminal import (
+    AsJson,
+    Background,
+    ChatTemplate,
     InterruptOnce,
     ProcessOptions,
     Report,
+    Settings,
+    StartedBy,
     bars,
     carry_out,
+    run_process,
     training_libraries,
 )
 
@@ -54,24 +59,18 @@ def main(
     heads: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
-    chat_template: Annotated[
-        Path | None, typer.Option(help="A file in place of the base's own template.")
-    ] = None,
-    settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
+    chat_template: ChatTemplate = None,
+    settings: Settings = "{}",
     method: Annotated[str, typer.Option(help="Overrides the settings.")] = "",
     promote: Annotated[
         bool, typer.Option(help="Make the version live once it is published.")
     ] = True,
-    background: Annotated[
-        bool, typer.Option("--background", help="Run at the lowest priority.")
-    ] = False,
-    started_by: Annotated[
-        int, typer.Option(help="Id of the parent process, to end with it; 0 = do not.")
-    ] = 0,
+    background: Background = False,
+    started_by: StartedBy = 0,
     readiness: Annotated[
         bool, typer.Option("--readiness", help="Only report whether there is enough feedback.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Retrain one character from its players' feedback, behind a gate."""
     tables = json.loads(settings)
@@ -118,12 +117,7 @@ def _retrain(order: Order, console: Console, interrupt: InterruptOnce) -> dict[s
         retrain, reward_head = _load_libraries()
     how = recipe.read(order.settings, order.job.character, reward_head.Config, order.method)
     _show_readiness(order, console)
-    with bars(console) as show:
-
-        def tell(stage: str, progress: Progress) -> None:
-            interrupt.check()
-            show(stage, progress)
-
+    with bars(console, interrupt) as tell:
         result = retrain.run(order.job, how, order.promote, tell)
     if result.verdict is not None:
         console.print(gate_table(result.verdict))
@@ -168,6 +162,4 @@ def _show_readiness(order: Order, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog="Example:  npc train mira --no-promote")(main)
-    app(prog_name="npc train")
+    run_process(main, "npc train", "npc train mira --no-promote")

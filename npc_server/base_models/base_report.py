@@ -40,6 +40,7 @@ class BaseReport:
     settings: EngineSettings
     trained_tokens: int  # of context; 0 = unknown
     prompts: tuple[str, ...]  # how conversations are written for it; none = they cannot be
+    thought_tokens: int  # that it may think before a reply; 0 = it replies at once
     chat_fault: str  # why it cannot be prompted; "" = it can
     doubts: tuple[str, ...]  # what may go wrong, and does not keep it from serving
     trial: SpeedTrial | None

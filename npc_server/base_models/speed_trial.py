@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from npc_server.engine.protocol import Batching, Finish, Request, Sampling
+from npc_server.engine.protocol import Batching, ChatTokens, Finish, Request, Sampling
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 
@@ -56,15 +56,16 @@ def measure_speeds(
     gguf: Path,
     tokens: Sequence[int],
     settings: EngineSettings,
+    chat: ChatTokens,
     report: Callable[[str, int, int], None],
 ) -> SpeedTrial:
-    """Run turns on a base whose prompts are made of `tokens`.
+    """Run turns on a base whose prompts are made of `tokens`, and whose replies keep to `chat`.
 
     Raises ModelLoadError and EngineDiedError.
     """
     small = replace(settings, sequences=max(COUNTS), context_tokens=_CONTEXT_TOKENS, cache_mib=0)
     prompts = _prompts(tokens)
-    return asyncio.run(_measure(EngineConfig.of(gguf, small), prompts, report))
+    return asyncio.run(_measure(EngineConfig.of(gguf, small, chat), prompts, report))
 
 
 def _prompts(tokens: Sequence[int]) -> list[tuple[int, ...]]:

@@ -4,7 +4,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from gguf import GGUFWriter, TokenType
 
 from feedback_store.store import Store
 from npc_client import server_process
@@ -12,35 +11,16 @@ from npc_client.client import Client
 from npc_server.engine.vocab import Vocab
 from personas.chat import Message
 from personas.chat_ids import chat_of
-from tests.support import guard, tiny_gguf
-from tests.support.chat_templates import NO_THINKING, TURNS
+from tests.support import guard
+from tests.support.thinking_base import write_thinker
 
 pytestmark = pytest.mark.service
 
 MOST = 24
-KINDS = {
-    "<|im_start|>": TokenType.CONTROL,
-    "<|im_end|>": TokenType.CONTROL,
-    "<think>": TokenType.USER_DEFINED,
-    "</think>": TokenType.USER_DEFINED,
-}
-
-
-def thinker(path: Path) -> Path:
-    """Write a tiny base with the template of one that can think."""
-
-    def change(writer: GGUFWriter) -> None:
-        tiny_gguf.name_tokens(writer, KINDS)
-        writer.add_bos_token_id(1)
-        writer.add_eos_token_id(1)
-        writer.add_eot_token_id(1)
-        writer.add_chat_template(TURNS + NO_THINKING)
-
-    return tiny_gguf.write_model(path, architecture="qwen3", change=change)
 
 
 async def test_a_thought_is_counted_and_in_no_reply_nor_record(tmp_path: Path) -> None:
-    base = thinker(tmp_path / "thinker.gguf")
+    base = write_thinker(tmp_path / "thinker.gguf")
     guard.write_cast(tmp_path / "cast")
     settings = {
         "NPC_MODEL_BASE": str(base),

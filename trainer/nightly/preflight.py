@@ -70,7 +70,7 @@ def require_ready(work: Undertaking, tell: Tell) -> None:
     base_dir = ensure_base(job.base, job.cache, work.base_sha256, job.engine.context_tokens)
     _complain([*_unservable_layers(work, adaptable_layers(base_dir))])
     max_tokens = work.config.schedule.max_tokens
-    bases = Bases(job.base, work.base_sha256, base_dir, job.engine, max_tokens)
+    bases = Bases(job.base, work.base_sha256, base_dir, job.engine, max_tokens, job.chat_template)
     base_comparison.require_same(bases, lambda progress: tell("compare the base", progress))
 
 

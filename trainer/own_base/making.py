@@ -121,7 +121,7 @@ def _comparable_base(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> Path:
     sha256 = file_sha256(job.base)
     base_dir = ensure_base(job.base, job.cache, sha256, job.engine.context_tokens)
     most = recipe.config.schedule.max_tokens
-    bases = Bases(job.base, sha256, base_dir, job.engine, most)
+    bases = Bases(job.base, sha256, base_dir, job.engine, most, job.chat_template)
     require_same(bases, lambda progress: tell("compare the base", progress))
     return base_dir
 

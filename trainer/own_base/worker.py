@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from trainer.progress import Progress
 from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
 from trainer.terminal import (
+    AsJson,
+    Background,
+    ChatTemplate,
     InterruptOnce,
     ProcessOptions,
     Report,
+    Settings,
+    StartedBy,
     bars,
     carry_out,
+    run_process,
     training_libraries,
 )
 
@@ -38,18 +43,12 @@ def main(
     store: Annotated[Path, typer.Option()],
     bases: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
-    chat_template: Annotated[
-        Path | None, typer.Option(help="A file in place of the base's own template.")
-    ] = None,
-    settings: Annotated[str, typer.Option(help="Tables of npc.toml as JSON.")] = "{}",
+    chat_template: ChatTemplate = None,
+    settings: Settings = "{}",
     full: Annotated[bool, typer.Option("--full", help="Train all weights.")] = False,
-    background: Annotated[
-        bool, typer.Option("--background", help="Run at the lowest priority.")
-    ] = False,
-    started_by: Annotated[
-        int, typer.Option(help="Id of the parent process, to end with it; 0 = do not.")
-    ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    background: Background = False,
+    started_by: StartedBy = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Train a new base on what players taught all characters together."""
     tables: dict[str, Any] = json.loads(settings)
@@ -70,12 +69,7 @@ def _make(
     from trainer.own_base import base_recipe, making
 
     recipe = base_recipe.read(tables, full)
-    with bars(console) as show:
-
-        def tell(stage: str, progress: Progress) -> None:
-            interrupt.check()
-            show(stage, progress)
-
+    with bars(console, interrupt) as tell:
         result = making.run(job, recipe, tell)
     if result.verdict is not None:
         console.print(gate_table(result.verdict))
@@ -97,6 +91,4 @@ def _report(name: str, result: BaseResult) -> Report:
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(epilog="Example:  npc model train town")(main)
-    app(prog_name="npc model train")
+    run_process(main, "npc model train", "npc model train town")

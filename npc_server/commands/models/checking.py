@@ -21,7 +21,7 @@ from npc_server.base_models.gguf_file import require_gguf, weight_count
 from npc_server.base_models.model_files import file_sha256, read_choice
 from npc_server.base_models.own_process import Report
 from npc_server.base_models.quantization import QUICK_IN_4_BITS, Quantization
-from npc_server.base_models.speed_trial import TEXT, SpeedTrial, measure_speeds
+from npc_server.base_models.speed_trial import TEXT, Speed, SpeedTrial, measure_speeds
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -33,9 +33,9 @@ from npc_server.commands.command_line import (
 from npc_server.commands.exit_codes import Exit
 from npc_server.commands.known_names import require_base
 from npc_server.commands.training.trainer_process import (
+    base_check_flags,
     read_report,
     trainer_command,
-    trainer_settings,
 )
 from npc_server.config import Config
 from npc_server.engine.base_figures import read_figures
@@ -43,10 +43,11 @@ from npc_server.engine.errors import EngineError, ModelLoadError
 from npc_server.engine.host_memory import available_bytes
 from npc_server.engine.llama import cpu_kernels
 from npc_server.engine.planning import plan_placement
+from npc_server.engine.protocol import NO_CHAT_TOKENS
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig
 from npc_server.errors import ConfigError
-from npc_server.vocabulary import doubts_about, open_vocab, prompts_of
+from npc_server.vocabulary import chat_tokens, doubts_about, open_vocab, prompts_of
 
 _MIB = 1 << 20
 _GOOD, _BAD, _NOTE = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
@@ -75,6 +76,7 @@ def check(
     config = config_of(config_file)
     wanted = base or config.model.base
     require_base(wanted, config.paths.models)
+    config = _serving(wanted, config)
     with work_progress(complaints) as report:
         found = _examine(wanted, config, report)
     if not serving_only:
@@ -87,14 +89,19 @@ def check(
     raise typer.Exit(Exit.REFUSED if found.faults else Exit.DONE)
 
 
+def _serving(base: str, config: Config) -> Config:
+    """The configuration as it would be with this base in it."""
+    model = config.model.model_copy(update={"base": base})
+    return config.model_copy(update={"model": model})
+
+
 def _examine(wanted: str, config: Config, report: Report) -> BaseReport:
     """Look at everything but training. Raises BaseModelError, ModelLoadError."""
     path = resolution.resolve(wanted, config.paths.models)
     require_gguf(path)
     sha256 = _require_recorded(wanted, path, config, report)
-    vocab = Vocab(path)
-    prompts, chat_fault = _prompts(wanted, config)
-    trial, fault = _trial(path, vocab, config, report)
+    vocab, chat_fault = _open_vocab(path, config)
+    trial, fault = _trial(path, vocab, chat_fault, config, report)
     return BaseReport(
         base=wanted,
         path=path,
@@ -104,7 +111,8 @@ def _examine(wanted: str, config: Config, report: Report) -> BaseReport:
         figures=read_figures(path),
         settings=config.engine.settings,
         trained_tokens=vocab.trained_tokens,
-        prompts=prompts,
+        prompts=() if chat_fault else tuple(prompts_of(vocab)),
+        thought_tokens=config.model.thought_room,
         chat_fault=chat_fault,
         doubts=tuple(doubts_about(path, vocab, config.engine.context_tokens)),
         trial=trial,
@@ -140,24 +148,22 @@ def _is_original(wanted: str, config: Config) -> bool:
     return choice is None or choice.chosen is Quantization.ORIGINAL
 
 
-def _prompts(wanted: str, config: Config) -> tuple[tuple[str, ...], str]:
-    """How conversations are written; the second is why they cannot be, as the server says it."""
-    model = config.model.model_copy(update={"base": wanted})
+def _open_vocab(path: Path, config: Config) -> tuple[Vocab, str]:
+    """The vocabulary as it would serve; the second is why it cannot, as the server says it."""
     try:
-        _, vocab = open_vocab(config.model_copy(update={"model": model}))
+        return open_vocab(config)[1], ""
     except ConfigError as error:
-        return (), str(error)
-    return tuple(prompts_of(vocab)), ""
+        return Vocab(path), str(error)
 
 
 def _trial(
-    path: Path, vocab: Vocab, config: Config, report: Report
+    path: Path, vocab: Vocab, chat_fault: str, config: Config, report: Report
 ) -> tuple[SpeedTrial | None, str]:
     """Run the engine; the second is why it does not run."""
     tokens = vocab.encode(TEXT.read_text("utf-8"))
+    chat = NO_CHAT_TOKENS if chat_fault else chat_tokens(vocab)
     try:
-        settings = config.engine.settings
-        return measure_speeds(path, tokens, settings, report), ""
+        return measure_speeds(path, tokens, config.engine.settings, chat, report), ""
     except EngineError as error:
         return None, f"the engine does not run it: {error}"
 
@@ -175,11 +181,7 @@ def _room_fault(path: Path, config: Config) -> str:
 def _training(path: Path, config: Config) -> Training:
     """Ask the trainer, in a process of its own."""
     line = trainer_command(
-        "trainer.base_check",
-        f"--base={path}",
-        f"--cache={config.paths.cache}",
-        f"--settings={trainer_settings(config)}",
-        f"--started-by={os.getpid()}",
+        "trainer.base_check", *base_check_flags(config, path), f"--started-by={os.getpid()}"
     )
     done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
     found = read_report(done.stdout, done.returncode)
@@ -227,7 +229,8 @@ def _chat_lines(found: BaseReport) -> Iterator[tuple[str, str, str]]:
 
 def _context(found: BaseReport) -> str:
     trained = f"{found.trained_tokens:,} tokens in training" if found.trained_tokens else "unknown"
-    return f"{trained}, {found.settings.context_tokens:,} in [engine]"
+    thought = f", {found.thought_tokens:,} of them for a thought" if found.thought_tokens else ""
+    return f"{trained}, {found.settings.context_tokens:,} in [engine]{thought}"
 
 
 def _engine_lines(found: BaseReport) -> Iterator[tuple[str, str, str]]:
@@ -244,7 +247,18 @@ def _engine_lines(found: BaseReport) -> Iterator[tuple[str, str, str]]:
         each, all_turns = speed.tokens_per_s, speed.all_tokens_per_s
         said = f"{each:.1f} tokens/s each, {all_turns:.0f} in all, first after"
         turns = f"{speed.turns} turn{'s' * (speed.turns > 1)}"
-        yield _GOOD, turns, f"{said} {speed.first_token_ms:,.0f} ms at most"
+        yield (
+            _GOOD,
+            turns,
+            f"{said} {speed.first_token_ms:,.0f} ms at most{_thought_wait(found, speed)}",
+        )
+
+
+def _thought_wait(found: BaseReport, speed: Speed) -> str:
+    """How long a thought may keep the first word waiting."""
+    if not found.thought_tokens:
+        return ""
+    return f", and a thought of up to {found.thought_tokens / speed.tokens_per_s:,.1f} s"
 
 
 def _memory_line(found: BaseReport) -> tuple[str, str, str]:

@@ -62,18 +62,24 @@ def base_trainer_flags(config: Config, base: Path) -> list[str]:
     return [*_training_flags(config, base), f"--bases={config.paths.bases}"]
 
 
-def _training_flags(config: Config, base: Path | str) -> list[str]:
-    paths = config.paths
+def base_check_flags(config: Config, base: Path | str) -> list[str]:
+    """The base as it is served, and how it would be trained."""
+    template = config.model.chat_template
     return [
         f"--base={base}",
-        f"--characters={paths.characters}",
-        f"--store={paths.store}",
-        f"--cache={paths.cache}",
-        f"--settings={trainer_settings(config)}",
+        *([f"--chat-template={template}"] if template else []),
+        f"--cache={config.paths.cache}",
+        f"--settings={_trainer_settings(config)}",
     ]
 
 
-def trainer_settings(config: Config) -> str:
+def _training_flags(config: Config, base: Path | str) -> list[str]:
+    paths = config.paths
+    places = (f"--characters={paths.characters}", f"--store={paths.store}")
+    return [*base_check_flags(config, base), *places]
+
+
+def _trainer_settings(config: Config) -> str:
     """The tables that the trainer reads, as JSON."""
     return json.dumps(config.model_dump(mode="json", include=TRAINER_TABLES))
 

@@ -24,6 +24,7 @@ GOOD = BaseReport(
     settings=EngineSettings(),
     trained_tokens=32768,
     prompts=("in ChatML",),
+    thought_tokens=0,
     chat_fault="",
     doubts=(),
     trial=SpeedTrial("", "qwen3", Batching.MIXED, "", QUICK),

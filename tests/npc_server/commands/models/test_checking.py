@@ -13,6 +13,7 @@ from npc_server.commands.exit_codes import exit_of
 from npc_server.commands.main import app
 from tests.support import tiny_gguf
 from tests.support.chat_templates import LOOK_ALIKES
+from tests.support.thinking_base import write_thinker
 
 
 def check(*arguments: str) -> Result:
@@ -66,6 +67,41 @@ def test_what_a_template_does_not_take_is_told(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "in its own chat format" in done.output
     assert "without a system role" in done.output
+
+
+def without_its_template(path: Path) -> Path:
+    """Write such a base with its template beside it; returns a configuration that names that."""
+    template, specials = LOOK_ALIKES["drops-system"]
+    kinds = dict.fromkeys(specials, TokenType.CONTROL)
+    tiny_gguf.write_model(path, change=lambda writer: tiny_gguf.name_tokens(writer, kinds))
+    file, config = path.with_suffix(".jinja"), path.with_suffix(".toml")
+    file.write_text(template)
+    config.write_text(f'[model]\nchat_template = "{file}"\n')
+    return config
+
+
+def test_it_is_looked_at_with_the_template_that_would_serve(tmp_path: Path) -> None:
+    config = without_its_template(tmp_path / "bare.gguf")
+    done = check(str(tmp_path / "bare.gguf"), "--serving-only", f"--config={config}")
+    assert done.exit_code == 0, done.output
+    assert "without a system role" in done.output
+    assert exit_code(check(str(tmp_path / "bare.gguf"), "--serving-only")) == 1
+
+
+@pytest.mark.slow
+def test_training_is_looked_at_with_that_template(tmp_path: Path) -> None:
+    config = without_its_template(tmp_path / "bare.gguf")
+    done = check(str(tmp_path / "bare.gguf"), "--json", f"--config={config}")
+    training = json.loads(done.stdout)["training"]
+    assert training["possible"], training["reason"]
+
+
+def test_the_wait_for_a_thought_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NPC_MODEL_THINKING", "on")
+    done = check(str(write_thinker(tmp_path / "thinker.gguf")), "--serving-only")
+    assert done.exit_code == 0, done.output
+    assert "256 of them for a thought" in done.output
+    assert "and a thought of up to" in done.output
 
 
 @pytest.mark.parametrize("name", ["absent.gguf", "qwen3-4"])

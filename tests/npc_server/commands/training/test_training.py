@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
@@ -17,6 +18,12 @@ from typer.testing import CliRunner, Result
 from feedback_store.store import Store
 from npc_server.commands.main import app
 from npc_server.commands.training.night_clock import next_start
+from npc_server.commands.training.trainer_process import (
+    base_check_flags,
+    base_trainer_flags,
+    trainer_flags,
+)
+from npc_server.config import Config, ModelSection
 from tests.support.paths import ROOT
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -52,6 +59,15 @@ def npc(*arguments: str) -> Result:
 
 def at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp()
+
+
+@pytest.mark.parametrize("flags", [base_check_flags, base_trainer_flags, trainer_flags])
+def test_every_trainer_is_told_the_template_that_serves(
+    flags: Callable[[Config, Path], list[str]],
+) -> None:
+    own, other = Config(), Config(model=ModelSection(chat_template=Path("other.jinja")))
+    assert "--chat-template=other.jinja" in flags(other, Path("base.gguf"))
+    assert not any("template" in flag for flag in flags(own, Path("base.gguf")))
 
 
 def test_the_next_night_is_today_or_tomorrow() -> None:
