@@ -9,8 +9,8 @@ it is. The vocabulary is that of another file, filled up with tokens that no tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,30 +27,13 @@ from gguf import (
 )
 
 from benchmarks import options
+from benchmarks.gguf_shape import Shape, Size, tensor_sizes, write_figures
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.base_models.quantization import Quantization
 from npc_server.base_models.requantize import TENSOR_TYPES
 from npc_server.base_models.resolution import ModelPlaces, resolve
 
 Bytes = npt.NDArray[np.uint8]
-Size = tuple[int, int]  # rows, columns
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The figures of a model."""
-
-    architecture: str
-    layers: int
-    width: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    feed_forward: int
-    vocabulary: int = 0  # 0 = that of the tokenizer
-    head_norms: bool = False  # q and k are normalised head by head
-    tied: bool = False  # embeddings are the output layer, too
-
 
 SHAPES: Mapping[str, Shape] = {
     "llama-1.1b": Shape("llama", 22, 2048, 32, 4, 64, 5632),
@@ -61,15 +44,17 @@ SHAPES: Mapping[str, Shape] = {
 def write_base(path: Path, shape: Shape, quantization: Quantization, tokenizer: Path) -> Path:
     """Write a base with the vocabulary of the GGUF `tokenizer`; the same bytes each time."""
     writer = GGUFWriter(path, shape.architecture)
-    _write_shape(writer, shape)
+    write_figures(writer, shape)
+    writer.add_file_type(LlamaFileType.MOSTLY_Q4_0)
     vocabulary = _copy_vocabulary(writer, GGUFReader(tokenizer), shape.vocabulary)
     draw = np.random.default_rng(0)
-    for name, size in _matrices(shape, vocabulary):
+    for name, size in tensor_sizes(replace(shape, vocabulary=vocabulary)).items():
+        if len(size) == 1:
+            writer.add_tensor(name, np.ones(size, np.float32))
+            continue
         kind = TENSOR_TYPES[quantization].of(name, shape.layers)
         blocks = random_blocks(kind, size, draw)
         writer.add_tensor(name, blocks, raw_dtype=GGMLQuantizationType[kind])
-    for name, width in _norms(shape):
-        writer.add_tensor(name, np.ones(width, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -120,21 +105,6 @@ _BLOCKS: Mapping[str, tuple[int, Callable[[float], bytes], int]] = {
 }
 
 
-def _write_shape(writer: GGUFWriter, shape: Shape) -> None:
-    writer.add_context_length(4096)
-    writer.add_embedding_length(shape.width)
-    writer.add_block_count(shape.layers)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
-    writer.add_key_length(shape.head_width)
-    writer.add_value_length(shape.head_width)
-    writer.add_rope_dimension_count(shape.head_width)
-    writer.add_rope_freq_base(1e6)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_file_type(LlamaFileType.MOSTLY_Q4_0)
-
-
 def _copy_vocabulary(writer: GGUFWriter, source: GGUFReader, wanted: int) -> int:
     """Copy a tokenizer, filled up to `wanted` tokens; return how many there are."""
     tokens, kinds = (list(source.fields[f"tokenizer.ggml.{x}"].contents()) for x in _LISTS)
@@ -152,34 +122,6 @@ def _copy_vocabulary(writer: GGUFWriter, source: GGUFReader, wanted: int) -> int
 
 
 _LISTS = ("tokens", "token_type")
-
-
-def _matrices(shape: Shape, vocabulary: int) -> Iterator[tuple[str, Size]]:
-    yield "token_embd.weight", (vocabulary, shape.width)
-    if not shape.tied:
-        yield "output.weight", (vocabulary, shape.width)
-    q, kv = (heads * shape.head_width for heads in (shape.heads, shape.kv_heads))
-    of_layer = {
-        "attn_q": (q, shape.width),
-        "attn_k": (kv, shape.width),
-        "attn_v": (kv, shape.width),
-        "attn_output": (shape.width, q),
-        "ffn_gate": (shape.feed_forward, shape.width),
-        "ffn_up": (shape.feed_forward, shape.width),
-        "ffn_down": (shape.width, shape.feed_forward),
-    }
-    for layer in range(shape.layers):
-        for name, size in of_layer.items():
-            yield f"blk.{layer}.{name}.weight", size
-
-
-def _norms(shape: Shape) -> Iterator[tuple[str, int]]:
-    yield "output_norm.weight", shape.width
-    for layer in range(shape.layers):
-        for name in ("attn_norm", "ffn_norm"):
-            yield f"blk.{layer}.{name}.weight", shape.width
-        for name in ("attn_q_norm", "attn_k_norm") if shape.head_norms else ():
-            yield f"blk.{layer}.{name}.weight", shape.head_width
 
 
 def main(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader, dequantize
 
-from benchmarks.random_base import SHAPES, Shape, random_blocks, write_base
+from benchmarks.gguf_shape import Shape
+from benchmarks.random_base import SHAPES, random_blocks, write_base
 from npc_server.base_models.quantization import Quantization
 from npc_server.engine.assembly import assemble
 from npc_server.engine.llama import ContextShape

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from gguf import GGUFWriter, TokenType
 from safetensors.numpy import save_file
+
+from benchmarks.gguf_shape import Shape, write_figures
 
 LAYERS = 2
 WIDTH = 64
@@ -145,20 +147,10 @@ def _centre(name: str) -> float:
 
 
 def _write_shape(writer: GGUFWriter, shape: Architecture) -> None:
-    writer.add_context_length(CONTEXT_TOKENS)
-    writer.add_embedding_length(WIDTH)
-    writer.add_block_count(LAYERS)
-    writer.add_feed_forward_length(FEED_FORWARD)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(KV_HEADS)
-    writer.add_rope_dimension_count(shape.head_width)
-    writer.add_rope_freq_base(10000.0)
-    writer.add_layer_norm_rms_eps(1e-5)
+    figures = Shape(shape.name, LAYERS, WIDTH, HEADS, KV_HEADS, shape.head_width, FEED_FORWARD)
+    write_figures(writer, replace(figures, context_tokens=CONTEXT_TOKENS, rope_base=10000.0))
     writer.add_vocab_size(VOCABULARY)
     writer.add_file_type(0)
-    if shape.head_width != WIDTH // HEADS:
-        writer.add_key_length(shape.head_width)
-        writer.add_value_length(shape.head_width)
     if shape.window_tokens:
         writer.add_sliding_window(shape.window_tokens)
         writer.add_sliding_window_pattern([layer == 0 for layer in range(LAYERS)])

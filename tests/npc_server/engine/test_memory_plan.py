@@ -22,7 +22,7 @@ from npc_server.engine.memory_plan import (
 from npc_server.engine.placement import Placement
 from npc_server.engine.protocol import EngineOptions, KvType
 from tests.support.allocations import allocations
-from tests.support.sized_gguf import Sizes, write_sized
+from tests.support.sized_gguf import SIZED, write_sized
 
 GIB = 1 << 30
 #: Some 7 GiB of weights, and 0.5 GiB of keys and values at 8 x 1,024 tokens.
@@ -55,7 +55,7 @@ def reshaped(**changes: object) -> Load:
 def test_the_plan_is_what_llama_cpp_allocates(
     architecture: str, kv_type: KvType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = write_sized(tmp_path / "sized.gguf", Sizes(architecture))
+    model = write_sized(tmp_path / "sized.gguf", SIZED[architecture])
     require_agreement(model, kv_type, monkeypatch)
 
 
