@@ -1,0 +1,66 @@
+"""What a character holds to be true of a player: the newest word on every topic. Pure.
+
+Statements are never changed by later ones. What replaces what is found out anew whenever they are
+read, so that a player who goes back to an earlier save game is believed what they had said by then.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+from feedback_store.memory_records import Statement
+from languages.reading import read
+from npc_server.memory.tellings import NAME
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is known on one topic."""
+
+    statement: Statement  # the newest
+    turn_ids: tuple[str, ...]  # all that told it, oldest first
+    replaced: tuple[Statement, ...] = ()  # older ones that say something else, oldest first
+
+    @property
+    def fact_id(self) -> str:
+        """Names the fact until a newer statement replaces it."""
+        return self.statement.statement_id
+
+
+def facts(statements: Iterable[Statement]) -> tuple[Fact, ...]:
+    """The facts that statements of one player to one character come to, oldest first.
+
+    Statements on one topic replace each other; without a topic, only the same words are one fact.
+    """
+    ordered = sorted(statements, key=attrgetter("told_at", "statement_id"))
+    by_key = sorted(ordered, key=_key)  # stable: within a key they stay in their order
+    found = (_fact(list(alike)) for _, alike in groupby(by_key, _key))
+    return tuple(sorted(found, key=lambda one: (one.statement.told_at, one.fact_id)))
+
+
+def player_name(known: Iterable[Fact]) -> str:
+    """What the player is called; "" = they have not said."""
+    names = [fact.statement.value for fact in known if fact.statement.topic == NAME]
+    return names[-1] if names else ""
+
+
+def _key(statement: Statement) -> tuple[str, str]:
+    return (statement.topic, "" if statement.topic else _bare(statement))
+
+
+def _fact(alike: Sequence[Statement]) -> Fact:
+    newest = alike[-1]
+    same = [one for one in alike if _says_the_same(one, newest)]
+    older = tuple(one for one in alike if not _says_the_same(one, newest))
+    return Fact(newest, tuple(dict.fromkeys(one.turn_id for one in same)), older)
+
+
+def _says_the_same(one: Statement, other: Statement) -> bool:
+    if one.value and other.value:
+        return read(one.value) == read(other.value)
+    return _bare(one) == _bare(other)
+
+
+def _bare(statement: Statement) -> str:
+    return read(statement.text).line

@@ -1,0 +1,185 @@
+"""Which memories help with the player's next line. Pure, without a model.
+
+A memory is told when it shares words with the line, rare ones above all, or answers what is asked.
+The player's name is always known. Of what has nothing to do with the line only a few of the newest
+and most important things come to mind: everything a character is told costs time and attention.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+
+from feedback_store.memory_records import Finder, Memories, Summary
+from languages.inflection import inflection, said_forms
+from languages.phrases import mentioned
+from languages.reading import is_unbroken, read
+from languages.recognition import hollow_words, recognise
+from languages.tags import primary
+from npc_server.memory.facts import Fact, facts
+from npc_server.memory.tellings import NAME, cues
+
+UNASKED = 3  # memories at most that have nothing to do with the line, the name apart
+_CONTEXT_SHARE = 0.3  # of a word that was said just before, in place of one of the line
+_CUE = 1.5  # for a topic that is one thing
+_CUE_SHARE = 0.35  # of a word as rare as that kind of topic is
+_IMPORTANCE, _RECENCY = 0.2, 0.3  # for the most important one, and for the newest
+_ENGLISH_ENDINGS = (
+    ("ies", "y"),
+    ("es", ""),
+    ("s", ""),
+    ("ing", ""),
+    ("ing", "e"),
+    ("ed", ""),
+    ("ed", "e"),
+)
+_LEAST_STEM = 3
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """One memory as it is told to the character."""
+
+    text: str
+    source: str  # "fact" or "summary", a colon and its id
+    turn_ids: tuple[str, ...]  # that it comes from
+    helps: bool  # with the line, or it is the name
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    recollection: Recollection
+    words: str  # what it is found by
+    topic: str
+    importance: float  # 0 to 1
+
+
+def recollections(
+    memories: Memories, line: str, just_said: Sequence[str] = (), language: str = ""
+) -> tuple[Recollection, ...]:
+    """What comes to mind when the player says `line`, what helps most first.
+
+    `just_said` are the lines before it. `language` is the character's BCP 47 tag.
+    """
+    known = facts(memories.statements)
+    candidates = [*map(_of_fact, known), *_of_summaries(memories.summaries)]
+    code = recognise(line) or primary(language) or "en"
+    scored = sorted(
+        zip(_scores(candidates, line, just_said, code), candidates, strict=True),
+        key=lambda pair: -pair[0],
+    )
+    name = [one.recollection for _, one in scored if one.topic == NAME]
+    rest = [(score, one) for score, one in scored if one.topic != NAME]
+    helping = [one.recollection for score, one in rest if score >= 1]
+    unasked = [one.recollection for score, one in rest if score < 1][:UNASKED]
+    return (*map(_helpful, (*name, *helping)), *unasked)
+
+
+def _helpful(one: Recollection) -> Recollection:
+    return Recollection(one.text, one.source, one.turn_ids, helps=True)
+
+
+def _of_fact(fact: Fact) -> _Candidate:
+    told = Recollection(_told(fact), f"fact:{fact.fact_id}", fact.turn_ids, helps=False)
+    said = fact.statement
+    return _Candidate(told, said.text, said.topic, importance=said.weight / 3)
+
+
+def _told(fact: Fact) -> str:
+    said = fact.statement
+    if said.finder is Finder.OPERATOR:
+        return said.text
+    if said.topic == NAME and said.value:
+        return f"The player's name is {said.value}."
+    if said.character == said.spoken_to:
+        return f'The player told you: "{said.text}"'
+    return f'You heard the player say: "{said.text}"'
+
+
+def _of_summaries(summaries: Iterable[Summary]) -> list[_Candidate]:
+    return [
+        _Candidate(
+            Recollection(
+                f"You remember: {one.text}", f"summary:{one.summary_id}", one.turn_ids, helps=False
+            ),
+            one.text,
+            topic="",
+            importance=1.0,
+        )
+        for one in summaries
+    ]
+
+
+def _scores(
+    candidates: Sequence[_Candidate], line: str, just_said: Sequence[str], code: str
+) -> list[float]:
+    """How much each helps: 1 or more where it has to do with the line."""
+    asked, before = _words(line, code), frozenset().union(*(_words(s, code) for s in just_said))
+    of_each = [frozenset().union(*_words(one.words, code)) for one in candidates]
+    rarity = _rarity(of_each)
+    cued = _cue_scores([one.topic for one in candidates], line, code)
+    return [
+        _overlap(asked, forms, rarity)
+        + _CONTEXT_SHARE * _overlap(before - asked, forms, rarity)
+        + cued[one.topic]
+        + _IMPORTANCE * one.importance
+        + _RECENCY * (at + 1) / len(candidates)
+        for at, (one, forms) in enumerate(zip(candidates, of_each, strict=True))
+    ]
+
+
+def _rarity(of_each: Sequence[frozenset[str]]) -> Mapping[str, float]:
+    """What a word counts: 1 where every memory has it, more the fewer do."""
+    having = Counter(form for forms in of_each for form in forms)
+    return {form: 1 + math.log(len(of_each) / count) for form, count in having.items()}
+
+
+def _overlap(
+    asked: frozenset[frozenset[str]], forms: frozenset[str], rarity: Mapping[str, float]
+) -> float:
+    return sum(max((rarity[form] for form in word & forms), default=0.0) for word in asked)
+
+
+def _cue_scores(topics: Sequence[str], line: str, code: str) -> Mapping[str, float]:
+    """What each topic counts for being asked about."""
+    kinds = Counter(topic.partition(":")[0] for topic in topics if topic)
+    asked = {kind for kind in kinds if mentioned(line, cues(kind, code), code)}
+    rare = {kind: _CUE_SHARE * (1 + math.log(len(topics) / kinds[kind])) for kind in asked}
+    return {topic: _cue(topic, rare) for topic in topics}
+
+
+def _cue(topic: str, rare: Mapping[str, float]) -> float:
+    kind, _, thing = topic.partition(":")
+    return rare.get(kind, 0) + (_CUE if kind in rare and not thing else 0)
+
+
+@lru_cache(maxsize=1 << 12)
+def _words(text: str, code: str) -> frozenset[frozenset[str]]:
+    """The words of content of a text, each as all forms that it may stand for."""
+    hollow = hollow_words(code)
+    found = (token for token in read(text).tokens if token not in hollow)
+    return frozenset(forms for token in found for forms in _forms(token, code))
+
+
+def _forms(token: str, code: str) -> Iterable[frozenset[str]]:
+    if is_unbroken(token):  # every two signs in a row
+        return (frozenset([token[at : at + 2]]) for at in range(max(1, len(token) - 1)))
+    if code == "en":
+        return (_english_forms(token),)
+    return (said_forms(token, code) if inflection(code) else frozenset([token]),)
+
+
+def _english_forms(word: str) -> frozenset[str]:
+    stems = (
+        word.removesuffix(ending) + instead
+        for ending, instead in _ENGLISH_ENDINGS
+        if word.endswith(ending) and len(word) - len(ending) >= _LEAST_STEM
+    )
+    return frozenset([word, *chain.from_iterable((stem, _undoubled(stem)) for stem in stems)])
+
+
+def _undoubled(stem: str) -> str:
+    """The stem "travell" of "travelled" is "travel"."""
+    return stem[:-1] if stem[-1:] == stem[-2:-1] else stem
