@@ -63,7 +63,8 @@ WHERE events.character = ? ORDER BY events.created_at
 _TEXTS = ("player_text", "reply_text")
 _WORDS = (*_TEXTS, "text")  # not exported without consent
 _SESSIONS = """
-SELECT session_id, character, player_id, persona_version, consent, started_at FROM sessions
+SELECT session_id, character, player_id, persona_version, consent, started_at, memory, present
+FROM sessions
 WHERE player_id = :player AND :character IN ('', character) ORDER BY started_at, session_id
 """
 _TURNS = """
@@ -81,6 +82,14 @@ ORDER BY coalesce(occurred_at, created_at), created_at, event_id
 # Not the token: who has it may go back to the save.
 _SAVES = """
 SELECT created_at, exchanges FROM checkpoints WHERE session_id = :session ORDER BY created_at
+"""
+_STATEMENTS = """
+SELECT statement_id, turn_id, character, topic, text, finder, told_at, rolled_back FROM statements
+WHERE session_id = :session ORDER BY told_at, statement_id
+"""
+_SUMMARIES = """
+SELECT summary_id, turn_ids, character, text, made_at, rolled_back FROM summaries
+WHERE session_id = :session ORDER BY made_at, summary_id
 """
 #: What a payload may have, and what stands for it where an event has none.
 _PAYLOAD: Mapping[str, Any] = {
@@ -116,8 +125,18 @@ def person(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
         turns = [_with_flag(row, "rolled_back") for row in db.query(_TURNS, own)]
         events = [_event_of_person(row) for row in db.query(_EVENTS, own)]
         saves = [_save_of_person(row) for row in db.query(_SAVES, own)]
-        flat = _with_flag(session, "consent")
-        yield {**flat, "turns": turns, "events": events, "save_games": saves}
+        flat = _with_flag({**session, "present": json.loads(session["present"])}, "consent")
+        remembered = {"statements": _statements(db, own), "summaries": _summaries(db, own)}
+        yield {**flat, "turns": turns, "events": events, "save_games": saves, **remembered}
+
+
+def _statements(db: Database, of: Mapping[str, str]) -> list[Line]:
+    return [_with_flag(row, "rolled_back") for row in db.query(_STATEMENTS, of)]
+
+
+def _summaries(db: Database, of: Mapping[str, str]) -> list[Line]:
+    rows = (_with_flag(row, "rolled_back") for row in db.query(_SUMMARIES, of))
+    return [{**row, "turn_ids": json.loads(row["turn_ids"])} for row in rows]
 
 
 def _with_flag(row: Line, flag: str) -> Line:

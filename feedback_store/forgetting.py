@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from feedback_store import remembering
 from feedback_store.database import connect, translate_errors
 from feedback_store.records import Forgotten
 
@@ -46,26 +47,29 @@ def forget(db: Database, player_id: str) -> Forgotten:
 
 
 def delete_sessions(db: Database, session_ids: list[str]) -> Forgotten:
-    """Delete sessions with their turns, events and checkpoints."""
+    """Delete sessions with their turns, events, checkpoints and what is remembered of them."""
     db.execute("PRAGMA secure_delete = ON")
     sessions = json.dumps(session_ids)
     turns = _column(db, f"SELECT turn_id FROM turns WHERE session_id {_LISTED}", sessions)
+    memories = remembering.delete_of_turns(db, json.dumps(turns))
     events = _delete_turns(db, turns)
     events += _delete(db, f"events WHERE turn_id IS NULL AND session_id {_LISTED}", sessions)
     checkpoints = _delete(db, f"checkpoints WHERE session_id {_LISTED}", sessions)
     deleted = _delete(db, f"sessions WHERE session_id {_LISTED}", sessions)
-    return Forgotten(deleted, len(turns), events, checkpoints)
+    return Forgotten(deleted, len(turns), events, checkpoints, memories)
 
 
 def delete_older(db: Database, before: str, consent: bool, limit: int) -> int:
     """Delete at most `limit` turns said before a time, oldest first; returns how many.
 
-    With them go their events, checkpoints that lead to them, and sessions that are left empty.
+    With them go their events, checkpoints that lead to them, what is remembered of them, and
+    sessions that are left empty.
     """
     db.execute("PRAGMA secure_delete = ON")
     found = db.execute(_OLDEST, [int(consent), before, limit]).fetchall()
     turns, sessions = [row[0] for row in found], json.dumps(sorted({row[1] for row in found}))
     db.execute(_LEADS_TO, {"sessions": sessions, "turns": json.dumps(turns)})
+    remembering.delete_of_turns(db, json.dumps(turns))
     _delete_turns(db, turns)
     delete_sessions(db, _column(db, _LEFT_EMPTY, sessions))
     return len(turns)

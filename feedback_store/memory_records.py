@@ -44,6 +44,7 @@ class Statement:
     text: str  # the player's own words, personal data taken out; of an operator, theirs
     weight: int  # how much it matters, 1 least
     finder: Finder
+    span: Span  # of its session
     told_at: datetime
 
 
@@ -57,6 +58,7 @@ class Summary:
     character: str
     turn_ids: tuple[str, ...]  # the kept replies that it sums up, oldest first; at least one
     text: str
+    span: Span  # of its session
     made_at: datetime
 
 
@@ -66,3 +68,6 @@ class Memories:
 
     statements: tuple[Statement, ...] = ()
     summaries: tuple[Summary, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.statements or self.summaries)

@@ -263,6 +263,59 @@ def m009_annotations_of_turns(db: Database) -> None:
     db.execute("ALTER TABLE turns ADD COLUMN annotations TEXT NOT NULL DEFAULT '{}'")
 
 
+@STEPS()
+def m010_memories(db: Database) -> None:
+    """What characters remember of players, in this session or across them, and who stood by.
+
+    Whether it still counts after a save game was loaded is repeated from the turns, whose rows are
+    wide. A save game lists the sessions whose memories counted when it was made; earlier ones list
+    none, and loading one leaves memories of other sessions as they are.
+    """
+    db.execute("ALTER TABLE sessions ADD COLUMN memory TEXT NOT NULL DEFAULT 'session'")
+    db.execute("ALTER TABLE sessions ADD COLUMN present TEXT NOT NULL DEFAULT '[]'")
+    db.execute("ALTER TABLE checkpoints ADD COLUMN remembered_sessions TEXT")
+    db.execute(
+        """
+        CREATE TABLE statements (
+            statement_id TEXT PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions (session_id),
+            turn_id TEXT NOT NULL REFERENCES turns (turn_id),
+            player_id TEXT NOT NULL,
+            character TEXT NOT NULL,
+            spoken_to TEXT NOT NULL,
+            topic TEXT NOT NULL,
+            value TEXT NOT NULL,
+            text TEXT NOT NULL,
+            weight INTEGER NOT NULL,
+            finder TEXT NOT NULL,
+            span TEXT NOT NULL,
+            told_at TEXT NOT NULL,
+            rolled_back INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE summaries (
+            summary_id TEXT PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions (session_id),
+            player_id TEXT NOT NULL,
+            character TEXT NOT NULL,
+            turn_ids TEXT NOT NULL,
+            text TEXT NOT NULL,
+            span TEXT NOT NULL,
+            made_at TEXT NOT NULL,
+            rolled_back INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX statements_by_player ON statements (player_id, character, told_at)")
+    db.execute("CREATE INDEX statements_by_session ON statements (session_id)")
+    db.execute("CREATE INDEX statements_by_turn ON statements (turn_id)")
+    db.execute("CREATE INDEX summaries_by_player ON summaries (player_id, character, made_at)")
+    db.execute("CREATE INDEX summaries_by_session ON summaries (session_id)")
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

@@ -4,14 +4,17 @@ undoes this write alone.
 Recording the same again changes nothing; the same id with other content is a conflict.
 """
 
+import json
 from collections.abc import Callable
 
 from sqlite_utils import Database
 
+from feedback_store import remembering
 from feedback_store.errors import (
     InvalidRecordError,
     RecordConflictError,
     UnknownCheckpointError,
+    UnknownTurnError,
 )
 from feedback_store.intake import unknown_session
 from feedback_store.rows import SqlRow
@@ -54,10 +57,29 @@ def record_turn(db: Database, row: SqlRow) -> None:
     _record(db, "turns", "turn_id", row, changing=("rolled_back",))
 
 
+def record_statement(db: Database, row: SqlRow) -> None:
+    """Raises UnknownSessionError, ForgottenError, UnknownTurnError.
+
+    One that is there stays as it is: an operator may have changed its text.
+    """
+    _session(db, row["session_id"], "a statement")
+    _require_turns(db, [row["turn_id"]])
+    if _one(db, "statements", "statement_id", row["statement_id"]) is None:
+        _insert(db, "statements", row)
+
+
+def record_summary(db: Database, row: SqlRow) -> None:
+    """Raises UnknownSessionError, ForgottenError, UnknownTurnError, RecordConflictError."""
+    _session(db, row["session_id"], "a summary")
+    _require_turns(db, json.loads(row["turn_ids"]))
+    _record(db, "summaries", "summary_id", row)
+
+
 def record_checkpoint(db: Database, row: SqlRow) -> None:
     """Raises UnknownSessionError, ForgottenError, RecordConflictError."""
-    _session(db, row["session_id"], "a checkpoint")
+    session = _session(db, row["session_id"], "a checkpoint")
     _record(db, "checkpoints", "token", row)
+    remembering.list_sessions(db, row["token"], session["player_id"])
 
 
 def roll_back(db: Database, token: str) -> None:
@@ -66,6 +88,7 @@ def roll_back(db: Database, token: str) -> None:
     if checkpoint is None:
         raise UnknownCheckpointError(f"no checkpoint has token {token!r}")
     db.execute(_ROLL_BACK, dict(checkpoint))
+    remembering.roll_back(db, checkpoint)
 
 
 def ensure_pseudonyms(
@@ -81,6 +104,12 @@ def ensure_pseudonyms(
         for table in ("sessions", "turns", "events"):
             db.execute(f"UPDATE {table} SET player_id = pseudonym(player_id)")
     return len(plain)
+
+
+def _require_turns(db: Database, turn_ids: list[str]) -> None:
+    for turn_id in turn_ids:
+        if db.execute("SELECT 1 FROM turns WHERE turn_id = ?", [turn_id]).fetchone() is None:
+            raise UnknownTurnError(f"turn {turn_id!r} is not recorded, so nothing is remembered")
 
 
 def _session(db: Database, session_id: str, who: str) -> SqlRow:

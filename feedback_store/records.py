@@ -14,6 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from feedback_store.memory_records import Span
+
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 
@@ -93,6 +95,8 @@ class Session:
     persona_version: str
     consent: bool  # the player lets this session be trained on
     started_at: datetime
+    memory: Span = Span.SESSION  # how long the character remembers what is said in it
+    present: tuple[str, ...] = ()  # ids of other characters that stand by and hear
 
 
 @dataclass(frozen=True)
@@ -278,6 +282,7 @@ class Forgotten:
     turns: int
     events: int
     checkpoints: int
+    memories: int = 0  # statements and summaries
 
 
 def pack_ids(ids: tuple[int, ...]) -> bytes:

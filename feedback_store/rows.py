@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from feedback_store.memory_records import Finder, Span, Statement, Summary
 from feedback_store.records import (
     Checkpoint,
     Choice,
@@ -55,6 +56,8 @@ def session_row(session: Session) -> SqlRow:
         **_plain(session),
         "consent": int(session.consent),
         "started_at": time_text(session.started_at),
+        "memory": session.memory.value,
+        "present": canonical(list(session.present)),
     }
 
 
@@ -63,6 +66,8 @@ def session_of(row: SqlRow) -> Session:
     parsed = {
         "consent": bool(row["consent"]),
         "started_at": datetime.fromisoformat(row["started_at"]),
+        "memory": Span(row["memory"]),
+        "present": tuple(json.loads(row["present"])),
     }
     return Session(**{**row, **parsed})
 
@@ -198,5 +203,50 @@ def _time_or_none(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _plain(record: Session | Turn) -> dict[str, Any]:
+def statement_row(statement: Statement) -> SqlRow:
+    """Raises ValueError or TypeError for a value that cannot be stored."""
+    return {
+        **_plain(statement),
+        "finder": statement.finder.value,
+        "span": statement.span.value,
+        "told_at": time_text(statement.told_at),
+    }
+
+
+def statement_of(row: SqlRow) -> Statement:
+    """The statement that `statement_row` wrote."""
+    parsed = {
+        "finder": Finder(row["finder"]),
+        "span": Span(row["span"]),
+        "told_at": datetime.fromisoformat(row["told_at"]),
+    }
+    return Statement(**{**_without_mark(row), **parsed})
+
+
+def summary_row(summary: Summary) -> SqlRow:
+    """Raises ValueError or TypeError for a value that cannot be stored."""
+    return {
+        **_plain(summary),
+        "turn_ids": canonical(list(summary.turn_ids)),
+        "span": summary.span.value,
+        "made_at": time_text(summary.made_at),
+    }
+
+
+def summary_of(row: SqlRow) -> Summary:
+    """The summary that `summary_row` wrote."""
+    parsed = {
+        "turn_ids": tuple(json.loads(row["turn_ids"])),
+        "span": Span(row["span"]),
+        "made_at": datetime.fromisoformat(row["made_at"]),
+    }
+    return Summary(**{**_without_mark(row), **parsed})
+
+
+def _without_mark(row: SqlRow) -> dict[str, Any]:
+    """A memory's columns but for the one that a load of a save game sets."""
+    return {name: value for name, value in row.items() if name != "rolled_back"}
+
+
+def _plain(record: Session | Turn | Statement | Summary) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}

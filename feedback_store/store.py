@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from feedback_store import export, forgetting, recording, rows, statistics
+from feedback_store import export, forgetting, recording, remembering, rows, statistics
 from feedback_store.database import connect, ensure_folder, ensure_ready, translate_errors
 from feedback_store.errors import (
     FeedbackStoreError,
@@ -30,6 +30,7 @@ from feedback_store.errors import (
     StoreClosedError,
 )
 from feedback_store.intake import Intake, ReceiptOrError, Submission, undo
+from feedback_store.memory_records import Memories, Statement, Summary
 from feedback_store.rate_limit import RateLimit
 from feedback_store.records import (
     Checkpoint,
@@ -130,8 +131,40 @@ class Store:
         """
         return self._write(lambda: rows.checkpoint_row(checkpoint), recording.record_checkpoint)
 
+    def record_statement(self, statement: Statement) -> Future[None]:
+        """Store what a player told of themselves, after the turn in which they did.
+
+        UnknownSessionError, UnknownTurnError, ForgottenError, InvalidRecordError,
+        StoreUnavailableError.
+        """
+        return self._write(lambda: rows.statement_row(statement), recording.record_statement)
+
+    def record_summary(self, summary: Summary) -> Future[None]:
+        """Store what was talked about in some recorded turns.
+
+        UnknownSessionError, UnknownTurnError, ForgottenError, RecordConflictError,
+        InvalidRecordError, StoreUnavailableError.
+        """
+        return self._write(lambda: rows.summary_row(summary), recording.record_summary)
+
+    def edit_statement(self, statement_id: str, text: str) -> Future[bool]:
+        """Put an operator's text in place of a statement's; False = there is no such statement.
+
+        StoreUnavailableError.
+        """
+        return self._writer.enqueue(lambda db: remembering.edit(db, statement_id, text))
+
+    def delete_memories(self, ids: Sequence[str]) -> Future[int]:
+        """Delete statements and summaries by their ids; returns how many there were.
+
+        StoreUnavailableError.
+        """
+        return self._writer.enqueue(lambda db: remembering.delete(db, ids))
+
     def roll_back(self, token: str) -> Future[None]:
         """Mark which turns of a checkpoint's session still happened to its player, and which not.
+
+        What characters remember of the player is again what they did then.
 
         UnknownCheckpointError, StoreUnavailableError.
         """
@@ -189,7 +222,8 @@ class Store:
         """Delete at most `limit` turns said before a moment, with or without training consent,
         oldest first; returns how many.
 
-        With them go their events, save games that lead to them, and sessions left empty.
+        With them go their events, save games that lead to them, what is remembered of them, and
+        sessions left empty.
         ValueError for a moment without a timezone, StoreUnavailableError.
         """
         before = rows.time_text(moment)
@@ -220,6 +254,18 @@ class Store:
         """One checkpoint, or None when there is none of this token."""
         found = self._read("SELECT * FROM checkpoints WHERE token = ?", [token])
         return rows.checkpoint_of(found[0]) if found else None
+
+    def memories(
+        self, character: str, player_id: str, session_id: str = "", everything: bool = False
+    ) -> Memories:
+        """What a character remembers of a player in a session, and from earlier ones.
+
+        With `everything`, all that is kept, whether or not it counts after a save game was loaded.
+        """
+        with translate_errors(self._path):
+            return remembering.memories(
+                self._reader(), character, player_id, session_id, everything
+            )
 
     def characters(self) -> list[str]:
         """The characters that players talked to, by name."""

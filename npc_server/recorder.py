@@ -1,6 +1,6 @@
 """The queue in front of the store: recording that never stops a conversation.
 
-Sessions, turns and derived signals go through one queue, in order. A record leaves it when it is
+Sessions, turns, derived signals and memories go through one queue, in order. A record leaves it when it is
 stored, or can never be. While the store is locked or full, the queue waits and is retried; beyond
 its bounds the oldest records are dropped, with a log line and a count. Every record may be written
 twice, so a try that ended unknown is repeated. Lives on the event loop.
@@ -24,6 +24,7 @@ from feedback_store.errors import (
     StoreUnavailableError,
     UnknownSessionError,
 )
+from feedback_store.memory_records import Statement, Summary
 from feedback_store.records import Reaction, Session, Turn
 from feedback_store.store import Store
 
@@ -39,7 +40,7 @@ _CLOSING_RETRY_S = 0.1
 _BYTES_PER_TOKEN = 36  # an int and the reference to it
 _BYTES_PER_RECORD = 2_000  # its fields, besides text and tokens
 
-_Record: TypeAlias = Session | Turn | Reaction
+_Record: TypeAlias = Session | Turn | Reaction | Statement | Summary
 
 
 @dataclass(eq=False)
@@ -56,7 +57,7 @@ class Recorder:
         self._store = store
         self._queue: dict[int, _Waiting] = {}  # by arrival
         self._arrivals = count()
-        self._ids: Counter[str] = Counter()  # of the sessions and turns in the queue
+        self._ids: Counter[str] = Counter()  # of what is in the queue, events apart
         self._bytes = 0
         self._work = asyncio.Event()
         self._stalled = False
@@ -68,7 +69,7 @@ class Recorder:
         return len(self._queue)
 
     def holds(self, id_: str) -> bool:
-        """Whether this session or turn is in the queue, not yet in the store."""
+        """Whether this session, turn or memory is in the queue, not yet in the store."""
         return self._ids[id_] > 0
 
     async def record_session(self, session: Session) -> None:
@@ -86,6 +87,10 @@ class Recorder:
     def note(self, reaction: Reaction) -> None:
         """Record a derived signal; returns at once."""
         self._put(reaction, None)
+
+    def remember(self, memory: Statement | Summary) -> None:
+        """Record what a character remembers, behind its turn; returns at once."""
+        self._put(memory, None)
 
     async def flush(self, timeout_s: float) -> None:
         """Return when the records in the queue are decided. Raises StoreUnavailableError."""
@@ -171,7 +176,7 @@ class Recorder:
             self._stall(error)
             return False
         except FeedbackStoreError as error:
-            lost = not isinstance(waiting.record, Reaction)  # a signal may be out of date
+            lost = isinstance(waiting.record, Session | Turn)  # others may be out of date
             level = logging.ERROR if lost else logging.INFO
             logger.log(level, "%s is not recorded: %s", _name(waiting.record), error)
             self._count_dropped(number)
@@ -190,6 +195,10 @@ class Recorder:
                 await asyncio.wrap_future(store.submit(reaction))
             case Turn() as turn:
                 await self._write_turn(turn, waiting.session)
+            case Statement() as statement:
+                await asyncio.wrap_future(store.record_statement(statement))
+            case Summary() as summary:
+                await asyncio.wrap_future(store.record_summary(summary))
 
     async def _write_turn(self, turn: Turn, session: Session | None) -> None:
         try:
@@ -206,7 +215,7 @@ class Recorder:
         self._stalled = True
 
     def _count_dropped(self, number: int) -> None:
-        if number in self._queue and not isinstance(self._queue[number].record, Reaction):
+        if number in self._queue and isinstance(self._queue[number].record, Session | Turn):
             self.dropped += 1
 
     def _settle(self, number: int) -> None:
@@ -233,6 +242,10 @@ def _ids(record: _Record) -> tuple[str, ...]:
             return (record.session_id,)
         case Turn():
             return (record.turn_id,)
+        case Statement():
+            return (record.statement_id,)
+        case Summary():
+            return (record.summary_id,)
         case Reaction():
             return ()
 
@@ -243,6 +256,10 @@ def _name(record: _Record) -> str:
             return f"session {record.session_id}"
         case Turn():
             return f"turn {record.turn_id}"
+        case Statement():
+            return f"statement {record.statement_id}"
+        case Summary():
+            return f"summary {record.summary_id}"
         case Reaction():
             return f"event {record.event_id}"
 

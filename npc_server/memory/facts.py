@@ -18,9 +18,18 @@ from npc_server.memory.tellings import NAME
 class Fact:
     """What is known on one topic."""
 
-    statement: Statement  # the newest
-    turn_ids: tuple[str, ...]  # all that told it, oldest first
+    told: tuple[Statement, ...]  # all that say it, oldest first; at least one
     replaced: tuple[Statement, ...] = ()  # older ones that say something else, oldest first
+
+    @property
+    def statement(self) -> Statement:
+        """The newest that says it."""
+        return self.told[-1]
+
+    @property
+    def turn_ids(self) -> tuple[str, ...]:
+        """The turns that told it, oldest first."""
+        return tuple(dict.fromkeys(one.turn_id for one in self.told))
 
     @property
     def fact_id(self) -> str:
@@ -51,9 +60,8 @@ def _key(statement: Statement) -> tuple[str, str]:
 
 def _fact(alike: Sequence[Statement]) -> Fact:
     newest = alike[-1]
-    same = [one for one in alike if _says_the_same(one, newest)]
-    older = tuple(one for one in alike if not _says_the_same(one, newest))
-    return Fact(newest, tuple(dict.fromkeys(one.turn_id for one in same)), older)
+    same = tuple(one for one in alike if _says_the_same(one, newest))
+    return Fact(same, tuple(one for one in alike if one not in same))
 
 
 def _says_the_same(one: Statement, other: Statement) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from feedback_store.memory_records import Finder, Memories, Statement
+from feedback_store.memory_records import Finder, Memories, Span, Statement
 from npc_server.memory.tellings import tellings
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,6 +25,7 @@ def told(*lines: str, language: str = "", heard_by: str = "mira") -> tuple[State
             text=one.text,
             weight=one.weight,
             finder=Finder.RULE,
+            span=Span.PLAYER,
             told_at=DAY + timedelta(minutes=at),
         )
         for at, line in enumerate(lines)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from feedback_store.memory_records import Finder, Memories, Summary
+from feedback_store.memory_records import Finder, Memories, Span, Summary
 from npc_server.memory.recall import UNASKED, recollections
 from tests.support.statements import DAY, memories, told
 
@@ -65,7 +65,9 @@ def test_what_an_operator_wrote_is_told_as_it_is() -> None:
 
 
 def test_a_summary_is_found_by_its_words() -> None:
-    bread = Summary("s", "session", "player", "mira", ("turn-1",), "They bought rye bread.", DAY)
+    bread = Summary(
+        "s", "session", "player", "mira", ("turn-1",), "They bought rye bread.", Span.PLAYER, DAY
+    )
     known = Memories(told(*LIFE), (bread,))
     first = recollections(known, "How much was the rye?")[0]
     assert first.text == "You remember: They bought rye bread."
