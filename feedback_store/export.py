@@ -130,11 +130,11 @@ def person(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
         yield {**flat, "turns": turns, "events": events, "save_games": saves, **remembered}
 
 
-def _statements(db: Database, of: Mapping[str, str]) -> list[Line]:
+def _statements(db: Database, of: dict[str, str]) -> list[Line]:
     return [_with_flag(row, "rolled_back") for row in db.query(_STATEMENTS, of)]
 
 
-def _summaries(db: Database, of: Mapping[str, str]) -> list[Line]:
+def _summaries(db: Database, of: dict[str, str]) -> list[Line]:
     rows = (_with_flag(row, "rolled_back") for row in db.query(_SUMMARIES, of))
     return [{**row, "turn_ids": json.loads(row["turn_ids"])} for row in rows]
 

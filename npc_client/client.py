@@ -25,10 +25,20 @@ from npc.v1 import (
     dialogue_pb2_grpc,
     feedback_pb2,
     feedback_pb2_grpc,
+    memory_pb2,
+    memory_pb2_grpc,
 )
 from npc_client.courier import Courier
 from npc_client.events import REASONS, EventStatus, SubmitRequest, new_event, new_event_id
-from npc_client.records import Conversation, LivedExchange, Reply, Restored
+from npc_client.records import (
+    Conversation,
+    LivedExchange,
+    Remembered,
+    RememberedFact,
+    RememberedTalk,
+    Reply,
+    Restored,
+)
 from npc_client.reply_stream import OnText, ReplyStream, new_line_id, read_whole
 
 __all__ = [
@@ -38,6 +48,9 @@ __all__ = [
     "EventStatus",
     "LivedExchange",
     "OnText",
+    "Remembered",
+    "RememberedFact",
+    "RememberedTalk",
     "Reply",
     "ReplyStream",
     "Restored",
@@ -68,6 +81,7 @@ class Client:
         self._feedback: Any = feedback_pb2_grpc.FeedbackStub(self._channel)
         self._courier: Courier[SubmitRequest, feedback_pb2.SubmitResponse]
         self._courier = Courier(self._feedback.Submit)
+        self._memory: Any = memory_pb2_grpc.MemoryStub(self._channel)
         self._adapters: Any = adapters_pb2_grpc.AdaptersStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
@@ -112,11 +126,25 @@ class Client:
         return True
 
     async def start_session(
-        self, character: str, player_id: str, training_consent: bool = False
+        self,
+        character: str,
+        player_id: str,
+        training_consent: bool = False,
+        remember: bool = False,
+        present: Sequence[str] = (),
     ) -> Conversation:
-        """Open a session; with consent, what is said in it may be trained on."""
+        """Open a session; with consent, what is said in it may be trained on.
+
+        With `remember` the character knows what the player told it in such sessions before, and
+        will know later what they tell in this one. `present` are characters that stand by and hear.
+        """
+        span = dialogue_pb2.MEMORY_SPAN_PLAYER if remember else dialogue_pb2.MEMORY_SPAN_SESSION
         request = dialogue_pb2.StartSessionRequest(
-            character=character, player_id=player_id, training_consent=training_consent
+            character=character,
+            player_id=player_id,
+            training_consent=training_consent,
+            memory=span,
+            present=present,
         )
         answer = await self._dialogue.StartSession(request)
         return Conversation(
@@ -141,6 +169,29 @@ class Client:
         )
         return Restored(conversation, tuple(lived))
 
+    async def memory(self, session_id: str) -> Remembered:
+        """What the character remembers of the session's player."""
+        answer = await self._memory.List(memory_pb2.ListMemoryRequest(session_id=session_id))
+        facts = (
+            RememberedFact(
+                one.id,
+                one.text,
+                one.topic,
+                tuple(one.turn_ids),
+                one.overheard,
+                tuple(one.replaced),
+            )
+            for one in answer.facts
+        )
+        talks = (RememberedTalk(one.id, one.text, tuple(one.turn_ids)) for one in answer.summaries)
+        return Remembered(answer.player_name, tuple(facts), tuple(talks))
+
+    async def forget(self, session_id: str, ids: Sequence[str] = ()) -> int:
+        """Have the character forget facts and summaries by their ids, or all; returns how many."""
+        request = memory_pb2.ForgetMemoryRequest(session_id=session_id, ids=ids)
+        answer: memory_pb2.ForgetMemoryResponse = await self._memory.Forget(request)
+        return answer.forgotten
+
     async def end_session(self, session_id: str) -> None:
         """Close a session."""
         await self._dialogue.EndSession(dialogue_pb2.EndSessionRequest(session_id=session_id))
@@ -153,12 +204,14 @@ class Client:
         on_text: OnText | None = None,
         sampling: SamplingOverrides | None = None,
         line_id: str | None = None,
+        audience: Sequence[str] = (),
     ) -> Reply:
         """Say something and wait for the whole reply; `on_text` sees it grow.
 
-        `line_id` names a line that was sent before and may have been lost.
+        `line_id` names a line that was sent before and may have been lost. `audience` are the
+        characters that hear it, in place of those who are present.
         """
-        begin, line_id = self._line(session_id, text, seed, sampling, line_id)
+        begin, line_id = self._line(session_id, text, seed, sampling, line_id, audience)
         return await read_whole(ReplyStream(begin, line_id, on_text is not None), on_text)
 
     async def regenerate(
@@ -181,12 +234,14 @@ class Client:
         seed: int | None = None,
         sampling: SamplingOverrides | None = None,
         line_id: str | None = None,
+        audience: Sequence[str] = (),
     ) -> ReplyStream:
         """Say something and iterate over the reply's text while it is generated.
 
-        `line_id` names a line that was sent before and may have been lost.
+        `line_id` names a line that was sent before and may have been lost. `audience` are the
+        characters that hear it, in place of those who are present.
         """
-        return ReplyStream(*self._line(session_id, text, seed, sampling, line_id))
+        return ReplyStream(*self._line(session_id, text, seed, sampling, line_id, audience))
 
     def stream_take(
         self,
@@ -209,11 +264,17 @@ class Client:
         seed: int | None,
         sampling: SamplingOverrides | None,
         line_id: str | None,
+        audience: Sequence[str],
     ) -> tuple[Callable[[], Any], str]:
         """What says a line, any number of times, and the line's id."""
         line_id = line_id or new_line_id()
         request = dialogue_pb2.SayRequest(
-            session_id=session_id, text=text, seed=seed, sampling=sampling, line_id=line_id
+            session_id=session_id,
+            text=text,
+            seed=seed,
+            sampling=sampling,
+            line_id=line_id,
+            audience=audience,
         )
         return partial(self._dialogue.Say, request), line_id
 

@@ -33,6 +33,36 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class RememberedFact:
+    """One thing that the player told of themselves, as the character remembers it."""
+
+    id: str
+    text: str  # in the player's words
+    topic: str  # "" = no rule knows what it is about
+    turn_ids: tuple[str, ...]  # that told it
+    overheard: bool  # the player said it to another character
+    replaced: tuple[str, ...]  # what they had said on the topic before
+
+
+@dataclass(frozen=True)
+class RememberedTalk:
+    """What was talked about, in the character's words."""
+
+    id: str
+    text: str
+    turn_ids: tuple[str, ...]  # that it sums up
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a character remembers of the player of a session, oldest first."""
+
+    player_name: str  # "" = the player has not said
+    facts: tuple[RememberedFact, ...]
+    summaries: tuple[RememberedTalk, ...]
+
+
+@dataclass(frozen=True)
 class LivedExchange:
     """One line of the player and the reply the conversation went on from."""
 

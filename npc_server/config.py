@@ -197,6 +197,13 @@ class PrivacySection(_Section):
         return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
 
 
+class MemorySection(_Section):
+    """What characters remember of players."""
+
+    prompt_tokens: Annotated[int, Field(ge=0, le=4096)] = 96  # for it, before a line; 0 = none
+    summaries: bool = True  # the character sums up what no longer fits, while nobody speaks
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -206,6 +213,7 @@ class Config(_Section):
     engine: EngineSection = EngineSection()
     feedback: FeedbackSection = FeedbackSection()
     privacy: PrivacySection = PrivacySection()
+    memory: MemorySection = MemorySection()
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from feedback_store.memory_records import Memories, Span
 from feedback_store.records import (
     MAX_STARS,
     MIN_STARS,
@@ -25,11 +26,12 @@ from feedback_store.records import (
     Signal,
     Thumb,
 )
-from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2
+from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2, memory_pb2
 from npc_server.adapters import CharacterListing
 from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
 from npc_server.errors import InvalidRequestError, retry_after_ms, status_of
 from npc_server.limits import MAX_TAKES, check_id, check_stop_text, check_text
+from npc_server.memory.facts import Fact, facts, player_name
 from npc_server.reactions import ParsedEvent, SubmitResult
 from npc_server.reply_events import Finished, Started
 from npc_server.sessions import Session
@@ -41,6 +43,12 @@ _FINISH_REASONS = {
     FinishReason.SENTENCES: dialogue_pb2.FINISH_REASON_SENTENCES,
     FinishReason.LENGTH: dialogue_pb2.FINISH_REASON_LENGTH,
     FinishReason.TRIMMED: dialogue_pb2.FINISH_REASON_LENGTH,
+}
+
+_SPANS: Mapping[int, Span] = {
+    dialogue_pb2.MEMORY_SPAN_UNSPECIFIED: Span.SESSION,
+    dialogue_pb2.MEMORY_SPAN_SESSION: Span.SESSION,
+    dialogue_pb2.MEMORY_SPAN_PLAYER: Span.PLAYER,
 }
 
 _BATCHINGS = {
@@ -58,6 +66,39 @@ def start_session_response(
         character_name=session.persona.name,
         persona_version=session.persona.version,
         adapter_version=adapter_version,
+    )
+
+
+def memory_span(number: int) -> Span:
+    """How long to remember. Raises InvalidRequestError."""
+    if number not in _SPANS:
+        known = ", ".join(dialogue_pb2.MemorySpan.Name(one) for one in _SPANS if one)
+        raise InvalidRequestError(f"memory is {number}; known: {known}")
+    return _SPANS[number]
+
+
+def list_memory_response(memories: Memories) -> memory_pb2.ListMemoryResponse:
+    """The response to List of npc.v1.Memory."""
+    known = facts(memories.statements)
+    summaries = [
+        memory_pb2.RememberedTalk(id=one.summary_id, text=one.text, turn_ids=one.turn_ids)
+        for one in memories.summaries
+    ]
+    return memory_pb2.ListMemoryResponse(
+        player_name=player_name(known), facts=map(_fact, known), summaries=summaries
+    )
+
+
+def _fact(fact: Fact) -> memory_pb2.RememberedFact:
+    said = fact.statement
+    return memory_pb2.RememberedFact(
+        id=fact.fact_id,
+        text=said.text,
+        topic=said.topic,
+        turn_ids=fact.turn_ids,
+        told_at=_timestamp(said.told_at),
+        overheard=said.character != said.spoken_to,
+        replaced=[one.text for one in fact.replaced],
     )
 
 

@@ -12,11 +12,12 @@ text. Replies are the model's own words and are kept as they are.
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 
+from feedback_store.memory_records import Span
 from feedback_store.privacy.redaction import redact
 from feedback_store.records import Session as SessionRecord
 from npc_server import signals
@@ -24,13 +25,15 @@ from npc_server.adapters import Adapters
 from npc_server.conversations import Conversations
 from npc_server.engine.protocol import Delta
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
-from npc_server.limits import check_id, check_text
+from npc_server.limits import check_characters, check_id, check_text
 from npc_server.note_sources import NoteSource
 from npc_server.reply_events import Answer, ReplyEvent
 from npc_server.reply_sampling import NO_CHANGES, Changes
 from npc_server.replying import Call, Replies
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import Model
+from npc_server.watchers import Watcher
+from personas.audience import hearers
 from personas.known_names import no_such
 from personas.persona import Persona
 
@@ -46,19 +49,28 @@ class Dialogue:
         conversations: Conversations,
         heads: Adapters | None = None,  # of characters with several candidates; None = no judge
         sources: tuple[NoteSource, ...] = (),  # of what they are told besides
+        watchers: tuple[Watcher, ...] = (),  # of what is said
     ) -> None:
+        self._watchers = watchers
         self._characters = characters
         self._adapters = adapters
         self._sessions = conversations.sessions
         self._conversations = conversations
-        self._replies = Replies(model, adapters, conversations, heads, sources)
+        self._replies = Replies(model, adapters, conversations, heads, sources, watchers)
 
     @property
     def speaking(self) -> int:
         """Turns that are being generated."""
         return self._replies.speaking
 
-    async def start_session(self, character: str, player_id: str, consent: bool) -> Session:
+    async def start_session(
+        self,
+        character: str,
+        player_id: str,
+        consent: bool,
+        memory: Span = Span.SESSION,
+        present: Sequence[str] = (),
+    ) -> Session:
         """Open a session. Raises InvalidRequestError and UnknownCharacterError."""
         persona = self._characters.get(check_id("character", character))
         if persona is None:
@@ -66,7 +78,14 @@ class Dialogue:
         pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
         record = SessionRecord(
-            uuid.uuid4().hex, pseudonym, character, persona.version, consent, now
+            session_id=uuid.uuid4().hex,
+            player_id=pseudonym,
+            character=character,
+            persona_version=persona.version,
+            consent=consent,
+            started_at=now,
+            memory=memory,
+            present=check_characters("present", present, self._characters),
         )
         session = Session(record, persona)
         await self._conversations.recorder.record_session(record)
@@ -84,6 +103,8 @@ class Dialogue:
         now, silence = datetime.now(UTC), self._conversations.silence
         for reaction in signals.on_end(session.exchanges, now, silence):
             self._conversations.recorder.note(reaction)
+        for watcher in self._watchers:
+            watcher.note_end(session)
         return session
 
     def read_restored(self, session: Session) -> None:
@@ -101,8 +122,11 @@ class Dialogue:
         seed: int | None,
         changes: Changes = NO_CHANGES,
         line_id: str | None = None,
+        audience: Sequence[str] = (),
     ) -> AsyncGenerator[ReplyEvent]:
         """Reply to the player's line; the same `line_id` is the same line.
+
+        `audience` are the characters that hear it, in place of those who are present.
 
         Raises InvalidRequestError, UnknownSessionError, SessionBusyError, PromptTooLongError,
         NotLatestTurnError for a line that was interrupted before later ones, and the engine's
@@ -112,7 +136,12 @@ class Dialogue:
         line = redact(check_text("text", text), self._conversations.redaction)
         call_id = "" if line_id is None else f"line {check_id('line_id', line_id)}"
         call = Call(call_id, seed, changes)
-        return self._reply(session, call, partial(_exchange_of, line))
+        heard_by = self._hearers(session, audience)
+        return self._reply(session, call, partial(_exchange_of, line, heard_by))
+
+    def _hearers(self, session: Session, audience: Sequence[str]) -> tuple[str, ...]:
+        named = check_characters("audience", audience, self._characters)
+        return hearers([session.persona.id], session.record.present, named)
 
     def regenerate(
         self,
@@ -152,10 +181,10 @@ class Dialogue:
                     yield event
 
 
-def _exchange_of(line: str, known: Exchange | None) -> Exchange:
+def _exchange_of(line: str, heard_by: tuple[str, ...], known: Exchange | None) -> Exchange:
     """The exchange that a line begins, or that it began when its call came first."""
     if known is None:
-        return Exchange(line)
+        return Exchange(line, hearers=heard_by)
     if known.player_text != line:
         raise InvalidRequestError(
             "line_id was sent with another text before; a new line needs a new id"

@@ -4,6 +4,7 @@ ServerError
 ├── InvalidRequestError     a field is missing, malformed or over its limit (ValueError)
 ├── UnknownCharacterError   (LookupError)
 ├── UnknownSessionError     (LookupError)
+├── UnknownMemoryError      nothing that is remembered has this id (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session has one running reply at a time
 ├── EventsWaitError         too many events wait until characters have spoken (RuntimeError)
@@ -39,6 +40,10 @@ class UnknownCharacterError(ServerError, LookupError):
 
 class UnknownSessionError(ServerError, LookupError):
     """No session with that id is open."""
+
+
+class UnknownMemoryError(ServerError, LookupError):
+    """The session remembers nothing under this id."""
 
 
 class NotLatestTurnError(ServerError, LookupError):
@@ -77,6 +82,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         InvalidRequestError: _Code.INVALID_ARGUMENT,
         UnknownCharacterError: _Code.NOT_FOUND,
         UnknownSessionError: _Code.NOT_FOUND,
+        UnknownMemoryError: _Code.NOT_FOUND,
         NotLatestTurnError: _Code.NOT_FOUND,
         SessionBusyError: _Code.ABORTED,
         EventsWaitError: _Code.RESOURCE_EXHAUSTED,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from languages.visibility import hidden_sign, is_visible, unwanted_sign, without_unwanted
-from npc_server.errors import InvalidRequestError
+from npc_server.errors import InvalidRequestError, UnknownCharacterError
+from personas.known_names import no_such
 
 MAX_LINE_CHARACTERS = 2000
 MAX_ID_CHARACTERS = 128
 MAX_TAKES = 100  # per choice
+MAX_CHARACTERS = 64  # that stand by and hear
 MAX_EVENTS_PER_MESSAGE = 256
 MAX_EVENTS_PER_CALL = 10_000
 
@@ -30,6 +34,20 @@ def check_id(field: str, value: str) -> str:
     if is_visible(value) and (sign := hidden_sign(value)):
         raise InvalidRequestError(f"{field} holds {sign}, which does not show; leave it out")
     return _check(field, value, MAX_ID_CHARACTERS)
+
+
+def check_characters(field: str, ids: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """Return the ids of characters, each once.
+
+    Raises InvalidRequestError, which names `field`, for more than MAX_CHARACTERS, and
+    UnknownCharacterError for one that is not in the cast.
+    """
+    if len(ids) > MAX_CHARACTERS:
+        raise InvalidRequestError(f"{field} holds {len(ids)} ids; at most {MAX_CHARACTERS} hear")
+    for one in ids:
+        if check_id(field, one) not in known:
+            raise UnknownCharacterError(f"{field}: {no_such('character', one, set(known))}")
+    return tuple(dict.fromkeys(ids))
 
 
 def check_stop_text(field: str, text: str) -> str:

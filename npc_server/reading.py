@@ -13,7 +13,6 @@ from npc_server.prefill import ReadingAhead
 from npc_server.prompt_budget import Budget, budget_of
 from npc_server.sessions import Session, Sessions
 from npc_server.turns import Model, OpenTurn
-from personas.persona import Persona
 from personas.render import Beginning, beginning, expected_beginning
 
 
@@ -34,11 +33,11 @@ class NextPrompts:
         self._ahead = ReadingAhead(model)
         self._ending = False
 
-    def budget(self, persona: Persona, sampling: Sampling) -> Budget:
-        """What a prompt of a conversation with `persona` may have."""
+    def budget(self, session: Session, sampling: Sampling) -> Budget:
+        """What a prompt of a conversation may have."""
         context = self._model.reply_context
-        notes = room_of(self._sources, persona, context)
-        return budget_of(persona, context, sampling.max_tokens, notes)
+        notes = room_of(self._sources, session, context)
+        return budget_of(session.persona, context, sampling.max_tokens, notes)
 
     def stop(self, session_id: str) -> None:
         """Stop reading for a session."""
@@ -58,7 +57,7 @@ class NextPrompts:
     def read_beside(self, turn: OpenTurn) -> None:
         """Read, beside a reply, what the next prompt begins with before it."""
         session, said = turn.session, turn.exchange.player_text
-        usual = self.budget(session.persona, turn.sampling).usual
+        usual = self.budget(session, turn.sampling).usual
         history = session.history_before(turn.exchange)
         ahead = expected_beginning(session.persona, history, said, self._model.tokenizer, usual)
         self._read(session, ahead, turn.prompt.dropped_lines)
@@ -69,7 +68,7 @@ class NextPrompts:
         self._read_next(turn.session, turn.sampling, dropped)
 
     def _read_next(self, session: Session, sampling: Sampling, dropped_lines: int | None) -> None:
-        usual = self.budget(session.persona, sampling).usual
+        usual = self.budget(session, sampling).usual
         ahead = beginning(session.persona, session.history(), self._model.tokenizer, usual)
         self._read(session, ahead, dropped_lines)
 

@@ -1,9 +1,9 @@
 """The queue in front of the store: recording that never stops a conversation.
 
-Sessions, turns, derived signals and memories go through one queue, in order. A record leaves it when it is
-stored, or can never be. While the store is locked or full, the queue waits and is retried; beyond
-its bounds the oldest records are dropped, with a log line and a count. Every record may be written
-twice, so a try that ended unknown is repeated. Lives on the event loop.
+Sessions, turns, derived signals and memories go through one queue, in order. A record leaves it
+when it is stored, or can never be. While the store is locked or full, the queue waits and is
+retried; beyond its bounds the oldest records are dropped, with a log line and a count. Every record
+may be written twice, so a try that ended unknown is repeated. Lives on the event loop.
 """
 
 from __future__ import annotations

@@ -40,9 +40,10 @@ from npc_server.turns import (
     record_of,
     take_of,
 )
+from npc_server.watchers import Watcher
 from personas.errors import PromptTooLongError
 from personas.persona import Persona
-from personas.render import Line, Prompt, Speaker, prompt
+from personas.render import Line, Prompt, Speaker, dropped_lines, prompt
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ class Replies:
         conversations: Conversations,
         heads: Adapters | None,
         sources: tuple[NoteSource, ...],
+        watchers: tuple[Watcher, ...],
     ) -> None:
+        self._watchers = watchers
         self._model = model
         self._adapters = adapters
         self._heads = heads
@@ -121,6 +124,8 @@ class Replies:
             if not turn.concluded and (said or reason is FinishReason.CANCELLED):
                 self._break_off(turn, "".join(said), reason)
             self.next_prompts.read_ahead(turn)
+            for watcher in self._watchers if turn.concluded else ():
+                watcher.note_turn(turn)
 
     async def _prepare(
         self,
@@ -134,9 +139,14 @@ class Replies:
         history = session.history_before(exchange)
         if exchange.notes is None:
             said = exchange.player_text
-            moment = Moment(session, said, history, turn_id, sampling.seed)
+            dropped = (
+                self._dropped_lines(session, history, said, sampling)
+                if self._sources and history
+                else 0
+            )
+            moment = Moment(session, said, history, turn_id, sampling.seed, dropped)
             exchange.notes = await notes_of(self._sources, moment)
-        rendered = self._render(persona, history, exchange, sampling)
+        rendered = self._render(session, history, exchange, sampling)
         takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
             turn_id=turn_id,
@@ -159,14 +169,22 @@ class Replies:
             call_id=call_id,
         )
 
+    def _dropped_lines(
+        self, session: Session, history: Sequence[Line], said: str, sampling: Sampling
+    ) -> int:
+        budget = self.next_prompts.budget(session, sampling)
+        tokenizer, notes = self._model.tokenizer, budget.notes
+        persona = session.persona
+        return dropped_lines(persona, history, said, tokenizer, budget.most, budget.usual, notes)
+
     def _render(
-        self, persona: Persona, history: Sequence[Line], exchange: Exchange, sampling: Sampling
+        self, session: Session, history: Sequence[Line], exchange: Exchange, sampling: Sampling
     ) -> Prompt:
-        budget = self.next_prompts.budget(persona, sampling)
+        budget = self.next_prompts.budget(session, sampling)
         said, notes = exchange.player_text, exchange.notes or ()
         try:
             return prompt(
-                persona,
+                session.persona,
                 history,
                 said,
                 self._model.tokenizer,

@@ -29,6 +29,8 @@ from npc.v1 import (
     dialogue_pb2_grpc,
     feedback_pb2,
     feedback_pb2_grpc,
+    memory_pb2,
+    memory_pb2_grpc,
 )
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.config import Config
@@ -39,6 +41,8 @@ from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
 from npc_server.interceptors import RequestInterceptor
+from npc_server.memory.memory import Memory
+from npc_server.memory.summarising import Summariser
 from npc_server.metrics import Calls, Events, Sources, serve_metrics
 from npc_server.parts import Parts, open_parts
 from npc_server.personal_data import redaction_policy, warn_if_off
@@ -50,10 +54,10 @@ from npc_server.reflection import enable_reflection
 from npc_server.reply_sampling import sampling_of
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
-from npc_server.service import AdaptersService, DialogueService, FeedbackService
+from npc_server.service import AdaptersService, DialogueService, FeedbackService, MemoryService
 from npc_server.sessions import Sessions
 from npc_server.supervision import SupervisedEngine, Supervisor
-from npc_server.turns import SENTENCE_RULE
+from npc_server.turns import SENTENCE_RULE, Model
 from personas.chat_ids import chat_of
 from personas.render import prompt
 
@@ -89,6 +93,7 @@ SERVICES = (
     dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name,
     feedback_pb2.DESCRIPTOR.services_by_name["Feedback"].full_name,
     adapters_pb2.DESCRIPTOR.services_by_name["Adapters"].full_name,
+    memory_pb2.DESCRIPTOR.services_by_name["Memory"].full_name,
 )
 
 
@@ -139,6 +144,7 @@ class _Assembly:
     sessions: Sessions
     recorder: Recorder
     dialogue: Dialogue
+    memory: Memory
     queue: EventQueue
     calls: Calls
     events: Events
@@ -168,7 +174,9 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     redaction = redaction_policy(config.privacy, parts.characters.values())
     kept = Conversations(sessions, recorder, parts.pseudonyms, silence, redaction)
     model = replace(parts.model, engine=engine)
-    dialogue = Dialogue(parts.characters, model, adapters, kept, heads)
+    memory = _memory(parts, config, kept, model, adapters)
+    sources, watchers = (memory,), (memory,)
+    dialogue = Dialogue(parts.characters, model, adapters, kept, heads, sources, watchers)
     return _Assembly(
         parts=parts,
         adapters=adapters,
@@ -178,11 +186,22 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         sessions=sessions,
         recorder=recorder,
         dialogue=dialogue,
+        memory=memory,
         queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),
         events=Events(),
         status=status,
     )
+
+
+def _memory(
+    parts: Parts, config: Config, kept: Conversations, model: Model, adapters: Adapters
+) -> Memory:
+    section, store, recorder = config.memory, parts.store, kept.recorder
+    wanted = section.summaries and section.prompt_tokens > 0
+    summariser = Summariser(model, adapters, store, recorder) if wanted else None
+    tokens = section.prompt_tokens
+    return Memory(store, recorder, kept.sessions, model.tokenizer, tokens, summariser)
 
 
 async def _bring_up(parts: Parts, *pools: Adapters) -> None:
@@ -215,6 +234,7 @@ async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
                 await assembly.status.enter_graceful_shutdown()
                 assembly.dialogue.end()
                 await server.stop(section.grace_s)
+                await assembly.memory.end()
 
 
 @asynccontextmanager
@@ -252,6 +272,7 @@ def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
     feedback_pb2_grpc.add_FeedbackServicer_to_server(_feedback_service(assembly, config), server)
     adapters = AdaptersService(assembly.adapters, assembly.parts.characters, assembly.engine)
     adapters_pb2_grpc.add_AdaptersServicer_to_server(adapters, server)
+    memory_pb2_grpc.add_MemoryServicer_to_server(MemoryService(assembly.memory), server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
     enable_reflection([*SERVICES, health.SERVICE_NAME], server)
     return server

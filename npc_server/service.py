@@ -18,12 +18,15 @@ from npc.v1 import (
     dialogue_pb2_grpc,
     feedback_pb2,
     feedback_pb2_grpc,
+    memory_pb2,
+    memory_pb2_grpc,
 )
 from npc_server import convert
 from npc_server.adapters import Adapters
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
 from npc_server.limits import check_events, check_id
+from npc_server.memory.memory import Memory
 from npc_server.reactions import ParsedEvent, Reactions
 from npc_server.save_games import SaveGames
 
@@ -42,7 +45,11 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.StartSessionRequest, context: Context
     ) -> dialogue_pb2.StartSessionResponse:
         session = await self._dialogue.start_session(
-            request.character, request.player_id, request.training_consent
+            request.character,
+            request.player_id,
+            request.training_consent,
+            convert.memory_span(request.memory),
+            request.present,
         )
         return convert.start_session_response(session, self._dialogue.live_version(session))
 
@@ -52,7 +59,9 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         seed = request.seed if request.HasField("seed") else None
         changes = convert.changes(request)
         line_id = request.line_id if request.HasField("line_id") else None
-        replies = self._dialogue.say(request.session_id, request.text, seed, changes, line_id)
+        replies = self._dialogue.say(
+            request.session_id, request.text, seed, changes, line_id, request.audience
+        )
         async with aclosing(replies) as events:
             async for event in events:
                 yield convert.reply_event(event)
@@ -90,6 +99,25 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     ) -> dialogue_pb2.EndSessionResponse:
         session = self._dialogue.end_session(request.session_id)
         return dialogue_pb2.EndSessionResponse(turns=session.turns)
+
+
+class MemoryService(memory_pb2_grpc.MemoryServicer):
+    """npc.v1.Memory."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    async def List(  # noqa: N802
+        self, request: memory_pb2.ListMemoryRequest, context: Context
+    ) -> memory_pb2.ListMemoryResponse:
+        memories = await self._memory.memories_of(request.session_id)
+        return convert.list_memory_response(memories)
+
+    async def Forget(  # noqa: N802
+        self, request: memory_pb2.ForgetMemoryRequest, context: Context
+    ) -> memory_pb2.ForgetMemoryResponse:
+        forgotten = await self._memory.forget(request.session_id, request.ids)
+        return memory_pb2.ForgetMemoryResponse(forgotten=forgotten)
 
 
 class FeedbackService(feedback_pb2_grpc.FeedbackServicer):

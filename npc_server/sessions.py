@@ -84,6 +84,7 @@ class Exchange:
     player_text: str
     #: What the character is told for it, the same for every take; None = not asked for yet.
     notes: tuple[Note, ...] | None = None
+    hearers: tuple[str, ...] = ()  # ids of the characters that hear it; () = the one spoken to
     takes: list[Take] = field(default_factory=list)
     replied_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # the newest take's end
     _keepings: list[_Keeping] = field(default_factory=list)  # the last one counts

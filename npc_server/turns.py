@@ -228,13 +228,29 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
         total_ms=reply.total_ms,
         created_at=datetime.now(UTC),
         consent=session.consent,
-        annotations={**_of_prompt(turn.prompt), **turn.annotations},
+        annotations={
+            **_of_prompt(turn.prompt),
+            **_of_hearers(turn.exchange, session.character),
+            **turn.annotations,
+        },
     )
 
 
 def _of_prompt(prompt: Prompt) -> dict[str, JSON]:
     dropped: dict[str, JSON] = {"dropped_lines": prompt.dropped_lines}
     return {**_of_notes(prompt.notes), **(dropped if prompt.dropped_lines else {})}
+
+
+def _of_hearers(exchange: Exchange, character: str) -> dict[str, JSON]:
+    """Who heard the turn, where anybody did besides the character."""
+    heard_by: list[JSON] = [*exchange.hearers]
+    return {"audience": heard_by} if set(exchange.hearers) - {character} else {}
+
+
+def stored_hearers(turn: Turn) -> tuple[str, ...]:
+    """Ids of the characters that heard a recorded turn."""
+    heard_by = turn.annotations.get("audience")
+    return tuple(map(str, heard_by)) if isinstance(heard_by, list) else (turn.character,)
 
 
 def _of_notes(notes: ToldNotes) -> dict[str, JSON]:

@@ -157,6 +157,26 @@ def prompt(
     )
 
 
+def dropped_lines(
+    persona: Persona,
+    history: Sequence[Line],
+    player_text: str,
+    tokenizer: Tokenizer,
+    budget_tokens: int,
+    usual_tokens: int,
+    notes_tokens: int,
+) -> int:
+    """How many lines `prompt` leaves out when the notes take all of `notes_tokens`, or some more.
+
+    It counts as `Prompt.dropped_lines` does.
+    """
+    chat, opening = chat_of(tokenizer), len(opening_ids(persona, tokenizer))
+    talk, unanswered = _split_answered(history)
+    question = chat.size(_question((*unanswered, player_text))) + notes_tokens
+    room = Room(budget_tokens - opening, min(usual_tokens, budget_tokens) - opening)
+    return len(talk) - len(_newest(talk, question, room, chat))
+
+
 def beginning(
     persona: Persona, history: Sequence[Line], tokenizer: Tokenizer, usual_tokens: int
 ) -> Beginning:

@@ -98,6 +98,8 @@ class SyncClient:
     start_session = blocking(Client.start_session)
     checkpoint = blocking(Client.checkpoint)
     restore = blocking(Client.restore)
+    memory = blocking(Client.memory)
+    forget = blocking(Client.forget)
     end_session = blocking(Client.end_session)
     say = blocking(Client.say)
     regenerate = blocking(Client.regenerate)

@@ -7,26 +7,39 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class MemorySpan(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEMORY_SPAN_UNSPECIFIED: _ClassVar[MemorySpan]
+    MEMORY_SPAN_SESSION: _ClassVar[MemorySpan]
+    MEMORY_SPAN_PLAYER: _ClassVar[MemorySpan]
+
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
     FINISH_REASON_STOP: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_SENTENCES: _ClassVar[FinishReason]
+MEMORY_SPAN_UNSPECIFIED: MemorySpan
+MEMORY_SPAN_SESSION: MemorySpan
+MEMORY_SPAN_PLAYER: MemorySpan
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_SENTENCES: FinishReason
 
 class StartSessionRequest(_message.Message):
-    __slots__ = ("character", "player_id", "training_consent")
+    __slots__ = ("character", "player_id", "training_consent", "memory", "present")
     CHARACTER_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     TRAINING_CONSENT_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
     character: str
     player_id: str
     training_consent: bool
-    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ...) -> None: ...
+    memory: MemorySpan
+    present: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ..., memory: _Optional[_Union[MemorySpan, str]] = ..., present: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StartSessionResponse(_message.Message):
     __slots__ = ("session_id", "character_name", "persona_version", "adapter_version")
@@ -41,18 +54,20 @@ class StartSessionResponse(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ...) -> None: ...
 
 class SayRequest(_message.Message):
-    __slots__ = ("session_id", "text", "seed", "sampling", "line_id")
+    __slots__ = ("session_id", "text", "seed", "sampling", "line_id", "audience")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     text: str
     seed: int
     sampling: SamplingOverrides
     line_id: str
-    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., line_id: _Optional[str] = ...) -> None: ...
+    audience: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., line_id: _Optional[str] = ..., audience: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RegenerateRequest(_message.Message):
     __slots__ = ("session_id", "turn_id", "seed", "sampling", "take_id")

@@ -57,14 +57,21 @@ class _Candidate:
 
 
 def recollections(
-    memories: Memories, line: str, just_said: Sequence[str] = (), language: str = ""
+    memories: Memories,
+    line: str,
+    just_said: Sequence[str] = (),
+    language: str = "",
+    visible: frozenset[str] = frozenset(),
 ) -> tuple[Recollection, ...]:
     """What comes to mind when the player says `line`, what helps most first.
 
-    `just_said` are the lines before it. `language` is the character's BCP 47 tag.
+    `just_said` are the lines before it. `language` is the character's BCP 47 tag. Of turns whose
+    words are `visible` anyway nothing is repeated, though it replaces what was said before.
     """
-    known = facts(memories.statements)
-    candidates = [*map(_of_fact, known), *_of_summaries(memories.summaries)]
+    known = [*map(_of_fact, facts(memories.statements)), *_of_summaries(memories.summaries)]
+    candidates = [one for one in known if not visible.issuperset(one.recollection.turn_ids[-1:])]
+    if not candidates:
+        return ()
     code = recognise(line) or primary(language) or "en"
     scored = sorted(
         zip(_scores(candidates, line, just_said, code), candidates, strict=True),
@@ -74,7 +81,14 @@ def recollections(
     rest = [(score, one) for score, one in scored if one.topic != NAME]
     helping = [one.recollection for score, one in rest if score >= 1]
     unasked = [one.recollection for score, one in rest if score < 1][:UNASKED]
-    return (*map(_helpful, (*name, *helping)), *unasked)
+    return _each_once((*map(_helpful, (*name, *helping)), *unasked))
+
+
+def _each_once(found: Iterable[Recollection]) -> tuple[Recollection, ...]:
+    first: dict[str, Recollection] = {}
+    for one in found:
+        first.setdefault(one.text, one)
+    return tuple(first.values())
 
 
 def _helpful(one: Recollection) -> Recollection:
@@ -82,12 +96,12 @@ def _helpful(one: Recollection) -> Recollection:
 
 
 def _of_fact(fact: Fact) -> _Candidate:
-    told = Recollection(_told(fact), f"fact:{fact.fact_id}", fact.turn_ids, helps=False)
+    told = Recollection(_note_of(fact), f"fact:{fact.fact_id}", fact.turn_ids, helps=False)
     said = fact.statement
     return _Candidate(told, said.text, said.topic, importance=said.weight / 3)
 
 
-def _told(fact: Fact) -> str:
+def _note_of(fact: Fact) -> str:
     said = fact.statement
     if said.finder is Finder.OPERATOR:
         return said.text
@@ -177,9 +191,9 @@ def _english_forms(word: str) -> frozenset[str]:
         for ending, instead in _ENGLISH_ENDINGS
         if word.endswith(ending) and len(word) - len(ending) >= _LEAST_STEM
     )
-    return frozenset([word, *chain.from_iterable((stem, _undoubled(stem)) for stem in stems)])
+    return frozenset([word, *chain.from_iterable((stem, _single(stem)) for stem in stems)])
 
 
-def _undoubled(stem: str) -> str:
+def _single(stem: str) -> str:
     """The stem "travell" of "travelled" is "travel"."""
     return stem[:-1] if stem[-1:] == stem[-2:-1] else stem

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -74,13 +74,14 @@ class _Rules:
     cues: Mapping[str, tuple[str, ...]]
 
 
+@lru_cache(maxsize=1 << 13)  # a conversation is asked again with every line what it told
 def tellings(line: str, language: str = "") -> tuple[Telling, ...]:
     """What the line tells of its speaker, in its order; at most MAX_TELLINGS.
 
     `language` is the character's BCP 47 tag; without one it is told from the line, or English.
     """
     rules = _rules(recognise(line)) or _rules(primary(language) or "en")
-    found = _found(line, rules, _telling) if rules else ()
+    found = _tellings_of(line, rules, _telling) if rules else ()
     if any(one.weight > Weight.REMARK for one in found):
         return found
     return _names_in_any_language(line) or found
@@ -94,17 +95,17 @@ def cues(topic: str, language: str) -> tuple[str, ...]:
 
 def languages_with_rules() -> tuple[str, ...]:
     """The codes of all languages whose statements are found."""
-    return tuple(sorted(_listed()))
+    return tuple(sorted(_read_rules()))
 
 
 def _names_in_any_language(line: str) -> tuple[Telling, ...]:
     """Two words do not tell their language, but "me llamo" is how one says a name in one alone."""
     rules = (_rules(code) for code in languages_with_rules())
-    found = (_found(line, one, _naming) for one in rules if one)
+    found = (_tellings_of(line, one, _naming) for one in rules if one)
     return next((named for named in found if named), ())
 
 
-def _found(
+def _tellings_of(
     line: str, rules: _Rules, find: Callable[[str, _Rules], Telling | None]
 ) -> tuple[Telling, ...]:
     clauses = (part for sentence in sentences(line) for part in _clauses(sentence, rules))
@@ -222,7 +223,7 @@ def _sentence(clause: str) -> str:
 
 @cache
 def _rules(code: str) -> _Rules | None:
-    listed = _listed().get(code)
+    listed = _read_rules().get(code)
     if listed is None:
         return None
     begins = listed.get("bare_name")
@@ -235,7 +236,7 @@ def _rules(code: str) -> _Rules | None:
         names=tuple(map(_name_pattern, listed["name"])),
         bare_name=_pattern(rf"{begins}{_REST}[.!…]*$") if begins else None,
         no_names=frozenset(listed.get("no_names", ())),
-        topics={kind: _pattern(_bordered(rule)) for kind, rule in listed["topics"].items()},
+        topics={kind: _pattern(_with_border(rule)) for kind, rule in listed["topics"].items()},
         cues={topic: tuple(phrases) for topic, phrases in listed["cues"].items()},
     )
 
@@ -250,10 +251,10 @@ def _joins(joining: list[str], own: list[str]) -> re.Pattern[str] | None:
 def _name_pattern(rule: str) -> re.Pattern[str]:
     if "{name}" in rule:
         return _pattern(rule.replace("{name}", _NAMED))
-    return _pattern(rf"{_bordered(rule)}{_REST}")
+    return _pattern(rf"{_with_border(rule)}{_REST}")
 
 
-def _bordered(rule: str) -> str:
+def _with_border(rule: str) -> str:
     return rf"(?<![^\W_])(?:{rule})" if rule.isascii() or "\\w" in rule else f"(?:{rule})"
 
 
@@ -262,7 +263,7 @@ def _pattern(rule: str) -> re.Pattern[str]:
 
 
 @cache
-def _listed() -> Mapping[str, Mapping[str, Any]]:
+def _read_rules() -> Mapping[str, Mapping[str, Any]]:
     text = (resources.files("npc_server.memory") / "tellings.yaml").read_text("utf-8")
     listed: Mapping[str, Mapping[str, Any]] = yaml.safe_load(text)
     return listed

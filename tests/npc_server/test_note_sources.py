@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from feedback_store.privacy.pseudonyms import Pseudonyms
+from feedback_store.records import Session as SessionRecord
 from feedback_store.records import Turn
 from feedback_store.store import Store
 from npc_server.adapters import Adapters
@@ -23,7 +24,6 @@ from personas.adapter_repo import AdapterRepo
 from personas.chat_ids import chat_of
 from personas.fake import FakeTokenizer
 from personas.notes import Note, NoteKind
-from personas.persona import Persona
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 
@@ -34,8 +34,8 @@ class Weather:
     room: int = 200
     asked: list[Moment] = field(default_factory=list)
 
-    def room_tokens(self, persona: Persona) -> int:
-        return self.room if persona.id == "mira" else 0
+    def room_tokens(self, session: Session) -> int:
+        return self.room if session.persona.id == "mira" else 0
 
     async def notes(self, moment: Moment) -> Sequence[Note]:
         self.asked.append(moment)
@@ -100,5 +100,7 @@ def sources_of(turn: Turn, side: str) -> list[object]:
 
 def test_all_sources_together_leave_room_for_the_conversation() -> None:
     mira = load_characters(SAMPLE_CHARACTERS)["mira"]
-    assert room_of([Weather(), Weather(9000)], mira, 2000) == 1000
-    assert room_of([Weather(), Weather(100)], mira, 2000) == 300
+    record = SessionRecord("s", "p", mira.id, mira.version, False, datetime.now(UTC))
+    session = Session(record, mira)
+    assert room_of([Weather(), Weather(9000)], session, 2000) == 1000
+    assert room_of([Weather(), Weather(100)], session, 2000) == 300

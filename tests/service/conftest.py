@@ -12,7 +12,7 @@ import pytest
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import NO_LIMIT, Store
 from npc_client.client import Client
-from npc_server.config import Config, FeedbackSection, PrivacySection, ServerSection
+from npc_server.config import Config, FeedbackSection, MemorySection, PrivacySection, ServerSection
 from npc_server.engine.fake import FakeEngine, Script
 from npc_server.parts import Parts
 from npc_server.server import running
@@ -42,6 +42,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             feedback: FeedbackSection = HASTY,
             privacy: PrivacySection = KEEP,
             limit: RateLimit = NO_LIMIT,
+            memory: MemorySection = MemorySection(),  # noqa: B008 - frozen
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -57,7 +58,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             section = ServerSection(
                 port=0, grace_s=1, adapter_poll_s=0.05, metrics_port=metrics_port
             )
-            config = Config(server=section, feedback=feedback, privacy=privacy)
+            config = Config(server=section, feedback=feedback, privacy=privacy, memory=memory)
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             await stack.enter_async_context(running(parts, config, port.set_result))
             client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))

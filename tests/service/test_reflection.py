@@ -39,6 +39,7 @@ async def test_all_services_are_listed(stage: StageMaker, package: str) -> None:
         "npc.v1.Dialogue",
         "npc.v1.Feedback",
         "npc.v1.Adapters",
+        "npc.v1.Memory",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -1,0 +1,83 @@
+"""How a character is asked to sum up, and whether what it says may be remembered. Pure.
+
+The character itself is asked, at the end of what it is to sum up, so that it speaks as it does and
+knows what it knows. A small model often goes on with the conversation instead, invents, or loops.
+Whatever is not plainly about what was said is dropped: no summary is better than a wrong one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from languages.reading import word_count, words
+from languages.recognition import hollow_words, recognise
+from languages.tags import primary
+from npc_server.sessions import Exchange
+from personas.chat import Message
+from personas.faults import Fault, ReplyInContext, find_faults, gravest
+from personas.persona import Persona
+from personas.render import Line, Speaker, Tokenizer, message_ids, messages
+
+ASKED = (
+    "[The conversation is over for now. In one or two short sentences, write down for yourself what"
+    " you and the player talked about, in the third person.]"
+)
+MAX_TOKENS = 64
+MAX_WORDS = 60
+SENTENCES = 2
+_SHARED_WORDS = 2  # of content, at least, with what was said
+_FAULTS = (
+    Fault.LEAK,
+    Fault.UNSAFE,
+    Fault.OUT_OF_CHARACTER,
+    Fault.RECITES,
+    Fault.TABOO,
+    Fault.EMPTY,
+    Fault.TOO_SHORT,
+    Fault.LOOP,
+    Fault.CUT_OFF,
+)
+
+
+def lines_of(exchanges: Sequence[Exchange]) -> list[Line]:
+    """What was said in some exchanges, in their order."""
+    return [
+        line
+        for exchange in exchanges
+        for line in (
+            Line(Speaker.PLAYER, exchange.player_text),
+            Line(Speaker.CHARACTER, exchange.kept.text, exchange.kept.broken_off),
+        )
+    ]
+
+
+def asking(
+    persona: Persona, exchanges: Sequence[Exchange], tokenizer: Tokenizer, most_tokens: int
+) -> tuple[int, tuple[int, ...]]:
+    """How many of the exchanges fit, the oldest first, and the prompt to sum those up.
+
+    0 and no prompt when not even one does.
+    """
+    for count in range(len(exchanges), 0, -1):
+        said: tuple[Message, ...] = messages(persona, lines_of(exchanges[:count]), ASKED)
+        ids = message_ids(said, tokenizer)
+        if len(ids) <= most_tokens:
+            return count, ids
+    return 0, ()
+
+
+def objection(summary: str, exchanges: Sequence[Exchange], persona: Persona) -> str:
+    """Why a summary may not be remembered; "" = it may."""
+    fault = gravest(find_faults(ReplyInContext(persona, summary), _FAULTS))
+    if fault is not None:
+        return fault.value
+    if word_count(summary) > MAX_WORDS:
+        return "too_long"
+    said = " ".join(line.text for line in lines_of(exchanges))
+    code = primary(persona.language) or recognise(said) or "en"
+    shared = _content(summary, code) & _content(said, code)
+    return "" if len(shared) >= _SHARED_WORDS else "not_about_it"
+
+
+def _content(text: str, code: str) -> frozenset[str]:
+    return frozenset(words(text)) - hollow_words(code)

@@ -1,0 +1,158 @@
+"""Has characters sum up what no longer fits into their prompts, while nobody waits.
+
+The engine runs it as it reads ahead: only while no player needs what it takes, and it gives way at
+once. What was broken off is tried again a few times. A character that cannot put it well within two
+tries remembers the facts alone. No turn waits for a summary, and none is missing for want of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from feedback_store.errors import FeedbackStoreError
+from feedback_store.memory_records import Summary
+from feedback_store.store import Store
+from npc_server.adapters import Adapters
+from npc_server.engine.errors import EngineError
+from npc_server.engine.protocol import Finish, FinishReason, Request, Sampling
+from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, objection
+from npc_server.recorder import Recorder
+from npc_server.sessions import Exchange, Session
+from npc_server.turns import SENTENCE_RULE, Model
+from personas.sizes import END_TOKENS
+
+logger = logging.getLogger(__name__)
+
+FEWEST = 2  # exchanges that are worth a summary
+TRIES = 2  # to put it well
+PAUSE_S = 2.0  # after a player was in the way
+INTERRUPTIONS = 30  # after which it is left
+
+
+class Summariser:
+    """Makes summaries for all sessions, one at a time for each."""
+
+    def __init__(self, model: Model, adapters: Adapters, store: Store, recorder: Recorder) -> None:
+        self._model = model
+        self._adapters = adapters
+        self._store = store
+        self._recorder = recorder
+        self._running: dict[str, asyncio.Task[None]] = {}  # by session
+        self._covered: dict[str, set[str]] = {}  # turns that are summed up or cannot be
+
+    def has_begun(self, session: Session) -> bool:
+        """Whether anything of a session was summed up, or was tried to."""
+        return session.session_id in self._covered
+
+    def sum_up(self, session: Session, exchanges: Sequence[Exchange]) -> None:
+        """Begin to sum up those of the exchanges that no summary has; returns at once."""
+        session_id = session.session_id
+        if (
+            session_id in self._running
+            or len(self._uncovered_exchanges(session_id, exchanges)) < FEWEST
+        ):
+            return
+        task = asyncio.create_task(self._sum_up(session, list(exchanges)))
+        self._running[session_id] = task
+        task.add_done_callback(lambda _: self._running.pop(session_id, None))
+
+    async def end(self) -> None:
+        """Break off what is running."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Wait until nothing is running."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _uncovered_exchanges(
+        self, session_id: str, exchanges: Sequence[Exchange]
+    ) -> list[Exchange]:
+        covered = self._covered.get(session_id, set())
+        return [
+            one for one in exchanges if one.kept.text.strip() and one.kept.turn_id not in covered
+        ]
+
+    async def _sum_up(self, session: Session, exchanges: list[Exchange]) -> None:
+        session_id = session.session_id
+        try:
+            if session_id not in self._covered:
+                self._covered[session_id] = await asyncio.to_thread(self._read_covered, session)
+            left = self._uncovered_exchanges(session_id, exchanges)
+            if len(left) >= FEWEST:
+                await self._make(session, left)
+        except (EngineError, FeedbackStoreError) as error:
+            logger.info("session %s is not summed up: %s", session_id, error)
+
+    def _read_covered(self, session: Session) -> set[str]:
+        record = session.record
+        known = self._store.memories(record.character, record.player_id, record.session_id)
+        own = (one for one in known.summaries if one.session_id == record.session_id)
+        return {turn_id for one in own for turn_id in one.turn_ids}
+
+    async def _make(self, session: Session, left: Sequence[Exchange]) -> None:
+        room = self._model.reply_context - MAX_TOKENS - END_TOKENS
+        count, ids = asking(session.persona, left, self._model.tokenizer, room)
+        part = left[:count]
+        for seed in range(TRIES if part else 0):
+            text = await self._ask(session, ids, seed)
+            fault = objection(text, part, session.persona)
+            if not fault:
+                self._recorder.remember(_summary(session, part, text))
+                break
+            logger.info("session %s: a summary is dropped: %s", session.session_id, fault)
+        self._covered[session.session_id] |= {one.kept.turn_id for one in part or left}
+
+    async def _ask(self, session: Session, ids: tuple[int, ...], seed: int) -> str:
+        """What the character answers; "" where players were in the way all the time."""
+        for _ in range(INTERRUPTIONS):
+            with self._adapters.lease(session.persona.id) as adapter:
+                request = _request(ids, adapter.content_hash, seed)
+                finish = await self._generate(request)
+            if finish is not None and finish.reason is not FinishReason.CANCELLED:
+                return finish.text.strip()
+            await asyncio.sleep(PAUSE_S)
+        return ""
+
+    async def _generate(self, request: Request) -> Finish | None:
+        async with aclosing(self._model.engine.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, Finish):
+                    return event
+        return None
+
+
+def _request(ids: tuple[int, ...], adapter: str, seed: int) -> Request:
+    sampling = Sampling(
+        temperature=0.3, seed=seed, max_tokens=MAX_TOKENS, max_sentences=SENTENCES, min_p=0.05
+    )
+    return Request(
+        request_id=f"summary-{uuid.uuid4().hex}",
+        prompt_ids=ids,
+        adapter=adapter,
+        sampling=sampling,
+        background=True,
+        idle=True,
+        sentences=SENTENCE_RULE,
+    )
+
+
+def _summary(session: Session, exchanges: Sequence[Exchange], text: str) -> Summary:
+    record = session.record
+    return Summary(
+        summary_id=uuid.uuid4().hex[:12],
+        session_id=record.session_id,
+        player_id=record.player_id,
+        character=record.character,
+        turn_ids=tuple(one.kept.turn_id for one in exchanges),
+        text=text,
+        span=record.memory,
+        made_at=datetime.now(UTC),
+    )

@@ -1,0 +1,60 @@
+"""Who remembers what of a line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from feedback_store.memory_records import Span
+from feedback_store.records import Session as SessionRecord
+from npc_server.memory.statements import first_in_prompt, statements, tells_anything
+from npc_server.sessions import Exchange, Session, Take
+from personas.persona_files import SAMPLE_CHARACTERS, load_characters
+
+MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
+
+
+def session_of(*said: tuple[str, str], span: Span = Span.PLAYER) -> Session:
+    """A session of these lines and replies, which fenn overhears."""
+    record = SessionRecord(
+        "s", "p", "mira", MIRA.version, False, datetime.now(UTC), span, ("fenn",)
+    )
+    session = Session(record, MIRA)
+    for number, (line, reply) in enumerate(said):
+        exchange = Exchange(line, hearers=("mira", "fenn"))
+        exchange.add(Take(f"t{number}", reply))
+        session.exchanges.append(exchange)
+    return session
+
+
+def test_all_who_heard_a_line_remember_it_from_session_to_session() -> None:
+    session = session_of(("I am a thief.", "Out!"))
+    found = statements(session, session.exchanges[0])
+    assert [(one.character, one.spoken_to) for one in found] == [("mira", "mira"), ("fenn", "mira")]
+    assert len({one.statement_id for one in found}) == 2
+
+
+def test_who_stands_by_remembers_nothing_of_a_session_that_is_not_remembered() -> None:
+    session = session_of(("I am a thief.", "Out!"), span=Span.SESSION)
+    assert [one.character for one in statements(session, session.exchanges[0])] == ["mira"]
+
+
+def test_another_take_does_not_tell_it_again() -> None:
+    session = session_of(("I am a thief.", "Out!"))
+    before = statements(session, session.exchanges[0])
+    session.exchanges[0].add(Take("t9", "Away with you!"))
+    assert statements(session, session.exchanges[0]) == before
+
+
+def test_what_was_taken_out_as_personal_is_no_memory() -> None:
+    assert not tells_anything(session_of(("My address is [email].", "Hm.")))
+    assert tells_anything(session_of(("I live in Kell.", "Hm.")))
+
+
+@pytest.mark.parametrize(("dropped", "first"), [(0, 0), (2, 1), (4, 3), (6, 4)])
+def test_the_first_exchange_of_a_prompt_follows_from_the_lines_it_leaves_out(
+    dropped: int, first: int
+) -> None:
+    said = [("One.", "1"), ("Two.", ""), ("Three.", "3"), ("Four.", "4")]
+    assert first_in_prompt(session_of(*said).exchanges, dropped) == first
