@@ -8,6 +8,7 @@ until `clear_remains`. Backups and exports made earlier keep it.
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,11 @@ DELETE FROM checkpoints WHERE session_id IN (SELECT value FROM json_each(:sessio
     WHERE take.value IN (SELECT value FROM json_each(:turns))
 )
 """
+#: Turns of other players that were in a scene with this one, whose prompts may hold their words.
+_IN_ONE_SCENE = """
+SELECT turn_id FROM turns, json_each(annotations, '$.speaker.players') AS player
+WHERE instr(annotations, '"players"') AND player.value = ?
+"""
 _LEFT_EMPTY = """
 SELECT value FROM json_each(?) AS touched
 WHERE NOT EXISTS (SELECT 1 FROM turns WHERE turns.session_id = touched.value)
@@ -36,14 +42,20 @@ WHERE NOT EXISTS (SELECT 1 FROM turns WHERE turns.session_id = touched.value)
 
 
 def forget(db: Database, player_id: str) -> Forgotten:
-    """Delete a player's sessions with all that belongs to them, and never record them again."""
+    """Delete a player's sessions with all that belongs to them, and never record them again.
+
+    With them go turns of others that the player was in one scene with.
+    """
     sessions = _column(db, "SELECT session_id FROM sessions WHERE player_id = ?", player_id)
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     db.execute(
         "INSERT OR IGNORE INTO forgotten_sessions SELECT value, ? FROM json_each(?)",
         [now, json.dumps(sessions)],
     )
-    return delete_sessions(db, sessions)
+    own = delete_sessions(db, sessions)
+    beside = _column(db, _IN_ONE_SCENE, player_id)
+    events = _delete_turns(db, beside)
+    return replace(own, turns=own.turns + len(beside), events=own.events + events)
 
 
 def delete_sessions(db: Database, session_ids: list[str]) -> Forgotten:

@@ -25,7 +25,7 @@ QUERIES: Mapping[str, str] = {
         SELECT adapter_version AS version, consent, rolled_back,
                finish_reason IN ('cancelled', 'failed') AS unfinished, take > 0 AS again,
                count(*) AS turns
-        FROM turns WHERE character = :character
+        FROM turns WHERE character = :character AND finish_reason <> 'scripted'
         GROUP BY adapter_version, consent, rolled_back, unfinished, again
     """,
     "events": """
@@ -64,7 +64,8 @@ QUERIES: Mapping[str, str] = {
                coalesce(sum(kind = 'thumb' AND NOT payload ->> 'up'), 0) AS dislikes,
                sum(kind = 'edit') AS edits,
                avg(iif(kind = 'rating', payload ->> 'stars', NULL)) AS stars
-        FROM standing JOIN turns USING (turn_id) WHERE newest = 1 GROUP BY adapter_version
+        FROM standing JOIN turns USING (turn_id)
+        WHERE newest = 1 AND finish_reason <> 'scripted' GROUP BY adapter_version
     """,
     "refusals": """
         SELECT rule, sum(events) AS events FROM refusals

@@ -32,6 +32,7 @@ from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pa
 #: Finish reasons of replies that end where a sentence does, or where the character ended them.
 WHOLE = frozenset({"stop", "sentences", "trimmed"})
 BROKEN_OFF = ("cancelled", "failed")  # those of replies whose end nobody knows
+SCRIPTED = "scripted"  # that of words that an author wrote
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0
 SWIPE_WEIGHT = 0.7  # to go on with the newest take is weaker evidence than to go back to an older
 WENT_ON_WEIGHT = 0.7  # as a swipe, but inferred by the server
@@ -109,6 +110,8 @@ def _unusable(event: Event, turns: Mapping[str, Turn]) -> Drop | None:
 def _kept_apart(turn: Turn) -> Drop | None:
     if not turn.consent:
         return Drop.NO_CONSENT
+    if turn.finish_reason == SCRIPTED:
+        return Drop.SCRIPTED
     return Drop.ROLLED_BACK if turn.rolled_back else None
 
 

@@ -58,6 +58,8 @@ class Drop(StrEnum):
     """The player of the turn does not let it be trained on."""
     ROLLED_BACK = "rolled_back"
     """An earlier save game was loaded: the turn never happened."""
+    SCRIPTED = "scripted"
+    """An author wrote the words of the turn: they say nothing of the model's."""
     EVALUATION_ONLY = "evaluation_only"
     """It shows how a character does, not which words are good."""
     SUPERSEDED = "superseded"

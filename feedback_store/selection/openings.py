@@ -19,6 +19,8 @@ def openings(turns: Iterable[Turn]) -> Mapping[str, int]:
     said = list(turns)
     shortest: dict[str, int] = {}
     for first in _first_of_sessions(said):
+        if not first.messages:  # an author's words, for which no model read anything
+            continue
         before_line = len(first.messages) - 1
         version = first.persona_version
         shortest[version] = min(before_line, shortest.get(version, before_line))

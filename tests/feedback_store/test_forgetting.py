@@ -12,6 +12,7 @@ import pytest
 from feedback_store.errors import ForgottenError
 from feedback_store.forgetting import _OLDEST, clear_remains
 from feedback_store.records import (
+    JSON,
     Checkpoint,
     Edit,
     Forgotten,
@@ -50,6 +51,14 @@ def test_forgetting_deletes_all_of_one_player(bob_too: Store) -> None:
     assert bob_too.checkpoint("save-1") is None
     assert [turn.turn_id for turn in bob_too.turns("mira")] == ["t2"]
     assert [event.event_id for event in bob_too.events("mira")] == ["e3"]
+
+
+def test_forgetting_deletes_what_others_said_in_one_scene(bob_too: Store, turn: Turn) -> None:
+    heard: dict[str, JSON] = {"speaker": {"character": "mira", "players": ["ann", "bob"]}}
+    in_scene = replace(turn, turn_id="t3", session_id="s2", player_id="bob", first_turn_id="t3")
+    bob_too.record_turn(replace(in_scene, annotations=heard)).result()
+    assert bob_too.forget("ann").result() == Forgotten(1, 2, 2, 1)
+    assert [turn.turn_id for turn in bob_too.turns("mira")] == ["t2"]
 
 
 def test_forgetting_again_finds_nothing(bob_too: Store) -> None:
