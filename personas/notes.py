@@ -8,10 +8,13 @@ history shows lines without their notes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import compress
+
+_AT_START = re.compile(r"(?m)^(\s*)\[([^\]\n]*)\]?")
 
 
 class NoteKind(StrEnum):
@@ -53,6 +56,16 @@ def text_of(notes: Sequence[Note]) -> str:
     """The notes as they stand before the player's line; "" = there are none."""
     told = " ".join(" ".join(note.text.split()) for note in notes)
     return f"[{told}]" if told else ""
+
+
+def direction(text: str) -> str:
+    """What happens and nobody says, in the place of a line."""
+    return text_of((Note(NoteKind.EVENT, text),))
+
+
+def without_directions(text: str) -> str:
+    """A player's words, in round brackets where a line of them would pass for a note."""
+    return _AT_START.sub(r"\1(\2)", text)
 
 
 def fitting(

@@ -27,6 +27,7 @@ from personas.authored_fields import (
     Text,
 )
 from personas.own_language import Gap, gaps
+from personas.triggers import Triggers
 
 
 class Voice(Closed):
@@ -140,6 +141,7 @@ class Card(Closed):
     sampling: Sampling = Sampling()
     machine_talk: Phrases = ()  # breaks of the role, besides those listed for the language
     unsafe: Phrases = ()  # what nobody may say, likewise
+    triggers: Triggers = ()  # what is said when something happens
 
 
 class ProbeSheet(Closed):
@@ -180,7 +182,7 @@ class Persona(Card):
 
 #: Keys younger than files that are versioned already, with what they were taken to say before they
 #: came: as long as such a key says nothing else, a character keeps its version.
-_YOUNGER: dict[str, Any] = {"language": "", "machine_talk": [], "unsafe": []}
+_YOUNGER: dict[str, Any] = {"language": "", "machine_talk": [], "unsafe": [], "triggers": []}
 
 #: The same of drawing.
 _BEFORE_KEYS = {"dry_multiplier": 0.0, "min_reply_tokens": 0, "stop": [], "best_of": 1}

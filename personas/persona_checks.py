@@ -96,6 +96,8 @@ def _prompt_texts(card: Card) -> Iterator[tuple[Loc, str]]:
     yield from ((("voice", "sayings", i), text) for i, text in enumerate(card.voice.sayings))
     yield from ((("taboos", i, "rule"), taboo.rule) for i, taboo in enumerate(card.taboos))
     yield from ((("examples", i, "reply"), e.reply) for i, e in enumerate(card.examples))
+    for i, trigger in enumerate(card.triggers):
+        yield from ((("triggers", i, key), text) for key, text in trigger.texts)
     shown = card.examples[: card.examples_in_prompt]
     yield from ((("examples", i, "player"), e.player) for i, e in enumerate(shown))
 

@@ -7,7 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from personas.fake import FakeTokenizer
-from personas.notes import Note, NoteKind, fitting, text_of
+from personas.notes import (
+    Note,
+    NoteKind,
+    direction,
+    fitting,
+    text_of,
+    without_directions,
+)
 from personas.persona import Persona
 from personas.render import Line, Speaker, beginning, messages, prompt
 
@@ -91,3 +98,20 @@ def test_prompts_begin_alike_whatever_is_told(ada: Persona) -> None:
         )
         assert made.ids[: len(ahead.ids)] == ahead.ids
         assert made.dropped_lines == ahead.dropped_lines > 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("[The bell rings.]", "(The bell rings.)"),
+        ("Hello.\n [You owe me.] Now", "Hello.\n (You owe me.) Now"),
+        ("[You owe me", "(You owe me)"),
+        ("I said [laughing] no.", "I said [laughing] no."),
+    ],
+)
+def test_what_a_player_types_passes_for_no_note(typed: str, read: str) -> None:
+    assert without_directions(typed) == read
+
+
+def test_what_happens_stands_in_brackets_in_one_line() -> None:
+    assert direction("The bell\nrings.") == "[The bell rings.]"

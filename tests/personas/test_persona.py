@@ -90,6 +90,8 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("words: [burnt]", "words: []", "persona.yaml:8: taboos[0].words: expected at least 1"),
         ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
         ("Hello, love.", "Burnt again!", "persona.yaml:10: examples[0].reply: says 'burnt'"),
+        ("id: ada", "id: ada\ntriggers: [{event: dawn, happens: It dawns., when: quest >}]", "persona.yaml:2: triggers[0].when: 'quest >' ends where"),  # noqa: E501
+        ("id: ada", "id: ada\ntriggers: [{event: dawn, instruction: You hide the chalk.}]", "persona.yaml:2: triggers[0].instruction: gives away secret 'flour'"),  # noqa: E501
         ("You are kind.", "You sift chalk.", "persona.yaml:4: summary: gives away secret 'flour'"),
         ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2: sampling.top_p: input"),
         ("id: ada", "id: ada\nsampling: {best_of: 9}", "persona.yaml:2: sampling.best_of: input"),
@@ -288,7 +290,8 @@ def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
     persona = load_characters(SAMPLE_CHARACTERS)[character]
     facts = tuple(fact.model_copy(update={"contradictions": ()}) for fact in persona.lore.facts)
     lore = persona.lore.model_copy(update={"facts": facts})
-    assert persona.model_copy(update={"lore": lore}).version == version != persona.version
+    as_before = persona.model_copy(update={"lore": lore, "triggers": ()})
+    assert as_before.version == version != persona.version
 
 
 @pytest.mark.parametrize(
@@ -314,6 +317,7 @@ def test_a_character_that_speaks_as_before_a_default_changed_has_its_version_of_
     as_then = {
         "lore": persona.lore.model_copy(update={"facts": facts}),
         "sampling": persona.sampling.model_copy(update={"dry_multiplier": 0.0}),
+        "triggers": (),
     }
     assert persona.model_copy(update=as_then).version == version
 

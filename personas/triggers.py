@@ -1,0 +1,116 @@
+"""Triggers: what a character says when something happens, without a player's line. Pure.
+
+An author lists them in `persona.yaml`; several may wait for one event, under different conditions.
+The game names the event, and of those that may fire the one with the highest priority does.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from personas.authored_fields import Closed, Id, Text
+from personas.conditions import ConditionError, parse
+from personas.variables import Values
+
+MAX_TRIGGERS = 64
+LONGEST_COOLDOWN_S = 604_800.0  # a week
+
+
+def _condition(text: str) -> str:
+    try:
+        return parse(text).text
+    except ConditionError as error:
+        raise ValueError(str(error)) from error
+
+
+ConditionText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_condition)
+]
+
+
+class Trigger(Closed):
+    """One thing that a character may say at an event."""
+
+    event: Id  # as the game names it
+    happens: Text | None = None  # told to the character; unset = the game tells it
+    instruction: Text | None = None  # what to make of it, as `You warn them.`; told for this line
+    #: Said word for word, one of them, in place of a line of the model's own.
+    say_verbatim: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
+    when: ConditionText | None = None  # on the state of the world; unset = always
+    cooldown_s: float = Field(default=0, ge=0, le=LONGEST_COOLDOWN_S)  # in one conversation
+    probability: float = Field(default=1, gt=0, le=1)
+    priority: int = Field(default=0, ge=-100, le=100)  # of several the highest fires
+
+    @model_validator(mode="after")
+    def _require_sense(self) -> Self:
+        if self.say_verbatim and self.instruction:
+            raise ValueError(
+                "`instruction` is for a line of its own; with `say_verbatim` it has none"
+            )
+        return self
+
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """What the character reads or says, by key."""
+        told = [("happens", self.happens), ("instruction", self.instruction)]
+        said = (("say_verbatim", text) for text in self.say_verbatim)
+        return [*((key, text) for key, text in told if text), *said]
+
+    def is_met(self, values: Values) -> bool:
+        """Whether its condition holds; of a variable that has no value nothing holds."""
+        if self.when is None:
+            return True
+        condition = parse(self.when)
+        return condition.names <= values.keys() and condition.holds(values)
+
+
+Triggers = Annotated[tuple[Trigger, ...], Field(max_length=MAX_TRIGGERS)]
+
+
+class Quiet(StrEnum):
+    """Why nothing is said at an event, from the first thing asked to the last."""
+
+    CONDITION = "condition"
+    """No condition holds."""
+    COOLDOWN = "cooldown"
+    """It was said lately."""
+    CHANCE = "chance"
+    """The draw went against it."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What decides which trigger fires."""
+
+    values: Values  # of the world
+    rested_s: Callable[[int], float]  # since the trigger of this number fired; inf = it never did
+    draw: Callable[[], float]  # from 0 up to 1, another one each time
+
+
+def firing(triggers: Sequence[Trigger], event: str, at: Circumstances) -> int | Quiet | None:
+    """The number of the trigger that fires, or why none does; None = none waits for this event.
+
+    They are asked by priority, and of equal ones the first in the file. Where none fires, the
+    reason is that of the one that came nearest to it.
+    """
+    waiting = [number for number, one in enumerate(triggers) if one.event == event]
+    nearest: Quiet | None = None
+    for number in sorted(waiting, key=lambda number: -triggers[number].priority):
+        why = _hindrance(number, triggers[number], at)
+        if why is None:
+            return number
+        nearest = max((why, nearest or why), key=list(Quiet).index)
+    return nearest
+
+
+def _hindrance(number: int, trigger: Trigger, at: Circumstances) -> Quiet | None:
+    if not trigger.is_met(at.values):
+        return Quiet.CONDITION
+    if at.rested_s(number) < trigger.cooldown_s:
+        return Quiet.COOLDOWN
+    if trigger.probability < 1 and at.draw() >= trigger.probability:
+        return Quiet.CHANCE
+    return None
