@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -27,10 +27,13 @@ from npc.v1 import (
     feedback_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
+    scenes_pb2,
+    scenes_pb2_grpc,
 )
 from npc_client.courier import Courier
 from npc_client.events import REASONS, EventStatus, SubmitRequest, new_event, new_event_id
 from npc_client.records import (
+    Bark,
     Conversation,
     LivedExchange,
     Remembered,
@@ -38,16 +41,25 @@ from npc_client.records import (
     RememberedTalk,
     Reply,
     Restored,
+    Scene,
+    SceneLine,
+    SceneMember,
+    SceneTalk,
+    Silence,
 )
 from npc_client.reply_stream import OnText, ReplyStream, new_line_id, read_whole
+from npc_client.scenes import OnLine, OnWords, barks_of, member_of, players_of, read_talk, scene_of
 
 __all__ = [
     "REASONS",
+    "Bark",
     "Client",
     "Conversation",
     "EventStatus",
     "LivedExchange",
+    "OnLine",
     "OnText",
+    "OnWords",
     "Remembered",
     "RememberedFact",
     "RememberedTalk",
@@ -55,7 +67,12 @@ __all__ = [
     "ReplyStream",
     "Restored",
     "SamplingOverrides",
+    "Scene",
+    "SceneLine",
+    "SceneMember",
+    "SceneTalk",
     "ServerNotReadyError",
+    "Silence",
     "SubmitRequest",
     "new_event",
     "new_event_id",
@@ -83,6 +100,7 @@ class Client:
         self._courier = Courier(self._feedback.Submit)
         self._memory: Any = memory_pb2_grpc.MemoryStub(self._channel)
         self._adapters: Any = adapters_pb2_grpc.AdaptersStub(self._channel)
+        self._scenes: Any = scenes_pb2_grpc.ScenesStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
     async def __aenter__(self) -> Client:
@@ -164,7 +182,7 @@ class Client:
             answer.session_id, answer.character, answer.character_name, answer.adapter_version
         )
         lived = (
-            LivedExchange(e.player_text, e.reply_text, e.turn_id, e.interrupted)
+            LivedExchange(e.player_text, e.reply_text, e.turn_id, e.interrupted, e.happened)
             for e in answer.exchanges
         )
         return Restored(conversation, tuple(lived))
@@ -226,6 +244,138 @@ class Client:
         """Ask for another take on the latest turn; `take_id` names one that may have been lost."""
         begin, take_id = self._take(session_id, turn_id, seed, sampling, take_id)
         return await read_whole(ReplyStream(begin, take_id, on_text is not None), on_text)
+
+    async def trigger(
+        self,
+        session_id: str,
+        event: str = "",
+        text: str = "",
+        verbatim: str = "",
+        seed: int | None = None,
+        on_text: OnText | None = None,
+        sampling: SamplingOverrides | None = None,
+        trigger_id: str | None = None,
+    ) -> Reply | Silence:
+        """Let something happen that the character speaks of; `on_text` sees the reply grow.
+
+        `event` is named by its triggers, `text` tells it what happened, `verbatim` is what it says
+        word for word. `trigger_id` names a call that was made before and may have been lost.
+        """
+        trigger_id = trigger_id or new_line_id()
+        request = dialogue_pb2.TriggerRequest(
+            session_id=session_id,
+            event=event,
+            text=text,
+            verbatim=verbatim,
+            seed=seed,
+            sampling=sampling,
+            trigger_id=trigger_id,
+        )
+        begin = partial(self._dialogue.Trigger, request)
+        stream = ReplyStream(begin, trigger_id, on_text is not None)
+        async for piece in stream:
+            if on_text is not None:
+                on_text(piece)
+        return stream.outcome
+
+    async def start_scene(
+        self,
+        characters: Sequence[str],
+        players: Mapping[str, str],
+        place: str = "",
+        training_consent: bool = False,
+    ) -> Scene:
+        """Open a scene; `players` are what characters call them, by player id.
+
+        With consent, which is that of all of them, what is said may be trained on.
+        """
+        request = scenes_pb2.StartSceneRequest(
+            characters=characters, players=players_of(players, training_consent), place=place
+        )
+        return scene_of(await self._scenes.StartScene(request))
+
+    async def say_in_scene(
+        self,
+        scene_id: str,
+        text: str,
+        player_id: str = "",
+        to: Sequence[str] = (),
+        audience: Sequence[str] = (),
+        max_replies: int | None = None,
+        seed: int | None = None,
+        on_text: OnWords | None = None,
+        on_line: OnLine | None = None,
+        sampling: SamplingOverrides | None = None,
+    ) -> SceneTalk:
+        """Say something in a scene and wait for all answers.
+
+        `on_text` sees them grow, `on_line` sees each when it has ended. It interrupts what is
+        being said there. Cancelling it interrupts the answers.
+        """
+        request = scenes_pb2.SayInSceneRequest(
+            scene_id=scene_id,
+            player_id=player_id,
+            text=text,
+            to=to,
+            audience=audience,
+            max_replies=max_replies,
+            seed=seed,
+            sampling=sampling,
+        )
+        return await read_talk(self._scenes.Say(request), on_text, on_line)
+
+    async def continue_scene(
+        self,
+        scene_id: str,
+        lines: int = 1,
+        event: str = "",
+        seed: int | None = None,
+        on_text: OnWords | None = None,
+        on_line: OnLine | None = None,
+        sampling: SamplingOverrides | None = None,
+    ) -> SceneTalk:
+        """Let characters talk among themselves; `event` is what has just happened."""
+        request = scenes_pb2.ContinueRequest(
+            scene_id=scene_id, lines=lines, event=event, seed=seed, sampling=sampling
+        )
+        return await read_talk(self._scenes.Continue(request), on_text, on_line)
+
+    async def join_scene(self, scene_id: str, character: str) -> SceneMember:
+        """Let a character come into a scene."""
+        request = scenes_pb2.JoinRequest(scene_id=scene_id, character=character)
+        answer: scenes_pb2.JoinResponse = await self._scenes.Join(request)
+        return member_of(answer.member)
+
+    async def join_scene_as_player(
+        self, scene_id: str, player_id: str, name: str = "", training_consent: bool = False
+    ) -> bool:
+        """Come into a scene; returns whether what is said in it may still be trained on."""
+        (player,) = players_of({player_id: name}, training_consent)
+        request = scenes_pb2.JoinRequest(scene_id=scene_id, player=player)
+        answer: scenes_pb2.JoinResponse = await self._scenes.Join(request)
+        return answer.training_consent
+
+    async def leave_scene(self, scene_id: str, character: str = "", player_id: str = "") -> None:
+        """Let a character, or a player, leave a scene."""
+        request = scenes_pb2.LeaveRequest(scene_id=scene_id)
+        if character:
+            request.character = character
+        if player_id:
+            request.player_id = player_id
+        await self._scenes.Leave(request)
+
+    async def end_scene(self, scene_id: str) -> None:
+        """Close a scene."""
+        await self._scenes.EndScene(scenes_pb2.EndSceneRequest(scene_id=scene_id))
+
+    async def barks(
+        self, characters: Sequence[str], situation: str, lines: int = 1, seed: int | None = None
+    ) -> list[Bark]:
+        """Lines that characters might say to nobody, for the game to keep and play."""
+        request = scenes_pb2.BarksRequest(
+            characters=characters, situation=situation, lines=lines, seed=seed
+        )
+        return barks_of(await self._scenes.Barks(request))
 
     def stream_reply(
         self,

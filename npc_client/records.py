@@ -18,8 +18,15 @@ class Reply:
     tokens: int
     token_logprobs: tuple[float, ...]  # in nats; empty unless asked for
     candidates: int  # replies drawn for this one
-    finish_reason: str  # "stop", "sentences" or "length"; the contract says what each means
+    finish_reason: str  # "stop", "sentences", "length" or "scripted", as in the contract
     thought_tokens: int = 0  # that the model thought before it; nobody sees them
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A character says nothing at an event."""
+
+    because: str  # "condition", "cooldown" or "chance"; the contract says what each means
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ class LivedExchange:
     reply_text: str  # of an interrupted reply what was sent of it, perhaps ""
     turn_id: str
     interrupted: bool = False  # the reply was broken off, and not corrected
+    happened: str = ""  # what the character spoke of, where the player said nothing
 
 
 @dataclass(frozen=True)
@@ -78,3 +86,51 @@ class Restored:
 
     conversation: Conversation
     exchanges: tuple[LivedExchange, ...]
+
+
+@dataclass(frozen=True)
+class SceneMember:
+    """A character in a scene."""
+
+    character: str
+    character_name: str
+    adapter_version: str  # "" = the bare base
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An open scene."""
+
+    scene_id: str
+    members: tuple[SceneMember, ...]
+    training_consent: bool  # of all players together
+
+
+@dataclass(frozen=True)
+class SceneLine:
+    """What a character said in a scene, and why it was its turn."""
+
+    speaker: str  # character id
+    turn_id: str  # "" = the reply was broken off before it started
+    text: str
+    session_id: str  # of the character and the player that the turn is credited to
+    why: tuple[str, ...]  # such as "named Fenn" or "relevant hammer"
+    interrupted: bool = False  # broken off after `text`
+    adapter_version: str = ""  # "" = the bare base
+
+
+@dataclass(frozen=True)
+class SceneTalk:
+    """What was said in answer to a player, or among characters."""
+
+    lines: tuple[SceneLine, ...]  # in the order in which they ended
+    rest: str = ""  # why characters stopped: "lines", "player_named", "interrupted"; "" = an answer
+
+
+@dataclass(frozen=True)
+class Bark:
+    """A line to nobody."""
+
+    character: str
+    text: str
+    adapter_version: str  # "" = the bare base

@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 
 from npc.v1 import dialogue_pb2
-from npc_client.records import Reply
+from npc_client.records import Reply, Silence
 
 OnText = Callable[[str], None]
 RETRY_PAUSES_S = (0.1, 0.4)  # before a line is sent again that found no server
@@ -45,6 +45,12 @@ class ReplyStream:
         self._begun = time.perf_counter()
         self._first_text: float | None = None
         self._reply: Reply | None = None
+        self._silence: Silence | None = None
+
+    @property
+    def outcome(self) -> Reply | Silence:
+        """The whole reply, or why there is none. Raises RuntimeError as `reply`."""
+        return self._silence or self.reply
 
     @property
     def reply(self) -> Reply:
@@ -73,6 +79,9 @@ class ReplyStream:
             if event.HasField("delta"):
                 self._first_text = self._first_text or time.perf_counter()
                 return str(event.delta.text)
+            if event.HasField("silence"):
+                self._silence = Silence(_silent_because(event.silence))
+                break
             if event.HasField("finished"):
                 first_text = self._first_text or time.perf_counter()
                 self._reply = _reply(event.finished, self._begun, first_text)
@@ -119,6 +128,11 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         finish_reason=_finish_reason(finished),
         thought_tokens=finished.usage.thought_tokens,
     )
+
+
+def _silent_because(silence: dialogue_pb2.Silence) -> str:
+    name = dialogue_pb2.SilentBecause.Name(silence.because)
+    return name.removeprefix("SILENT_BECAUSE_").lower()
 
 
 def _finish_reason(finished: dialogue_pb2.Finished) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
+import grpc
+import grpc.aio
 from rich.console import Console
 
-from npc_client.client import REASONS, Client, Conversation, Reply
+from npc_client.client import REASONS, Client, Conversation, Reply, Silence
+from npc_client.scene_talk import SceneChat
 
 HELP = f"""\
 /like                 this reply is good
@@ -19,7 +22,14 @@ HELP = f"""\
 /keep N               of the takes shown, keep number N
 /fix TEXT             what the character should have said
 /undo                 take the latest of these back
+/trigger EVENT        something happens that the character has a trigger for
+/happen TEXT          the same, in your words
+/scene NAMES          talk with several at once, such as /scene mira fenn; /scene alone ends it
+/listen [N]           let those in the scene say N lines among themselves
 /quit                 leave (so does the end of input)"""
+
+#: What the server answers to a name or a number that it cannot use.
+_MISTYPED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
 
 
 @dataclass
@@ -27,15 +37,55 @@ class _Chat:
     client: Client
     conversation: Conversation
     console: Console
+    player_id: str
+    training_consent: bool
     takes: list[Reply] = field(default_factory=list)
     events: list[str] = field(default_factory=list)  # ids of what was sent and not taken back
+    scene: SceneChat | None = None  # while there is one
 
     async def speak(self, text: str) -> None:
+        if self.scene is not None:
+            await self.scene.speak(text)
+            return
         reply = await self.client.say(self.conversation.session_id, text, on_text=self._show)
         self.takes = [reply]
         self._end_line(reply)
 
+    async def trigger(self, event: str) -> None:
+        self._require_two("/trigger")
+        if not event:
+            raise _UsageError("/trigger needs the name of an event, as in persona.yaml")
+        self._hear(await self.client.trigger(self.conversation.session_id, event))
+
+    async def happen(self, text: str) -> None:
+        if not text:
+            raise _UsageError("/happen needs a sentence that says what happens")
+        if self.scene is not None:
+            await self.scene.listen(1, happened=text)
+            return
+        self._hear(await self.client.trigger(self.conversation.session_id, text=text))
+
+    async def open_scene(self, names: str) -> None:
+        await self.leave_scene()
+        if names:
+            self.scene = await SceneChat.start(
+                self.client, names.split(), self.player_id, self.console, self.training_consent
+            )
+
+    async def leave_scene(self) -> None:
+        if self.scene is not None:
+            await self.scene.end()
+            self.scene = None
+
+    async def listen(self, lines: str) -> None:
+        if self.scene is None:
+            raise _UsageError("/listen is for scenes; /scene NAMES begins one")
+        if lines and not lines.isdigit():
+            raise _UsageError("/listen takes how many lines to listen to")
+        await self.scene.listen(int(lines or 1))
+
     async def again(self, _: str) -> None:
+        self._require_two("/again")
         latest = self._latest()
         reply = await self.client.regenerate(
             self.conversation.session_id, latest.turn_id, on_text=self._show
@@ -45,18 +95,19 @@ class _Chat:
         self._note(f"take {len(self.takes)}; /keep N chooses one of them")
 
     async def like(self, _: str) -> None:
-        self.events.append(await self.client.thumb(self._latest().turn_id, up=True))
+        self.events.append(await self.client.thumb(self._latest_turn(), up=True))
         self._note("noted: liked")
 
     async def dislike(self, reason: str) -> None:
         name = reason.lower().replace(" ", "_")
         if name and name not in REASONS:
             raise _UsageError(f"{reason!r} is no reason; use one of: {', '.join(REASONS)}")
-        latest, reasons = self._latest().turn_id, [name] if name else []
+        latest, reasons = self._latest_turn(), [name] if name else []
         self.events.append(await self.client.thumb(latest, up=False, reasons=reasons))
         self._note("noted: disliked")
 
     async def keep(self, number: str) -> None:
+        self._require_two("/keep")
         self._latest()
         if not number.isdigit() or not 1 <= int(number) <= len(self.takes):
             raise _UsageError(f"/keep takes a number from 1 to {len(self.takes)}")
@@ -70,7 +121,7 @@ class _Chat:
     async def fix(self, text: str) -> None:
         if not text:
             raise _UsageError("/fix needs the words the character should have said")
-        self.events.append(await self.client.edit(self._latest().turn_id, text))
+        self.events.append(await self.client.edit(self._latest_turn(), text))
         self._note("noted: corrected; the conversation goes on from your words")
 
     async def undo(self, _: str) -> None:
@@ -82,6 +133,25 @@ class _Chat:
 
     async def help(self, _: str) -> None:
         self._note(HELP)
+
+    def _hear(self, outcome: Reply | Silence) -> None:
+        if isinstance(outcome, Silence):
+            self._note(f"nothing is said: {outcome.because}")
+            return
+        self.takes = [outcome]
+        self._show(outcome.text)
+        self._end_line(outcome)
+
+    def _require_two(self, command: str) -> None:
+        if self.scene is not None:
+            raise _UsageError(f"{command} is for a talk of two; /scene alone ends the scene")
+
+    def _latest_turn(self) -> str:
+        if self.scene is None:
+            return self._latest().turn_id
+        if not self.scene.latest_turn_id:
+            raise _UsageError("nobody has said anything yet")
+        return self.scene.latest_turn_id
 
     def _latest(self) -> Reply:
         if not self.takes:
@@ -109,19 +179,25 @@ async def talk(
     player_id: str,
     console: Console,
     training_consent: bool = False,
+    scene_with: Sequence[str] = (),
 ) -> None:
     """Chat until the player leaves; with consent, it may be trained on.
+
+    `scene_with` are characters that are there as well.
 
     Raises grpc.aio.AioRpcError when the server refuses.
     """
     conversation = await client.start_session(character, player_id, training_consent)
-    chat = _Chat(client, conversation, console)
+    chat = _Chat(client, conversation, console, player_id, training_consent)
     console.print(f"You face [bold]{conversation.character_name}[/bold]. /help lists commands.")
+    if scene_with:
+        await chat.open_scene(" ".join((character, *scene_with)))
     while (line := await _read_line(console)) is not None:
         if line == "/quit":
             break
         if line:
             await _obey(chat, line)
+    await chat.leave_scene()
     await client.end_session(conversation.session_id)
 
 
@@ -159,6 +235,10 @@ async def _obey(chat: _Chat, line: str) -> None:
         "keep": chat.keep,
         "fix": chat.fix,
         "undo": chat.undo,
+        "trigger": chat.trigger,
+        "happen": chat.happen,
+        "scene": chat.open_scene,
+        "listen": chat.listen,
         "help": chat.help,
     }
     try:
@@ -167,3 +247,7 @@ async def _obey(chat: _Chat, line: str) -> None:
         await commands[name](rest.strip())
     except _UsageError as error:
         chat.console.print(str(error), style="yellow", markup=False)
+    except grpc.aio.AioRpcError as error:
+        if error.code() not in _MISTYPED:
+            raise
+        chat.console.print(str(error.details()), style="yellow", markup=False)

@@ -17,6 +17,7 @@ With `Client` the same reads `async with`, `await` and `async for`. A refused ca
 from grpc.aio import AioRpcError as RpcError
 
 from npc_client.client import (
+    Bark,
     Client,
     Conversation,
     EventStatus,
@@ -28,7 +29,12 @@ from npc_client.client import (
     ReplyStream,
     Restored,
     SamplingOverrides,
+    Scene,
+    SceneLine,
+    SceneMember,
+    SceneTalk,
     ServerNotReadyError,
+    Silence,
     SubmitRequest,
     new_event,
     new_event_id,
@@ -38,6 +44,7 @@ from troupe.sync_client import SyncClient, SyncReplyStream
 from troupe.version import __version__
 
 __all__ = [
+    "Bark",
     "Client",
     "Conversation",
     "EventStatus",
@@ -50,7 +57,12 @@ __all__ = [
     "Restored",
     "RpcError",
     "SamplingOverrides",
+    "Scene",
+    "SceneLine",
+    "SceneMember",
+    "SceneTalk",
     "ServerNotReadyError",
+    "Silence",
     "SubmitRequest",
     "SyncClient",
     "SyncReplyStream",

@@ -22,7 +22,7 @@ from npc_server.commands.exit_codes import Exit
 app = typer.Typer()
 
 
-@app.command(epilog="Example:  npc talk mira --serve --consent")
+@app.command(epilog="Example:  npc talk mira --serve --consent  ·  npc talk mira --scene fenn")
 def talk(
     character: Character,
     server: Server = None,
@@ -37,6 +37,10 @@ def talk(
     consent: Annotated[
         bool, typer.Option("--consent", help="Let the character be trained on this chat.")
     ] = False,
+    scene: Annotated[
+        list[str] | None,
+        typer.Option("--scene", help="A character who is there as well; again for each."),
+    ] = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Chat with a character in the terminal, and tell it what you think."""
@@ -50,7 +54,7 @@ def talk(
     async def run() -> None:
         async with _reach(address, serve, config_file) as reached, Client(reached) as client:
             name = player or f"terminal-{getpass.getuser()}"
-            await chat(client, character, name, console, training_consent=consent)
+            await chat(client, character, name, console, consent, scene or ())
 
     try:
         run_client(_until_stopped(run()))

@@ -98,3 +98,57 @@ async def test_a_mistyped_command_explains_itself_and_sends_nothing(
     printed, events = await chat(stage, monkeypatch, *typed)
     assert said in printed
     assert events == []
+
+
+async def test_several_characters_talk_in_a_scene(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    printed = await typed_into(
+        made, monkeypatch, "/scene mira fenn", "Mira!", "/like", "/listen 1", "/scene", "Hello."
+    )
+    lines = [line.removeprefix("> ") for line in printed.splitlines()]
+    assert "With you are Mira Holt, Fenn Tarrow." in lines
+    assert [line.partition(":")[0] for line in lines if line.startswith(("Mira", "Fenn"))] == [
+        "Mira Holt",
+        "Fenn Tarrow",
+    ]
+    (liked,) = made.store.events("mira")
+    turn = made.store.turn(liked.turn_id)
+    assert turn is not None
+    assert "speaker" in turn.annotations
+    assert any(line.startswith("base · first word") for line in lines)
+
+
+async def test_characters_may_be_there_from_the_start(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Fenn!\n"))
+    console = Console(file=io.StringIO(), width=200)
+    await talk(made.client, "mira", "p1", console, scene_with=["fenn"])
+    assert [turn.character for turn in made.store.turns("fenn")] == ["fenn"]
+
+
+async def test_something_happens_in_the_game(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    printed = await typed_into(made, monkeypatch, "/happen A bell rings.", "/trigger dawn")
+    (turn,) = made.store.turns("mira")
+    assert turn.player_text == "[A bell rings.]"
+    assert turn.reply_text in printed
+    assert "mira has no trigger 'dawn'" in printed
+
+
+async def test_a_wrong_name_is_told_and_the_chat_goes_on(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    printed = await typed_into(
+        made, monkeypatch, "/scene mria", "/listen", "/scene mira", "/again", "/like", "/scene"
+    )
+    assert "Did you mean 'mira'?" in printed
+    assert "/scene NAMES begins one" in printed
+    assert "/again is for a talk of two" in printed
+    assert "nobody has said anything yet" in printed

@@ -1,0 +1,60 @@
+"""A chat with several characters at once, in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from npc_client.client import Client, SceneLine
+
+
+@dataclass
+class SceneChat:
+    """A scene with one player in it."""
+
+    client: Client
+    console: Console
+    scene_id: str
+    names: dict[str, str]  # of the characters, by id
+    latest_turn_id: str = ""  # "" = nobody has said anything
+
+    @classmethod
+    async def start(
+        cls,
+        client: Client,
+        characters: Sequence[str],
+        player_id: str,
+        console: Console,
+        training_consent: bool,
+    ) -> SceneChat:
+        """Open a scene. Raises grpc.aio.AioRpcError when the server refuses."""
+        scene = await client.start_scene(
+            characters, {player_id: ""}, training_consent=training_consent
+        )
+        names = {member.character: member.character_name for member in scene.members}
+        console.print(f"With you are [bold]{', '.join(names.values())}[/bold].")
+        return cls(client, console, scene.scene_id, names)
+
+    async def speak(self, text: str) -> None:
+        """Say something, and print every answer when it has ended."""
+        await self.client.say_in_scene(self.scene_id, text, on_line=self._show)
+
+    async def listen(self, lines: int, happened: str = "") -> None:
+        """Let characters talk among themselves."""
+        talk = await self.client.continue_scene(self.scene_id, lines, happened, on_line=self._show)
+        if talk.rest == "player_named":
+            self.console.print("They wait for your answer.", style="dim")
+
+    async def end(self) -> None:
+        """Close the scene."""
+        await self.client.end_scene(self.scene_id)
+
+    def _show(self, line: SceneLine) -> None:
+        self.latest_turn_id = line.turn_id or self.latest_turn_id
+        self.console.print(f"[bold]{self.names[line.speaker]}[/bold]: ", end="")
+        self.console.print(line.text, markup=False, highlight=False, soft_wrap=True)
+        version = line.adapter_version or "base"
+        why = ", ".join(line.why) or "first"
+        self.console.print(f"{version} · {why}", style="dim", markup=False, highlight=False)
