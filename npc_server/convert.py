@@ -33,16 +33,25 @@ from npc_server.errors import InvalidRequestError, retry_after_ms, status_of
 from npc_server.limits import MAX_TAKES, check_id, check_stop_text, check_text
 from npc_server.memory.facts import Fact, facts, player_name
 from npc_server.reactions import ParsedEvent, SubmitResult
-from npc_server.reply_events import Finished, Started
+from npc_server.reply_events import Finished, ReplyEvent, Started
 from npc_server.sessions import Session
 from npc_server.signals import DERIVED_PREFIX
+from npc_server.triggering import Happening
 from personas.adapter_repo import Manifest
+from personas.triggers import Quiet
 
 _FINISH_REASONS = {
     FinishReason.STOP: dialogue_pb2.FINISH_REASON_STOP,
     FinishReason.SENTENCES: dialogue_pb2.FINISH_REASON_SENTENCES,
     FinishReason.LENGTH: dialogue_pb2.FINISH_REASON_LENGTH,
     FinishReason.TRIMMED: dialogue_pb2.FINISH_REASON_LENGTH,
+    FinishReason.SCRIPTED: dialogue_pb2.FINISH_REASON_SCRIPTED,
+}
+
+_SILENCES = {
+    Quiet.CONDITION: dialogue_pb2.SILENT_BECAUSE_CONDITION,
+    Quiet.COOLDOWN: dialogue_pb2.SILENT_BECAUSE_COOLDOWN,
+    Quiet.CHANCE: dialogue_pb2.SILENT_BECAUSE_CHANCE,
 }
 
 _SPANS: Mapping[int, Span] = {
@@ -106,10 +115,11 @@ def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.Res
     """The response to Restore."""
     lived = [
         dialogue_pb2.LivedExchange(
-            player_text=exchange.player_text,
+            player_text="" if exchange.cue else exchange.player_text,
             reply_text=exchange.kept.text,
             turn_id=exchange.kept.turn_id,
             interrupted=exchange.kept.broken_off,
+            happened=exchange.player_text if exchange.cue else "",
         )
         for exchange in session.exchanges
     ]
@@ -123,16 +133,24 @@ def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.Res
     )
 
 
-def changes(request: dialogue_pb2.SayRequest | dialogue_pb2.RegenerateRequest) -> dict[str, Any]:
-    """The call's changes to the persona's sampling; contract and engine name them alike."""
-    wanted = {field.name: value for field, value in request.sampling.ListFields()}
+def changes(sampling: dialogue_pb2.SamplingOverrides) -> dict[str, Any]:
+    """A call's changes to the persona's sampling; contract and engine name them alike."""
+    wanted = {field.name: value for field, value in sampling.ListFields()}
     if "stop" not in wanted:
         return wanted
     return wanted | {"stop": tuple(check_stop_text("stop", text) for text in wanted["stop"])}
 
 
-def reply_event(event: Started | Delta | Finished) -> dialogue_pb2.ReplyEvent:
+def happening(request: dialogue_pb2.TriggerRequest) -> Happening:
+    """What happens in the game, as a call of Trigger tells it."""
+    return Happening(request.event, request.text, request.verbatim)
+
+
+def reply_event(event: ReplyEvent | Quiet) -> dialogue_pb2.ReplyEvent:
     """One message of a reply stream."""
+    if isinstance(event, Quiet):
+        silence = dialogue_pb2.Silence(because=_SILENCES[event])
+        return dialogue_pb2.ReplyEvent(silence=silence)
     if isinstance(event, Delta):
         return dialogue_pb2.ReplyEvent(delta=dialogue_pb2.Delta(text=event.text))
     if isinstance(event, Started):

@@ -11,9 +11,12 @@ text. Replies are the model's own words and are kept as they are.
 
 from __future__ import annotations
 
+import secrets
+import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -22,20 +25,31 @@ from feedback_store.privacy.redaction import redact
 from feedback_store.records import Session as SessionRecord
 from npc_server import signals
 from npc_server.adapters import Adapters
+from npc_server.cast import cast_member
 from npc_server.conversations import Conversations
 from npc_server.engine.protocol import Delta
-from npc_server.errors import InvalidRequestError, UnknownCharacterError
-from npc_server.limits import check_characters, check_id, check_text
+from npc_server.errors import InvalidRequestError
+from npc_server.limits import (
+    MAX_LINE_CHARACTERS,
+    check_characters,
+    check_id,
+    check_short_text,
+    check_text,
+)
 from npc_server.note_sources import NoteSource
 from npc_server.reply_events import Answer, ReplyEvent
 from npc_server.reply_sampling import NO_CHANGES, Changes
 from npc_server.replying import Call, Replies
 from npc_server.sessions import Exchange, Session
+from npc_server.triggering import Fired, Happening, Surroundings, fire
 from npc_server.turns import Model
 from npc_server.watchers import Watcher
 from personas.audience import hearers
-from personas.known_names import no_such
+from personas.notes import without_directions
 from personas.persona import Persona
+from personas.triggers import Quiet
+
+MAX_TOLD_CHARACTERS = 300  # of what happens
 
 
 class Dialogue:
@@ -72,9 +86,7 @@ class Dialogue:
         present: Sequence[str] = (),
     ) -> Session:
         """Open a session. Raises InvalidRequestError and UnknownCharacterError."""
-        persona = self._characters.get(check_id("character", character))
-        if persona is None:
-            raise UnknownCharacterError(no_such("character", character, self._characters))
+        persona = cast_member(self._characters, "character", character)
         pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
         record = SessionRecord(
@@ -132,8 +144,9 @@ class Dialogue:
         NotLatestTurnError for a line that was interrupted before later ones, and the engine's
         errors.
         """
-        session = self._sessions.get(session_id)
-        line = redact(check_text("text", text), self._conversations.redaction)
+        session = self._session(session_id)
+        typed = without_directions(check_text("text", text))
+        line = redact(typed, self._conversations.redaction)
         call_id = "" if line_id is None else f"line {check_id('line_id', line_id)}"
         call = Call(call_id, seed, changes)
         heard_by = self._hearers(session, audience)
@@ -159,6 +172,64 @@ class Dialogue:
         call_id = "" if take_id is None else f"take {check_id('take_id', take_id)}"
         call = Call(call_id, seed, changes)
         return self._reply(session, call, partial(_exchange_with, session, turn_id))
+
+    def trigger(
+        self, session_id: str, happening: Happening, call: Call, trigger_id: str | None = None
+    ) -> AsyncGenerator[ReplyEvent | Quiet]:
+        """Have the character speak of what happens in the game, or tell why it stays quiet.
+
+        The same `trigger_id` is the same call. Raises as `say`, and InvalidRequestError for an
+        event that no trigger waits for and that nothing is told of.
+        """
+        session = self._session(session_id)
+        seed = secrets.randbits(32) if call.seed is None else call.seed
+        call_id = "" if trigger_id is None else f"trigger {check_id('trigger_id', trigger_id)}"
+        own = replace(call, call_id=call_id, seed=seed)
+        return self._speak_of(session, self._admissible(happening), own)
+
+    async def answer(
+        self, session: Session, exchange: Exchange, call: Call
+    ) -> AsyncGenerator[ReplyEvent]:
+        """Reply to what somebody else made an exchange of; raises as `say`."""
+        async with aclosing(self._reply(session, call, lambda _: exchange)) as events:
+            async for event in events:
+                yield event
+
+    def _admissible(self, happening: Happening) -> Happening:
+        """What happens, as it may be told and said."""
+        text, said, policy = happening.text, happening.verbatim, self._conversations.redaction
+        return Happening(
+            happening.event and check_id("event", happening.event),
+            text and redact(check_short_text("text", text, MAX_TOLD_CHARACTERS), policy),
+            said and redact(check_short_text("verbatim", said, MAX_LINE_CHARACTERS), policy),
+        )
+
+    def _session(self, session_id: str) -> Session:
+        """An open session of two."""
+        session = self._sessions.get(session_id)
+        if session.scene_id:
+            raise InvalidRequestError(
+                f"session {session_id} is a part of scene {session.scene_id}; speak in the scene"
+            )
+        return session
+
+    async def _speak_of(
+        self, session: Session, happening: Happening, call: Call
+    ) -> AsyncGenerator[ReplyEvent | Quiet]:
+        await session.settle(call.call_id)
+        now_s, known = time.monotonic(), session.exchange_of_call(call.call_id)
+        at = Surroundings({}, session.fired_at_s, now_s, call.seed or 0)
+        fired = Fired(known, None) if known else fire(session.persona, happening, at)
+        if isinstance(fired, Quiet):
+            yield fired
+            return
+        try:
+            async with aclosing(self.answer(session, fired.exchange, call)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if fired.trigger and fired.exchange.takes:
+                session.fired_at_s[fired.trigger] = now_s
 
     async def _reply(
         self,
@@ -195,7 +266,9 @@ def _exchange_of(line: str, heard_by: tuple[str, ...], known: Exchange | None) -
 def _exchange_with(session: Session, turn_id: str, known: Exchange | None) -> Exchange:
     """The exchange to take again, or the one that the call was about when it came first."""
     if known is None:
-        return session.latest(turn_id)
+        known = session.latest(turn_id)
+    if known.verbatim:
+        raise InvalidRequestError(f"turn {turn_id} was written by an author; it has no other take")
     if all(take.turn_id != turn_id for take in known.takes):
         raise InvalidRequestError(
             "take_id was sent with another turn before; a new take needs a new id"

@@ -5,6 +5,8 @@ ServerError
 ├── UnknownCharacterError   (LookupError)
 ├── UnknownSessionError     (LookupError)
 ├── UnknownMemoryError      nothing that is remembered has this id (LookupError)
+├── UnknownSceneError       (LookupError)
+├── UnknownMemberError      a character or player is not in the scene (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session has one running reply at a time
 ├── EventsWaitError         too many events wait until characters have spoken (RuntimeError)
@@ -46,6 +48,14 @@ class UnknownMemoryError(ServerError, LookupError):
     """The session remembers nothing under this id."""
 
 
+class UnknownSceneError(ServerError, LookupError):
+    """No scene with that id is open."""
+
+
+class UnknownMemberError(ServerError, LookupError):
+    """The character or player is not in the scene."""
+
+
 class NotLatestTurnError(ServerError, LookupError):
     """The turn is not a take of the session's latest exchange."""
 
@@ -83,6 +93,8 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         UnknownCharacterError: _Code.NOT_FOUND,
         UnknownSessionError: _Code.NOT_FOUND,
         UnknownMemoryError: _Code.NOT_FOUND,
+        UnknownSceneError: _Code.NOT_FOUND,
+        UnknownMemberError: _Code.NOT_FOUND,
         NotLatestTurnError: _Code.NOT_FOUND,
         SessionBusyError: _Code.ABORTED,
         EventsWaitError: _Code.RESOURCE_EXHAUSTED,

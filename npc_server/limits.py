@@ -25,6 +25,20 @@ def check_text(field: str, text: str) -> str:
     return _check(field, without_unwanted(text), MAX_LINE_CHARACTERS)
 
 
+def check_short_text(field: str, text: str, most_characters: int) -> str:
+    """Return something that a game tells, in one line, without signs that are in no text.
+
+    Raises InvalidRequestError, which names `field`, if nothing of it can be seen or it is longer.
+    """
+    return " ".join(_check(field, without_unwanted(text), most_characters).split())
+
+
+def check_count(field: str, count: int, most: int) -> None:
+    """Refuse a count that is not 1 to `most`. Raises InvalidRequestError."""
+    if not 1 <= count <= most:
+        raise InvalidRequestError(f"{field} is {count}; ask for 1 to {most}")
+
+
 def check_id(field: str, value: str) -> str:
     """Return the id `value`.
 

@@ -64,7 +64,8 @@ class NextPrompts:
 
     def read_ahead(self, turn: OpenTurn) -> None:
         """Read the next prompt's beginning where it is not that of this turn."""
-        dropped = None if turn.prompt.notes.kept else turn.prompt.dropped_lines
+        differs = turn.prompt.notes.kept or turn.exchange.cue  # from what the history shows
+        dropped = None if differs else turn.prompt.dropped_lines
         self._read_next(turn.session, turn.sampling, dropped)
 
     def _read_next(self, session: Session, sampling: Sampling, dropped_lines: int | None) -> None:

@@ -31,6 +31,7 @@ from npc_server.reply_sampling import Changes, sampling_of
 from npc_server.reranking import Candidate, choose_favourite, draw_something_new, finalists
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import (
+    NO_PROMPT,
     Model,
     OpenTurn,
     cut_short,
@@ -38,6 +39,7 @@ from npc_server.turns import (
     interrupted_take,
     new_turn_id,
     record_of,
+    script_end,
     take_of,
 )
 from npc_server.watchers import Watcher
@@ -111,8 +113,7 @@ class Replies:
         reason = FinishReason.CANCELLED
         try:
             yield turn.started
-            speak = self._speak if turn.best_of == 1 else self._speak_best
-            async with aclosing(speak(turn)) as events:
+            async with aclosing(self._words(turn)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         said.append(event.text)
@@ -127,6 +128,11 @@ class Replies:
             for watcher in self._watchers if turn.concluded else ():
                 watcher.note_turn(turn)
 
+    def _words(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        if turn.exchange.verbatim:
+            return self._recite(turn)
+        return self._speak(turn) if turn.best_of == 1 else self._speak_best(turn)
+
     async def _prepare(
         self,
         session: Session,
@@ -137,7 +143,7 @@ class Replies:
     ) -> OpenTurn:
         persona, turn_id = session.persona, new_turn_id()
         history = session.history_before(exchange)
-        if exchange.notes is None:
+        if exchange.notes is None and not exchange.verbatim:
             said = exchange.player_text
             dropped = (
                 self._dropped_lines(session, history, said, sampling)
@@ -180,8 +186,10 @@ class Replies:
     def _render(
         self, session: Session, history: Sequence[Line], exchange: Exchange, sampling: Sampling
     ) -> Prompt:
+        if exchange.verbatim:
+            return NO_PROMPT
         budget = self.next_prompts.budget(session, sampling)
-        said, notes = exchange.player_text, exchange.notes or ()
+        said, notes = exchange.asked, exchange.notes or ()
         try:
             return prompt(
                 session.persona,
@@ -198,7 +206,7 @@ class Replies:
 
     def _note_signals(self, turn: OpenTurn) -> None:
         """Record what a new line implies about earlier replies; another take is no new line."""
-        if not turn.exchange.takes:
+        if turn.exchange.of_player and not turn.exchange.takes:
             said, now = turn.exchange.player_text, datetime.now(UTC)
             before = turn.session.exchanges
             self._note(signals.on_line(before, said, now, self._silence))
@@ -206,6 +214,10 @@ class Replies:
     def _note(self, noticed: Iterable[Reaction]) -> None:
         for reaction in noticed:
             self._recorder.note(reaction)
+
+    async def _recite(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        yield Delta(turn.exchange.verbatim)
+        yield await self._conclude(turn, script_end(turn.exchange.verbatim))
 
     async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
         begun = False

@@ -24,7 +24,7 @@ from languages.visibility import is_visible
 from npc_server.errors import UnknownCharacterError
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session, Sessions
-from npc_server.turns import stored_hearers, stored_notes, stored_take
+from npc_server.turns import stored_cue, stored_hearers, stored_notes, stored_take
 from personas.persona import Persona
 
 SETTLE_S = 5.0  # for the recorder's queue
@@ -147,6 +147,7 @@ def rebuild(
 def _exchange(lived: LivedExchange, turns: Mapping[str, Turn]) -> Exchange:
     first = turns[lived.take_turn_ids[0]]
     exchange = Exchange(first.player_text, stored_notes(first), stored_hearers(first))
+    exchange.cue = stored_cue(first)
     for turn_id in lived.take_turn_ids:
         exchange.add(stored_take(turns[turn_id], lived.call_ids.get(turn_id, "")))
     return exchange

@@ -31,6 +31,8 @@ from npc.v1 import (
     feedback_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
+    scenes_pb2,
+    scenes_pb2_grpc,
 )
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.config import Config
@@ -54,6 +56,7 @@ from npc_server.reflection import enable_reflection
 from npc_server.reply_sampling import sampling_of
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
+from npc_server.scenes.service import ScenesService, scenes_service
 from npc_server.service import AdaptersService, DialogueService, FeedbackService, MemoryService
 from npc_server.sessions import Sessions
 from npc_server.supervision import SupervisedEngine, Supervisor
@@ -94,6 +97,7 @@ SERVICES = (
     feedback_pb2.DESCRIPTOR.services_by_name["Feedback"].full_name,
     adapters_pb2.DESCRIPTOR.services_by_name["Adapters"].full_name,
     memory_pb2.DESCRIPTOR.services_by_name["Memory"].full_name,
+    scenes_pb2.DESCRIPTOR.services_by_name["Scenes"].full_name,
 )
 
 
@@ -145,6 +149,7 @@ class _Assembly:
     recorder: Recorder
     dialogue: Dialogue
     memory: Memory
+    scenes: ScenesService
     queue: EventQueue
     calls: Calls
     events: Events
@@ -187,6 +192,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         recorder=recorder,
         dialogue=dialogue,
         memory=memory,
+        scenes=scenes_service(parts.characters, kept, dialogue, model, adapters),
         queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),
         events=Events(),
@@ -273,6 +279,7 @@ def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
     adapters = AdaptersService(assembly.adapters, assembly.parts.characters, assembly.engine)
     adapters_pb2_grpc.add_AdaptersServicer_to_server(adapters, server)
     memory_pb2_grpc.add_MemoryServicer_to_server(MemoryService(assembly.memory), server)
+    scenes_pb2_grpc.add_ScenesServicer_to_server(assembly.scenes, server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
     enable_reflection([*SERVICES, health.SERVICE_NAME], server)
     return server

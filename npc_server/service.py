@@ -28,6 +28,7 @@ from npc_server.engine.protocol import Engine
 from npc_server.limits import check_events, check_id
 from npc_server.memory.memory import Memory
 from npc_server.reactions import ParsedEvent, Reactions
+from npc_server.replying import Call
 from npc_server.save_games import SaveGames
 
 if TYPE_CHECKING:  # generic in the stubs only
@@ -57,7 +58,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.SayRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        changes = convert.changes(request)
+        changes = convert.changes(request.sampling)
         line_id = request.line_id if request.HasField("line_id") else None
         replies = self._dialogue.say(
             request.session_id, request.text, seed, changes, line_id, request.audience
@@ -70,12 +71,24 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.RegenerateRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        changes = convert.changes(request)
+        changes = convert.changes(request.sampling)
         take_id = request.take_id if request.HasField("take_id") else None
         takes = self._dialogue.regenerate(
             request.session_id, request.turn_id, seed, changes, take_id
         )
         async with aclosing(takes) as events:
+            async for event in events:
+                yield convert.reply_event(event)
+
+    async def Trigger(  # noqa: N802
+        self, request: dialogue_pb2.TriggerRequest, context: Context
+    ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
+        seed = request.seed if request.HasField("seed") else None
+        call = Call("", seed, convert.changes(request.sampling))
+        trigger_id = request.trigger_id if request.HasField("trigger_id") else None
+        happening = convert.happening(request)
+        replies = self._dialogue.trigger(request.session_id, happening, call, trigger_id)
+        async with aclosing(replies) as events:
             async for event in events:
                 yield convert.reply_event(event)
 

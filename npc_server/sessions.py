@@ -12,18 +12,20 @@ from __future__ import annotations
 import asyncio
 from bisect import insort_right
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 
+from feedback_store.records import JSON
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
 from npc_server.reply_events import Answer
 from personas.notes import Note
 from personas.persona import Persona
 from personas.render import Line, Speaker
+from personas.triggers import Trigger
 
 #: How long a call waits for a reply that was running when it came. A cancelled call is told to the
 #: server beside the next one of its client, so either may be seen first; the rest takes no time.
@@ -77,17 +79,59 @@ class Take:
         return self.corrections[-1].at if self.corrections else None
 
 
+@dataclass(frozen=True)
+class Cue:
+    """What makes a character speak where the player said nothing."""
+
+    event: str  # as the game calls it
+    asked: str  # what the model reads for this reply, in place of the exchange's text
+    verbatim: str = ""  # what is said, word for word; "" = the model finds the words
+
+
+@dataclass(frozen=True)
+class Overheard:
+    """What began an exchange in a scene, where its text is what several said."""
+
+    player_id: str  # the pseudonym of the player whom the character answers
+    told: str  # that player's own words in it; "" = others spoke
+    echoes: tuple[str, ...] = ()  # what other characters said, whose phrases count as said
+
+
 @dataclass
 class Exchange:
     """The player's line, the takes on a reply, and which of them is kept."""
 
-    player_text: str
+    player_text: str  # or what happened, or what was heard in a scene
     #: What the character is told for it, the same for every take; None = not asked for yet.
     notes: tuple[Note, ...] | None = None
     hearers: tuple[str, ...] = ()  # ids of the characters that hear it; () = the one spoken to
     takes: list[Take] = field(default_factory=list)
     replied_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # the newest take's end
+    cue: Cue | None = None  # in place of a line; None = the player said one
+    overheard: Overheard | None = None  # in a scene
+    annotations: Mapping[str, JSON] = field(default_factory=dict)  # of its turns, by topic
     _keepings: list[_Keeping] = field(default_factory=list)  # the last one counts
+
+    @property
+    def of_player(self) -> bool:
+        """Whether it began with the player speaking to this character."""
+        return self.cue is None and self.overheard is None
+
+    def told_by(self, player_id: str) -> str:
+        """What the player of this pseudonym, who has a session with it, said in it."""
+        if self.overheard is not None:
+            return self.overheard.told if self.overheard.player_id == player_id else ""
+        return self.player_text if self.cue is None else ""
+
+    @property
+    def asked(self) -> str:
+        """What the model replies to."""
+        return self.cue.asked if self.cue else self.player_text
+
+    @property
+    def verbatim(self) -> str:
+        """What an author has the character say; "" = the model finds the words."""
+        return self.cue.verbatim if self.cue else ""
 
     @property
     def kept(self) -> Take:
@@ -151,6 +195,8 @@ class Session:
     persona: Persona
     exchanges: list[Exchange] = field(default_factory=list)
     turns: int = 0
+    scene_id: str = ""  # of the scene that it is a part of; "" = it is a talk of two
+    fired_at_s: dict[Trigger, float] = field(default_factory=dict)  # by the monotonic clock
     _running: _Running | None = None
 
     @property

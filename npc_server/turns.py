@@ -25,7 +25,7 @@ from npc_server.engine.protocol import (
 )
 from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
-from npc_server.sessions import Exchange, Session, Take
+from npc_server.sessions import Cue, Exchange, Session, Take
 from personas.chat_thoughts import thinking_of
 from personas.notes import Note, NoteKind, ToldNotes
 from personas.render import Line, Prompt, Speaker, Tokenizer
@@ -34,6 +34,9 @@ from personas.sentences import LAST, WITHIN
 
 SENTENCE_RULE = SentenceRule(WITHIN, LAST)
 _UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)  # not the end the reply would have had
+_NOT_DRAWN = (*_UNFINISHED, FinishReason.SCRIPTED)  # or not to its end
+
+NO_PROMPT = Prompt((), (), 0, 0)  # of words that no model finds
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,11 @@ class OpenTurn:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """What the character said lately, oldest first, where its phrases count as said."""
+        """What was said lately whose phrases count as said: in a scene, by others too."""
         if not self.sampling.dry_multiplier or self.sampling.in_form:
             return ()
-        return said_lately(self.history)
+        overheard = self.exchange.overheard
+        return (*(overheard.echoes if overheard else ()), *said_lately(self.history))
 
     @property
     def spoken(self) -> tuple[str, ...]:
@@ -125,6 +129,11 @@ def cut_short(text: str, turn: OpenTurn, reason: FinishReason) -> Finish:
     """The Finish of a reply cut off after `text`."""
     tokens = len(turn.prompt.ids)
     return Finish(text, (), reason, 0.0, (), tokens, 0, 0.0, 0.0, 0.0)
+
+
+def script_end(text: str) -> Finish:
+    """The Finish of words that an author wrote."""
+    return Finish(text, (), FinishReason.SCRIPTED, 0.0, (), 0, 0, 0.0, 0.0, 0.0)
 
 
 def finished_of(turn: OpenTurn, reply: Finish, live_version: str, candidates: int) -> Finished:
@@ -222,7 +231,7 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
         sampling=_sampling(turn),
         seed=started.seed,
         arm_probability=1.0,  # one live version serves every session
-        logprob=None if reply.reason in _UNFINISHED else reply.logprob,
+        logprob=None if reply.reason in _NOT_DRAWN else reply.logprob,
         queue_ms=reply.queue_ms,
         ttft_ms=reply.ttft_ms,
         total_ms=reply.total_ms,
@@ -231,6 +240,8 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
         annotations={
             **_of_prompt(turn.prompt),
             **_of_hearers(turn.exchange, session.character),
+            **_of_cue(turn.exchange.cue),
+            **turn.exchange.annotations,
             **turn.annotations,
         },
     )
@@ -260,6 +271,18 @@ def _of_notes(notes: ToldNotes) -> dict[str, JSON]:
     kept: list[JSON] = [_plain(note) for note in notes.kept]
     dropped: list[JSON] = [_plain(note) for note in notes.dropped]
     return {"notes": {"kept": kept, "dropped": dropped, "tokens": notes.tokens}}
+
+
+def _of_cue(cue: Cue | None) -> dict[str, JSON]:
+    return {"trigger": dict(asdict(cue))} if cue else {}
+
+
+def stored_cue(turn: Turn) -> Cue | None:
+    """What made the character speak, of a turn that answers no line."""
+    match turn.annotations.get("trigger"):
+        case {"event": str(event), "asked": str(asked), "verbatim": str(verbatim)}:
+            return Cue(event, asked, verbatim)
+    return None
 
 
 def _plain(note: Note) -> dict[str, JSON]:

@@ -46,12 +46,15 @@ ALLOWED = {
 }
 #: The only modules that see generated protobuf code; everything else sees dataclasses.
 PROTOBUF = {
+    "npc_server.scenes.convert",
+    "npc_server.scenes.service",
     "npc_server.service",
     "npc_server.convert",
     "npc_server.server",
     "npc_client.client",
     "npc_client.events",
     "npc_client.reply_stream",
+    "npc_client.scenes",
 }
 #: The only modules that call llama.cpp.
 LLAMA_CPP = {

@@ -13,19 +13,32 @@ class MemorySpan(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_SPAN_SESSION: _ClassVar[MemorySpan]
     MEMORY_SPAN_PLAYER: _ClassVar[MemorySpan]
 
+class SilentBecause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SILENT_BECAUSE_UNSPECIFIED: _ClassVar[SilentBecause]
+    SILENT_BECAUSE_CONDITION: _ClassVar[SilentBecause]
+    SILENT_BECAUSE_COOLDOWN: _ClassVar[SilentBecause]
+    SILENT_BECAUSE_CHANCE: _ClassVar[SilentBecause]
+
 class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
     FINISH_REASON_STOP: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_SENTENCES: _ClassVar[FinishReason]
+    FINISH_REASON_SCRIPTED: _ClassVar[FinishReason]
 MEMORY_SPAN_UNSPECIFIED: MemorySpan
 MEMORY_SPAN_SESSION: MemorySpan
 MEMORY_SPAN_PLAYER: MemorySpan
+SILENT_BECAUSE_UNSPECIFIED: SilentBecause
+SILENT_BECAUSE_CONDITION: SilentBecause
+SILENT_BECAUSE_COOLDOWN: SilentBecause
+SILENT_BECAUSE_CHANCE: SilentBecause
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_SENTENCES: FinishReason
+FINISH_REASON_SCRIPTED: FinishReason
 
 class StartSessionRequest(_message.Message):
     __slots__ = ("character", "player_id", "training_consent", "memory", "present")
@@ -82,6 +95,24 @@ class RegenerateRequest(_message.Message):
     sampling: SamplingOverrides
     take_id: str
     def __init__(self, session_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., take_id: _Optional[str] = ...) -> None: ...
+
+class TriggerRequest(_message.Message):
+    __slots__ = ("session_id", "event", "text", "verbatim", "seed", "sampling", "trigger_id")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VERBATIM_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    event: str
+    text: str
+    verbatim: str
+    seed: int
+    sampling: SamplingOverrides
+    trigger_id: str
+    def __init__(self, session_id: _Optional[str] = ..., event: _Optional[str] = ..., text: _Optional[str] = ..., verbatim: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., trigger_id: _Optional[str] = ...) -> None: ...
 
 class SamplingOverrides(_message.Message):
     __slots__ = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "dry_multiplier", "min_tokens", "max_tokens", "stop", "grammar", "json_schema", "logprobs", "max_sentences")
@@ -150,16 +181,18 @@ class RestoreResponse(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., exchanges: _Optional[_Iterable[_Union[LivedExchange, _Mapping]]] = ...) -> None: ...
 
 class LivedExchange(_message.Message):
-    __slots__ = ("player_text", "reply_text", "turn_id", "interrupted")
+    __slots__ = ("player_text", "reply_text", "turn_id", "interrupted", "happened")
     PLAYER_TEXT_FIELD_NUMBER: _ClassVar[int]
     REPLY_TEXT_FIELD_NUMBER: _ClassVar[int]
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTED_FIELD_NUMBER: _ClassVar[int]
+    HAPPENED_FIELD_NUMBER: _ClassVar[int]
     player_text: str
     reply_text: str
     turn_id: str
     interrupted: bool
-    def __init__(self, player_text: _Optional[str] = ..., reply_text: _Optional[str] = ..., turn_id: _Optional[str] = ..., interrupted: _Optional[bool] = ...) -> None: ...
+    happened: str
+    def __init__(self, player_text: _Optional[str] = ..., reply_text: _Optional[str] = ..., turn_id: _Optional[str] = ..., interrupted: _Optional[bool] = ..., happened: _Optional[str] = ...) -> None: ...
 
 class EndSessionRequest(_message.Message):
     __slots__ = ("session_id",)
@@ -174,14 +207,22 @@ class EndSessionResponse(_message.Message):
     def __init__(self, turns: _Optional[int] = ...) -> None: ...
 
 class ReplyEvent(_message.Message):
-    __slots__ = ("started", "delta", "finished")
+    __slots__ = ("started", "delta", "finished", "silence")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    SILENCE_FIELD_NUMBER: _ClassVar[int]
     started: Started
     delta: Delta
     finished: Finished
-    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., delta: _Optional[_Union[Delta, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ...) -> None: ...
+    silence: Silence
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., delta: _Optional[_Union[Delta, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., silence: _Optional[_Union[Silence, _Mapping]] = ...) -> None: ...
+
+class Silence(_message.Message):
+    __slots__ = ("because",)
+    BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    because: SilentBecause
+    def __init__(self, because: _Optional[_Union[SilentBecause, str]] = ...) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("turn_id", "persona_version", "adapter_version", "take", "seed")

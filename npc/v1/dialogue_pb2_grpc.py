@@ -60,6 +60,11 @@ class DialogueStub:
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.RegenerateRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
                 _registered_method=True)
+        self.Trigger = channel.unary_stream(
+                '/npc.v1.Dialogue/Trigger',
+                request_serializer=npc_dot_v1_dot_dialogue__pb2.TriggerRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
+                _registered_method=True)
         self.Checkpoint = channel.unary_unary(
                 '/npc.v1.Dialogue/Checkpoint',
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.CheckpointRequest.SerializeToString,
@@ -121,6 +126,17 @@ class DialogueServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Trigger(self, request, context):
+        """Something happens in the game, and the character speaks of it without being spoken to, or says
+        words that the game gives it. What it says is a turn like any other and takes feedback, and what
+        happened stays in the conversation in the place of a player's line. Scripted words come at once
+        and cost no model time; they have no other take, and are never trained on as the model's own.
+        Where the persona has triggers for the event and none of them fires, the stream is one Silence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Checkpoint(self, request, context):
         """Marks the point a save game leads back to. The answer's token goes into the save file.
         """
@@ -160,6 +176,11 @@ def add_DialogueServicer_to_server(servicer, server):
             'Regenerate': grpc.unary_stream_rpc_method_handler(
                     servicer.Regenerate,
                     request_deserializer=npc_dot_v1_dot_dialogue__pb2.RegenerateRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.SerializeToString,
+            ),
+            'Trigger': grpc.unary_stream_rpc_method_handler(
+                    servicer.Trigger,
+                    request_deserializer=npc_dot_v1_dot_dialogue__pb2.TriggerRequest.FromString,
                     response_serializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.SerializeToString,
             ),
             'Checkpoint': grpc.unary_unary_rpc_method_handler(
@@ -269,6 +290,33 @@ class Dialogue:
             target,
             '/npc.v1.Dialogue/Regenerate',
             npc_dot_v1_dot_dialogue__pb2.RegenerateRequest.SerializeToString,
+            npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Trigger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/npc.v1.Dialogue/Trigger',
+            npc_dot_v1_dot_dialogue__pb2.TriggerRequest.SerializeToString,
             npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
             options,
             channel_credentials,

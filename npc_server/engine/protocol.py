@@ -24,6 +24,7 @@ class FinishReason(StrEnum):
     TRIMMED = "trimmed"  # max_tokens reached; what followed the last whole sentence is left out
     CANCELLED = "cancelled"  # the caller went away
     FAILED = "failed"  # the engine broke off; never sent, but recorded with what was said
+    SCRIPTED = "scripted"  # an author wrote the reply; no engine made it
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def statements(session: Session, exchange: Exchange) -> tuple[Statement, ...]:
 
 def told_in(session: Session, exchange: Exchange) -> tuple[Telling, ...]:
     """What the player's line tells; nothing of what was taken out of it as personal."""
-    found = tellings(exchange.player_text, session.persona.language)
+    told = exchange.told_by(session.record.player_id)
+    found = tellings(told, session.persona.language)
     return tuple(one for one in found if not has_placeholder(one.text))
 
 

@@ -9,7 +9,7 @@ import pytest
 from feedback_store.memory_records import Span
 from feedback_store.records import Session as SessionRecord
 from npc_server.memory.statements import first_in_prompt, statements, tells_anything
-from npc_server.sessions import Exchange, Session, Take
+from npc_server.sessions import Cue, Exchange, Overheard, Session, Take
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 
 MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
@@ -50,6 +50,21 @@ def test_another_take_does_not_tell_it_again() -> None:
 def test_what_was_taken_out_as_personal_is_no_memory() -> None:
     assert not tells_anything(session_of(("My address is [email].", "Hm.")))
     assert tells_anything(session_of(("I live in Kell.", "Hm.")))
+
+
+def test_of_a_scene_a_player_has_told_what_they_said_themselves() -> None:
+    session = session_of(('[Fenn Tarrow says, "I am a thief."]\nI live in Kell.', "Hm."))
+    session.exchanges[0].overheard = Overheard("p", "I live in Kell.")
+    found = statements(session, session.exchanges[0])
+    assert [one.topic for one in found] == ["home", "home"]
+    session.exchanges[0].overheard = Overheard("another", "I live in Kell.")
+    assert statements(session, session.exchanges[0]) == ()
+
+
+def test_what_happens_in_the_game_was_told_by_nobody() -> None:
+    session = session_of(("[I live in Kell.]", "Hm."))
+    session.exchanges[0].cue = Cue("", "[I live in Kell.]")
+    assert not tells_anything(session)
 
 
 @pytest.mark.parametrize(("dropped", "first"), [(0, 0), (2, 1), (4, 3), (6, 4)])

@@ -1,0 +1,114 @@
+"""The gRPC handlers of scenes: convert, call one domain function, convert back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import grpc.aio
+
+from npc.v1 import scenes_pb2, scenes_pb2_grpc
+from npc_server.adapters import Adapters
+from npc_server.conversations import Conversations
+from npc_server.dialogue import Dialogue
+from npc_server.scenes import convert
+from npc_server.scenes.barks import Barks
+from npc_server.scenes.scene import Member
+from npc_server.scenes.scenes import Scenes
+from npc_server.scenes.talking import Talking
+from npc_server.turns import Model
+from personas.persona import Persona
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ScenesService(scenes_pb2_grpc.ScenesServicer):
+    """npc.v1.Scenes."""
+
+    def __init__(self, scenes: Scenes, talking: Talking, barks: Barks, adapters: Adapters) -> None:
+        self._scenes = scenes
+        self._talking = talking
+        self._barks = barks
+        self._adapters = adapters
+
+    async def StartScene(  # noqa: N802 - the contract's name
+        self, request: scenes_pb2.StartSceneRequest, context: Context
+    ) -> scenes_pb2.StartSceneResponse:
+        players = [convert.newcomer(player) for player in request.players]
+        scene = await self._scenes.start(request.characters, players, request.place)
+        return scenes_pb2.StartSceneResponse(
+            scene_id=scene.scene_id,
+            members=[self._message(member) for member in scene.members.values()],
+            training_consent=scene.consent,
+        )
+
+    async def Say(  # noqa: N802
+        self, request: scenes_pb2.SayInSceneRequest, context: Context
+    ) -> AsyncIterator[scenes_pb2.SceneEvent]:
+        call = convert.call_of(request)
+        said = self._talking.say(request.scene_id, convert.speech(request), call)
+        async with aclosing(said) as events:
+            async for event in events:
+                yield convert.scene_event(event)
+
+    async def Continue(  # noqa: N802
+        self, request: scenes_pb2.ContinueRequest, context: Context
+    ) -> AsyncIterator[scenes_pb2.SceneEvent]:
+        lines = request.lines if request.HasField("lines") else 1
+        call = convert.call_of(request)
+        said = self._talking.go_on(request.scene_id, lines, request.event, call)
+        async with aclosing(said) as events:
+            async for event in events:
+                yield convert.scene_event(event)
+
+    async def Join(  # noqa: N802
+        self, request: scenes_pb2.JoinRequest, context: Context
+    ) -> scenes_pb2.JoinResponse:
+        if convert.who_of(request) == "character":
+            member = self._scenes.join_as_character(request.scene_id, request.character)
+            consent = self._scenes.get(request.scene_id).consent
+            return scenes_pb2.JoinResponse(member=self._message(member), training_consent=consent)
+        scene = self._scenes.join_as_player(request.scene_id, convert.newcomer(request.player))
+        return scenes_pb2.JoinResponse(training_consent=scene.consent)
+
+    async def Leave(  # noqa: N802
+        self, request: scenes_pb2.LeaveRequest, context: Context
+    ) -> scenes_pb2.LeaveResponse:
+        if convert.who_of(request) == "character":
+            await self._scenes.leave_as_character(request.scene_id, request.character)
+        else:
+            self._scenes.leave_as_player(request.scene_id, request.player_id)
+        return scenes_pb2.LeaveResponse()
+
+    async def EndScene(  # noqa: N802
+        self, request: scenes_pb2.EndSceneRequest, context: Context
+    ) -> scenes_pb2.EndSceneResponse:
+        scene = await self._scenes.end(request.scene_id)
+        return scenes_pb2.EndSceneResponse(turns=scene.turns)
+
+    async def Barks(  # noqa: N802
+        self, request: scenes_pb2.BarksRequest, context: Context
+    ) -> scenes_pb2.BarksResponse:
+        lines = request.lines if request.HasField("lines") else 1
+        seed = request.seed if request.HasField("seed") else None
+        barks = await self._barks.bark(request.characters, request.situation, lines, seed)
+        return convert.barks_response(barks)
+
+    def _message(self, member: Member) -> scenes_pb2.SceneMember:
+        live = self._adapters.live(member.character).version
+        return convert.member_message(member, live)
+
+
+def scenes_service(
+    characters: Mapping[str, Persona],
+    conversations: Conversations,
+    dialogue: Dialogue,
+    model: Model,
+    adapters: Adapters,
+) -> ScenesService:
+    """The service, over the parts that dialogues run on."""
+    scenes = Scenes(characters, conversations)
+    talking = Talking(scenes, dialogue, model, conversations.redaction)
+    return ScenesService(scenes, talking, Barks(characters, model, adapters), adapters)
