@@ -5,6 +5,7 @@ PersonasError
 ├── PromptTooLongError (ValueError)        the player's line does not fit the token budget
 ├── CharacterTooLargeError (ValueError)    no line would fit beside the character
 ├── ChatFormatError (ValueError)           a model's chat template cannot be used; says why
+├── CardError (ValueError)                 a character card or a World Info file cannot be used
 └── AdapterRepoError
     ├── InvalidIdError (ValueError)        not a character or version id
     ├── InvalidDraftError (ValueError)     what should be published is not publishable
@@ -74,6 +75,10 @@ class CharacterTooLargeError(PersonasError, ValueError):
 
 class ChatFormatError(PersonasError, ValueError):
     """A model cannot be prompted by the chat template that it comes with, or was given."""
+
+
+class CardError(PersonasError, ValueError):
+    """A character card or a World Info file is broken, or not what it is taken for; says where."""
 
 
 class AdapterRepoError(PersonasError):

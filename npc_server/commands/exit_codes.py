@@ -3,8 +3,8 @@
 0  done
 1  the work was done and the answer is no (a gate rejected, a training or a demo stage failed),
    or a question was answered with no
-2  wrong usage, a name that does not exist, wrong configuration, persona files that are broken or
-   too large
+2  wrong usage, a name that does not exist, wrong configuration, persona files or cards that are
+   broken or too large
 3  something needed is not there or cannot be used: model, server, version, feedback store,
    backup, extra package
 4  the engine process died again and again
@@ -18,7 +18,7 @@ from feedback_store.errors import FeedbackStoreError
 from npc_server.base_models.errors import BaseModelError, InvalidModelError
 from npc_server.engine.errors import DeviceMissingError, EngineError, KvTypeError
 from npc_server.errors import ConfigError, ServerError
-from personas.errors import AdapterRepoError, CharacterTooLargeError, PersonaError
+from personas.errors import AdapterRepoError, CardError, CharacterTooLargeError, PersonaError
 
 
 class Exit(IntEnum):
@@ -35,6 +35,7 @@ class Exit(IntEnum):
 _EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
     (PersonaError, Exit.USAGE),
     (CharacterTooLargeError, Exit.USAGE),
+    (CardError, Exit.USAGE),
     (ConfigError, Exit.USAGE),
     (InvalidModelError, Exit.USAGE),
     (DeviceMissingError, Exit.USAGE),
