@@ -31,16 +31,21 @@ class PersonasError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in one authored file; prints as `file:line: field: what`."""
+    """One thing wrong in one authored file; prints as `file:line:column: field: what`."""
 
     file: Path
     line: int  # 1-based; 0 = the file or folder as a whole
     field: str  # "" = no field in particular
     what: str
+    column: int = 0  # 1-based; 0 = the line as a whole
+
+    @property
+    def place(self) -> str:
+        """File, line and column, as editors take them."""
+        return ":".join([str(self.file), *(str(n) for n in (self.line, self.column) if n)])
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else f"{self.file}"
-        return ": ".join(part for part in (place, self.field, self.what) if part)
+        return ": ".join(part for part in (self.place, self.field, self.what) if part)
 
 
 class PersonaError(PersonasError, ValueError):

@@ -1,7 +1,7 @@
 """Reads characters from their folders.
 
 Files are untrusted. Loading either gives complete, consistent personas or raises one PersonaError
-with every problem of every file: `mira/persona.yaml:12: voice.stile: unknown key; did you mean
+with every problem of every file: `mira/persona.yaml:12:3: voice.stile: unknown key; did you mean
 'style'?`.
 """
 
@@ -84,7 +84,7 @@ def _load(folder: Path, root: Path) -> _Load:
     ]
     persona = _assemble(folder.absolute().name, *documents)
     problems = tuple(
-        p for document in documents for p in sorted(document.problems, key=attrgetter("line"))
+        p for document in documents for p in sorted(document.problems, key=attrgetter("line", "column"))
     )
     return _Load(persona, problems)
 

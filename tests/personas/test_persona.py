@@ -36,14 +36,14 @@ def test_an_unknown_key_is_placed_and_the_nearest_key_named(
     write_character: WriteCharacter, card: str
 ) -> None:
     folder = write_character(card=card.replace("  style:", "  stile:"))
-    assert complaints(folder) == ["persona.yaml:6: voice.stile: unknown key; did you mean 'style'?"]
+    assert complaints(folder) == ["persona.yaml:6:3: voice.stile: unknown key; did you mean 'style'?"]
 
 
 def test_an_unknown_key_like_no_other_lists_the_keys(
     write_character: WriteCharacter, lore: str
 ) -> None:
     folder = write_character(lore=lore + "zzz: 1\n")
-    assert complaints(folder) == ["lore.yaml:9: zzz: unknown key; the keys here are facts, secrets"]
+    assert complaints(folder) == ["lore.yaml:9:1: zzz: unknown key; the keys here are facts, secrets"]
 
 
 def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteCharacter) -> None:
@@ -59,46 +59,46 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("bob", "persona.yaml", 1, "voice"),
         ("bob", "persona.yaml", 2, "name"),
         ("bob", "lore.yaml", 1, "facts"),
-        ("bob", "probes.yaml", 1, ""),
+        ("bob", "probes.yaml", 2, ""),
     ]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("Ada", "no", "persona.yaml:2: name: expected text, got False; put it in quotes"),
-        ("Ada", "'  '", "persona.yaml:2: name: string should have at least 1 character, got '  '"),
-        ("name: Ada\n", "", "persona.yaml:1: name: key is missing"),
-        ("name: Ada", "name: Ada\nname: Eve", "persona.yaml:3: name: key is given twice"),
-        ("id: ada", "id: eve", "persona.yaml:1: id: 'eve' differs from the folder's name 'ada'"),
-        ("id: ada", "id: A/../b", "persona.yaml:1: id: 'A/../b' is not an id"),
-        ("id: ada", "id: &a ada", "persona.yaml:1: anchors and aliases"),
-        ("id: ada", "? [a, b]\n: c\nid: ada", "persona.yaml:1: a key must be a plain word"),
-        ("You are kind.", "!!python/name:os.system x", "persona.yaml:4: summary: cannot be read"),
-        ("You are kind.", "2026-13-45", "persona.yaml:4: summary: cannot be read as a value"),
-        ("You are kind.", "'unclosed", "persona.yaml:11: YAML syntax: while"),
+        ("Ada", "no", "persona.yaml:2:1: name: expected text, got False; put it in quotes"),
+        ("Ada", "'  '", "persona.yaml:2:1: name: string should have at least 1 character, got '  '"),
+        ("name: Ada\n", "", "persona.yaml:1:1: name: key is missing"),
+        ("name: Ada", "name: Ada\nname: Eve", "persona.yaml:3:1: name: key is given twice"),
+        ("id: ada", "id: eve", "persona.yaml:1:1: id: 'eve' differs from the folder's name 'ada'"),
+        ("id: ada", "id: A/../b", "persona.yaml:1:1: id: 'A/../b' is not an id"),
+        ("id: ada", "id: &a ada", "persona.yaml:1:5: anchors and aliases"),
+        ("id: ada", "? [a, b]\n: c\nid: ada", "persona.yaml:1:1: a key must be a plain word"),
+        ("You are kind.", "!!python/name:os.system x", "persona.yaml:4:1: summary: cannot be read"),
+        ("You are kind.", "2026-13-45", "persona.yaml:4:1: summary: cannot be read as a value"),
+        ("You are kind.", "'unclosed", "persona.yaml:11:1: YAML syntax: while"),
         ("You are kind.", "\x07", "persona.yaml:4: character not allowed"),
-        ("name: Ada", "name: A\u200bda", "persona.yaml:2: name: 'A\\u200bda' holds U+200B"),
-        ("name: Ada", "name: A\u202eda", "persona.yaml:2: name: holds U+202E RIGHT-TO-LEFT OVER"),
-        ("name: Ada", 'name: "A\\u202eda"', "persona.yaml:2: name: holds U+202E RIGHT-TO-LEFT OV"),
-        ("name: Ada", "name: \u3164", "persona.yaml:2: name: '\u3164' holds nothing"),
-        ("You are kind.", "\u200b \u2060", "persona.yaml:4: summary: '\\u200b \\u2060' holds"),
-        ("You are kind.", '"Kind.\\x1b[0m"', "persona.yaml:4: summary: holds U+001B CONTROL CHAR"),
-        ("Hello, love.", "Hello.\U000e0041", "persona.yaml:10: examples[0].reply: holds U+E0041"),
-        ("words: [burnt]", "words: [bu\u00adrnt]", "persona.yaml:8: taboos[0].words[0]: 'bu\\xadrnt' holds U+00AD"),  # noqa: E501
-        ("words: [burnt]", "words: ['!']", "persona.yaml:8: taboos[0].words[0]: '!' has no letter"),
-        ("words: [burnt]", "words: []", "persona.yaml:8: taboos[0].words: expected at least 1"),
-        ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
-        ("Hello, love.", "Burnt again!", "persona.yaml:10: examples[0].reply: says 'burnt'"),
-        ("id: ada", "id: ada\ntriggers: [{event: dawn, happens: It dawns., when: quest >}]", "persona.yaml:2: triggers[0].when: 'quest >' ends where"),  # noqa: E501
-        ("id: ada", "id: ada\ntriggers: [{event: dawn, instruction: You hide the chalk.}]", "persona.yaml:2: triggers[0].instruction: gives away secret 'flour'"),  # noqa: E501
-        ("You are kind.", "You sift chalk.", "persona.yaml:4: summary: gives away secret 'flour'"),
-        ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2: sampling.top_p: input"),
-        ("id: ada", "id: ada\nsampling: {best_of: 9}", "persona.yaml:2: sampling.best_of: input"),
-        ("id: ada", "id: ada\nsampling: {stop: ['']}", "persona.yaml:2: sampling.stop[0]: string"),
-        ("id: ada", "id: ada\nsampling: {bestof: 2}", "persona.yaml:2: sampling.bestof: unknown key; did you mean 'best_of'?"),  # noqa: E501
-        ("id: ada", "id: ada\nsampling: {min_reply_tokens: 90}", "persona.yaml:2: sampling.min_reply_tokens: 90 is above max_reply_tokens, which is 80"),  # noqa: E501
-        ("id: ada", "id: ada\nexamples_in_prompt: 2", "persona.yaml:2: examples_in_prompt: 2 w"),
+        ("name: Ada", "name: A\u200bda", "persona.yaml:2:1: name: 'A\\u200bda' holds U+200B"),
+        ("name: Ada", "name: A\u202eda", "persona.yaml:2:1: name: holds U+202E RIGHT-TO-LEFT OVER"),
+        ("name: Ada", 'name: "A\\u202eda"', "persona.yaml:2:1: name: holds U+202E RIGHT-TO-LEFT OV"),
+        ("name: Ada", "name: \u3164", "persona.yaml:2:1: name: '\u3164' holds nothing"),
+        ("You are kind.", "\u200b \u2060", "persona.yaml:4:1: summary: '\\u200b \\u2060' holds"),
+        ("You are kind.", '"Kind.\\x1b[0m"', "persona.yaml:4:1: summary: holds U+001B CONTROL CHAR"),
+        ("Hello, love.", "Hello.\U000e0041", "persona.yaml:10:19: examples[0].reply: holds U+E0041"),
+        ("words: [burnt]", "words: [bu\u00adrnt]", "persona.yaml:8:64: taboos[0].words[0]: 'bu\\xadrnt' holds U+00AD"),  # noqa: E501
+        ("words: [burnt]", "words: ['!']", "persona.yaml:8:64: taboos[0].words[0]: '!' has no letter"),
+        ("words: [burnt]", "words: []", "persona.yaml:8:56: taboos[0].words: expected at least 1"),
+        ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10:6: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
+        ("Hello, love.", "Burnt again!", "persona.yaml:10:19: examples[0].reply: says 'burnt'"),
+        ("id: ada", "id: ada\ntriggers: [{event: dawn, happens: It dawns., when: quest >}]", "persona.yaml:2:46: triggers[0].when: 'quest >' ends where"),  # noqa: E501
+        ("id: ada", "id: ada\ntriggers: [{event: dawn, instruction: You hide the chalk.}]", "persona.yaml:2:26: triggers[0].instruction: gives away secret 'flour'"),  # noqa: E501
+        ("You are kind.", "You sift chalk.", "persona.yaml:4:1: summary: gives away secret 'flour'"),
+        ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2:12: sampling.top_p: input"),
+        ("id: ada", "id: ada\nsampling: {best_of: 9}", "persona.yaml:2:12: sampling.best_of: input"),
+        ("id: ada", "id: ada\nsampling: {stop: ['']}", "persona.yaml:2:19: sampling.stop[0]: string"),
+        ("id: ada", "id: ada\nsampling: {bestof: 2}", "persona.yaml:2:12: sampling.bestof: unknown key; did you mean 'best_of'?"),  # noqa: E501
+        ("id: ada", "id: ada\nsampling: {min_reply_tokens: 90}", "persona.yaml:2:12: sampling.min_reply_tokens: 90 is above max_reply_tokens, which is 80"),  # noqa: E501
+        ("id: ada", "id: ada\nexamples_in_prompt: 2", "persona.yaml:2:1: examples_in_prompt: 2 w"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named_with_its_line(
@@ -111,12 +111,12 @@ def test_a_bad_value_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("about: oven", "about: ovn", "probes.yaml:2: probes[0].about: lore.yaml has no fact 'ovn'; did you mean 'oven'?"),  # noqa: E501
-        ("about: flour, ", "", "probes.yaml:3: probes[1].about: key is missing; name the secret"),
-        ("kind: canary", "kind: canery", "probes.yaml:5: probes[3].kind: 'canery' is unknown; did you mean 'canary'?"),  # noqa: E501
-        ("kind: canary", "kind: canary, about: oven", "probes.yaml:5: probes[3].about: a canary probe is about nothing in the lore"),  # noqa: E501
-        ("id: recite", "id: soft", "probes.yaml:5: probes[3].id: 'soft' is used twice"),
-        (", expect_any: [love], forbid: [oi]", "", "probes.yaml:4: probes[2]: a voice probe needs expect_any or forbid"),  # noqa: E501
+        ("about: oven", "about: ovn", "probes.yaml:2:33: probes[0].about: lore.yaml has no fact 'ovn'; did you mean 'oven'?"),  # noqa: E501
+        ("about: flour, ", "", "probes.yaml:3:5: probes[1].about: key is missing; name the secret"),
+        ("kind: canary", "kind: canery", "probes.yaml:5:18: probes[3].kind: 'canery' is unknown; did you mean 'canary'?"),  # noqa: E501
+        ("kind: canary", "kind: canary, about: oven", "probes.yaml:5:32: probes[3].about: a canary probe is about nothing in the lore"),  # noqa: E501
+        ("id: recite", "id: soft", "probes.yaml:5:6: probes[3].id: 'soft' is used twice"),
+        (", expect_any: [love], forbid: [oi]", "", "probes.yaml:4:5: probes[2]: a voice probe needs expect_any or forbid"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_probes_must_fit_the_lore(
@@ -127,7 +127,7 @@ def test_probes_must_fit_the_lore(
 
 def test_an_empty_file_is_a_problem(write_character: WriteCharacter) -> None:
     assert complaints(write_character(lore="")) == [
-        "lore.yaml:1: expected keys and values, got nothing"
+        "lore.yaml:1:1: expected keys and values, got nothing"
     ]
 
 
@@ -148,9 +148,26 @@ def test_a_huge_file_is_refused(write_character: WriteCharacter) -> None:
     assert complaints(folder) == ["lore.yaml: larger than 256 KiB"]
 
 
-@pytest.mark.parametrize("bomb", ["[" * 200_000, "{a: " * 50_000, "- " * 100_000])
-def test_a_deep_file_is_refused_quickly(write_character: WriteCharacter, bomb: str) -> None:
-    assert complaints(write_character(lore=bomb)) == ["lore.yaml:1: nested deeper than 12 levels"]
+@pytest.mark.parametrize(
+    ("bomb", "column"),
+    [("[" * 200_000, 13), ("{a: " * 50_000, 49), ("- " * 100_000, 25), ("? [" * 9 + "[" * 99, 19)],
+    ids=["lists", "mappings", "items", "keys"],
+)
+def test_a_deep_file_is_refused_quickly(
+    write_character: WriteCharacter, bomb: str, column: int
+) -> None:
+    complaint = f"lore.yaml:1:{column}: nested deeper than 12 levels"
+    assert complaints(write_character(lore=bomb)) == [complaint]
+
+
+def test_what_stands_under_a_key_given_twice_is_not_read(write_character: WriteCharacter) -> None:
+    folder = write_character(lore="facts: 3\nfacts: {a: [1, !!bad 2], b: {c: 3}}\nzzz: 1\n")
+    assert [line.split(": ")[1] for line in complaints(folder)] == ["facts", "facts", "zzz"]
+
+
+def test_a_second_document_in_a_file_is_refused(write_character: WriteCharacter) -> None:
+    folder = write_character(lore="facts: []\n---\nfacts: []\n")
+    assert complaints(folder) == ["lore.yaml:2:1: a second document begins; keep one"]
 
 
 def test_a_link_out_of_the_cast_is_not_followed(
@@ -179,7 +196,7 @@ def test_a_linked_folder_outside_of_the_cast_is_not_followed(
 def test_a_linked_folder_has_the_name_of_its_link(write_character: WriteCharacter) -> None:
     folder = write_character()
     (folder.parent / "eve").symlink_to(folder)
-    with pytest.raises(PersonaError, match=r"eve/persona\.yaml:1: id: 'ada'"):
+    with pytest.raises(PersonaError, match=r"eve/persona\.yaml:1:1: id: 'ada'"):
         load_characters(folder.parent)
 
 
@@ -336,7 +353,7 @@ def test_a_contradiction_that_the_fact_says_itself_is_a_problem(
     write_character: WriteCharacter, lore: str
 ) -> None:
     wrong = lore.replace("[bertha]}", "[bertha], contradictions: [agatha, called Bertha]}")
-    what = r"lore.yaml:2: facts\[0\].contradictions: the fact itself says 'called Bertha'"
+    what = r"lore.yaml:2:71: facts\[0\].contradictions: the fact itself says 'called Bertha'"
     with pytest.raises(PersonaError, match=what):
         load_character(write_character(lore=wrong))
 

@@ -116,7 +116,7 @@ def test_broken_persona_files_end_with_2_and_say_where(
     (tmp_path / "cast" / "bo").mkdir(parents=True)
     (tmp_path / "cast" / "bo" / "persona.yaml").write_text("id: bo\nnmae: Bo\n")
     assert exit_code(monkeypatch, "persona", "check", str(tmp_path / "cast")) == 2
-    assert "bo/persona.yaml:2: nmae: unknown key; did you mean 'name'?" in capsys.readouterr().err
+    assert "bo/persona.yaml:2:1: nmae: unknown key; did you mean 'name'?" in capsys.readouterr().err
 
 
 def test_a_missing_version_ends_with_3(monkeypatch: pytest.MonkeyPatch) -> None:
