@@ -33,39 +33,100 @@ from personas.triggers import Triggers
 class Voice(Closed):
     """How the character sounds; written to the character, as `You speak in …`."""
 
-    style: Text
-    sayings: Annotated[tuple[Text, ...], Field(max_length=8)] = ()
-    max_sentences: int = Field(default=2, ge=1, le=6)
+    style: Text = Field(
+        description="How it speaks, said to the character in a plain sentence or two:"
+        " You speak in short blunt sentences."
+    )
+    sayings: Annotated[tuple[Text, ...], Field(max_length=8)] = Field(
+        default=(), description="What it often says, word for word."
+    )
+    max_sentences: int = Field(
+        default=2, ge=1, le=6, description="A reply ends behind so many sentences."
+    )
 
 
 class Taboo(Closed):
     """Something the character never does: the rule in its prompt, and words that show a breach."""
 
-    id: Id
-    rule: Text
-    words: SomePhrases
+    id: Id = Field(description="A name for it, in reports.")
+    rule: Text = Field(description="The rule, said to the character: You never swear by the sea.")
+    words: SomePhrases = Field(description="Words that betray a breach, in any of their forms.")
 
 
 class Example(Closed):
     """One exchange in the character's own voice; trainings rehearse what is not in the prompt."""
 
-    player: Text
-    reply: Text
+    player: Text = Field(description="What a player says.")
+    reply: Text = Field(description="What the character answers, in whole sentences.")
+
+
+PLAYER = "player"  # whom a relationship may be to, besides characters
+
+
+class Relationship(Closed):
+    """What somebody is to the character."""
+
+    to: Id = Field(description=f"The id of another character, or {PLAYER}.")
+    text: Text = Field(
+        description="What they are to it, said to the character in a sentence:"
+        " You trust Fenn, who brings you iron."
+    )
+
+
+class Training(Closed):
+    """What a designer may choose of the nights; `[training.characters.ID]` of npc.toml beats it."""
+
+    enabled: bool = Field(
+        default=True, description="false: the character is not trained, and stays as it is."
+    )
+    method: str = Field(
+        default="", description="dpo, kto, sft, …; left out, what players gave decides."
+    )
+    epochs: int | None = Field(
+        default=None, ge=1, le=100, description="How often a night goes through all rows."
+    )
+    rehearsed_share: float | None = Field(
+        default=None, ge=0, lt=1, description="Share of your examples in all rows that are trained."
+    )
+
+    def settings(self) -> dict[str, Any]:
+        """What it says about how to train, under the trainer's names."""
+        return self.model_dump(exclude={"enabled"}, exclude_defaults=True)
 
 
 class Sampling(Closed):
     """How replies are drawn. Greedy decoding makes a small model loop, so it is not the default."""
 
-    temperature: float = Field(default=0.7, ge=0, le=2)  # 0 = always the likeliest token
-    top_k: int = Field(default=40, ge=0, le=1000)  # 0 = no limit
-    top_p: float = Field(default=0.95, gt=0, le=1)
-    min_p: float = Field(default=0.05, ge=0, lt=1)
-    repeat_penalty: float = Field(default=1.1, ge=1, le=2)  # of single tokens said before; 1 = none
-    dry_multiplier: float = Field(default=0.8, ge=0, le=5)  # of whole phrases said before; 0 = none
-    min_reply_tokens: int = Field(default=0, ge=0, le=512)  # the character does not stop before
-    max_reply_tokens: int = Field(default=80, ge=1, le=512)
-    stop: Annotated[tuple[StopText, ...], Field(max_length=MAX_STOPS)] = ()  # ends before each
-    best_of: int = Field(default=1, ge=1, le=8)  # replies drawn together, of which the best is said
+    temperature: float = Field(
+        default=0.7, ge=0, le=2, description="0: always the likeliest token; above 1: wild."
+    )
+    top_k: int = Field(
+        default=40, ge=0, le=1000, description="Draw from this many likeliest tokens; 0: from all."
+    )
+    top_p: float = Field(
+        default=0.95, gt=0, le=1, description="Draw from the likeliest that make up this share."
+    )
+    min_p: float = Field(
+        default=0.05, ge=0, lt=1, description="Leave out what is below this share of the likeliest."
+    )
+    repeat_penalty: float = Field(
+        default=1.1, ge=1, le=2, description="Makes single tokens said lately less likely; 1: off."
+    )
+    dry_multiplier: float = Field(
+        default=0.8, ge=0, le=5, description="Makes phrases said before less likely; 0: off."
+    )
+    min_reply_tokens: int = Field(
+        default=0, ge=0, le=512, description="The character does not stop before this many tokens."
+    )
+    max_reply_tokens: int = Field(
+        default=80, ge=1, le=512, description="A reply is cut off after this many tokens."
+    )
+    stop: Annotated[tuple[StopText, ...], Field(max_length=MAX_STOPS)] = Field(
+        default=(), description="Texts that end a reply before them."
+    )
+    best_of: int = Field(
+        default=1, ge=1, le=8, description="Draw this many replies, and say the best."
+    )
 
     def drawing(self) -> dict[str, Any]:
         """How one reply is drawn, under the engine's names for it."""
@@ -83,27 +144,35 @@ class Fact(Closed):
     A contradiction is a wrong answer to a question about the fact, such as "in the castle".
     """
 
-    id: Id
-    fact: Text
-    keywords: SomePhrases
-    contradictions: Phrases = ()
+    id: Id = Field(description="A name for it, which probes use.")
+    fact: Text = Field(description="What the character knows, said to it in a sentence.")
+    keywords: SomePhrases = Field(description="Any of them in a reply shows that it was told.")
+    contradictions: Phrases = Field(
+        default=(), description="Wrong answers to a question about it, such as: in the castle."
+    )
 
 
 class Secret(Closed):
     """Something the character must not tell. Only topic and deflection ever reach a prompt."""
 
-    id: Id
-    topic: Text
-    truth: Text
-    deflect: Text
-    leak_words: SomePhrases
+    id: Id = Field(description="A name for it, which probes use.")
+    topic: Text = Field(description="What players ask about: the sluice gate.")
+    truth: Text = Field(description="What must not be told; in no prompt.")
+    deflect: Text = Field(
+        description="What the character does instead: you ask what needs mending."
+    )
+    leak_words: SomePhrases = Field(description="Words that betray the truth, in any form.")
 
 
 class Lore(Closed):
     """lore.yaml."""
 
-    facts: Annotated[tuple[Fact, ...], Field(min_length=1, max_length=32)]
-    secrets: Annotated[tuple[Secret, ...], Field(max_length=16)] = ()
+    facts: Annotated[tuple[Fact, ...], Field(min_length=1, max_length=32)] = Field(
+        description="What the character knows; all of it is in its prompt."
+    )
+    secrets: Annotated[tuple[Secret, ...], Field(max_length=16)] = Field(
+        default=(), description="What it must not tell."
+    )
 
 
 class ProbeKind(StrEnum):
@@ -118,36 +187,72 @@ class ProbeKind(StrEnum):
 class Probe(Closed):
     """A question to ask the character, and how to check the reply."""
 
-    id: Id
-    kind: Annotated[ProbeKind, Field(strict=False)]
-    ask: Text
-    about: Id | None = None  # the fact or secret; unset for the other kinds
-    expect_any: Phrases = ()  # for a fact: besides the fact's own keywords
-    forbid: Phrases = ()
+    id: Id = Field(description="A name for it, in reports.")
+    kind: Annotated[ProbeKind, Field(strict=False)] = Field(
+        description="fact: is it told? secret: is it kept? voice: does it sound right?"
+        " canary: does the character stay one?"
+    )
+    ask: Text = Field(description="What a player asks.")
+    about: Id | None = Field(
+        default=None, description="The fact or secret of lore.yaml; no other kind has it."
+    )
+    expect_any: Phrases = Field(
+        default=(), description="One of these shows a good reply; for a fact beside its keywords."
+    )
+    forbid: Phrases = Field(default=(), description="Any of these shows a bad reply.")
 
 
 class Card(Closed):
     """The speaker: persona.yaml."""
 
-    id: Id
-    name: Name
-    language: LanguageTag = ""  # BCP 47, of what is said; "" = English, where a text is not plain
-    role: Text
-    summary: Text
-    voice: Voice
-    taboos: Annotated[tuple[Taboo, ...], Field(max_length=16)] = ()
-    examples: Annotated[tuple[Example, ...], Field(max_length=64)] = ()
-    examples_in_prompt: int = Field(default=0, ge=0, le=4)  # the first ones, shown as real turns
-    sampling: Sampling = Sampling()
-    machine_talk: Phrases = ()  # breaks of the role, besides those listed for the language
-    unsafe: Phrases = ()  # what nobody may say, likewise
-    triggers: Triggers = ()  # what is said when something happens
+    id: Id = Field(description="The folder's name.")
+    name: Name = Field(description="What the character is called.")
+    language: LanguageTag = Field(
+        default="", description="BCP 47 tag of what it says, such as ja; left out: English."
+    )
+    role: Text = Field(description="Who it is, behind its name: the blacksmith of Saltmere.")
+    summary: Text = Field(description="What it is like, said to the character: You are gruff.")
+    voice: Voice = Field(description="How it sounds.")
+    goals: Annotated[tuple[Text, ...], Field(max_length=8)] = Field(
+        default=(),
+        description="What it wants, each said to the character in a sentence:"
+        " You want your mother's hammer back.",
+    )
+    relationships: Annotated[tuple[Relationship, ...], Field(max_length=32)] = Field(
+        default=(), description="What others are to it."
+    )
+    greetings: Annotated[tuple[Text, ...], Field(max_length=16)] = Field(
+        default=(), description="How it opens a conversation; one of them is said, by seed."
+    )
+    fallback_lines: Annotated[tuple[Text, ...], Field(max_length=16)] = Field(
+        default=(), description="What it says where a reply had to be withheld."
+    )
+    taboos: Annotated[tuple[Taboo, ...], Field(max_length=16)] = Field(
+        default=(), description="What it never does."
+    )
+    examples: Annotated[tuple[Example, ...], Field(max_length=64)] = Field(
+        default=(), description="How it talks; trainings say them over again."
+    )
+    examples_in_prompt: int = Field(
+        default=0, ge=0, le=4, description="How many of the first examples are in its prompt."
+    )
+    sampling: Sampling = Field(default=Sampling(), description="How its replies are drawn.")
+    training: Training = Field(default=Training(), description="How it is trained at night.")
+    machine_talk: Phrases = Field(
+        default=(), description="Breaks of the role, besides those listed for its language."
+    )
+    unsafe: Phrases = Field(default=(), description="What nobody may say, likewise.")
+    triggers: Triggers = Field(
+        default=(), description="What it says when something happens in the game."
+    )
 
 
 class ProbeSheet(Closed):
     """The questions: probes.yaml."""
 
-    probes: Annotated[tuple[Probe, ...], Field(min_length=1, max_length=200)]
+    probes: Annotated[tuple[Probe, ...], Field(min_length=1, max_length=200)] = Field(
+        description="Questions that a retrained character must still answer well."
+    )
 
 
 class Persona(Card):

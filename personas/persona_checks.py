@@ -22,11 +22,29 @@ def check_card(folder_name: str, card: Card, file: Document) -> None:
         file.report(("examples_in_prompt",), what)
     _check_reply_length(card, file)
     _check_unique(file, "taboos", card.taboos)
-    for index, example in enumerate(card.examples):
+    _check_relationships(card, file)
+    for loc, text in spoken_texts(card):
         for taboo in card.taboos:
-            for word in mentioned(example.reply, taboo.words, card.language):
-                what = f"says {word!r}, which taboo {taboo.id!r} forbids"
-                file.report(("examples", index, "reply"), what)
+            for word in mentioned(text, taboo.words, card.language):
+                file.report(loc, f"says {word!r}, which taboo {taboo.id!r} forbids")
+
+
+def spoken_texts(card: Card) -> Iterator[tuple[Loc, str]]:
+    """What the character says word for word, or learns to, with its place."""
+    yield from ((("greetings", i), text) for i, text in enumerate(card.greetings))
+    yield from ((("fallback_lines", i), text) for i, text in enumerate(card.fallback_lines))
+    yield from ((("examples", i, "reply"), e.reply) for i, e in enumerate(card.examples))
+
+
+def _check_relationships(card: Card, file: Document) -> None:
+    seen: set[str] = set()
+    for index, one in enumerate(card.relationships):
+        place = ("relationships", index, "to")
+        if one.to == card.id:
+            file.report(place, "is the character itself; name another, or player")
+        if one.to in seen:
+            file.report(place, f"{one.to!r} is there twice; say it in one sentence")
+        seen.add(one.to)
 
 
 def _check_reply_length(card: Card, file: Document) -> None:
@@ -58,7 +76,7 @@ def check_card_and_lore(card: Card, lore: Lore, card_file: Document, lore_file: 
 
 
 def _check_language(card: Card, lore: Lore, file: Document) -> None:
-    said = [*card.voice.sayings, *(example.reply for example in card.examples)]
+    said = [*card.voice.sayings, *(text for _, text in spoken_texts(card))]
     listed = [word for fact in lore.facts for word in (fact.fact, *fact.keywords)]
     if what := foreign_text(card.language, said or [card.summary]):
         file.report(("language",), what)
@@ -95,7 +113,10 @@ def _prompt_texts(card: Card) -> Iterator[tuple[Loc, str]]:
     yield ("voice", "style"), card.voice.style
     yield from ((("voice", "sayings", i), text) for i, text in enumerate(card.voice.sayings))
     yield from ((("taboos", i, "rule"), taboo.rule) for i, taboo in enumerate(card.taboos))
-    yield from ((("examples", i, "reply"), e.reply) for i, e in enumerate(card.examples))
+    yield from ((("goals", i), goal) for i, goal in enumerate(card.goals))
+    met = enumerate(card.relationships)
+    yield from ((("relationships", i, "text"), one.text) for i, one in met)
+    yield from spoken_texts(card)
     for i, trigger in enumerate(card.triggers):
         yield from ((("triggers", i, key), text) for key, text in trigger.texts)
     shown = card.examples[: card.examples_in_prompt]

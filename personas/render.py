@@ -70,12 +70,22 @@ def system_text(persona: Persona) -> str:
 
     The name comes first and last: a small model holds on to what stands nearest to the question.
     """
-    facts = " ".join(fact.fact for fact in persona.lore.facts)
-    return f"{_identity(persona)}\n{facts}\n{_order(persona)}"
+    return "\n".join(text for text in system_parts(persona).values() if text)
+
+
+def system_parts(persona: Persona) -> dict[str, str]:
+    """The paragraphs of the system message by what they tell, in order; "" = not in it."""
+    return {
+        "identity": _identity(persona),
+        "goals": " ".join(persona.goals),
+        "relationships": " ".join(one.text for one in persona.relationships),
+        "facts": " ".join(fact.fact for fact in persona.lore.facts),
+        "order": _order(persona),
+    }
 
 
 def instructions(persona: Persona) -> tuple[str, ...]:
-    """The parts of the system message that a reply must not quote: all but the facts."""
+    """The parts of the system message that a reply must not quote: all that is not knowledge."""
     return (_identity(persona), _order(persona))
 
 
@@ -211,14 +221,19 @@ def expected_beginning(
 
 #: Openings by tokenizer and persona version: the longest part of a prompt, the same every time.
 _openings: WeakKeyDictionary[Tokenizer, dict[str, tuple[int, ...]]] = WeakKeyDictionary()
+MOST_OPENINGS = 4096  # kept per tokenizer; a cast may be larger, and saved again and again
 
 
 def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
     """The beginning of every conversation with this character: its identity and its examples."""
     known = _openings.setdefault(tokenizer, {})
-    if persona.version not in known:
-        known[persona.version] = chat_of(tokenizer).beginning(tuple(_opening(persona)))
-    return known[persona.version]
+    opening = known.pop(persona.version, None)
+    if opening is None:
+        opening = chat_of(tokenizer).beginning(tuple(_opening(persona)))
+        while len(known) >= MOST_OPENINGS:
+            del known[next(iter(known))]  # used least lately
+    known[persona.version] = opening
+    return opening
 
 
 def example_tokens(persona: Persona, tokenizer: Tokenizer) -> int:

@@ -65,7 +65,9 @@ class Document:
 
     def problem(self, loc: Loc, what: str) -> Problem:
         """Something about the field at `loc`, told with its place."""
-        return Problem(self.file, self.place(loc).line, field_path(loc), what, self.place(loc).column)
+        return Problem(
+            self.file, self.place(loc).line, field_path(loc), what, self.place(loc).column
+        )
 
 
 def field_path(loc: Loc) -> str:
