@@ -316,6 +316,12 @@ def m010_memories(db: Database) -> None:
     db.execute("CREATE INDEX summaries_by_session ON summaries (session_id)")
 
 
+@STEPS()
+def m011_greetings_of_sessions(db: Database) -> None:
+    """What a character said before the player did; in earlier sessions it said nothing."""
+    db.execute("ALTER TABLE sessions ADD COLUMN greeting TEXT NOT NULL DEFAULT ''")
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

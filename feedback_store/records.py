@@ -97,6 +97,11 @@ class Session:
     started_at: datetime
     memory: Span = Span.SESSION  # how long the character remembers what is said in it
     present: tuple[str, ...] = ()  # ids of other characters that stand by and hear
+    greeting: str = ""  # what the character said first; "" = nothing
+
+
+#: Key of a turn's annotations: how many of its messages every conversation began with then.
+OPENING = "opening"
 
 
 @dataclass(frozen=True)

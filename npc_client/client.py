@@ -27,6 +27,8 @@ from npc.v1 import (
     feedback_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
+    personas_pb2,
+    personas_pb2_grpc,
     scenes_pb2,
     scenes_pb2_grpc,
 )
@@ -101,6 +103,7 @@ class Client:
         self._memory: Any = memory_pb2_grpc.MemoryStub(self._channel)
         self._adapters: Any = adapters_pb2_grpc.AdaptersStub(self._channel)
         self._scenes: Any = scenes_pb2_grpc.ScenesStub(self._channel)
+        self._personas: Any = personas_pb2_grpc.PersonasStub(self._channel)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
     async def __aenter__(self) -> Client:
@@ -150,11 +153,13 @@ class Client:
         training_consent: bool = False,
         remember: bool = False,
         present: Sequence[str] = (),
+        seed: int | None = None,
     ) -> Conversation:
         """Open a session; with consent, what is said in it may be trained on.
 
         With `remember` the character knows what the player told it in such sessions before, and
         will know later what they tell in this one. `present` are characters that stand by and hear.
+        `seed` draws one of the character's greetings; None = any.
         """
         span = dialogue_pb2.MEMORY_SPAN_PLAYER if remember else dialogue_pb2.MEMORY_SPAN_SESSION
         request = dialogue_pb2.StartSessionRequest(
@@ -163,10 +168,15 @@ class Client:
             training_consent=training_consent,
             memory=span,
             present=present,
+            seed=seed,
         )
         answer = await self._dialogue.StartSession(request)
         return Conversation(
-            answer.session_id, character, answer.character_name, answer.adapter_version
+            answer.session_id,
+            character,
+            answer.character_name,
+            answer.adapter_version,
+            answer.greeting,
         )
 
     async def checkpoint(self, session_id: str) -> str:
@@ -179,7 +189,11 @@ class Client:
         """Go back to a checkpoint."""
         answer = await self._dialogue.Restore(dialogue_pb2.RestoreRequest(token=token))
         conversation = Conversation(
-            answer.session_id, answer.character, answer.character_name, answer.adapter_version
+            answer.session_id,
+            answer.character,
+            answer.character_name,
+            answer.adapter_version,
+            answer.greeting,
         )
         lived = (
             LivedExchange(e.player_text, e.reply_text, e.turn_id, e.interrupted, e.happened)
@@ -501,6 +515,31 @@ class Client:
         request = feedback_pb2.UndoRequest(event_id=event_id)
         answer: feedback_pb2.UndoResponse = await self._feedback.Undo(request)
         return answer.turn_id
+
+    async def personas(self) -> list[personas_pb2.PersonaSummary]:
+        """Who is served now, by id."""
+        answer = await self._personas.List(personas_pb2.ListPersonasRequest())
+        return list(answer.personas)
+
+    async def persona(self, character: str) -> personas_pb2.GetPersonaResponse:
+        """One character: what it is told, what that costs, and its files."""
+        request = personas_pb2.GetPersonaRequest(character=character)
+        answer: personas_pb2.GetPersonaResponse = await self._personas.Get(request)
+        return answer
+
+    async def validate_persona(
+        self, character: str, files: Mapping[str, str]
+    ) -> personas_pb2.ValidatePersonaResponse:
+        """What would be wrong with these texts, by file name, if they were saved."""
+        request = personas_pb2.ValidatePersonaRequest(character=character, files=files)
+        answer: personas_pb2.ValidatePersonaResponse = await self._personas.Validate(request)
+        return answer
+
+    async def persona_status(self, character: str = "") -> personas_pb2.PersonaStatusResponse:
+        """Whether what was saved last is served, of one character or of all."""
+        request = personas_pb2.PersonaStatusRequest(character=character)
+        answer: personas_pb2.PersonaStatusResponse = await self._personas.Status(request)
+        return answer
 
     async def adapters(self, character: str = "") -> list[adapters_pb2.CharacterAdapters]:
         """Adapter versions of one character, or of all."""

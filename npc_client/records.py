@@ -37,6 +37,7 @@ class Conversation:
     character: str
     character_name: str
     adapter_version: str
+    greeting: str = ""  # what the character said first; "" = nothing
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,8 @@ async def talk(
     conversation = await client.start_session(character, player_id, training_consent)
     chat = _Chat(client, conversation, console, player_id, training_consent)
     console.print(f"You face [bold]{conversation.character_name}[/bold]. /help lists commands.")
+    if conversation.greeting:
+        console.print(conversation.greeting, markup=False, highlight=False)
     if scene_with:
         await chat.open_scene(" ".join((character, *scene_with)))
     while (line := await _read_line(console)) is not None:

@@ -24,7 +24,7 @@ from enum import StrEnum
 from npc_server.engine.errors import EngineDiedError, EngineError
 from npc_server.engine.protocol import Engine
 from npc_server.errors import AdapterMisfitError, UnknownCharacterError
-from personas.adapter_repo import AdapterRepo, Manifest
+from personas.adapter_repo import AdapterRepo, AliasStamp, Manifest
 from personas.chat_ids import Chat
 from personas.errors import AdapterRepoError
 from personas.known_names import no_such
@@ -85,6 +85,7 @@ class Adapters:
         self._base_sha256 = base_sha256
         self._chat = chat
         self._live = {character: LiveAdapter() for character in characters}
+        self._followed: dict[str, AliasStamp | None] = {}  # what was on disk when it was followed
         self._problems: dict[str, str] = {}
         self._refused: dict[str, str] = {}  # version live on disk that could not be loaded
         self._leases: Counter[tuple[str, LiveAdapter]] = Counter()  # by character
@@ -102,6 +103,12 @@ class Adapters:
         with self._pin(character, self.live(character)) as adapter:
             yield adapter
 
+    async def admit(self, character: str) -> None:
+        """Serve the versions of a character that came to the cast; do nothing for others."""
+        if character not in self._live:
+            self._live[character] = LiveAdapter()
+            await self.refresh(character)
+
     async def refresh(self, character: str) -> None:
         """Serve the version that is live on disk; on any fault the old one stays."""
         async with self._locks[character]:
@@ -110,6 +117,7 @@ class Adapters:
                 await self._follow(character, aliases.live or "")
             except EngineDiedError:
                 self._refused.pop(character, None)  # says nothing of the version: try again
+                self._followed.pop(character, None)
             except (AdapterRepoError, AdapterMisfitError, EngineError) as error:
                 self._report(character, error)
 
@@ -162,9 +170,15 @@ class Adapters:
             await asyncio.sleep(interval_s)
 
     async def refresh_all(self) -> None:
-        """Refresh every character."""
-        for character in self._live:
-            await self.refresh(character)
+        """Refresh every character whose aliases on disk are others than before.
+
+        One look at the disk finds them: a cast of thousands is polled twice a second.
+        """
+        now = await asyncio.to_thread(self._repo.alias_stamps)
+        for character in {*now, *self._followed} & self._live.keys():
+            if self._followed.get(character) != now.get(character):
+                self._followed[character] = now.get(character)
+                await self.refresh(character)
 
     async def promote(self, character: str, version: str) -> tuple[LiveAdapter, LiveAdapter]:
         """Make `version` live; returns the old and the new one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,6 +205,25 @@ class MemorySection(_Section):
     summaries: bool = True  # the character sums up what no longer fits, while nobody speaks
 
 
+class Watch(StrEnum):
+    """How the server notices that persona files were saved."""
+
+    NOTIFY = "notify"
+    """The system tells at once."""
+    POLL = "poll"
+    """All files are looked at again and again: for network folders, which tell nothing."""
+    OFF = "off"
+    """Not at all: a change takes a restart."""
+
+
+class ReloadSection(_Section):
+    """Persona files that are saved while the server runs."""
+
+    watch: Watch = Watch.NOTIFY  # "notify", "poll" or "off"
+    settle_ms: Annotated[float, Field(ge=1, le=1600)] = 100.0  # without a change, before reading
+    poll_s: Annotated[float, Field(gt=0)] = 1.0  # between two looks at all files
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -214,6 +234,7 @@ class Config(_Section):
     feedback: FeedbackSection = FeedbackSection()
     privacy: PrivacySection = PrivacySection()
     memory: MemorySection = MemorySection()
+    reload: ReloadSection = ReloadSection()
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from feedback_store.privacy.policy import CAREFUL, Policy
+from feedback_store.privacy.policy import Policy, careful
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from npc_server.recorder import Recorder
 from npc_server.sessions import Sessions
@@ -19,4 +20,4 @@ class Conversations:
     recorder: Recorder
     pseudonyms: Pseudonyms
     silence: timedelta  # after a reply; longer is a derived signal
-    redaction: Policy = CAREFUL  # of players' lines
+    redaction: Callable[[], Policy] = careful  # of players' lines, at the moment

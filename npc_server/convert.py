@@ -75,6 +75,7 @@ def start_session_response(
         character_name=session.persona.name,
         persona_version=session.persona.version,
         adapter_version=adapter_version,
+        greeting=session.record.greeting,
     )
 
 
@@ -130,6 +131,7 @@ def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.Res
         persona_version=session.persona.version,
         adapter_version=adapter_version,
         exchanges=lived,
+        greeting=session.record.greeting,
     )
 
 

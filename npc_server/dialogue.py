@@ -70,7 +70,9 @@ class Dialogue:
         self._adapters = adapters
         self._sessions = conversations.sessions
         self._conversations = conversations
-        self._replies = Replies(model, adapters, conversations, heads, sources, watchers)
+        self._replies = Replies(
+            characters, model, adapters, conversations, heads, sources, watchers
+        )
 
     @property
     def speaking(self) -> int:
@@ -84,11 +86,16 @@ class Dialogue:
         consent: bool,
         memory: Span = Span.SESSION,
         present: Sequence[str] = (),
+        seed: int | None = None,
     ) -> Session:
-        """Open a session. Raises InvalidRequestError and UnknownCharacterError."""
+        """Open a session, with the greeting that `seed` draws; None = any.
+
+        Raises InvalidRequestError and UnknownCharacterError.
+        """
         persona = cast_member(self._characters, "character", character)
         pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
+        greeting = persona.greeting(secrets.randbits(32) if seed is None else seed)
         record = SessionRecord(
             session_id=uuid.uuid4().hex,
             player_id=pseudonym,
@@ -98,6 +105,7 @@ class Dialogue:
             started_at=now,
             memory=memory,
             present=check_characters("present", present, self._characters),
+            greeting=greeting,
         )
         session = Session(record, persona)
         await self._conversations.recorder.record_session(record)
@@ -146,7 +154,7 @@ class Dialogue:
         """
         session = self._session(session_id)
         typed = without_directions(check_text("text", text))
-        line = redact(typed, self._conversations.redaction)
+        line = redact(typed, self._conversations.redaction())
         call_id = "" if line_id is None else f"line {check_id('line_id', line_id)}"
         call = Call(call_id, seed, changes)
         heard_by = self._hearers(session, audience)
@@ -197,7 +205,7 @@ class Dialogue:
 
     def _admissible(self, happening: Happening) -> Happening:
         """What happens, as it may be told and said."""
-        text, said, policy = happening.text, happening.verbatim, self._conversations.redaction
+        text, said, policy = happening.text, happening.verbatim, self._conversations.redaction()
         return Happening(
             happening.event and check_id("event", happening.event),
             text and redact(check_short_text("text", text, MAX_TOLD_CHARACTERS), policy),

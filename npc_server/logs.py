@@ -30,3 +30,4 @@ def set_up(level: int = logging.INFO) -> None:
     handler.setFormatter(_JsonFormatter())
     handler.addFilter(RequestIdFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every saved file

@@ -13,9 +13,11 @@ from npc_server.base_models.model_files import file_sha256
 from npc_server.config import Config
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
+from npc_server.live_cast import CastFolder
 from npc_server.turns import Model
 from npc_server.vocabulary import chat_tokens, doubts_about, open_vocab
 from personas.adapter_repo import AdapterRepo
+from personas.cast_stamps import stamps
 from personas.persona import Persona
 from personas.persona_files import load_characters
 from personas.sizes import require_room, size_of
@@ -27,12 +29,13 @@ logger = logging.getLogger(__name__)
 class Parts:
     """The cast, the model and the stores of one server; tests pass their own."""
 
-    characters: Mapping[str, Persona]
+    characters: Mapping[str, Persona]  # to begin with
     model: Model
     store: Store
     repo: AdapterRepo
     heads: AdapterRepo
     pseudonyms: Pseudonyms
+    folder: CastFolder | None = None  # where the cast is saved; None = it stays as it is
 
 
 def open_parts(config: Config) -> Parts:
@@ -41,6 +44,7 @@ def open_parts(config: Config) -> Parts:
     Raises PersonaError, CharacterTooLargeError, ModelUnavailableError, ModelLoadError, ConfigError
     and the store's errors.
     """
+    folder = CastFolder(config.paths.characters, stamps(config.paths.characters))
     characters = load_characters(config.paths.characters)
     for persona in characters.values():
         for gap in persona.gaps:
@@ -54,7 +58,7 @@ def open_parts(config: Config) -> Parts:
     model = Model(engine, vocab, sha256, thought_tokens=config.model.thought_room)
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
-    return Parts(characters, model, store, repo, heads, pseudonyms)
+    return Parts(characters, model, store, repo, heads, pseudonyms, folder)
 
 
 def _require_room(characters: Mapping[str, Persona], vocab: Vocab, context_tokens: int) -> None:

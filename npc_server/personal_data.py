@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable
 
 from feedback_store.privacy.game_words import lexicon
-from feedback_store.privacy.policy import Mode, Policy, policy
+from feedback_store.privacy.policy import CAREFUL, Mode, Policy, policy
 from npc_server.config import PrivacySection
+from npc_server.live_cast import Cast
 from personas.persona import Persona
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,23 @@ def redaction_policy(section: PrivacySection, cast: Iterable[Persona]) -> Policy
     lexicon()  # read now rather than in somebody's first turn
     names = [name for persona in cast for name in (persona.id, persona.name)]
     return policy(section.redaction, [*names, *section.never_personal])
+
+
+class PolicyOfCast:
+    """The policy of a server, with the names of those who are in its cast at the moment."""
+
+    def __init__(self, section: PrivacySection, cast: Cast) -> None:
+        self._section = section
+        self._cast = cast
+        self._seen = -1  # changes of the cast
+        self._policy = CAREFUL
+
+    def __call__(self) -> Policy:
+        """The policy now."""
+        if self._seen != self._cast.changes:
+            self._seen = self._cast.changes
+            self._policy = redaction_policy(self._section, self._cast.values())
+        return self._policy
 
 
 def warn_if_off(section: PrivacySection) -> None:

@@ -23,7 +23,7 @@ from feedback_store.errors import (
     UnknownTurnError,
 )
 from feedback_store.intake import ReceiptOrError
-from feedback_store.privacy.policy import CAREFUL, Policy
+from feedback_store.privacy.policy import Policy, careful
 from feedback_store.privacy.redaction import redact
 from feedback_store.records import Choice, Edit, Event, Kind, Reaction, Receipt
 from npc_server.errors import EventsWaitError, InvalidRequestError, status_of
@@ -54,7 +54,7 @@ class Reactions:
         recorder: Recorder,
         count: Count,
         turn_wait_s: float,
-        redaction: Policy = CAREFUL,  # of corrections
+        redaction: Callable[[], Policy] = careful,  # of corrections, at the moment
     ) -> None:
         self._queue = queue
         self._sessions = sessions
@@ -171,7 +171,7 @@ class Reactions:
 
     def _redact(self, event: ParsedEvent) -> ParsedEvent:
         if isinstance(event, Reaction) and isinstance(event.payload, Edit):
-            return replace(event, payload=Edit(redact(event.payload.text, self._redaction)))
+            return replace(event, payload=Edit(redact(event.payload.text, self._redaction())))
         return event
 
     def _apply(self, reaction: Reaction, happened_at: datetime) -> None:

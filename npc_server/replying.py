@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -62,6 +62,7 @@ class Replies:
 
     def __init__(
         self,
+        characters: Mapping[str, Persona],
         model: Model,
         adapters: Adapters,
         conversations: Conversations,
@@ -70,6 +71,7 @@ class Replies:
         watchers: tuple[Watcher, ...],
     ) -> None:
         self._watchers = watchers
+        self._characters = characters
         self._model = model
         self._adapters = adapters
         self._heads = heads
@@ -91,8 +93,10 @@ class Replies:
     ) -> AsyncGenerator[ReplyEvent]:
         """Make a take on an exchange of a session that the caller has claimed.
 
+        It is made under the persona as it is now; who left the cast speaks on as they were.
         Raises InvalidRequestError, PromptTooLongError and the engine's errors.
         """
+        session.persona = self._characters.get(session.record.character, session.persona)
         with self._adapters.lease(session.persona.id) as adapter:
             self.next_prompts.stop(session.session_id)
             seed = secrets.randbits(32) if call.seed is None else call.seed

@@ -12,7 +12,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -31,10 +31,13 @@ from npc.v1 import (
     feedback_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
+    personas_pb2,
+    personas_pb2_grpc,
     scenes_pb2,
     scenes_pb2_grpc,
 )
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
+from npc_server.admission import Admission
 from npc_server.config import Config
 from npc_server.conversations import Conversations
 from npc_server.data_lock import hold
@@ -43,16 +46,20 @@ from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
 from npc_server.interceptors import RequestInterceptor
+from npc_server.live_cast import Cast
 from npc_server.memory.memory import Memory
 from npc_server.memory.summarising import Summariser
 from npc_server.metrics import Calls, Events, Sources, serve_metrics
 from npc_server.parts import Parts, open_parts
-from npc_server.personal_data import redaction_policy, warn_if_off
+from npc_server.persona_desk import PersonaDesk
+from npc_server.persona_service import PersonasService
+from npc_server.personal_data import PolicyOfCast, warn_if_off
 from npc_server.ports import require_free
 from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
 from npc_server.reflection import enable_reflection
+from npc_server.reloading import Reloading
 from npc_server.reply_sampling import sampling_of
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
@@ -98,6 +105,7 @@ SERVICES = (
     adapters_pb2.DESCRIPTOR.services_by_name["Adapters"].full_name,
     memory_pb2.DESCRIPTOR.services_by_name["Memory"].full_name,
     scenes_pb2.DESCRIPTOR.services_by_name["Scenes"].full_name,
+    personas_pb2.DESCRIPTOR.services_by_name["Personas"].full_name,
 )
 
 
@@ -127,7 +135,7 @@ async def running(
     """Serve for the length of the block; yields the supervisor of the engine."""
     assembly = _assemble(parts, config)
     try:
-        await _bring_up(parts, assembly.adapters, assembly.heads)
+        await _bring_up(parts.model, assembly.cast, assembly.adapters, assembly.heads)
         async with _listen(assembly, config) as port:
             await _announce(assembly.status, serving=True)
             on_ready(port)
@@ -141,6 +149,7 @@ class _Assembly:
     """Everything that runs, made of the parts."""
 
     parts: Parts
+    cast: Cast
     adapters: Adapters
     heads: Adapters
     supervisor: Supervisor
@@ -157,33 +166,35 @@ class _Assembly:
 
 
 def _assemble(parts: Parts, config: Config) -> _Assembly:
-    status = _HealthServicer()
+    status, cast = _HealthServicer(), Cast(parts.characters)
 
     async def prepare(character: str, adapter: LiveAdapter) -> None:
         # A start would wait for all characters; there the first turns compute it.
-        if supervisor.serving:
-            await prefill_opening(parts.model, parts.characters[character], adapter)
+        # Who comes to the cast is prefilled when they are in it.
+        if supervisor.serving and (persona := cast.get(character)):
+            await prefill_opening(parts.model, persona, adapter)
 
     made = parts.model.engine
     base_sha256 = parts.model.base_sha256
-    judged = [name for name, one in parts.characters.items() if one.sampling.best_of > 1]
-    chat, cast = chat_of(parts.model.tokenizer), tuple(parts.characters)
-    adapters = Adapters(parts.repo, made, base_sha256, cast, prepare, chat=chat)
+    judged = [name for name, one in cast.items() if one.sampling.best_of > 1]
+    chat = chat_of(parts.model.tokenizer)
+    adapters = Adapters(parts.repo, made, base_sha256, tuple(cast), prepare, chat=chat)
     heads = Adapters(parts.heads, made, base_sha256, judged, prepare, Purpose.HEAD, chat=chat)
     supervisor = Supervisor(
-        made, partial(_bring_up, parts, adapters, heads), partial(_announce, status)
+        made, partial(_bring_up, parts.model, cast, adapters, heads), partial(_announce, status)
     )
     engine = SupervisedEngine(made, supervisor)
     sessions, recorder = Sessions(), Recorder(parts.store)
     silence = timedelta(seconds=config.feedback.silence_s)
-    redaction = redaction_policy(config.privacy, parts.characters.values())
+    redaction = PolicyOfCast(config.privacy, cast)
     kept = Conversations(sessions, recorder, parts.pseudonyms, silence, redaction)
     model = replace(parts.model, engine=engine)
     memory = _memory(parts, config, kept, model, adapters)
     sources, watchers = (memory,), (memory,)
-    dialogue = Dialogue(parts.characters, model, adapters, kept, heads, sources, watchers)
+    dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers)
     return _Assembly(
         parts=parts,
+        cast=cast,
         adapters=adapters,
         heads=heads,
         supervisor=supervisor,
@@ -192,7 +203,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         recorder=recorder,
         dialogue=dialogue,
         memory=memory,
-        scenes=scenes_service(parts.characters, kept, dialogue, model, adapters),
+        scenes=scenes_service(cast, kept, dialogue, model, adapters),
         queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),
         events=Events(),
@@ -210,13 +221,13 @@ def _memory(
     return Memory(store, recorder, kept.sessions, model.tokenizer, tokens, summariser)
 
 
-async def _bring_up(parts: Parts, *pools: Adapters) -> None:
+async def _bring_up(model: Model, cast: Cast, *pools: Adapters) -> None:
     """Start the engine, the first time or after a death, load its adapters, and run a turn."""
-    await parts.model.engine.start()
+    await model.engine.start()
     for pool in pools:
         await pool.restore()
         await pool.refresh_all()
-    await _warm_up(parts)
+    await _warm_up(model, cast)
 
 
 @asynccontextmanager
@@ -231,6 +242,7 @@ async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
             assembly.adapters.watch(section.adapter_poll_s),
             assembly.heads.watch(section.adapter_poll_s),
             sweep_hourly(assembly.parts.store, config.privacy, config.paths.runs),
+            *_follow_files(assembly, config),
         )
         async with assembly.recorder.at_work(section.grace_s), _in_background(*background):
             await server.start()
@@ -241,6 +253,14 @@ async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
                 assembly.dialogue.end()
                 await server.stop(section.grace_s)
                 await assembly.memory.end()
+
+
+def _follow_files(assembly: _Assembly, config: Config) -> Iterator[Coroutine[Any, Any, None]]:
+    """The task that follows the cast's files, where it has some."""
+    if folder := assembly.parts.folder:
+        pools, model = (assembly.adapters, assembly.heads), assembly.parts.model
+        admission = Admission(model, *pools, assembly.sessions)
+        yield Reloading(assembly.cast, folder, admission).run(config.reload)
 
 
 @asynccontextmanager
@@ -276,10 +296,13 @@ def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     dialogue_pb2_grpc.add_DialogueServicer_to_server(_dialogue_service(assembly), server)
     feedback_pb2_grpc.add_FeedbackServicer_to_server(_feedback_service(assembly, config), server)
-    adapters = AdaptersService(assembly.adapters, assembly.parts.characters, assembly.engine)
+    adapters = AdaptersService(assembly.adapters, assembly.cast, assembly.engine)
     adapters_pb2_grpc.add_AdaptersServicer_to_server(adapters, server)
     memory_pb2_grpc.add_MemoryServicer_to_server(MemoryService(assembly.memory), server)
     scenes_pb2_grpc.add_ScenesServicer_to_server(assembly.scenes, server)
+    desk = PersonaDesk(assembly.cast, assembly.parts.folder, assembly.parts.model)
+    personas = PersonasService(desk, config.reload.watch)
+    personas_pb2_grpc.add_PersonasServicer_to_server(personas, server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
     enable_reflection([*SERVICES, health.SERVICE_NAME], server)
     return server
@@ -287,13 +310,13 @@ def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
 
 def _dialogue_service(assembly: _Assembly) -> DialogueService:
     parts = assembly.parts
-    games = SaveGames(parts.characters, assembly.sessions, parts.store, assembly.recorder)
+    games = SaveGames(assembly.cast, assembly.sessions, parts.store, assembly.recorder)
     return DialogueService(assembly.dialogue, games)
 
 
 def _feedback_service(assembly: _Assembly, config: Config) -> FeedbackService:
     count, wait_s = assembly.events.count, config.feedback.turn_wait_s
-    redaction = redaction_policy(config.privacy, assembly.parts.characters.values())
+    redaction = PolicyOfCast(config.privacy, assembly.cast)
     queue, sessions, recorder = assembly.queue, assembly.sessions, assembly.recorder
     reactions = Reactions(queue, sessions, recorder, count, wait_s, redaction)
     return FeedbackService(reactions)
@@ -314,13 +337,13 @@ async def _announce(status: Any, serving: bool) -> None:
         await status.set(service, state)
 
 
-async def _warm_up(parts: Parts) -> None:
+async def _warm_up(model: Model, cast: Cast) -> None:
     """Run one real turn, so that SERVING means that turns work."""
-    engine: Engine = parts.model.engine
-    persona = next(iter(parts.characters.values()))
+    engine: Engine = model.engine
+    persona = next(iter(cast.values()))
     sampling = sampling_of(persona, seed=0)
     budget = engine.info.context_tokens - sampling.max_tokens
-    ids = prompt(persona, (), "Hello.", parts.model.tokenizer, budget).ids
+    ids = prompt(persona, (), "Hello.", model.tokenizer, budget).ids
     request = Request("warm-up", ids, sampling=sampling, sentences=SENTENCE_RULE)
     async with aclosing(engine.generate(request)) as events:
         await anext(events)

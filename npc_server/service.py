@@ -51,6 +51,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
             request.training_consent,
             convert.memory_span(request.memory),
             request.present,
+            request.seed if request.HasField("seed") else None,
         )
         return convert.start_session_response(session, self._dialogue.live_version(session))
 
@@ -176,13 +177,13 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
 
     def __init__(self, adapters: Adapters, characters: Collection[str], engine: Engine) -> None:
         self._adapters = adapters
-        self._characters = tuple(sorted(characters))
+        self._characters = characters
         self._engine = engine
 
     async def List(  # noqa: N802
         self, request: adapters_pb2.ListAdaptersRequest, context: Context
     ) -> adapters_pb2.ListAdaptersResponse:
-        asked = [request.character] if request.character else self._characters
+        asked = [request.character] if request.character else sorted(self._characters)
         listings = [await asyncio.to_thread(self._adapters.listing, name) for name in asked]
         return adapters_pb2.ListAdaptersResponse(
             characters=[convert.character_adapters(listing) for listing in listings]

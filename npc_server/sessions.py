@@ -233,7 +233,7 @@ class Session:
 
     def history(self, exchanges: int | None = None) -> list[Line]:
         """The lines of the first `exchanges` exchanges, or of all."""
-        lines = []
+        lines = [Line(Speaker.CHARACTER, greeting)] if (greeting := self.record.greeting) else []
         for exchange in self.exchanges[:exchanges]:
             lines.append(Line(Speaker.PLAYER, exchange.player_text))
             kept = exchange.kept
@@ -320,6 +320,10 @@ class Sessions:
         self._of_turn |= dict.fromkeys(session.turn_ids(), session)
         while len(self._open) > self._limit:
             self._forget(self._open.popitem(last=False)[1])
+
+    def characters(self) -> set[str]:
+        """Those whom somebody talks with."""
+        return {session.record.character for session in self._open.values()}
 
     def get(self, session_id: str) -> Session:
         """An open session. Raises UnknownSessionError."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
-from feedback_store.records import JSON, Turn
+from feedback_store.records import JSON, OPENING, Turn
 from npc_server.adapters import LiveAdapter
 from npc_server.engine.protocol import (
     Engine,
@@ -36,7 +36,7 @@ SENTENCE_RULE = SentenceRule(WITHIN, LAST)
 _UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)  # not the end the reply would have had
 _NOT_DRAWN = (*_UNFINISHED, FinishReason.SCRIPTED)  # or not to its end
 
-NO_PROMPT = Prompt((), (), 0, 0)  # of words that no model finds
+NO_PROMPT = Prompt((), (), 0, 0, 0)  # of words that no model finds
 
 
 @dataclass(frozen=True)
@@ -248,8 +248,9 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
 
 
 def _of_prompt(prompt: Prompt) -> dict[str, JSON]:
+    opening: dict[str, JSON] = {OPENING: prompt.opening_messages} if prompt.messages else {}
     dropped: dict[str, JSON] = {"dropped_lines": prompt.dropped_lines}
-    return {**_of_notes(prompt.notes), **(dropped if prompt.dropped_lines else {})}
+    return {**opening, **_of_notes(prompt.notes), **(dropped if prompt.dropped_lines else {})}
 
 
 def _of_hearers(exchange: Exchange, character: str) -> dict[str, JSON]:

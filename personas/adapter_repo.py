@@ -42,6 +42,8 @@ from personas.errors import (
 )
 
 JSON = JsonValue
+#: When, as which inode and how large a character's aliases were written.
+AliasStamp = tuple[int, int, int, int]
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 KEPT_PREVIOUS = 5
 _ADD_AGAIN = "`npc adapters add` publishes the adapter again from a good copy"
@@ -184,6 +186,16 @@ class AdapterRepo:
             )
         return manifest
 
+    def alias_stamps(self) -> dict[str, AliasStamp]:
+        """What tells that the aliases of a character are others than before, where it has some."""
+        try:
+            with os.scandir(self._root) as entries:
+                homes = [entry for entry in entries if entry.is_dir()]
+        except OSError:  # nothing was published yet
+            return {}
+        found = ((home.name, _alias_stamp(home.path)) for home in homes)
+        return {name: stamp for name, stamp in found if stamp is not None}
+
     def aliases(self, character: str) -> Aliases:
         """Which versions are live, on trial and former. CorruptAliasesError."""
         return _read_aliases(self._home(character))
@@ -325,6 +337,14 @@ def _read_manifest(folder: Path) -> Manifest:
     if folder.parent.name != manifest.character:
         raise CorruptAdapterError(f"{file} belongs to character {manifest.character}")
     return manifest
+
+
+def _alias_stamp(home: str) -> AliasStamp | None:
+    try:
+        found = os.stat(f"{home}/aliases.json")  # noqa: PTH116 - of thousands, twice a second
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size)
 
 
 def _read_aliases(home: Path) -> Aliases:

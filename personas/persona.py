@@ -11,6 +11,7 @@ import hashlib
 import json
 from enum import StrEnum
 from functools import cached_property
+from random import Random
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -270,6 +271,10 @@ class Persona(Card):
         """How one reply is drawn, under the engine's names for it."""
         return {**self.sampling.drawing(), "max_sentences": self.voice.max_sentences}
 
+    def greeting(self, seed: int) -> str:
+        """What it says before anybody has spoken; "" = nothing."""
+        return Random(seed).choice(self.greetings) if self.greetings else ""
+
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change whenever any of the three files says something else."""
@@ -287,7 +292,17 @@ class Persona(Card):
 
 #: Keys younger than files that are versioned already, with what they were taken to say before they
 #: came: as long as such a key says nothing else, a character keeps its version.
-_YOUNGER: dict[str, Any] = {"language": "", "machine_talk": [], "unsafe": [], "triggers": []}
+_YOUNGER: dict[str, Any] = {
+    "language": "",
+    "machine_talk": [],
+    "unsafe": [],
+    "triggers": [],
+    "goals": [],
+    "relationships": [],
+    "greetings": [],
+    "fallback_lines": [],
+    "training": Training().model_dump(mode="json"),
+}
 
 #: The same of drawing.
 _BEFORE_KEYS = {"dry_multiplier": 0.0, "min_reply_tokens": 0, "stop": [], "best_of": 1}

@@ -50,6 +50,7 @@ class Prompt:
     messages: tuple[Message, ...]
     dropped_lines: int  # oldest history lines that did not fit, those without an answer apart
     opening_tokens: int  # of ids: what every conversation with this character begins with
+    opening_messages: int  # of messages: the same
     thinking_ids: tuple[int, ...] = ()  # for a model that thinks first: up to within its thought
     notes: ToldNotes = NO_NOTES
 
@@ -162,6 +163,7 @@ def prompt(
         messages=said,
         dropped_lines=len(talk) - len(kept),
         opening_tokens=shared_length(opening, ids),
+        opening_messages=len(before),
         thinking_ids=thinking_of(tokenizer).asking(said) if tokenizer.thinks else (),
         notes=told,
     )

@@ -81,7 +81,7 @@ def read(file: Path, within: Path) -> Document:
     try:
         return parse(file, _text(file, within))
     except _RefusedError as refused:
-        return _refused(file, refused)
+        return _only_refused(file, refused)
 
 
 def parse(file: Path, text: str) -> Document:
@@ -91,7 +91,7 @@ def parse(file: Path, text: str) -> Document:
         document.data = _Reading(text, document).whole()
         document.readable = True
     except _RefusedError as refused:
-        return _refused(file, refused)
+        return _only_refused(file, refused)
     except yaml.reader.ReaderError as error:
         what = f"character not allowed: {error.reason}"
         document.problems.append(Problem(file, _line_at(text, error.position), "", what))
@@ -99,6 +99,14 @@ def parse(file: Path, text: str) -> Document:
         place = _place(error.problem_mark or error.context_mark)
         document.problems.append(Problem(file, place.line, "", _syntax(error), place.column))
     return document
+
+
+def text_in(file: Path, within: Path) -> str | None:
+    """The text of a file as `read` reads it; None where that cannot read it."""
+    try:
+        return _text(file, within)
+    except _RefusedError:
+        return None
 
 
 class _RefusedError(Exception):
@@ -110,7 +118,7 @@ class _RefusedError(Exception):
 _WHOLE = Place(0, 0)
 
 
-def _refused(file: Path, refused: _RefusedError) -> Document:
+def _only_refused(file: Path, refused: _RefusedError) -> Document:
     place = refused.place
     problem = Problem(file, place.line, "", refused.what, place.column)
     return Document(file, problems=[problem])
@@ -236,7 +244,8 @@ class _Reading:
             self._document.report(loc, f"holds {sign}, which belongs into no text; delete it")
 
     def _made_of(self, event: Any, loc: Loc) -> Plain:
-        tag = event.tag or self._scalars.resolve(yaml.ScalarNode, event.value, event.implicit)
+        implied: Any = self._scalars.resolve
+        tag = event.tag or implied(yaml.ScalarNode, event.value, event.implicit)
         node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
         try:
             value: Plain = self._scalars.construct_object(node)

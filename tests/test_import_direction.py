@@ -49,6 +49,7 @@ PROTOBUF = {
     "npc_server.scenes.convert",
     "npc_server.scenes.service",
     "npc_server.service",
+    "npc_server.persona_service",
     "npc_server.convert",
     "npc_server.server",
     "npc_client.client",

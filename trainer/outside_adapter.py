@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from trainer.nightly.job import Job
+from trainer.nightly.job import Job, load_persona
 from trainer.recipes import recipe
 from trainer.records.run_tables import gate_table
 from trainer.terminal import (
@@ -60,11 +60,10 @@ def judge_folder(job: Job, recipe: Recipe, folder: Path, tell: Tell) -> Judgemen
 
     Raises TrainerError, PersonasError, EngineError and FeedbackStoreError.
     """
-    from personas.persona_files import load_character
     from trainer import gate
     from trainer.examination.examiner import examine
 
-    persona = load_character(job.characters / job.character)
+    persona = load_persona(job)
     rows = _rows(job, recipe, persona)
     by_labels = len(rows.held_out_labels) > len(rows.held_out_pairs)
     held_out = max(len(rows.held_out_labels), len(rows.held_out_pairs))
@@ -132,7 +131,9 @@ def _judge(
 ) -> Report:
     with training_libraries():
         from trainer.heads import reward_head
-    how = recipe.read(tables, job.character, reward_head.Config, "")
+    chosen = load_persona(job).training.settings()
+    own = recipe.with_choices(tables, job.character, chosen)
+    how = recipe.read(own, job.character, reward_head.Config, "")
     with bars(console, interrupt) as tell:
         found = judge_folder(job, how, folder, tell)
     console.print(gate_table(found.verdict))

@@ -8,7 +8,7 @@ Exit code 0: published or promoted; with --readiness: ready. The others are in `
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 
 from feedback_store.selection import Snapshot
-from trainer.nightly.job import Job, read_readiness
+from trainer.nightly.job import Job, load_persona, read_readiness
 from trainer.recipes import recipe
 from trainer.records.run_tables import counts_text, gate_table
 from trainer.rows import readiness
@@ -83,9 +83,16 @@ def main(
     )
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:
-        return _report_readiness(order) if readiness else _retrain(order, console, interrupt)
+        asked = _with_designers_choices(order)
+        return _report_readiness(asked) if readiness else _retrain(asked, console, interrupt)
 
     carry_out(work, order.settings, options)
+
+
+def _with_designers_choices(order: Order) -> Order:
+    job = order.job
+    chosen = load_persona(job).training.settings()
+    return replace(order, settings=recipe.with_choices(order.settings, job.character, chosen))
 
 
 def _report_readiness(order: Order) -> dict[str, Any]:

@@ -1,22 +1,23 @@
 """How much of what the model saw was said before the player's first line: pure.
 
 A prompt begins with the system message and the examples of its persona, and goes on with what was
-said so far; both look alike. All turns of one persona version begin with the same messages, and the
-first turn of a session has nothing else before its line. So that turn gives the number for all
-others, of any session.
+said so far; both look alike. A turn says how many messages it began with. Those of earlier releases
+do not: all turns of one persona version begin with the same messages, and the first turn of a
+session had nothing else before its line. So that turn gives the number for all others, of any
+session.
 """
 
 from collections.abc import Iterable, Mapping
 
-from feedback_store.records import Turn
+from feedback_store.records import OPENING, Turn
 
 
 def openings(turns: Iterable[Turn]) -> Mapping[str, int]:
     """By turn id, how many of its messages every conversation began with then.
 
-    A turn is left out when no first turn of its persona version is known.
+    A turn is left out when it does not say so, and no first turn of its persona version is known.
     """
-    said = list(turns)
+    told, said = _told_and_untold(turns)
     shortest: dict[str, int] = {}
     for first in _first_of_sessions(said):
         if not first.messages:  # an author's words, for which no model read anything
@@ -25,7 +26,19 @@ def openings(turns: Iterable[Turn]) -> Mapping[str, int]:
         version = first.persona_version
         shortest[version] = min(before_line, shortest.get(version, before_line))
     known = (turn for turn in said if turn.persona_version in shortest)
-    return {turn.turn_id: shortest[turn.persona_version] for turn in known}
+    return told | {turn.turn_id: shortest[turn.persona_version] for turn in known}
+
+
+def _told_and_untold(turns: Iterable[Turn]) -> tuple[dict[str, int], list[Turn]]:
+    told: dict[str, int] = {}
+    untold: list[Turn] = []
+    for turn in turns:
+        opening = turn.annotations.get(OPENING)
+        if isinstance(opening, int):
+            told[turn.turn_id] = opening
+        else:
+            untold.append(turn)
+    return told, untold
 
 
 def _first_of_sessions(turns: Iterable[Turn]) -> Iterable[Turn]:

@@ -24,59 +24,59 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15npc/v1/dialogue.proto\x12\x06npc.v1\"\x8a\x01\n\x13StartSessionRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x18\n\x10training_consent\x18\x03 \x01(\x08\x12\"\n\x06memory\x18\x04 \x01(\x0e\x32\x12.npc.v1.MemorySpan\x12\x0f\n\x07present\x18\x06 \x03(\t\"t\n\x14StartSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63haracter_name\x18\x02 \x01(\t\x12\x17\n\x0fpersona_version\x18\x03 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x04 \x01(\t\"\xbd\x01\n\nSayRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x08sampling\x18\x04 \x01(\x0b\x32\x19.npc.v1.SamplingOverridesH\x01\x88\x01\x01\x12\x14\n\x07line_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08\x61udience\x18\x06 \x03(\tB\x07\n\x05_seedB\x0b\n\t_samplingB\n\n\x08_line_id\"\xb5\x01\n\x11RegenerateRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x08sampling\x18\x04 \x01(\x0b\x32\x19.npc.v1.SamplingOverridesH\x01\x88\x01\x01\x12\x14\n\x07take_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_seedB\x0b\n\t_samplingB\n\n\x08_take_id\"\xd6\x01\n\x0eTriggerRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08verbatim\x18\x04 \x01(\t\x12\x11\n\x04seed\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x08sampling\x18\x06 \x01(\x0b\x32\x19.npc.v1.SamplingOverridesH\x01\x88\x01\x01\x12\x17\n\ntrigger_id\x18\x07 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_seedB\x0b\n\t_samplingB\r\n\x0b_trigger_id\"\xf3\x03\n\x11SamplingOverrides\x12\x18\n\x0btemperature\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05min_p\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0e\x64ry_multiplier\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x17\n\nmin_tokens\x18\x07 \x01(\rH\x06\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x08 \x01(\rH\x07\x88\x01\x01\x12\x0c\n\x04stop\x18\t \x03(\t\x12\x14\n\x07grammar\x18\n \x01(\tH\x08\x88\x01\x01\x12\x18\n\x0bjson_schema\x18\x0b \x01(\tH\t\x88\x01\x01\x12\x15\n\x08logprobs\x18\x0c \x01(\x08H\n\x88\x01\x01\x12\x1a\n\rmax_sentences\x18\r \x01(\rH\x0b\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\x08\n\x06_min_pB\x11\n\x0f_repeat_penaltyB\x11\n\x0f_dry_multiplierB\r\n\x0b_min_tokensB\r\n\x0b_max_tokensB\n\n\x08_grammarB\x0e\n\x0c_json_schemaB\x0b\n\t_logprobsB\x10\n\x0e_max_sentences\"\'\n\x11\x43heckpointRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"6\n\x12\x43heckpointResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\texchanges\x18\x02 \x01(\r\"\x1f\n\x0eRestoreRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\xac\x01\n\x0fRestoreResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tcharacter\x18\x02 \x01(\t\x12\x16\n\x0e\x63haracter_name\x18\x03 \x01(\t\x12\x17\n\x0fpersona_version\x18\x04 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x05 \x01(\t\x12(\n\texchanges\x18\x06 \x03(\x0b\x32\x15.npc.v1.LivedExchange\"p\n\rLivedExchange\x12\x13\n\x0bplayer_text\x18\x01 \x01(\t\x12\x12\n\nreply_text\x18\x02 \x01(\t\x12\x0f\n\x07turn_id\x18\x03 \x01(\t\x12\x13\n\x0binterrupted\x18\x04 \x01(\x08\x12\x10\n\x08happened\x18\x05 \x01(\t\"\'\n\x11\x45ndSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"#\n\x12\x45ndSessionResponse\x12\r\n\x05turns\x18\x01 \x01(\r\"\xa3\x01\n\nReplyEvent\x12\"\n\x07started\x18\x01 \x01(\x0b\x32\x0f.npc.v1.StartedH\x00\x12\x1e\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\r.npc.v1.DeltaH\x00\x12$\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x10.npc.v1.FinishedH\x00\x12\"\n\x07silence\x18\x06 \x01(\x0b\x32\x0f.npc.v1.SilenceH\x00\x42\x07\n\x05\x65vent\"1\n\x07Silence\x12&\n\x07\x62\x65\x63\x61use\x18\x01 \x01(\x0e\x32\x15.npc.v1.SilentBecause\"h\n\x07Started\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x17\n\x0fpersona_version\x18\x02 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x03 \x01(\t\x12\x0c\n\x04take\x18\x04 \x01(\r\x12\x0c\n\x04seed\x18\x05 \x01(\r\"\x15\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xf7\x01\n\x08\x46inished\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12+\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x14.npc.v1.FinishReason\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x04 \x01(\t\x12\x1c\n\x14live_adapter_version\x18\x05 \x01(\t\x12\x1c\n\x05usage\x18\x06 \x01(\x0b\x32\r.npc.v1.Usage\x12\x1e\n\x06timing\x18\x07 \x01(\x0b\x32\x0e.npc.v1.Timing\x12\x16\n\x0etoken_logprobs\x18\x08 \x03(\x02\x12\x12\n\ncandidates\x18\t \x01(\r\"c\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x14\n\x0creply_tokens\x18\x03 \x01(\r\x12\x16\n\x0ethought_tokens\x18\x04 \x01(\r\"=\n\x06Timing\x12\x10\n\x08queue_ms\x18\x01 \x01(\x02\x12\x0f\n\x07ttft_ms\x18\x02 \x01(\x02\x12\x10\n\x08total_ms\x18\x03 \x01(\x02*Z\n\nMemorySpan\x12\x1b\n\x17MEMORY_SPAN_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_SPAN_SESSION\x10\x01\x12\x16\n\x12MEMORY_SPAN_PLAYER\x10\x02*\x85\x01\n\rSilentBecause\x12\x1e\n\x1aSILENT_BECAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SILENT_BECAUSE_CONDITION\x10\x01\x12\x1b\n\x17SILENT_BECAUSE_COOLDOWN\x10\x02\x12\x19\n\x15SILENT_BECAUSE_CHANCE\x10\x03*\x98\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1b\n\x17\x46INISH_REASON_SENTENCES\x10\x03\x12\x1a\n\x16\x46INISH_REASON_SCRIPTED\x10\x04\x32\xc4\x03\n\x08\x44ialogue\x12I\n\x0cStartSession\x12\x1b.npc.v1.StartSessionRequest\x1a\x1c.npc.v1.StartSessionResponse\x12/\n\x03Say\x12\x12.npc.v1.SayRequest\x1a\x12.npc.v1.ReplyEvent0\x01\x12=\n\nRegenerate\x12\x19.npc.v1.RegenerateRequest\x1a\x12.npc.v1.ReplyEvent0\x01\x12\x37\n\x07Trigger\x12\x16.npc.v1.TriggerRequest\x1a\x12.npc.v1.ReplyEvent0\x01\x12\x43\n\nCheckpoint\x12\x19.npc.v1.CheckpointRequest\x1a\x1a.npc.v1.CheckpointResponse\x12:\n\x07Restore\x12\x16.npc.v1.RestoreRequest\x1a\x17.npc.v1.RestoreResponse\x12\x43\n\nEndSession\x12\x19.npc.v1.EndSessionRequest\x1a\x1a.npc.v1.EndSessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15npc/v1/dialogue.proto\x12\x06npc.v1\"\xa6\x01\n\x13StartSessionRequest\x12\x11\n\tcharacter\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x18\n\x10training_consent\x18\x03 \x01(\x08\x12\"\n\x06memory\x18\x04 \x01(\x0e\x32\x12.npc.v1.MemorySpan\x12\x0f\n\x07present\x18\x06 \x03(\t\x12\x11\n\x04seed\x18\x07 \x01(\rH\x00\x88\x01\x01\x42\x07\n\x05_seed\"\x86\x01\n\x14StartSessionResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63haracter_name\x18\x02 \x01(\t\x12\x17\n\x0fpersona_version\x18\x03 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x04 \x01(\t\x12\x10\n\x08greeting\x18\x05 \x01(\t\"\xbd\x01\n\nSayRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x08sampling\x18\x04 \x01(\x0b\x32\x19.npc.v1.SamplingOverridesH\x01\x88\x01\x01\x12\x14\n\x07line_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x10\n\x08\x61udience\x18\x06 \x03(\tB\x07\n\x05_seedB\x0b\n\t_samplingB\n\n\x08_line_id\"\xb5\x01\n\x11RegenerateRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\x11\n\x04seed\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x08sampling\x18\x04 \x01(\x0b\x32\x19.npc.v1.SamplingOverridesH\x01\x88\x01\x01\x12\x14\n\x07take_id\x18\x05 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_seedB\x0b\n\t_samplingB\n\n\x08_take_id\"\xd6\x01\n\x0eTriggerRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08verbatim\x18\x04 \x01(\t\x12\x11\n\x04seed\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x30\n\x08sampling\x18\x06 \x01(\x0b\x32\x19.npc.v1.SamplingOverridesH\x01\x88\x01\x01\x12\x17\n\ntrigger_id\x18\x07 \x01(\tH\x02\x88\x01\x01\x42\x07\n\x05_seedB\x0b\n\t_samplingB\r\n\x0b_trigger_id\"\xf3\x03\n\x11SamplingOverrides\x12\x18\n\x0btemperature\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05min_p\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1b\n\x0erepeat_penalty\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x1b\n\x0e\x64ry_multiplier\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x17\n\nmin_tokens\x18\x07 \x01(\rH\x06\x88\x01\x01\x12\x17\n\nmax_tokens\x18\x08 \x01(\rH\x07\x88\x01\x01\x12\x0c\n\x04stop\x18\t \x03(\t\x12\x14\n\x07grammar\x18\n \x01(\tH\x08\x88\x01\x01\x12\x18\n\x0bjson_schema\x18\x0b \x01(\tH\t\x88\x01\x01\x12\x15\n\x08logprobs\x18\x0c \x01(\x08H\n\x88\x01\x01\x12\x1a\n\rmax_sentences\x18\r \x01(\rH\x0b\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\x08\n\x06_min_pB\x11\n\x0f_repeat_penaltyB\x11\n\x0f_dry_multiplierB\r\n\x0b_min_tokensB\r\n\x0b_max_tokensB\n\n\x08_grammarB\x0e\n\x0c_json_schemaB\x0b\n\t_logprobsB\x10\n\x0e_max_sentences\"\'\n\x11\x43heckpointRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"6\n\x12\x43heckpointResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x11\n\texchanges\x18\x02 \x01(\r\"\x1f\n\x0eRestoreRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\xbe\x01\n\x0fRestoreResponse\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tcharacter\x18\x02 \x01(\t\x12\x16\n\x0e\x63haracter_name\x18\x03 \x01(\t\x12\x17\n\x0fpersona_version\x18\x04 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x05 \x01(\t\x12(\n\texchanges\x18\x06 \x03(\x0b\x32\x15.npc.v1.LivedExchange\x12\x10\n\x08greeting\x18\x07 \x01(\t\"p\n\rLivedExchange\x12\x13\n\x0bplayer_text\x18\x01 \x01(\t\x12\x12\n\nreply_text\x18\x02 \x01(\t\x12\x0f\n\x07turn_id\x18\x03 \x01(\t\x12\x13\n\x0binterrupted\x18\x04 \x01(\x08\x12\x10\n\x08happened\x18\x05 \x01(\t\"\'\n\x11\x45ndSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"#\n\x12\x45ndSessionResponse\x12\r\n\x05turns\x18\x01 \x01(\r\"\xa3\x01\n\nReplyEvent\x12\"\n\x07started\x18\x01 \x01(\x0b\x32\x0f.npc.v1.StartedH\x00\x12\x1e\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\r.npc.v1.DeltaH\x00\x12$\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x10.npc.v1.FinishedH\x00\x12\"\n\x07silence\x18\x06 \x01(\x0b\x32\x0f.npc.v1.SilenceH\x00\x42\x07\n\x05\x65vent\"1\n\x07Silence\x12&\n\x07\x62\x65\x63\x61use\x18\x01 \x01(\x0e\x32\x15.npc.v1.SilentBecause\"h\n\x07Started\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x17\n\x0fpersona_version\x18\x02 \x01(\t\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x03 \x01(\t\x12\x0c\n\x04take\x18\x04 \x01(\r\x12\x0c\n\x04seed\x18\x05 \x01(\r\"\x15\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\xf7\x01\n\x08\x46inished\x12\x0f\n\x07turn_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12+\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x14.npc.v1.FinishReason\x12\x17\n\x0f\x61\x64\x61pter_version\x18\x04 \x01(\t\x12\x1c\n\x14live_adapter_version\x18\x05 \x01(\t\x12\x1c\n\x05usage\x18\x06 \x01(\x0b\x32\r.npc.v1.Usage\x12\x1e\n\x06timing\x18\x07 \x01(\x0b\x32\x0e.npc.v1.Timing\x12\x16\n\x0etoken_logprobs\x18\x08 \x03(\x02\x12\x12\n\ncandidates\x18\t \x01(\r\"c\n\x05Usage\x12\x15\n\rprompt_tokens\x18\x01 \x01(\r\x12\x15\n\rcached_tokens\x18\x02 \x01(\r\x12\x14\n\x0creply_tokens\x18\x03 \x01(\r\x12\x16\n\x0ethought_tokens\x18\x04 \x01(\r\"=\n\x06Timing\x12\x10\n\x08queue_ms\x18\x01 \x01(\x02\x12\x0f\n\x07ttft_ms\x18\x02 \x01(\x02\x12\x10\n\x08total_ms\x18\x03 \x01(\x02*Z\n\nMemorySpan\x12\x1b\n\x17MEMORY_SPAN_UNSPECIFIED\x10\x00\x12\x17\n\x13MEMORY_SPAN_SESSION\x10\x01\x12\x16\n\x12MEMORY_SPAN_PLAYER\x10\x02*\x85\x01\n\rSilentBecause\x12\x1e\n\x1aSILENT_BECAUSE_UNSPECIFIED\x10\x00\x12\x1c\n\x18SILENT_BECAUSE_CONDITION\x10\x01\x12\x1b\n\x17SILENT_BECAUSE_COOLDOWN\x10\x02\x12\x19\n\x15SILENT_BECAUSE_CHANCE\x10\x03*\x98\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1b\n\x17\x46INISH_REASON_SENTENCES\x10\x03\x12\x1a\n\x16\x46INISH_REASON_SCRIPTED\x10\x04\x32\xc4\x03\n\x08\x44ialogue\x12I\n\x0cStartSession\x12\x1b.npc.v1.StartSessionRequest\x1a\x1c.npc.v1.StartSessionResponse\x12/\n\x03Say\x12\x12.npc.v1.SayRequest\x1a\x12.npc.v1.ReplyEvent0\x01\x12=\n\nRegenerate\x12\x19.npc.v1.RegenerateRequest\x1a\x12.npc.v1.ReplyEvent0\x01\x12\x37\n\x07Trigger\x12\x16.npc.v1.TriggerRequest\x1a\x12.npc.v1.ReplyEvent0\x01\x12\x43\n\nCheckpoint\x12\x19.npc.v1.CheckpointRequest\x1a\x1a.npc.v1.CheckpointResponse\x12:\n\x07Restore\x12\x16.npc.v1.RestoreRequest\x1a\x17.npc.v1.RestoreResponse\x12\x43\n\nEndSession\x12\x19.npc.v1.EndSessionRequest\x1a\x1a.npc.v1.EndSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'npc.v1.dialogue_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MEMORYSPAN']._serialized_start=2644
-  _globals['_MEMORYSPAN']._serialized_end=2734
-  _globals['_SILENTBECAUSE']._serialized_start=2737
-  _globals['_SILENTBECAUSE']._serialized_end=2870
-  _globals['_FINISHREASON']._serialized_start=2873
-  _globals['_FINISHREASON']._serialized_end=3025
+  _globals['_MEMORYSPAN']._serialized_start=2709
+  _globals['_MEMORYSPAN']._serialized_end=2799
+  _globals['_SILENTBECAUSE']._serialized_start=2802
+  _globals['_SILENTBECAUSE']._serialized_end=2935
+  _globals['_FINISHREASON']._serialized_start=2938
+  _globals['_FINISHREASON']._serialized_end=3090
   _globals['_STARTSESSIONREQUEST']._serialized_start=34
-  _globals['_STARTSESSIONREQUEST']._serialized_end=172
-  _globals['_STARTSESSIONRESPONSE']._serialized_start=174
-  _globals['_STARTSESSIONRESPONSE']._serialized_end=290
-  _globals['_SAYREQUEST']._serialized_start=293
-  _globals['_SAYREQUEST']._serialized_end=482
-  _globals['_REGENERATEREQUEST']._serialized_start=485
-  _globals['_REGENERATEREQUEST']._serialized_end=666
-  _globals['_TRIGGERREQUEST']._serialized_start=669
-  _globals['_TRIGGERREQUEST']._serialized_end=883
-  _globals['_SAMPLINGOVERRIDES']._serialized_start=886
-  _globals['_SAMPLINGOVERRIDES']._serialized_end=1385
-  _globals['_CHECKPOINTREQUEST']._serialized_start=1387
-  _globals['_CHECKPOINTREQUEST']._serialized_end=1426
-  _globals['_CHECKPOINTRESPONSE']._serialized_start=1428
-  _globals['_CHECKPOINTRESPONSE']._serialized_end=1482
-  _globals['_RESTOREREQUEST']._serialized_start=1484
-  _globals['_RESTOREREQUEST']._serialized_end=1515
-  _globals['_RESTORERESPONSE']._serialized_start=1518
-  _globals['_RESTORERESPONSE']._serialized_end=1690
-  _globals['_LIVEDEXCHANGE']._serialized_start=1692
-  _globals['_LIVEDEXCHANGE']._serialized_end=1804
-  _globals['_ENDSESSIONREQUEST']._serialized_start=1806
-  _globals['_ENDSESSIONREQUEST']._serialized_end=1845
-  _globals['_ENDSESSIONRESPONSE']._serialized_start=1847
-  _globals['_ENDSESSIONRESPONSE']._serialized_end=1882
-  _globals['_REPLYEVENT']._serialized_start=1885
-  _globals['_REPLYEVENT']._serialized_end=2048
-  _globals['_SILENCE']._serialized_start=2050
-  _globals['_SILENCE']._serialized_end=2099
-  _globals['_STARTED']._serialized_start=2101
-  _globals['_STARTED']._serialized_end=2205
-  _globals['_DELTA']._serialized_start=2207
-  _globals['_DELTA']._serialized_end=2228
-  _globals['_FINISHED']._serialized_start=2231
-  _globals['_FINISHED']._serialized_end=2478
-  _globals['_USAGE']._serialized_start=2480
-  _globals['_USAGE']._serialized_end=2579
-  _globals['_TIMING']._serialized_start=2581
-  _globals['_TIMING']._serialized_end=2642
-  _globals['_DIALOGUE']._serialized_start=3028
-  _globals['_DIALOGUE']._serialized_end=3480
+  _globals['_STARTSESSIONREQUEST']._serialized_end=200
+  _globals['_STARTSESSIONRESPONSE']._serialized_start=203
+  _globals['_STARTSESSIONRESPONSE']._serialized_end=337
+  _globals['_SAYREQUEST']._serialized_start=340
+  _globals['_SAYREQUEST']._serialized_end=529
+  _globals['_REGENERATEREQUEST']._serialized_start=532
+  _globals['_REGENERATEREQUEST']._serialized_end=713
+  _globals['_TRIGGERREQUEST']._serialized_start=716
+  _globals['_TRIGGERREQUEST']._serialized_end=930
+  _globals['_SAMPLINGOVERRIDES']._serialized_start=933
+  _globals['_SAMPLINGOVERRIDES']._serialized_end=1432
+  _globals['_CHECKPOINTREQUEST']._serialized_start=1434
+  _globals['_CHECKPOINTREQUEST']._serialized_end=1473
+  _globals['_CHECKPOINTRESPONSE']._serialized_start=1475
+  _globals['_CHECKPOINTRESPONSE']._serialized_end=1529
+  _globals['_RESTOREREQUEST']._serialized_start=1531
+  _globals['_RESTOREREQUEST']._serialized_end=1562
+  _globals['_RESTORERESPONSE']._serialized_start=1565
+  _globals['_RESTORERESPONSE']._serialized_end=1755
+  _globals['_LIVEDEXCHANGE']._serialized_start=1757
+  _globals['_LIVEDEXCHANGE']._serialized_end=1869
+  _globals['_ENDSESSIONREQUEST']._serialized_start=1871
+  _globals['_ENDSESSIONREQUEST']._serialized_end=1910
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=1912
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=1947
+  _globals['_REPLYEVENT']._serialized_start=1950
+  _globals['_REPLYEVENT']._serialized_end=2113
+  _globals['_SILENCE']._serialized_start=2115
+  _globals['_SILENCE']._serialized_end=2164
+  _globals['_STARTED']._serialized_start=2166
+  _globals['_STARTED']._serialized_end=2270
+  _globals['_DELTA']._serialized_start=2272
+  _globals['_DELTA']._serialized_end=2293
+  _globals['_FINISHED']._serialized_start=2296
+  _globals['_FINISHED']._serialized_end=2543
+  _globals['_USAGE']._serialized_start=2545
+  _globals['_USAGE']._serialized_end=2644
+  _globals['_TIMING']._serialized_start=2646
+  _globals['_TIMING']._serialized_end=2707
+  _globals['_DIALOGUE']._serialized_start=3093
+  _globals['_DIALOGUE']._serialized_end=3545
 # @@protoc_insertion_point(module_scope)

@@ -41,30 +41,34 @@ FINISH_REASON_SENTENCES: FinishReason
 FINISH_REASON_SCRIPTED: FinishReason
 
 class StartSessionRequest(_message.Message):
-    __slots__ = ("character", "player_id", "training_consent", "memory", "present")
+    __slots__ = ("character", "player_id", "training_consent", "memory", "present", "seed")
     CHARACTER_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     TRAINING_CONSENT_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     PRESENT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     character: str
     player_id: str
     training_consent: bool
     memory: MemorySpan
     present: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ..., memory: _Optional[_Union[MemorySpan, str]] = ..., present: _Optional[_Iterable[str]] = ...) -> None: ...
+    seed: int
+    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ..., memory: _Optional[_Union[MemorySpan, str]] = ..., present: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class StartSessionResponse(_message.Message):
-    __slots__ = ("session_id", "character_name", "persona_version", "adapter_version")
+    __slots__ = ("session_id", "character_name", "persona_version", "adapter_version", "greeting")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CHARACTER_NAME_FIELD_NUMBER: _ClassVar[int]
     PERSONA_VERSION_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    GREETING_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     character_name: str
     persona_version: str
     adapter_version: str
-    def __init__(self, session_id: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ...) -> None: ...
+    greeting: str
+    def __init__(self, session_id: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., greeting: _Optional[str] = ...) -> None: ...
 
 class SayRequest(_message.Message):
     __slots__ = ("session_id", "text", "seed", "sampling", "line_id", "audience")
@@ -165,20 +169,22 @@ class RestoreRequest(_message.Message):
     def __init__(self, token: _Optional[str] = ...) -> None: ...
 
 class RestoreResponse(_message.Message):
-    __slots__ = ("session_id", "character", "character_name", "persona_version", "adapter_version", "exchanges")
+    __slots__ = ("session_id", "character", "character_name", "persona_version", "adapter_version", "exchanges", "greeting")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CHARACTER_FIELD_NUMBER: _ClassVar[int]
     CHARACTER_NAME_FIELD_NUMBER: _ClassVar[int]
     PERSONA_VERSION_FIELD_NUMBER: _ClassVar[int]
     ADAPTER_VERSION_FIELD_NUMBER: _ClassVar[int]
     EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    GREETING_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     character: str
     character_name: str
     persona_version: str
     adapter_version: str
     exchanges: _containers.RepeatedCompositeFieldContainer[LivedExchange]
-    def __init__(self, session_id: _Optional[str] = ..., character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., exchanges: _Optional[_Iterable[_Union[LivedExchange, _Mapping]]] = ...) -> None: ...
+    greeting: str
+    def __init__(self, session_id: _Optional[str] = ..., character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., exchanges: _Optional[_Iterable[_Union[LivedExchange, _Mapping]]] = ..., greeting: _Optional[str] = ...) -> None: ...
 
 class LivedExchange(_message.Message):
     __slots__ = ("player_text", "reply_text", "turn_id", "interrupted", "happened")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -58,7 +58,9 @@ class _Part:
 class Talking:
     """Makes what is said in scenes."""
 
-    def __init__(self, scenes: Scenes, dialogue: Dialogue, model: Model, redaction: Policy) -> None:
+    def __init__(
+        self, scenes: Scenes, dialogue: Dialogue, model: Model, redaction: Callable[[], Policy]
+    ) -> None:
         self._scenes = scenes
         self._dialogue = dialogue
         self._model = model
@@ -72,7 +74,7 @@ class Talking:
         """
         scene = self._scenes.get(scene_id)
         player = scene.player(speech.player_id)
-        text = redact(check_text("text", speech.text), self._redaction)
+        text = redact(check_text("text", speech.text), self._redaction())
         heard_by = scene.hearers(speech.to, speech.audience)
         check_count("max_replies", speech.most_replies, MAX_CHARACTERS)
         await scene.interrupt()
@@ -101,7 +103,7 @@ class Talking:
             raise SessionBusyError("something is being said in the scene; wait for it or cancel it")
         if happened:
             text = check_short_text("event", happened, MAX_TOLD_CHARACTERS)
-            scene.happen(redact(text, self._redaction), scene.members)
+            scene.happen(redact(text, self._redaction()), scene.members)
 
         async def talk(emit: Emit[SceneEvent]) -> None:
             await self._talk(scene, lines, call, emit)

@@ -83,7 +83,7 @@ async def test_what_was_told_is_on_the_turn_and_the_same_for_every_take(tmp_path
     assert len({turn.prompt_ids for turn in told}) == 1
     assert sources_of(told[0], "kept") == ["sky"]
     assert sources_of(told[0], "dropped") == ["lake"]
-    assert turns[other].annotations == {}
+    assert turns[other].annotations == {"opening": 1}
 
 
 def line_of(turn: Turn) -> str:

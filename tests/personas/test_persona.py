@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from personas import yaml_file
+from personas import persona_files, yaml_file
 from personas.errors import PersonaError
 from personas.persona import ProbeKind
 from personas.persona_files import (
@@ -14,6 +14,9 @@ from personas.persona_files import (
     character_folders,
     load_character,
     load_characters,
+    read_folder,
+    read_folders,
+    read_texts,
 )
 
 WriteCharacter = Callable[..., Path]
@@ -36,14 +39,18 @@ def test_an_unknown_key_is_placed_and_the_nearest_key_named(
     write_character: WriteCharacter, card: str
 ) -> None:
     folder = write_character(card=card.replace("  style:", "  stile:"))
-    assert complaints(folder) == ["persona.yaml:6:3: voice.stile: unknown key; did you mean 'style'?"]
+    assert complaints(folder) == [
+        "persona.yaml:6:3: voice.stile: unknown key; did you mean 'style'?"
+    ]
 
 
 def test_an_unknown_key_like_no_other_lists_the_keys(
     write_character: WriteCharacter, lore: str
 ) -> None:
     folder = write_character(lore=lore + "zzz: 1\n")
-    assert complaints(folder) == ["lore.yaml:9:1: zzz: unknown key; the keys here are facts, secrets"]
+    assert complaints(folder) == [
+        "lore.yaml:9:1: zzz: unknown key; the keys here are facts, secrets"
+    ]
 
 
 def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteCharacter) -> None:
@@ -67,7 +74,7 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
     ("old", "new", "complaint"),
     [
         ("Ada", "no", "persona.yaml:2:1: name: expected text, got False; put it in quotes"),
-        ("Ada", "'  '", "persona.yaml:2:1: name: string should have at least 1 character, got '  '"),
+        ("Ada", "'  '", "persona.yaml:2:1: name: string should have at least 1 character, got '"),
         ("name: Ada\n", "", "persona.yaml:1:1: name: key is missing"),
         ("name: Ada", "name: Ada\nname: Eve", "persona.yaml:3:1: name: key is given twice"),
         ("id: ada", "id: eve", "persona.yaml:1:1: id: 'eve' differs from the folder's name 'ada'"),
@@ -80,22 +87,22 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("You are kind.", "\x07", "persona.yaml:4: character not allowed"),
         ("name: Ada", "name: A\u200bda", "persona.yaml:2:1: name: 'A\\u200bda' holds U+200B"),
         ("name: Ada", "name: A\u202eda", "persona.yaml:2:1: name: holds U+202E RIGHT-TO-LEFT OVER"),
-        ("name: Ada", 'name: "A\\u202eda"', "persona.yaml:2:1: name: holds U+202E RIGHT-TO-LEFT OV"),
+        ("name: Ada", 'name: "A\\u202eda"', "persona.yaml:2:1: name: holds U+202E RIGHT-TO-LEFT O"),
         ("name: Ada", "name: \u3164", "persona.yaml:2:1: name: '\u3164' holds nothing"),
         ("You are kind.", "\u200b \u2060", "persona.yaml:4:1: summary: '\\u200b \\u2060' holds"),
-        ("You are kind.", '"Kind.\\x1b[0m"', "persona.yaml:4:1: summary: holds U+001B CONTROL CHAR"),
-        ("Hello, love.", "Hello.\U000e0041", "persona.yaml:10:19: examples[0].reply: holds U+E0041"),
+        ("You are kind.", '"Kind.\\x1b[0m"', "persona.yaml:4:1: summary: holds U+001B CONTROL CHA"),
+        ("Hello, love.", "Hello.\U000e0041", "persona.yaml:10:19: examples[0].reply: holds U+E00"),
         ("words: [burnt]", "words: [bu\u00adrnt]", "persona.yaml:8:64: taboos[0].words[0]: 'bu\\xadrnt' holds U+00AD"),  # noqa: E501
-        ("words: [burnt]", "words: ['!']", "persona.yaml:8:64: taboos[0].words[0]: '!' has no letter"),
+        ("words: [burnt]", "words: ['!']", "persona.yaml:8:64: taboos[0].words[0]: '!' has no le"),
         ("words: [burnt]", "words: []", "persona.yaml:8:56: taboos[0].words: expected at least 1"),
         ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10:6: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
         ("Hello, love.", "Burnt again!", "persona.yaml:10:19: examples[0].reply: says 'burnt'"),
         ("id: ada", "id: ada\ntriggers: [{event: dawn, happens: It dawns., when: quest >}]", "persona.yaml:2:46: triggers[0].when: 'quest >' ends where"),  # noqa: E501
         ("id: ada", "id: ada\ntriggers: [{event: dawn, instruction: You hide the chalk.}]", "persona.yaml:2:26: triggers[0].instruction: gives away secret 'flour'"),  # noqa: E501
-        ("You are kind.", "You sift chalk.", "persona.yaml:4:1: summary: gives away secret 'flour'"),
+        ("You are kind.", "You sift chalk.", "persona.yaml:4:1: summary: gives away secret 'flou"),
         ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2:12: sampling.top_p: input"),
-        ("id: ada", "id: ada\nsampling: {best_of: 9}", "persona.yaml:2:12: sampling.best_of: input"),
-        ("id: ada", "id: ada\nsampling: {stop: ['']}", "persona.yaml:2:19: sampling.stop[0]: string"),
+        ("id: ada", "id: ada\nsampling: {best_of: 9}", "persona.yaml:2:12: sampling.best_of: inpu"),
+        ("id: ada", "id: ada\nsampling: {stop: ['']}", "persona.yaml:2:19: sampling.stop[0]: str"),
         ("id: ada", "id: ada\nsampling: {bestof: 2}", "persona.yaml:2:12: sampling.bestof: unknown key; did you mean 'best_of'?"),  # noqa: E501
         ("id: ada", "id: ada\nsampling: {min_reply_tokens: 90}", "persona.yaml:2:12: sampling.min_reply_tokens: 90 is above max_reply_tokens, which is 80"),  # noqa: E501
         ("id: ada", "id: ada\nexamples_in_prompt: 2", "persona.yaml:2:1: examples_in_prompt: 2 w"),
@@ -320,6 +327,93 @@ def test_a_younger_key_counts_once_it_says_something(
     version = load_character(write_character()).version
     other = write_character(card=f"{card}sampling: {{{key}}}\n", name="x/ada")
     assert load_character(other).version != version
+
+
+def test_a_file_without_the_younger_keys_has_its_version_of_before_them(
+    write_character: WriteCharacter,
+) -> None:
+    assert load_character(write_character()).version == "23c5bd265d61"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "goals: [You want a new oven.]",
+        "relationships: [{to: player, text: The player owes you a loaf.}]",
+        "greetings: [Fresh bread!]",
+        "fallback_lines: [Later.]",
+        "training: {epochs: 2}",
+    ],
+)
+def test_a_younger_key_of_the_card_counts_once_it_says_something(
+    write_character: WriteCharacter, card: str, key: str
+) -> None:
+    silent = f"{card}{key.partition(':')[0]}: {'{}' if 'training' in key else '[]'}\n"
+    assert load_character(write_character(card=silent)).version == "23c5bd265d61"
+    other = write_character(card=f"{card}{key}\n", name="x/ada")
+    assert load_character(other).version != "23c5bd265d61"
+
+
+@pytest.mark.parametrize(
+    ("key", "complaint"),
+    [
+        ("goals: [You sell chalk.]", "goals[0]: gives away secret 'flour': leak word 'chalk'"),
+        ("greetings: [Chalk!]", "greetings[0]: gives away secret 'flour': leak word 'chalk'"),
+        ("greetings: [It is burnt.]", "greetings[0]: says 'burnt', which taboo 'burnt' forbids"),
+        ("fallback_lines: [Burnt.]", "fallback_lines[0]: says 'burnt', which taboo 'burnt' forbi"),
+        ("relationships: [{to: ada, text: Hm.}]", "relationships[0].to: is the character itself"),
+        (
+            "relationships: [{to: bob, text: Hm.}, {to: bob, text: Oh.}]",
+            "relationships[1].to: 'bob' is there twice; say it in one sentence",
+        ),
+        (
+            "relationships: [{to: bob, text: He knows of the chalk.}]",
+            "relationships[0].text: gives away secret 'flour': leak word 'chalk'",
+        ),
+        (f"goals: [{', '.join(['You bake.'] * 9)}]", "goals: expected at most 8 entries"),
+        ("training: {epochs: 0}", "training.epochs: input should be greater than or equal to 1"),
+        ("greeting: [Hi.]", "greeting: unknown key; did you mean 'greetings'?"),
+    ],
+)
+def test_what_the_younger_keys_say_is_checked_like_the_others(
+    write_character: WriteCharacter, card: str, key: str, complaint: str
+) -> None:
+    (found,) = complaints(write_character(card=f"{card}{key}\n"))
+    assert complaint in found
+
+
+def test_a_seed_always_draws_the_same_greeting(write_character: WriteCharacter, card: str) -> None:
+    folder = write_character(card=f"{card}greetings: [One., Two., Three.]\n")
+    ada = load_character(folder)
+    drawn = [ada.greeting(seed) for seed in range(40)]
+    assert drawn == [ada.greeting(seed) for seed in range(40)]
+    assert set(drawn) == {"One.", "Two.", "Three."}
+
+
+def test_without_greetings_nothing_is_said(write_character: WriteCharacter) -> None:
+    assert load_character(write_character()).greeting(1) == ""
+
+
+def test_texts_are_read_as_their_files_would_be(
+    write_character: WriteCharacter, card: str, lore: str, probes: str
+) -> None:
+    folder = write_character(card=card.replace("kind", "kind\nrloe: x"))
+    texts = {"persona.yaml": (folder / "persona.yaml").read_text(), "lore.yaml": lore}
+    texts["probes.yaml"] = probes
+    assert read_texts(folder, texts) == read_folder(folder, folder.parent)
+    good = read_texts(folder, texts | {"persona.yaml": card})
+    assert good.persona == load_character(write_character(name="x/ada"))
+
+
+def test_many_characters_are_read_side_by_side_and_alike(
+    write_character: WriteCharacter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [write_character(), write_character(card="id: bob\n", name="bob")]
+    root = folders[0].parent
+    alone = read_folders(folders, root)
+    monkeypatch.setattr(persona_files, "SIDE_BY_SIDE_FROM", 2)
+    assert read_folders(folders, root) == alone
+    assert [reading.persona is None for reading in alone] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,22 @@ import pytest
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import NO_LIMIT, Store
 from npc_client.client import Client
-from npc_server.config import Config, FeedbackSection, MemorySection, PrivacySection, ServerSection
+from npc_server.config import (
+    Config,
+    FeedbackSection,
+    MemorySection,
+    PrivacySection,
+    ReloadSection,
+    ServerSection,
+    Watch,
+)
 from npc_server.engine.fake import FakeEngine, Script
+from npc_server.live_cast import CastFolder
 from npc_server.parts import Parts
 from npc_server.server import running
 from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
+from personas.cast_stamps import stamps
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from tests.support.scripted_server import (
@@ -43,6 +53,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             privacy: PrivacySection = KEEP,
             limit: RateLimit = NO_LIMIT,
             memory: MemorySection = MemorySection(),  # noqa: B008 - frozen
+            reload: ReloadSection | None = None,  # None = files are not followed
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -54,11 +65,18 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 repo,
                 heads,
                 PSEUDONYMS,
+                CastFolder(characters, stamps(characters)) if reload else None,
             )
             section = ServerSection(
                 port=0, grace_s=1, adapter_poll_s=0.05, metrics_port=metrics_port
             )
-            config = Config(server=section, feedback=feedback, privacy=privacy, memory=memory)
+            config = Config(
+                server=section,
+                feedback=feedback,
+                privacy=privacy,
+                memory=memory,
+                reload=reload or ReloadSection(watch=Watch.OFF),
+            )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             await stack.enter_async_context(running(parts, config, port.set_result))
             client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))

@@ -12,8 +12,10 @@ from feedback_store.selection import Snapshot
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from personas.chat_ids import chat_of
-from personas.persona_files import load_character
-from trainer.errors import ClaimedError
+from personas.known_names import no_such
+from personas.persona import Persona
+from personas.persona_files import character_folders, load_character
+from trainer.errors import ClaimedError, UnknownCharacterError
 from trainer.methods.table import candidates
 from trainer.rows import readiness
 from trainer.rows.forbidden import without_forbidden
@@ -46,6 +48,17 @@ class Job:
         return chat_of(self.open_vocab()).sha256
 
 
+def load_persona(job: Job) -> Persona:
+    """Load this character alone, so that broken files of another do not stop its training.
+
+    Raises UnknownCharacterError and PersonaError.
+    """
+    folders = {folder.name: folder for folder in character_folders(job.characters)}
+    if job.character not in folders:
+        raise UnknownCharacterError(no_such("character", job.character, folders))
+    return load_character(folders[job.character])
+
+
 def read_snapshot(job: Job) -> Snapshot:
     """Select the training rows from the store. MissingStoreError, and the store's errors."""
     return snapshot_of(job.store, job.character)
@@ -58,11 +71,11 @@ def read_readiness(
 
     Rows that only the base's tokenizer can tell to be unfit are still among them.
     """
-    persona = load_character(job.characters / job.character)
+    persona = load_persona(job)
     rows = without_forbidden(read_snapshot(job), persona)
     dropped = {**rows.snapshot.dropped, **rows.dropped}
     snapshot = replace(rows.snapshot, dropped=dropped)
-    waiting = readiness.wait_for_lists(persona)
+    waiting = readiness.wait_for_designer(persona)
     return snapshot, waiting or readiness.decide(snapshot, thresholds, candidates(method))
 
 

@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from personas.adapter_repo import AdapterRepo
-from personas.known_names import no_such
-from personas.persona import Persona
-from personas.persona_files import character_folders, load_character
 from trainer import gate
-from trainer.errors import GaveUpError, UnknownCharacterError
+from trainer.errors import GaveUpError
 from trainer.nightly import disk, endings, lineage, stages
-from trainer.nightly.job import Job, claim
+from trainer.nightly.job import Job, claim, load_persona
 from trainer.nightly.lineage import Lineage
 from trainer.nightly.night import DELETED, Night
 from trainer.nightly.stages import RunContext
@@ -53,24 +50,16 @@ def run(job: Job, recipe: Recipe, promote: bool, tell: Tell) -> NightResult:
     A run that fails is recorded and returned as State.FAILED. Raises TrainerError, PersonasError
     and FeedbackStoreError when no run could be begun or recorded.
     """
-    persona = _load_persona(job)
+    persona = load_persona(job)
     with claim(job), runs.name_disk_errors(f"the record of {job.character} in {job.runs}"):
         _tidy(job, recipe)
         tell("read base model", Progress(0, 1, 0.0))
         night = Night(job, recipe, persona, lineage.base_sha256(job), tell)
         tell("read base model", Progress(1, 1, 0.0))
-        context = readiness.wait_for_lists(persona) or night.resume() or night.begin()
+        context = readiness.wait_for_designer(persona) or night.resume() or night.begin()
         if isinstance(context, readiness.Wait):
             return NightResult(State.WAITING, context.reason)
         return _run_and_record(context, promote)
-
-
-def _load_persona(job: Job) -> Persona:
-    """Load this character alone, so that broken files of another do not stop its training."""
-    folders = {folder.name: folder for folder in character_folders(job.characters)}
-    if job.character not in folders:
-        raise UnknownCharacterError(no_such("character", job.character, folders))
-    return load_character(folders[job.character])
 
 
 def _tidy(job: Job, recipe: Recipe) -> None:

@@ -3,7 +3,8 @@
     [training]                  for every method and character: rank, learning_rate, method ...
     [training.dpo]              for one method, and what only that method reads
     [training.reward_head]      likewise for the reward head; `reward_head = false` trains none
-    [training.characters.mira]  for one character; beats both
+    training: in persona.yaml   what the designer chose for the character; beats both
+    [training.characters.mira]  for one character; beats all three
     [gate]                      fields of `gate.Thresholds`
     [night]                     when a character is trained, and what a night may use
     [engine]                    as the server checked it: the gate's engine runs under it too
@@ -135,6 +136,18 @@ def read(
     )
     problems.complain()
     return recipe
+
+
+def with_choices(settings: Table, character: str, chosen: Table) -> dict[str, Any]:
+    """The tables with what a designer chose for a character, where they say nothing else of it."""
+    ignored = Problems()  # what is no table is told when it is read
+    training = inner_table(settings, "training", "", ignored)
+    characters = inner_table(training, "characters", "", ignored)
+    own = inner_table(characters, character, "", ignored)
+    if ignored or not chosen:
+        return dict(settings)
+    theirs = {**characters, character: {**chosen, **own}}
+    return {**settings, "training": {**training, "characters": theirs}}
 
 
 def read_alone(

@@ -86,6 +86,14 @@ def decide(
     return Plan(method, _reason(method, snapshot, candidates))
 
 
+def wait_for_designer(persona: Persona) -> Wait | None:
+    """Wait where nothing could come of a training: it is off, or the gate could only refuse."""
+    if not persona.training.enabled:
+        off = f"persona.yaml of {persona.id} says `training: {{enabled: false}}`"
+        return Wait(f"training is off: {off}", ())
+    return wait_for_lists(persona)
+
+
 def wait_for_lists(persona: Persona) -> Wait | None:
     """Wait where the gate could only refuse: it cannot read the character's language."""
     closing = [gap for gap in persona.gaps if gap.closes_gate]

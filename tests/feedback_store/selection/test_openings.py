@@ -30,6 +30,13 @@ def test_a_later_turn_began_as_the_first_one(log: Log) -> None:
     assert openings(log.turns.values()) == {"t1": 3, "t2": 3}
 
 
+def test_a_turn_that_says_how_it_began_needs_no_first_turn(log: Log) -> None:
+    greeted = seen({"role": "assistant", "content": "Fresh fish!"})
+    log.said("t3", messages=greeted, annotations={"opening": 1}, persona_version="bb22")
+    del log.turns["t1"]
+    assert openings(log.turns.values()) == {"t2": 5, "t3": 1}
+
+
 def test_first_turns_of_other_sessions_tell_it_too(log: Log) -> None:
     del log.turns["t1"]
     log.said("t3", messages=seen(*EXAMPLE), player_id="bob")

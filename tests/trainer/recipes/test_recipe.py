@@ -4,13 +4,21 @@ from typing import Any
 
 import pytest
 
+from personas.persona import Training
 from tests.support.paths import DOCS
 from trainer import gate
 from trainer.errors import ConfigError
 from trainer.heads import reward_head
 from trainer.methods.table import METHODS
 from trainer.own_base import full
-from trainer.recipes.recipe import Choices, NightSettings, Recipe, read, written_method
+from trainer.recipes.recipe import (
+    Choices,
+    NightSettings,
+    Recipe,
+    read,
+    with_choices,
+    written_method,
+)
 from trainer.recipes.tables import leaves
 
 CONFIGS: dict[str, Any] = {name: method.config for name, method in METHODS.items()}
@@ -50,6 +58,25 @@ def test_a_character_may_name_its_method_and_a_command_beats_it() -> None:
     assert recipe(training=training).method == "kto"
     assert recipe("sft", training=training).method == "sft"
     assert written_method({"training": training}, "mira") == "kto"
+
+
+def test_a_designer_beats_the_tables_of_all_but_not_that_of_the_character() -> None:
+    chosen = Training(method="kto", epochs=3, rehearsed_share=0.2).settings()
+    training = {"epochs": 2, "method": "dpo", "characters": {"mira": {"epochs": 4}, "fenn": {}}}
+    found = read(with_choices({"training": training}, "mira", chosen), "mira", reward_head.Config)
+    schedule = found.configs["kto"].schedule
+    assert (found.method, schedule.epochs, schedule.rehearsed_share) == ("kto", 4, 0.2)
+
+
+def test_a_designer_who_chose_nothing_changes_nothing() -> None:
+    tables = {"training": {"epochs": 2}}
+    assert with_choices(tables, "mira", Training().settings()) == tables
+
+
+def test_a_method_that_a_designer_misspelt_is_named() -> None:
+    tables = with_choices({}, "mira", Training(method="dop").settings())
+    with pytest.raises(ConfigError, match="Did you mean 'dpo'"):
+        read(tables, "mira", reward_head.Config)
 
 
 def test_text_from_the_environment_is_understood() -> None:

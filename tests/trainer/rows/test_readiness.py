@@ -5,11 +5,19 @@ from dataclasses import replace
 import pytest
 
 from npc_server.engine.vocab import Vocab
+from personas.persona import Training
 from tests.support.rows import of_one_player, snapshot
 from tests.support.smiths import smith
 from trainer.errors import ConfigError
 from trainer.methods.table import candidates
-from trainer.rows.readiness import Plan, Thresholds, Wait, decide, wait_for_lists
+from trainer.rows.readiness import (
+    Plan,
+    Thresholds,
+    Wait,
+    decide,
+    wait_for_designer,
+    wait_for_lists,
+)
 
 NEEDS = Thresholds(min_pairs=10, min_labels=20, min_of_each_label=5, min_held_out=4)
 BY_ROWS = candidates(None)
@@ -69,6 +77,14 @@ def test_a_character_whose_language_the_gate_cannot_read_waits() -> None:
     assert waiting is not None
     assert "no list of unsafe words in Finnish, write unsafe: in persona.yaml" in waiting.reason
     assert wait_for_lists(smith("fi")) is None
+
+
+def test_a_character_whose_designer_switched_training_off_waits() -> None:
+    resting = smith("fi").model_copy(update={"training": Training(enabled=False)})
+    waiting = wait_for_designer(resting)
+    assert waiting is not None
+    assert "`training: {enabled: false}`" in waiting.reason
+    assert wait_for_designer(smith("fi")) is None
 
 
 def test_a_threshold_of_nothing_is_refused() -> None:

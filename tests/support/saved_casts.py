@@ -1,0 +1,30 @@
+"""A cast on disk that a test saves again while a server plays it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from personas.persona_files import SAMPLE_CHARACTERS
+
+
+def cast_in(folder: Path, *names: str) -> Path:
+    """A copy of some of the sample characters, to be edited."""
+    root = folder / "cast"
+    for name in names:
+        shutil.copytree(SAMPLE_CHARACTERS / name, root / name)
+    return root
+
+
+def save(root: Path, character: str, old: str, new: str, file: str = "persona.yaml") -> None:
+    """Replace some text of a character's file, as an editor that writes in place does."""
+    path = root / character / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def copy_as(root: Path, character: str, name: str) -> None:
+    """Add a character like another one under a new id."""
+    shutil.copytree(root / character, root / name)
+    save(root, name, f"id: {character}", f"id: {name}")
