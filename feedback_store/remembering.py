@@ -15,10 +15,11 @@ from feedback_store.rows import SqlRow, statement_of, summary_of
 
 MOST_STATEMENTS, MOST_SUMMARIES = 500, 50  # that are read, the newest
 
-_COUNTING = "rolled_back = 0 AND (span = 'player' OR session_id = :session)"
+_COUNTING = "rolled_back <= :undone"
+_WITHIN = "(:session IS NULL OR session_id = :session OR (:across AND span = 'player'))"
 _OF_PLAYER = "player_id = :player AND character = :character"
 _RECALLED = f"""
-SELECT * FROM {{table}} WHERE {_OF_PLAYER} AND (:everything OR {_COUNTING})
+SELECT * FROM {{table}} WHERE {_OF_PLAYER} AND {_COUNTING} AND {_WITHIN}
 ORDER BY {{time}} DESC LIMIT {{limit}}
 """
 _LIST_SESSIONS = """
@@ -57,18 +58,24 @@ DELETE FROM summaries WHERE session_id IN (
 
 
 def memories(
-    db: Database, character: str, player_id: str, session_id: str = "", everything: bool = False
+    db: Database,
+    character: str,
+    player_id: str,
+    session_id: str | None,
+    across: bool,
+    undone: bool,
 ) -> Memories:
     """What a character remembers of a player, oldest first.
 
-    That is what was said in the session, and in others that remember across sessions; or all that
-    is kept, what no longer counts among it.
+    That is what was said in the session, and, with `across`, in others that remember across
+    sessions; None = in all. With `undone`, what a loaded save game took back is among it.
     """
     of = {
         "player": player_id,
         "character": character,
         "session": session_id,
-        "everything": int(everything),
+        "across": int(across),
+        "undone": int(undone),
     }
     said = _RECALLED.format(table="statements", time="told_at", limit=MOST_STATEMENTS)
     summed_up = _RECALLED.format(table="summaries", time="made_at", limit=MOST_SUMMARIES)

@@ -256,15 +256,21 @@ class Store:
         return rows.checkpoint_of(found[0]) if found else None
 
     def memories(
-        self, character: str, player_id: str, session_id: str = "", everything: bool = False
+        self,
+        character: str,
+        player_id: str,
+        session_id: str | None = None,
+        across: bool = False,
+        undone: bool = False,
     ) -> Memories:
-        """What a character remembers of a player in a session, and from earlier ones.
+        """What a character remembers of a player in a session; None = in all.
 
-        With `everything`, all that is kept, whether or not it counts after a save game was loaded.
+        With `across`, what others tell that remember across sessions is among it; with `undone`,
+        what a loaded save game took back.
         """
         with translate_errors(self._path):
             return remembering.memories(
-                self._reader(), character, player_id, session_id, everything
+                self._reader(), character, player_id, session_id, across, undone
             )
 
     def characters(self) -> list[str]:

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 from rich.console import Console
 
-from npc_client.client import REASONS, Client, Conversation, Reply, Silence
+from npc_client.client import REASONS, Client, Conversation, RememberedFact, Reply, Silence
 from npc_client.scene_talk import SceneChat
 
 HELP = f"""\
@@ -26,6 +26,8 @@ HELP = f"""\
 /happen TEXT          the same, in your words
 /scene NAMES          talk with several at once, such as /scene mira fenn; /scene alone ends it
 /listen [N]           let those in the scene say N lines among themselves
+/memory               what the character remembers of you, and of this talk
+/forget [ID]          have it forgotten: one thing, or all
 /quit                 leave (so does the end of input)"""
 
 #: What the server answers to a name or a number that it cannot use.
@@ -131,6 +133,21 @@ class _Chat:
         self.events.pop()
         self._note("taken back")
 
+    async def memory(self, _: str) -> None:
+        known = await self.client.memory(self.conversation.session_id)
+        lines = [f"{one.id}  {_told(one)}" for one in known.facts]
+        lines += [f"{one.id}  {one.text}" for one in known.summaries]
+        self._note("\n".join(lines) or "nothing yet")
+
+    async def forget(self, id_: str) -> None:
+        session_id = self.conversation.session_id
+        known = await self.client.memory(session_id)
+        ids = [*(one.id for one in known.facts), *(one.id for one in known.summaries)]
+        if id_ and id_ not in ids:
+            raise _UsageError(f"nothing that is remembered has the id {id_}; /memory lists them")
+        forgotten = await self.client.forget(session_id, [id_] if id_ else [])
+        self._note(f"forgotten: {forgotten}")
+
     async def help(self, _: str) -> None:
         self._note(HELP)
 
@@ -169,6 +186,13 @@ class _Chat:
         self.console.print(text, style="dim", markup=False, highlight=False)
 
 
+def _told(fact: RememberedFact) -> str:
+    """A fact in a line, with where it comes from and what it replaced."""
+    overheard = " (overheard)" if fact.overheard else ""
+    before = f" (before: {'; '.join(fact.replaced)})" if fact.replaced else ""
+    return f"{fact.text}{overheard}{before}"
+
+
 class _UsageError(Exception):
     """The player mistyped a command; nothing was sent."""
 
@@ -180,14 +204,16 @@ async def talk(
     console: Console,
     training_consent: bool = False,
     scene_with: Sequence[str] = (),
+    remember: bool = False,
 ) -> None:
     """Chat until the player leaves; with consent, it may be trained on.
 
-    `scene_with` are characters that are there as well.
+    `scene_with` are characters that are there as well. With `remember` the character knows the
+    player from such chats before.
 
     Raises grpc.aio.AioRpcError when the server refuses.
     """
-    conversation = await client.start_session(character, player_id, training_consent)
+    conversation = await client.start_session(character, player_id, training_consent, remember)
     chat = _Chat(client, conversation, console, player_id, training_consent)
     console.print(f"You face [bold]{conversation.character_name}[/bold]. /help lists commands.")
     if conversation.greeting:
@@ -241,6 +267,8 @@ async def _obey(chat: _Chat, line: str) -> None:
         "happen": chat.happen,
         "scene": chat.open_scene,
         "listen": chat.listen,
+        "memory": chat.memory,
+        "forget": chat.forget,
         "help": chat.help,
     }
     try:

@@ -57,7 +57,7 @@ class Recorder:
         self._store = store
         self._queue: dict[int, _Waiting] = {}  # by arrival
         self._arrivals = count()
-        self._ids: Counter[str] = Counter()  # of what is in the queue, events apart
+        self._ids: Counter[str] = Counter()  # of the sessions and turns in the queue
         self._bytes = 0
         self._work = asyncio.Event()
         self._stalled = False
@@ -69,7 +69,7 @@ class Recorder:
         return len(self._queue)
 
     def holds(self, id_: str) -> bool:
-        """Whether this session, turn or memory is in the queue, not yet in the store."""
+        """Whether this session or turn is in the queue, not yet in the store."""
         return self._ids[id_] > 0
 
     async def record_session(self, session: Session) -> None:
@@ -91,6 +91,16 @@ class Recorder:
     def remember(self, memory: Statement | Summary) -> None:
         """Record what a character remembers, behind its turn; returns at once."""
         self._put(memory, None)
+
+    def waiting_statements(self, character: str, player_id: str) -> list[Statement]:
+        """What a character was told by a player and is not in the store yet."""
+        records = (waiting.record for waiting in self._queue.values())
+        return [
+            one
+            for one in records
+            if isinstance(one, Statement)
+            and (one.character, one.player_id) == (character, player_id)
+        ]
 
     async def flush(self, timeout_s: float) -> None:
         """Return when the records in the queue are decided. Raises StoreUnavailableError."""
@@ -242,11 +252,7 @@ def _ids(record: _Record) -> tuple[str, ...]:
             return (record.session_id,)
         case Turn():
             return (record.turn_id,)
-        case Statement():
-            return (record.statement_id,)
-        case Summary():
-            return (record.summary_id,)
-        case Reaction():
+        case _:
             return ()
 
 

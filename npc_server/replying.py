@@ -129,8 +129,6 @@ class Replies:
             if not turn.concluded and (said or reason is FinishReason.CANCELLED):
                 self._break_off(turn, "".join(said), reason)
             self.next_prompts.read_ahead(turn)
-            for watcher in self._watchers if turn.concluded else ():
-                watcher.note_turn(turn)
 
     def _words(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
         if turn.exchange.verbatim:
@@ -237,6 +235,7 @@ class Replies:
         take = interrupted_take(turn, said, record.created_at)
         self._sessions.add_take(turn.session, turn.exchange, take)
         self._recorder.record_cut_turn(record, turn.session.record)
+        self._tell_watchers(turn)
         if reason is FinishReason.CANCELLED and not self._ending:
             self._note([signals.on_abandoned(record.turn_id, record.created_at)])
 
@@ -276,5 +275,12 @@ class Replies:
         finished = finished_of(turn, reply, live, candidates)
         take = take_of(turn, finished, record.created_at)
         self._sessions.add_take(session, turn.exchange, take)
-        await self._recorder.record_turn(record, session.record)
+        try:
+            await self._recorder.record_turn(record, session.record)
+        finally:
+            self._tell_watchers(turn)
         return finished
+
+    def _tell_watchers(self, turn: OpenTurn) -> None:
+        for watcher in self._watchers:
+            watcher.note_turn(turn)

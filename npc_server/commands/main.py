@@ -50,6 +50,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "feedback.feedback_commands",
             "What players said and thought: figures, exports, backups, deletion.",
         ),
+        "memory": (
+            "memory_commands",
+            "What characters remember of players: show, correct, forget.",
+        ),
         "runs": (
             "training.run_commands",
             "Training runs: what each was begun on and what came of it.",

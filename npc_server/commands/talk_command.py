@@ -41,6 +41,10 @@ def talk(
         list[str] | None,
         typer.Option("--scene", help="A character who is there as well; again for each."),
     ] = None,
+    remember: Annotated[
+        bool,
+        typer.Option("--remember", help="Let the character remember you from chat to chat."),
+    ] = False,
     config_file: ConfigFile = None,
 ) -> None:
     """Chat with a character in the terminal, and tell it what you think."""
@@ -54,7 +58,7 @@ def talk(
     async def run() -> None:
         async with _reach(address, serve, config_file) as reached, Client(reached) as client:
             name = player or f"terminal-{getpass.getuser()}"
-            await chat(client, character, name, console, consent, scene or ())
+            await chat(client, character, name, console, consent, scene or (), remember)
 
     try:
         run_client(_until_stopped(run()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 
-from feedback_store.memory_records import Statement
+from feedback_store.memory_records import Memories, Statement
 from languages.reading import read
 from npc_server.memory.tellings import NAME
 
@@ -52,6 +52,18 @@ def player_name(known: Iterable[Fact]) -> str:
     """What the player is called; "" = they have not said."""
     names = [fact.statement.value for fact in known if fact.statement.topic == NAME]
     return names[-1] if names else ""
+
+
+def forgettable(memories: Memories) -> dict[str, tuple[str, ...]]:
+    """Everything that can be forgotten, by id, with the rows that must go for it.
+
+    A fact goes with all that told it and all that it replaced, or that would be believed again.
+    """
+    of_facts = {
+        fact.fact_id: tuple(one.statement_id for one in (*fact.told, *fact.replaced))
+        for fact in facts(memories.statements)
+    }
+    return of_facts | {one.summary_id: (one.summary_id,) for one in memories.summaries}
 
 
 def _key(statement: Statement) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """The memory of all characters: takes note of what players tell, and brings it to mind.
 
 What is stored counts, whoever stored it, so an operator's correction is heard with the next line.
-Statements that still wait for the disk are found in the open conversation instead. Reading takes a
-thread of its own: neither the disk nor the choosing holds up other conversations, and nothing is
-read for a session that has nothing to remember.
+Statements that still wait for the disk are found in its queue. Reading takes a thread of its own:
+neither the disk nor the choosing holds up other conversations, and nothing is read for a session
+that has nothing to remember.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from feedback_store.errors import FeedbackStoreError
 from feedback_store.memory_records import Memories, Span, Statement
 from feedback_store.store import Store
 from npc_server.errors import UnknownMemoryError
-from npc_server.memory.facts import facts
+from npc_server.memory.facts import forgettable
 from npc_server.memory.recall import Recollection, recollections
 from npc_server.memory.statements import first_in_prompt, statements, tells_anything
 from npc_server.memory.summarising import Summariser
@@ -140,30 +140,20 @@ class Memory:
         return len(asked)
 
     def _waiting_statements(self, session: Session) -> list[Statement]:
-        """What the session's own character was told, as far as it waits for the disk."""
-        told = (one for exchange in session.exchanges for one in statements(session, exchange))
-        own = session.persona.id
+        """What counts in a session and still waits for the disk."""
+        waiting = self._recorder.waiting_statements(session.persona.id, session.record.player_id)
+        own, across = session.session_id, session.record.memory is Span.PLAYER
         return [
-            one for one in told if one.character == own and self._recorder.holds(one.statement_id)
+            one for one in waiting if one.session_id == own or (across and one.span is Span.PLAYER)
         ]
 
     def _read_memories(self, session: Session, fresh: Sequence[Statement]) -> Memories:
         record = session.record
-        stored = self._store.memories(session.persona.id, record.player_id, record.session_id)
+        across = record.memory is Span.PLAYER
+        character, player_id = session.persona.id, record.player_id
+        stored = self._store.memories(character, player_id, session.session_id, across)
         by_id = {one.statement_id: one for one in (*fresh, *stored.statements)}
         return Memories(tuple(by_id.values()), stored.summaries)
-
-
-def forgettable(memories: Memories) -> dict[str, tuple[str, ...]]:
-    """Everything that can be forgotten, by id, with the rows that must go for it.
-
-    A fact goes with all that told it and all that it replaced, or that would be believed again.
-    """
-    of_facts = {
-        fact.fact_id: tuple(one.statement_id for one in (*fact.told, *fact.replaced))
-        for fact in facts(memories.statements)
-    }
-    return of_facts | {one.summary_id: (one.summary_id,) for one in memories.summaries}
 
 
 def _visible(moment: Moment) -> frozenset[str]:

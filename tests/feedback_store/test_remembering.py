@@ -77,9 +77,9 @@ def save(store: Store, session_id: str, *turns: Turn, token: str) -> str:
     return token
 
 
-def texts(store: Store, session_id: str = "") -> list[str]:
-    """What mira remembers of ann."""
-    return [one.text for one in store.memories("mira", "ann", session_id).statements]
+def texts(store: Store, session_id: str = "new") -> list[str]:
+    """What mira remembers of ann in a session."""
+    return [one.text for one in store.memories("mira", "ann", session_id, across=True).statements]
 
 
 def test_what_was_recorded_is_remembered_from_session_to_session(store: Store) -> None:
@@ -93,6 +93,12 @@ def test_what_was_recorded_is_remembered_from_session_to_session(store: Store) -
 def test_what_is_for_a_session_is_remembered_in_it_alone(store: Store) -> None:
     store.record_statement(replace(NAME, span=Span.SESSION)).result()
     store.record_summary(replace(BREAD, span=Span.SESSION)).result()
+    assert store.memories("mira", "ann", "s1", across=True)
+    assert not store.memories("mira", "ann", "s2", across=True)
+
+
+def test_a_session_that_remembers_nothing_from_others_reads_its_own_alone(store: Store) -> None:
+    store.record_statement(NAME).result()
     assert store.memories("mira", "ann", "s1")
     assert not store.memories("mira", "ann", "s2")
 
@@ -114,7 +120,7 @@ def test_memories_are_deleted_by_their_ids(store: Store) -> None:
     store.record_statement(NAME).result()
     store.record_summary(BREAD).result()
     assert store.delete_memories(["f1", "m1"]).result() == 2
-    assert not store.memories("mira", "ann", everything=True)
+    assert not store.memories("mira", "ann", undone=True)
 
 
 def test_nothing_is_remembered_of_a_turn_that_is_not_recorded(store: Store) -> None:
@@ -135,7 +141,7 @@ def test_a_forgotten_player_is_remembered_by_nobody(store: Store) -> None:
     store.record_statement(replace(NAME, statement_id="f2", character="fenn")).result()
     store.record_summary(BREAD).result()
     assert store.forget("ann").result().memories == 3
-    assert not store.memories("fenn", "ann", everything=True)
+    assert not store.memories("fenn", "ann", undone=True)
     with pytest.raises(ForgottenError):
         store.record_statement(NAME).result()
 
@@ -145,7 +151,7 @@ def test_what_comes_from_expired_turns_expires_with_them(store: Store, later: La
     store.record_statement(NAME).result()
     store.record_summary(replace(BREAD, turn_ids=("t1", "t2"))).result()
     store.delete_older(NOON + timedelta(minutes=5), True, 10).result()
-    assert store.memories("mira", "ann", everything=True) == Memories((kept,))
+    assert store.memories("mira", "ann", undone=True) == Memories((kept,))
 
 
 def test_a_save_game_takes_back_what_was_told_since(store: Store, turn: Turn, later: Later) -> None:

@@ -23,12 +23,16 @@ async def chat(
 
 
 async def typed_into(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, *lines: str, consent: bool = False
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    *lines: str,
+    consent: bool = False,
+    remember: bool = False,
 ) -> str:
     """What is printed when somebody types these lines."""
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
     console = Console(file=io.StringIO(), width=200)
-    await talk(stage.client, "mira", "p1", console, training_consent=consent)
+    await talk(stage.client, "mira", "p1", console, consent, remember=remember)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -152,3 +156,21 @@ async def test_a_wrong_name_is_told_and_the_chat_goes_on(
     assert "/scene NAMES begins one" in printed
     assert "/again is for a talk of two" in printed
     assert "nobody has said anything yet" in printed
+async def test_what_the_character_remembers_is_shown_and_forgotten(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ("/memory", "My name is Ada.", "/memory", "/forget x", "/forget", "/memory")
+    printed, _ = await chat(stage, monkeypatch, *lines)
+    assert printed.count("nothing yet") == 2
+    assert printed.count("My name is Ada.") == 1
+    assert "nothing that is remembered has the id x" in printed
+    assert "forgotten: 1" in printed
+
+
+async def test_a_player_is_remembered_from_chat_to_chat_if_they_like(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    await typed_into(made, monkeypatch, "My name is Ada.", remember=True)
+    assert "My name is Ada." in await typed_into(made, monkeypatch, "/memory", remember=True)
+    assert "nothing yet" in await typed_into(made, monkeypatch, "/memory")

@@ -99,7 +99,12 @@ def _summary(deleted: Forgotten) -> str:
         plural(deleted.turns, "turn"),
         plural(deleted.events, "event"),
     )
-    return f"{', '.join(counts)} and {plural(deleted.checkpoints, 'save game')} deleted"
+    saves, memories = plural(deleted.checkpoints, "save game"), _memories(deleted.memories)
+    return f"{', '.join((*counts, saves))} and {memories} deleted"
+
+
+def _memories(number: int) -> str:
+    return "1 memory" if number == 1 else f"{number} memories"
 
 
 def _say_dropped(runs: Sequence[str], rows: str) -> None:

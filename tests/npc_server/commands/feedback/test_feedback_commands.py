@@ -235,13 +235,21 @@ def test_a_restored_backup_holds_no_id_as_sent(store: Store, data: Path, tmp_pat
 def test_forgetting_tells_what_is_gone(store: Store, data: Path, ann: str, by_id: bool) -> None:
     answer = json.loads(said("forget", ANN if by_id else ann, "--yes", "--json"))
     assert answer["player"] == ann
-    assert answer["deleted"] == {"sessions": 1, "turns": 2, "events": 2, "checkpoints": 0}
+    assert answer["deleted"] == {
+        "sessions": 1,
+        "turns": 2,
+        "events": 2,
+        "checkpoints": 0,
+        "memories": 0,
+    }
     assert answer["log_emptied"]
     assert ann not in _players(data)
 
 
 def test_forgetting_finds_a_player_whose_id_was_stored_as_sent(store: Store, data: Path) -> None:
-    assert "1 session, 2 turns, 1 event and 0 save games" in said("forget", "bob", "--yes")
+    assert "1 session, 2 turns, 1 event, 0 save games and 0 memories" in said(
+        "forget", "bob", "--yes"
+    )
     assert len(_players(data)) == 1
 
 
