@@ -25,6 +25,7 @@ Script = Callable[[Request], str]
 Contrasts = Callable[[Request], float]
 
 SEQUENCES = 8
+CONTEXT_TOKENS = 1024
 TTFT_MS = 1.0
 TOTAL_MS = 2.0
 
@@ -39,8 +40,13 @@ class FakeEngine:
     `die` ends it as a crash would; while `startable` is cleared, `start` waits.
     """
 
-    def __init__(self, script: Script = lambda request: f"reply {request.sampling.seed}") -> None:
+    def __init__(
+        self,
+        script: Script = lambda request: f"reply {request.sampling.seed}",
+        context_tokens: int = CONTEXT_TOKENS,
+    ) -> None:
         self._script = script
+        self._context_tokens = context_tokens
         self.contrasts: Contrasts = lambda _: 0.0
         self.requests: list[Request] = []
         self.finished: list[Finish] = []
@@ -60,7 +66,7 @@ class FakeEngine:
     @property
     def info(self) -> ModelInfo:
         """A small model that does not exist."""
-        return ModelInfo("fake", "scripted replies", context_tokens=1024, sequences=SEQUENCES)
+        return ModelInfo("fake", "scripted replies", self._context_tokens, SEQUENCES)
 
     async def start(self) -> None:
         """Load nothing; a dead engine serves again, with no adapter."""

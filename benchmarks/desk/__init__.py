@@ -1,0 +1,1 @@
+"""The designer's desk: what memory holds, and what it costs."""
