@@ -1,15 +1,16 @@
 """How a character is asked to sum up, and whether what it says may be remembered. Pure.
 
-The character itself is asked, at the end of what it is to sum up, so that it speaks as it does and
-knows what it knows. A small model often goes on with the conversation instead, invents, or loops.
-Whatever is not plainly about what was said is dropped: no summary is better than a wrong one.
+The character itself is asked, at the end of what it is to sum up, so that it knows what it knows.
+Its first words are given, or a small model goes on with the conversation instead; often it invents,
+or loops. Whatever is not plainly about what the player said is dropped, and so is what the
+character has said before: no summary is better than a wrong one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from languages.reading import word_count, words
+from languages.reading import word_count, word_runs, words
 from languages.recognition import hollow_words, recognise
 from languages.tags import primary
 from npc_server.sessions import Exchange
@@ -19,13 +20,16 @@ from personas.persona import Persona
 from personas.render import Line, Speaker, Tokenizer, message_ids, messages
 
 ASKED = (
-    "[The conversation is over for now. In one or two short sentences, write down for yourself what"
-    " you and the player talked about, in the third person.]"
+    "[The player has left. Write down in one or two short sentences what the player told you and"
+    " asked you.]"
 )
+#: How the answer begins, of a character that speaks English.
+BEGUN = "The player told me that"
 MAX_TOKENS = 64
 MAX_WORDS = 60
 SENTENCES = 2
-_SHARED_WORDS = 2  # of content, at least, with what was said
+_SHARED_WORDS = 2  # of content, at least, with what the player said
+_REPEATED_WORDS = 6  # in a row that the character has said: it goes on instead of summing up
 _FAULTS = (
     Fault.LEAK,
     Fault.UNSAFE,
@@ -37,6 +41,11 @@ _FAULTS = (
     Fault.LOOP,
     Fault.CUT_OFF,
 )
+
+
+def begun(persona: Persona) -> str:
+    """The words that an answer begins with; "" in a language that has none here."""
+    return BEGUN if primary(persona.language) in ("", "en") else ""
 
 
 def lines_of(exchanges: Sequence[Exchange]) -> list[Line]:
@@ -60,7 +69,7 @@ def asking(
     """
     for count in range(len(exchanges), 0, -1):
         said: tuple[Message, ...] = messages(persona, lines_of(exchanges[:count]), ASKED)
-        ids = message_ids(said, tokenizer)
+        ids = (*message_ids(said, tokenizer), *tokenizer.encode(begun(persona)))
         if len(ids) <= most_tokens:
             return count, ids
     return 0, ()
@@ -73,10 +82,17 @@ def objection(summary: str, exchanges: Sequence[Exchange], persona: Persona) -> 
         return fault.value
     if word_count(summary) > MAX_WORDS:
         return "too_long"
-    said = " ".join(line.text for line in lines_of(exchanges))
+    if _repeats(summary, [one.kept.text for one in exchanges]):
+        return "said_before"
+    said = " ".join(one.player_text for one in exchanges)
     code = primary(persona.language) or recognise(said) or "en"
     shared = _content(summary, code) & _content(said, code)
     return "" if len(shared) >= _SHARED_WORDS else "not_about_it"
+
+
+def _repeats(summary: str, replies: Sequence[str]) -> bool:
+    runs = set(word_runs(summary, _REPEATED_WORDS))
+    return any(not runs.isdisjoint(word_runs(reply, _REPEATED_WORDS)) for reply in replies)
 
 
 def _content(text: str, code: str) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """Has characters sum up what no longer fits into their prompts, while nobody waits.
 
 The engine runs it as it reads ahead: only while no player needs what it takes, and it gives way at
-once. What was broken off is tried again a few times. A character that cannot put it well within two
-tries remembers the facts alone. No turn waits for a summary, and none is missing for want of one.
+once. What was broken off is tried again a few times. A character that cannot put it well within
+three tries remembers the facts alone. No turn waits for a summary, and none fails for want of one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from feedback_store.store import Store
 from npc_server.adapters import Adapters
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Finish, FinishReason, Request, Sampling
-from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, objection
+from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, begun, objection
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import SENTENCE_RULE, Model
@@ -29,7 +29,7 @@ from personas.sizes import END_TOKENS
 logger = logging.getLogger(__name__)
 
 FEWEST = 2  # exchanges that are worth a summary
-TRIES = 2  # to put it well
+TRIES = 3  # to put it well
 PAUSE_S = 2.0  # after a player was in the way
 INTERRUPTIONS = 30  # after which it is left
 
@@ -102,7 +102,7 @@ class Summariser:
         count, ids = asking(session.persona, left, self._model.tokenizer, room)
         part = left[:count]
         for seed in range(TRIES if part else 0):
-            text = await self._ask(session, ids, seed)
+            text = f"{begun(session.persona)}{await self._ask(session, ids, seed)}".strip()
             fault = objection(text, part, session.persona)
             if not fault:
                 self._recorder.remember(_summary(session, part, text))
@@ -117,7 +117,7 @@ class Summariser:
                 request = _request(ids, adapter.content_hash, seed)
                 finish = await self._generate(request)
             if finish is not None and finish.reason is not FinishReason.CANCELLED:
-                return finish.text.strip()
+                return finish.text
             await asyncio.sleep(PAUSE_S)
         return ""
 

@@ -8,7 +8,7 @@ import pytest
 from feedback_store.records import Turn
 from npc_server.config import MemorySection
 from npc_server.engine.protocol import Request
-from npc_server.memory.summaries import ASKED
+from npc_server.memory.summaries import ASKED, BEGUN
 from personas.chat import Message
 from personas.fake import FakeTokenizer
 from personas.render import message_ids
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.service
 
 ROOMY = MemorySection(prompt_tokens=300, summaries=False)
 SMALL_TALK = ("Nice weather for it.", "Any news from the road?", "And the harvest, then?") * 2
-SUMMARY = "Ada and Mira talked about the weather and the news from the road."
+SUMMARY = "The player told me that the weather is nice, and asked for news from the road."
 
 
 async def opened(stage: Stage, character: str = "mira", **how: object) -> str:
@@ -177,7 +177,7 @@ async def test_what_was_said_long_ago_is_remembered_by_its_sense(stage: StageMak
     def script(request: Request) -> str:
         ids = list(request.prompt_ids)
         summing_up = any(ids[at : at + len(asked)] == asked for at in range(len(ids)))
-        return SUMMARY if summing_up else f"reply {request.sampling.seed}"
+        return SUMMARY.removeprefix(BEGUN) if summing_up else f"reply {request.sampling.seed}"
 
     made = await stage(script, memory=MemorySection(prompt_tokens=200))
     session = await opened(made)

@@ -156,6 +156,8 @@ async def test_a_wrong_name_is_told_and_the_chat_goes_on(
     assert "/scene NAMES begins one" in printed
     assert "/again is for a talk of two" in printed
     assert "nobody has said anything yet" in printed
+
+
 async def test_what_the_character_remembers_is_shown_and_forgotten(
     stage: StageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,7 +65,7 @@ def said(*arguments: str) -> str:
 def remembered(store: Store, ann: str) -> list[str]:
     """What mira remembers of ann."""
     known = store.memories("mira", ann)
-    return [one.text for one in (*known.statements, *known.summaries)]
+    return [*(one.text for one in known.statements), *(one.text for one in known.summaries)]
 
 
 @pytest.mark.usefixtures("store")
