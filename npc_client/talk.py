@@ -135,7 +135,7 @@ class _Chat:
 
     async def memory(self, _: str) -> None:
         known = await self.client.memory(self.conversation.session_id)
-        lines = [f"{one.id}  {_told(one)}" for one in known.facts]
+        lines = [f"{one.id}  {_fact_line(one)}" for one in known.facts]
         lines += [f"{one.id}  {one.text}" for one in known.summaries]
         self._note("\n".join(lines) or "nothing yet")
 
@@ -186,7 +186,7 @@ class _Chat:
         self.console.print(text, style="dim", markup=False, highlight=False)
 
 
-def _told(fact: RememberedFact) -> str:
+def _fact_line(fact: RememberedFact) -> str:
     """A fact in a line, with where it comes from and what it replaced."""
     overheard = " (overheard)" if fact.overheard else ""
     before = f" (before: {'; '.join(fact.replaced)})" if fact.replaced else ""

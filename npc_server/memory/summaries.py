@@ -43,7 +43,7 @@ _FAULTS = (
 )
 
 
-def begun(persona: Persona) -> str:
+def first_words(persona: Persona) -> str:
     """The words that an answer begins with; "" in a language that has none here."""
     return BEGUN if primary(persona.language) in ("", "en") else ""
 
@@ -69,7 +69,7 @@ def asking(
     """
     for count in range(len(exchanges), 0, -1):
         said: tuple[Message, ...] = messages(persona, lines_of(exchanges[:count]), ASKED)
-        ids = (*message_ids(said, tokenizer), *tokenizer.encode(begun(persona)))
+        ids = (*message_ids(said, tokenizer), *tokenizer.encode(first_words(persona)))
         if len(ids) <= most_tokens:
             return count, ids
     return 0, ()

@@ -20,7 +20,7 @@ from feedback_store.store import Store
 from npc_server.adapters import Adapters
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Finish, FinishReason, Request, Sampling
-from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, begun, objection
+from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, first_words, objection
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import SENTENCE_RULE, Model
@@ -102,7 +102,7 @@ class Summariser:
         count, ids = asking(session.persona, left, self._model.tokenizer, room)
         part = left[:count]
         for seed in range(TRIES if part else 0):
-            text = f"{begun(session.persona)}{await self._ask(session, ids, seed)}".strip()
+            text = f"{first_words(session.persona)}{await self._ask(session, ids, seed)}".strip()
             fault = objection(text, part, session.persona)
             if not fault:
                 self._recorder.remember(_summary(session, part, text))
