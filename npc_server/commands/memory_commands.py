@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from npc_server.commands.command_line import (
     AsJson,
@@ -20,7 +19,6 @@ from npc_server.commands.command_line import (
     Yes,
     config_of,
     confirm,
-    console,
     plural,
     say,
 )
@@ -35,9 +33,10 @@ from npc_server.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
-    from feedback_store.memory_records import Memories
+    from feedback_store.memory_records import Memories, Span
     from feedback_store.store import Store
     from npc_server.memory.facts import Fact
 
@@ -69,8 +68,8 @@ def show(
     if not memories:
         say(f"{character} remembers nothing of {player}")
         return
-    for table in _tables(known, memories):
-        console.print(table)
+    for line in _lines(known, memories):
+        say(line)
 
 
 @app.command(epilog='Example:  npc memory edit mira player-4711 1f0c9a2b7d3e "Ada is a smith."')
@@ -139,18 +138,22 @@ def _memories(
         yield store, store.memories(character, pseudonym, undone=undone)
 
 
-def _tables(known: Sequence[Fact], memories: Memories) -> list[Table]:
-    facts = Table("id", "told", "topic", "fact", "before", "kept for", title="Facts")
+def _lines(known: Sequence[Fact], memories: Memories) -> Iterator[str]:
+    """A line for each memory: its id, when it was told or made, what it says, and of that more."""
     for fact in known:
         said = fact.statement
-        before = "; ".join(one.text for one in fact.replaced)
-        told = f"{said.told_at:%Y-%m-%d %H:%M}"
-        facts.add_row(fact.fact_id, told, said.topic, said.text, before, said.span.value)
-    talks = Table("id", "made", "turns", "summary", "kept for", title="Summaries")
+        before = f" (before: {'; '.join(one.text for one in fact.replaced)})"
+        yield _line(
+            said.told_at, fact.fact_id, said.text, before if fact.replaced else "", said.span
+        )
     for one in memories.summaries:
-        made, turns = f"{one.made_at:%Y-%m-%d %H:%M}", str(len(one.turn_ids))
-        talks.add_row(one.summary_id, made, turns, one.text, one.span.value)
-    return [table for table in (facts, talks) if table.row_count]
+        turns = f" (of {plural(len(one.turn_ids), 'turn')})"
+        yield _line(one.made_at, one.summary_id, one.text, turns, one.span)
+
+
+def _line(moment: datetime, memory_id: str, text: str, more: str, span: Span) -> str:
+    kept = "" if span.value == "player" else " (in its session alone)"
+    return f"{memory_id}  {moment:%Y-%m-%d %H:%M}  {text}{more}{kept}"
 
 
 def _as_json(known: Sequence[Fact], memories: Memories) -> dict[str, Any]:
