@@ -46,7 +46,7 @@ class _Index:
 
     phrases: tuple[str, ...]
     ready: tuple[_Phrase, ...]
-    by_form: Mapping[str, tuple[int, ...]]  # the places of phrases that may begin with a form
+    by_form: Mapping[str, tuple[int, ...]]  # the places of phrases whose longest word it may be
     by_part: Mapping[str, tuple[int, ...]]  # likewise, of words that may be joined to others
     anywhere: tuple[int, ...]  # those that no word tells of
 
@@ -59,18 +59,22 @@ class _Forms:
     places: Mapping[str, tuple[int, ...]]  # by form
 
 
-def mentioned(text: str, phrases: Iterable[str], language: str = "") -> tuple[str, ...]:
+def mentioned(
+    text: str, phrases: Iterable[str], language: str = "", *, in_parts: bool = True
+) -> tuple[str, ...]:
     """Those of the phrases that the text says, in their order.
 
-    `language` is a BCP 47 tag; without one it is told from the text where the text is plain.
+    `language` is a BCP 47 tag; without one it is told from the text where the text is plain. Words
+    joined to others are not looked for without `in_parts`: of thousands of phrases that takes long.
     """
     code = primary(language) or recognise(text)
     listed, reading = _index(tuple(phrases), code), read(text)
-    begun = (
+    told = (
         listed.by_form[form] for form in _forms(reading, code).places.keys() & listed.by_form.keys()
     )
-    parts = (ats for part, ats in listed.by_part.items() if part in reading.squeezed)
-    near = {*listed.anywhere, *chain.from_iterable(begun), *chain.from_iterable(parts)}
+    known = listed.by_part.items() if in_parts else ()
+    parts = (ats for part, ats in known if part in reading.squeezed)
+    near = {*listed.anywhere, *chain.from_iterable(told), *chain.from_iterable(parts)}
     said = (at for at in sorted(near) if _says(reading, listed.ready[at], code))
     return tuple(listed.phrases[at] for at in said)
 
@@ -130,7 +134,7 @@ def _index(phrases: tuple[str, ...], code: str) -> _Index:
     ready = tuple(_prepare(phrase, code) for phrase in phrases)
     by_form, by_part = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for at, one in enumerate(ready):
-        for form in _first_forms(one):
+        for form in _telling_forms(one):
             by_form[form].append(at)
         for part in one.forms[0] | one.joined if one.in_parts else ():
             by_part[part].append(at)
@@ -142,11 +146,14 @@ def _frozen(places: Mapping[str, list[int]]) -> Mapping[str, tuple[int, ...]]:
     return {form: tuple(ats) for form, ats in places.items()}
 
 
-def _first_forms(phrase: _Phrase) -> frozenset[str]:
+def _telling_forms(phrase: _Phrase) -> frozenset[str]:
+    """The forms of its longest word, which few texts have; a short one is in most."""
     if phrase.unbroken:
         return frozenset()
-    spelt = frozenset(spelling.split()[0] for spelling in phrase.spellings)
-    return spelt.union(*phrase.forms[:1], phrase.joined)
+    spelt = [spelling.split() for spelling in phrase.spellings]
+    at = max(range(len(spelt[0])), key=lambda at: len(spelt[0][at])) if spelt else 0
+    told = frozenset(words[at] for words in spelt)
+    return told.union(*phrase.forms[at : at + 1], phrase.joined)
 
 
 @lru_cache(maxsize=1 << 14)

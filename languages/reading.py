@@ -22,15 +22,16 @@ _SOUTH_EAST = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecf\u0edc-\u0edf\u0f40-\u0fbc\u1000-\u103f\u104c-\u109f"
     "\u1780-\u17d3\u17dc\u17dd\ua9e0-\ua9ff\uaa60-\uaa7f"
 )
-_UNBROKEN = _HAN + _KANA + _SOUTH_EAST
+#: Signs of scripts without blanks, as the inside of a character class.
+UNBROKEN = _HAN + _KANA + _SOUTH_EAST
 _HANGUL = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\uac00-\ud7fb"
 _INDIC = "\u0900-\u0963\u0966-\u096f\u0971-\u0df3"  # vowel signs are no letters to `re`
 _TOKEN = re.compile(
-    f"[{_UNBROKEN}]+|[{_HANGUL}]+|(?:(?![{_UNBROKEN}{_HANGUL}])(?:[^\\W_]|[{_INDIC}]))+"
+    f"[{UNBROKEN}]+|[{_HANGUL}]+|(?:(?![{UNBROKEN}{_HANGUL}])(?:[^\\W_]|[{_INDIC}]))+"
 )
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
-_BLANK_IN_RUN = re.compile(f"(?<=[{_UNBROKEN}])\\s+(?=[{_UNBROKEN}])")
-_FIRST_UNBROKEN = re.compile(f"[{_UNBROKEN}]")
+_BLANK_IN_RUN = re.compile(f"(?<=[{UNBROKEN}])\\s+(?=[{UNBROKEN}])")
+_FIRST_UNBROKEN = re.compile(f"[{UNBROKEN}]")
 
 _WORD = 6  # units of length; a sign of each kind below is a part of a word
 _SIGN = ((re.compile(f"[{_HAN}]"), 4), (re.compile(f"[{_KANA}]"), 3))
