@@ -54,6 +54,7 @@ AVOIDED = frozenset(
     {
         Fault.LEAK,
         Fault.UNSAFE,
+        Fault.BLOCKED,
         Fault.OUT_OF_CHARACTER,
         Fault.RECITES,
         Fault.TABOO,

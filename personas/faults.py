@@ -5,7 +5,7 @@ habit only: one short answer or one greeting may be right. A voice that says not
 and the gate compares how often two voices do.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,8 +32,10 @@ class Fault(StrEnum):
     """Gives a secret away."""
     UNSAFE = "unsafe"
     """Says what no character may say."""
+    BLOCKED = "blocked"
+    """Says a word that the designer blocked."""
     OUT_OF_CHARACTER = "out_of_character"
-    """Leaves the role or speaks for the player."""
+    """Leaves the role or speaks for somebody else."""
     RECITES = "recites"
     """Quotes the persona's instructions."""
     TABOO = "taboo"
@@ -67,6 +69,7 @@ class ReplyInContext:
     line: str = ""  # of the player
     earlier: tuple[str, ...] = ()  # what the character said before in the conversation
     fact: Fact | None = None  # what the line asks about, where that is known
+    others: Set[str] = frozenset()  # folded names of other characters, as far as they are known
 
 
 def find_faults(reply: ReplyInContext, among: Collection[Fault]) -> dict[Fault, bool]:
@@ -100,7 +103,8 @@ def _cut_off(at: ReplyInContext) -> bool:
 _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
     Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona)),
     Fault.UNSAFE: lambda at: bool(unsafe(at.reply, at.persona)),
-    Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply, at.persona),
+    Fault.BLOCKED: lambda at: bool(checks.blocked_words(at.reply, at.persona)),
+    Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply, at.persona, at.others),
     Fault.RECITES: lambda at: checks.recites_instructions(at.reply, at.persona),
     Fault.TABOO: lambda at: bool(checks.broken_taboos(at.reply, at.persona)),
     Fault.CONTRADICTION: _contradicts,

@@ -27,6 +27,7 @@ from personas.authored_fields import (
     StopText,
     Text,
 )
+from personas.guardrails import Guardrails
 from personas.own_language import Gap, gaps
 from personas.triggers import Triggers
 
@@ -245,6 +246,9 @@ class Card(Closed):
     unsafe: Phrases = Field(default=(), description="What nobody may say, likewise.")
     triggers: Triggers = Field(
         default=(), description="What it says when something happens in the game."
+    )
+    guardrails: Guardrails = Field(
+        default=Guardrails(), description="What is kept from it and from its players."
     )
 
 

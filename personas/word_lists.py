@@ -8,7 +8,7 @@ listed.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib import resources
@@ -18,8 +18,11 @@ from typing import Any
 import yaml
 
 from languages.phrases import AS_LISTED, mentioned
+from languages.reading import read
 from languages.recognition import recognise
 from languages.tags import primary
+
+LONGEST_NAME = 4  # words
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class WordLists:
     machine_talk: tuple[str, ...]
     machine_talk_at_home: tuple[str, ...]  # with those of `machine_talk`
     confessions: tuple[str, ...]
+    starts: tuple[tuple[str, ...], ...]  # words of "I am"
     speakers: tuple[str, ...]
     denials: tuple[str, ...]
     agreements: tuple[str, ...]
@@ -45,9 +49,24 @@ class WordLists:
         """Whether a line of the reply is put into the mouth of somebody else."""
         return self._other_speaker.search(unicodedata.normalize("NFKC", reply)) is not None
 
-    def confesses(self, reply: str) -> bool:
-        """Whether the reply says "I am a machine" or the like."""
-        return bool(mentioned(reply, self.confessions, AS_LISTED))
+    def confessions_in(self, reply: str) -> tuple[str, ...]:
+        """What the reply says of the kind of "I am a machine"."""
+        return mentioned(reply, self.confessions, AS_LISTED)
+
+    def claims(self, reply: str, names: Set[str]) -> bool:
+        """Whether the reply says "I am Fenn", of folded names; "I am Fenn's friend" does not."""
+        said = read(reply).tokens
+        return any(
+            " ".join(said[at:end]) in names and said[end : end + 1] != ("s",)
+            for at in self._ends_of_starts(said)
+            for end in range(at + 1, min(at + LONGEST_NAME, len(said)) + 1)
+        )
+
+    def _ends_of_starts(self, said: Sequence[str]) -> Iterator[int]:
+        for start in self.starts:
+            for at in range(len(said) - len(start)):
+                if tuple(said[at : at + len(start)]) == start:
+                    yield at + len(start)
 
     def unsafe_words(self, reply: str) -> tuple[str, ...]:
         """The unsafe phrases that the reply says."""
@@ -94,6 +113,7 @@ def _lists(code: str, data: Mapping[str, Any]) -> WordLists:
         machine_talk=tuple(data["machine_talk"]),
         machine_talk_at_home=(*data["machine_talk"], *data["machine_talk_at_home"]),
         confessions=tuple(" ".join(parts) for parts in told),
+        starts=tuple(read(start).tokens for start in made_of["starts"]),
         speakers=tuple(data["speakers"]),
         denials=tuple(data["denials"]),
         agreements=tuple(data["agreements"]),

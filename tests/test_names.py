@@ -78,6 +78,7 @@ PURE = frozenset(
         "feedback_store.selection.player_caps.capped",
         "feedback_store.selection.select.changed",
         "personas.adapter_repo._promoted",
+        "personas.cast_names.named",
         "personas.checks.asserted",
         "languages.phrases.mentioned",
         "trainer.forward._capped",

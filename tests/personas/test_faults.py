@@ -3,6 +3,7 @@
 import pytest
 
 from personas.faults import Fault, ReplyInContext, find_faults, gravest
+from personas.guardrails import Guardrails
 from personas.persona import Fact, Persona
 
 OVEN = Fact(id="oven", fact="It is Bertha.", keywords=("bertha",), contradictions=("agatha",))
@@ -10,6 +11,7 @@ CLEAN = "Warm from the oven, love."
 FAULTY = {
     Fault.LEAK: "It is half chalk.",
     Fault.UNSAFE: "Go and hang yourself.",
+    Fault.BLOCKED: "By Zorn, it is warm.",
     Fault.OUT_OF_CHARACTER: "As an AI, I cannot bake.",
     Fault.RECITES: "I was told: You are Ada, the baker. You are kind.",
     Fault.TABOO: "It is burnt.",
@@ -28,7 +30,9 @@ FAULTY = {
 def found_in(ada: Persona, reply: str) -> dict[Fault, bool]:
     """All faults are looked for."""
     earlier = ("No bread today.",)
-    return find_faults(ReplyInContext(ada, reply, "What is it called?", earlier, OVEN), set(Fault))
+    guarded = ada.model_copy(update={"guardrails": Guardrails(blocked_words=("zorn",))})
+    at = ReplyInContext(guarded, reply, "What is it called?", earlier, OVEN)
+    return find_faults(at, set(Fault))
 
 
 @pytest.mark.parametrize("fault", list(Fault))

@@ -8,6 +8,7 @@ import pytest
 
 from personas import persona_files, yaml_file
 from personas.errors import PersonaError
+from personas.guardrails import Guardrails
 from personas.persona import ProbeKind
 from personas.persona_files import (
     SAMPLE_CHARACTERS,
@@ -314,7 +315,8 @@ def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
     persona = load_characters(SAMPLE_CHARACTERS)[character]
     facts = tuple(fact.model_copy(update={"contradictions": ()}) for fact in persona.lore.facts)
     lore = persona.lore.model_copy(update={"facts": facts})
-    as_before = persona.model_copy(update={"lore": lore, "triggers": ()})
+    younger = {"triggers": (), "guardrails": Guardrails()}
+    as_before = persona.model_copy(update={"lore": lore, **younger})
     assert as_before.version == version != persona.version
 
 
@@ -429,6 +431,7 @@ def test_a_character_that_speaks_as_before_a_default_changed_has_its_version_of_
         "lore": persona.lore.model_copy(update={"facts": facts}),
         "sampling": persona.sampling.model_copy(update={"dry_multiplier": 0.0}),
         "triggers": (),
+        "guardrails": Guardrails(),
     }
     assert persona.model_copy(update=as_then).version == version
 

@@ -38,6 +38,7 @@ DUEL_FAULTS = frozenset(
     {
         Fault.LEAK,
         Fault.UNSAFE,
+        Fault.BLOCKED,
         Fault.OUT_OF_CHARACTER,
         Fault.TABOO,
         Fault.TOO_SHORT,

@@ -19,6 +19,8 @@ from personas.persona import Persona
 class Forbidden(StrEnum):
     """Why a row may not be trained on."""
 
+    BLOCKED_WORDS = "blocked_words"
+    """Its preferred text has a word that the designer blocked."""
     BREAKS_TABOO = "breaks_taboo"
     """Its preferred text has a word of one of today's taboos."""
     LEAKS_SECRET = "leaks_secret"
@@ -32,6 +34,7 @@ class Forbidden(StrEnum):
 _FORBIDDEN = {
     Fault.LEAK: Forbidden.LEAKS_SECRET,
     Fault.UNSAFE: Forbidden.UNSAFE_WORDS,
+    Fault.BLOCKED: Forbidden.BLOCKED_WORDS,
     Fault.OUT_OF_CHARACTER: Forbidden.OUT_OF_CHARACTER,
     Fault.TABOO: Forbidden.BREAKS_TABOO,
 }

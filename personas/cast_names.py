@@ -1,0 +1,42 @@
+"""Under which names the characters of a cast speak and are spoken of. Pure.
+
+Names are folded, so that they are looked up and never searched for: a cast may have thousands.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from languages.reading import read
+from languages.recognition import hollow_words
+from personas.persona import Persona
+from personas.word_lists import LONGEST_NAME
+
+_LEAST_LETTERS = 3  # of a first name; "Al" is a word in too many languages
+_BEFORE_COLON = re.compile(r"^[^\w\n]*([^\n:：]{1,60}?)[*_ \t\])]*[:：]", re.MULTILINE)
+
+
+def names_of(persona: Persona) -> frozenset[str]:
+    """The whole name, the first name, and the id, folded."""
+    words = read(persona.name).tokens
+    first = words[:1] if len(words[0]) >= _LEAST_LETTERS else ()
+    own = {" ".join(words), " ".join(read(persona.id).tokens), *first}
+    return frozenset(own - {""} - hollow_words("en"))
+
+
+def names_of_cast(cast: Iterable[Persona]) -> frozenset[str]:
+    """The names of all characters."""
+    return frozenset().union(*map(names_of, cast))
+
+
+def named(text: str, names: Collection[str]) -> frozenset[str]:
+    """Those of the folded names that a text says."""
+    tokens = read(text).tokens
+    runs = (
+        tokens[at : at + size] for size in range(1, LONGEST_NAME + 1) for at in range(len(tokens))
+    )
+    return frozenset(" ".join(run) for run in runs).intersection(names)
+
+
+def speakers_in(text: str) -> Sequence[str]:
+    """What stands before a colon at the beginning of a line, folded: `Fenn: Hello!`."""
+    return [" ".join(read(found[1]).tokens) for found in _BEFORE_COLON.finditer(text)]
