@@ -1,0 +1,341 @@
+"""A reply as it comes, held back as far as it could still turn into a fault.
+
+What was sent cannot be taken back. So every word waits for its end, and one that could begin
+something the character must not say waits until it is plain how it goes on: "I am an" waits, "I am
+the" does not. The verdict itself is that of `personas.faults`, asked wherever a listed phrase is
+complete, so that serving, gate and rewards agree. The places where it is asked follow from the
+text alone: however the text is cut on its way, the verdict is the same.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
+
+from languages.disguises import LEAST_SPELLED, plain_readings
+from languages.phrase_starts import PhraseStarts, Reach, phrase_starts
+from languages.phrases import AS_LISTED
+from languages.reading import UNBROKEN, is_unbroken, read, word_count
+from languages.tags import primary
+from personas.cast_names import names_of
+from personas.faults import Fault, ReplyInContext, find_faults, gravest
+from personas.persona import Persona
+from personas.render import instructions
+from personas.sentences import sentence_ends
+from personas.word_lists import languages_with_lists, word_lists
+
+#: What is kept from players. Lesser faults make a poor line, and best-of and training see to them.
+GUARDED = frozenset(
+    {Fault.LEAK, Fault.UNSAFE, Fault.BLOCKED, Fault.OUT_OF_CHARACTER, Fault.RECITES}
+)
+
+_QUOTED_WORDS = 8  # of the instructions in a row are a fault: see `personas.checks`
+_MARKS = ".,;:!?…"
+_LETTERS = rf"[^\s{UNBROKEN}{_MARKS}]"
+#: A word that is whole, as something follows it; or a sign of a script without blanks.
+_WHOLE = re.compile(rf"[{UNBROKEN}]|{_LETTERS}*[{_MARKS}]|{_LETTERS}+(?=[\s{UNBROKEN}])")
+_REST = re.compile(r"\S+")
+_MARK_BEGUN = re.compile(r"<\|[^|<>]{0,40}\Z")
+_MARK = re.compile(r"<\|[^|<>]{0,40}\|>|\[/?INST\]|</?s>", re.IGNORECASE)
+_COLON = re.compile("[:：]")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names that a line could begin with, and what they begin with; without blanks."""
+
+    names: frozenset[str]
+    starts: frozenset[str]
+
+    def reach(self, said: str) -> Reach:
+        """How far these words have come in saying a name and nothing else."""
+        if said in self.names:
+            return Reach.SAID
+        return Reach.BEGUN if said in self.starts else Reach.NOWHERE
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Words of "I am", and the names of others that must not follow on them."""
+
+    starts: Mapping[str, tuple[tuple[str, ...], ...]]  # by their first word
+    names: Names
+
+    def reach(self, tokens: tuple[str, ...]) -> Reach:
+        """How far these words have come in claiming to be somebody else."""
+        return max((self._reach(tokens, one) for one in self._starts(tokens)), default=Reach(0))
+
+    def _starts(self, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        return self.starts.get(tokens[0], ()) if tokens else ()
+
+    def _reach(self, tokens: tuple[str, ...], start: tuple[str, ...]) -> Reach:
+        if start[: len(tokens)] == tokens:
+            return Reach.BEGUN
+        if tokens[: len(start)] != start:
+            return Reach.NOWHERE
+        return self.names.reach("".join(tokens[len(start) :]))
+
+
+@dataclass(frozen=True)
+class Quotable:
+    """The words of the instructions, which a reply must not quote at length."""
+
+    words: str  # with a blank around each
+    signs: str  # without blanks
+
+    def has(self, tokens: Sequence[str]) -> bool:
+        """Whether these words stand in a row there."""
+        if not tokens:
+            return False
+        if is_unbroken(tokens[-1]):
+            return "".join(tokens) in self.signs
+        return f" {' '.join(tokens)} " in self.words
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is looked for in the replies of one character."""
+
+    persona: Persona
+    others: frozenset[str]  # folded names of other characters
+    among: frozenset[Fault]
+    starts: tuple[PhraseStarts, ...]
+    speakers: Names
+    claims: Claims
+    recited: Quotable
+
+    def fault_in(self, text: str) -> Fault | None:
+        """The gravest fault of a text, as it stands or when its disguise is taken off."""
+        return next(filter(None, map(self._fault_of, (text, *plain_readings(text)))), None)
+
+    def _fault_of(self, text: str) -> Fault | None:
+        reply = ReplyInContext(self.persona, text, others=self.others)
+        return gravest(find_faults(reply, self.among))
+
+
+def watch_of(
+    persona: Persona, cast: Set[str] = frozenset(), among: Collection[Fault] = GUARDED
+) -> Watch:
+    """What is to be looked for in the replies of a character, made ready once.
+
+    `cast` are the folded names of all characters (`cast_names`).
+    """
+    return _watch_of(_Known(persona, frozenset(cast), frozenset(among)))
+
+
+@dataclass(frozen=True)
+class _Open:
+    """Words that could be the beginning of a fault."""
+
+    start: int
+    tokens: tuple[str, ...] = ()
+    begins_line: bool = False
+
+
+class GuardedStream:
+    """Takes a reply piece by piece; gives what may be shown, until a fault is found."""
+
+    def __init__(self, watch: Watch, before: str = "", *, as_a_whole: bool = False) -> None:
+        """`before` was shown already, and goes on here. `as_a_whole` shows nothing but a whole."""
+        self._watch = watch
+        self._as_a_whole = as_a_whole
+        self.text = before
+        self._shown = len(before)
+        self._read_to = 0  # all words before are whole and looked at
+        self._open: tuple[_Open, ...] = ()
+        self.fault: Fault | None = None
+        self._advance(_WHOLE)
+
+    @property
+    def shown(self) -> str:
+        """All that may be shown so far."""
+        return self.text[: self._shown]
+
+    def push(self, text: str) -> str:
+        """Add a piece; returns what more may be shown. Nothing more, once there is a `fault`."""
+        if self.fault is None:
+            self.text += text
+            self._advance(_WHOLE)
+        return self._release()
+
+    def finish(self) -> str:
+        """End the reply; returns what was held back, unless that is a `fault`."""
+        self._advance(_REST)
+        if self.fault is not None:
+            return self._release()
+        self.fault = self._watch.fault_in(self.text)
+        rest = self.text[self._shown :] if self.fault is None else ""
+        self._shown += len(rest)
+        return rest
+
+    def _release(self) -> str:
+        """What is safe by now, without the blanks behind it: the next word may be withheld."""
+        safe = min((one.start for one in self._open), default=self._read_to)
+        if self._as_a_whole:
+            safe = self._shown
+        elif self.fault is not None:  # what no sentence ends in would only lead up to it
+            safe = max(sentence_ends(self.text[:safe]), default=0)
+        end = max(self._shown, len(self.text[:safe].rstrip()))
+        released = self.text[self._shown : end]
+        self._shown = end
+        return released
+
+    def _advance(self, pattern: re.Pattern[str]) -> None:
+        for word in pattern.finditer(self.text, self._read_to):
+            if self.fault is not None:
+                return
+            self._look_at(word.start(), word.end())
+
+    def _look_at(self, start: int, end: int) -> None:
+        waiting, is_doubtful = self._go_on(start, end)
+        if is_doubtful:
+            self.fault = self._watch.fault_in(self.text[:end])
+        if self.fault is None:
+            self._open, self._read_to = waiting, end
+
+    def _go_on(self, start: int, end: int) -> tuple[tuple[_Open, ...], bool]:
+        """What could be a beginning after this word, and whether something is complete."""
+        waiting: dict[_Open, None] = {}
+        is_doubtful = False
+        for one in self._continuations(start, end):
+            reach = self._reach(one, end)
+            is_doubtful |= reach is Reach.SAID
+            if reach is not Reach.NOWHERE:
+                waiting[one] = None
+        ended = (one for one in self._open if one.start not in {left.start for left in waiting})
+        is_doubtful |= any(_is_spelled(one.tokens) for one in ended)
+        return tuple(waiting), is_doubtful
+
+    def _continuations(self, start: int, end: int) -> Iterator[_Open]:
+        word = self.text[start:end]
+        begins_line = not read(self.text[:start].rpartition("\n")[2]).tokens
+        for reading in (word, *plain_readings(word)):
+            tokens = read(reading).tokens
+            yield from (
+                _Open(one.start, one.tokens + tokens, one.begins_line) for one in self._open
+            )
+            starts = range(max(1, len(tokens)))
+            yield from (_Open(start, tokens[at:], begins_line and not at) for at in starts)
+
+    def _reach(self, one: _Open, end: int) -> Reach:
+        return max(
+            self._reach_of_phrases(one.tokens),
+            self._reach_of_quotation(one, end),
+            self._reach_of_speaker(one, end),
+            self._watch.claims.reach(one.tokens),
+            _reach_of_mark(self.text[one.start : end]),
+            Reach.BEGUN if _is_letters(one.tokens) else Reach.NOWHERE,
+        )
+
+    def _reach_of_phrases(self, tokens: Sequence[str]) -> Reach:
+        return max((starts.reach(tokens) for starts in self._watch.starts), default=Reach.NOWHERE)
+
+    def _reach_of_quotation(self, one: _Open, end: int) -> Reach:
+        if not self._watch.recited.has(one.tokens):
+            return Reach.NOWHERE
+        is_long = word_count(self.text[one.start : end]) >= _QUOTED_WORDS
+        return Reach.SAID if is_long else Reach.BEGUN
+
+    def _reach_of_speaker(self, one: _Open, end: int) -> Reach:
+        """A name at the beginning of a line waits for the word behind it, or its colon."""
+        if not one.begins_line:
+            return Reach.NOWHERE
+        reach = self._watch.speakers.reach("".join(one.tokens))
+        has_colon = _COLON.search(self.text, one.start, end) is not None
+        return Reach.BEGUN if reach is Reach.SAID and not has_colon else reach
+
+
+def _reach_of_mark(text: str) -> Reach:
+    if _MARK.search(text):
+        return Reach.SAID
+    return Reach.BEGUN if _MARK_BEGUN.search(text) else Reach.NOWHERE
+
+
+def _is_letters(tokens: Sequence[str]) -> bool:
+    return bool(tokens) and all(len(token) == 1 and token.isalpha() for token in tokens)
+
+
+def _is_spelled(tokens: Sequence[str]) -> bool:
+    return len(tokens) >= LEAST_SPELLED and _is_letters(tokens)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A persona, as far as what is looked for depends on it: equal ones are made ready once."""
+
+    persona: Persona
+    cast: frozenset[str]
+    among: frozenset[Fault]
+
+    def __hash__(self) -> int:
+        return hash((self.persona.version, self.cast, self.among))
+
+
+@lru_cache(maxsize=256)
+def _watch_of(known: _Known) -> Watch:
+    persona = known.persona
+    return Watch(
+        persona=persona,
+        others=known.cast - names_of(persona),
+        among=known.among,
+        starts=tuple(_starts(known)),
+        speakers=_speakers(known.cast),
+        claims=_claims(known.cast),
+        recited=_quotable(instructions(persona)),
+    )
+
+
+def _starts(known: _Known) -> Iterator[PhraseStarts]:
+    by_code: dict[str, list[str]] = {primary(known.persona.language) or "en": _own(known)}
+    for lists in filter(None, map(word_lists, languages_with_lists())):
+        inflected = by_code.setdefault(lists.code, [])
+        listed = by_code.setdefault(AS_LISTED, [])
+        if Fault.OUT_OF_CHARACTER in known.among:
+            inflected += lists.machine_talk_at_home
+            listed += lists.confessions
+        if Fault.UNSAFE in known.among:
+            inflected += lists.unsafe["slurs"]
+            listed += (one for group in lists.unsafe.values() for one in group)
+    return (phrase_starts(phrases, code) for code, phrases in by_code.items())
+
+
+def _own(known: _Known) -> list[str]:
+    """What this persona alone says must not be said."""
+    persona = known.persona
+    leaks = (word for secret in persona.lore.secrets for word in secret.leak_words)
+    breaches = (word for taboo in persona.taboos for word in taboo.words)
+    of_fault: dict[Fault, Iterable[str]] = {
+        Fault.LEAK: leaks,
+        Fault.UNSAFE: persona.unsafe,
+        Fault.BLOCKED: persona.guardrails.blocked_words,
+        Fault.OUT_OF_CHARACTER: persona.machine_talk,
+        Fault.TABOO: breaches,
+    }
+    return [word for fault, words in of_fault.items() if fault in known.among for word in words]
+
+
+@lru_cache(maxsize=16)
+def _speakers(cast: frozenset[str]) -> Names:
+    every = filter(None, map(word_lists, languages_with_lists()))
+    listed = {read(name).tokens for lists in every for name in lists.speakers}
+    known = listed | {tuple(name.split()) for name in cast}
+    starts = {"".join(one[:end]) for one in known for end in range(1, len(one))}
+    signs = {one[0][:end] for one in known if is_unbroken(one[0]) for end in range(1, len(one[0]))}
+    return Names(frozenset(map("".join, known)), frozenset(starts | signs))
+
+
+@lru_cache(maxsize=16)
+def _claims(cast: frozenset[str]) -> Claims:
+    starts: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for lists in filter(None, map(word_lists, languages_with_lists() if cast else ())):
+        for start in lists.starts:
+            starts[start[0]] = (*starts.get(start[0], ()), start)
+    return Claims(starts, _speakers(cast))
+
+
+def _quotable(texts: Iterable[str]) -> Quotable:
+    readings = [read(text) for text in texts]
+    return Quotable(
+        "\n".join(reading.line for reading in readings),
+        "\n".join(reading.squeezed for reading in readings),
+    )
