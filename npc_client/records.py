@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class GuardHit:
+    """A rule of the guard that found something, and what was done about it."""
+
+    rule: str  # such as "injection" or "leak"; the contract lists them
+    action: str  # such as "answered" or "retried"; likewise
+
+
+@dataclass(frozen=True)
 class Reply:
     """A finished reply."""
 
@@ -20,6 +28,7 @@ class Reply:
     candidates: int  # replies drawn for this one
     finish_reason: str  # "stop", "sentences", "length" or "scripted", as in the contract
     thought_tokens: int = 0  # that the model thought before it; nobody sees them
+    guard_hits: tuple[GuardHit, ...] = ()  # in order; mostly none
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 
 from npc.v1 import dialogue_pb2
-from npc_client.records import Reply, Silence
+from npc_client.records import GuardHit, Reply, Silence
 
 OnText = Callable[[str], None]
 RETRY_PAUSES_S = (0.1, 0.4)  # before a line is sent again that found no server
@@ -127,12 +127,18 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         candidates=finished.candidates,
         finish_reason=_finish_reason(finished),
         thought_tokens=finished.usage.thought_tokens,
+        guard_hits=tuple(_guard_hit(hit) for hit in finished.guard_hits),
     )
 
 
 def _silent_because(silence: dialogue_pb2.Silence) -> str:
     name = dialogue_pb2.SilentBecause.Name(silence.because)
     return name.removeprefix("SILENT_BECAUSE_").lower()
+
+
+def _guard_hit(hit: dialogue_pb2.GuardHit) -> GuardHit:
+    name = dialogue_pb2.GuardAction.Name(hit.action)
+    return GuardHit(hit.rule, name.removeprefix("GUARD_ACTION_").lower())
 
 
 def _finish_reason(finished: dialogue_pb2.Finished) -> str:

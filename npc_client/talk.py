@@ -180,7 +180,9 @@ class _Chat:
 
     def _end_line(self, reply: Reply) -> None:
         version = reply.adapter_version or "base"
-        self.console.print(f"\n[dim]{version} · first word after {reply.ttft_ms:.0f} ms[/dim]")
+        found = "".join(f" · guard: {hit.rule}, {hit.action}" for hit in reply.guard_hits)
+        first = f"first word after {reply.ttft_ms:.0f} ms"
+        self.console.print(f"\n[dim]{version} · {first}{found}[/dim]")
 
     def _note(self, text: str) -> None:
         self.console.print(text, style="dim", markup=False, highlight=False)

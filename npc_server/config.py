@@ -25,12 +25,15 @@ from pydantic import (
 )
 
 from feedback_store.privacy.policy import Mode
+from languages.tags import UnknownLanguageError, language_of
 from languages.visibility import hidden_sign
 from npc_server.base_models.catalogue import DEFAULT_MODEL
 from npc_server.base_models.resolution import ModelPlaces
 from npc_server.engine.protocol import Batching, KvType
 from npc_server.engine.settings import AUTO, EngineSettings, GpuLayers
 from npc_server.errors import ConfigError
+from npc_server.guard import RULES, GuardSettings
+from npc_server.limits import MAX_LINE_CHARACTERS
 from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
 from personas.persona_files import SAMPLE_CHARACTERS
@@ -224,6 +227,42 @@ class ReloadSection(_Section):
     poll_s: Annotated[float, Field(gt=0)] = 1.0  # between two looks at all files
 
 
+def _guard_rule(name: str) -> str:
+    if name not in RULES:
+        raise ValueError(f"{name!r} is no rule; known: {', '.join(RULES)}")
+    return name
+
+
+def _known_language(tag: str) -> str:
+    try:
+        return language_of(tag).code
+    except UnknownLanguageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _split_at_commas(words: object) -> object:
+    """A variable holds them with commas between."""
+    return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
+
+
+class GuardSection(_Section):
+    """What is kept from characters and from players; `off` names rules that are not used."""
+
+    off: Annotated[
+        tuple[Annotated[str, AfterValidator(_guard_rule)], ...], BeforeValidator(_split_at_commas)
+    ] = ()
+    line_characters: Annotated[int, Field(ge=0, le=MAX_LINE_CHARACTERS)] = 0  # 0 = no own limit
+    languages: Annotated[  # of players' lines, as BCP 47 tags; none = any
+        tuple[Annotated[str, AfterValidator(_known_language)], ...],
+        BeforeValidator(_split_at_commas),
+    ] = ()
+
+    @property
+    def settings(self) -> GuardSettings:
+        """The same, as the guard takes them."""
+        return GuardSettings(frozenset(self.off), self.line_characters, self.languages)
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -235,6 +274,7 @@ class Config(_Section):
     privacy: PrivacySection = PrivacySection()
     memory: MemorySection = MemorySection()
     reload: ReloadSection = ReloadSection()
+    guard: GuardSection = GuardSection()
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same

@@ -30,6 +30,7 @@ from npc.v1 import adapters_pb2, dialogue_pb2, feedback_pb2, memory_pb2
 from npc_server.adapters import CharacterListing
 from npc_server.engine.protocol import Batching, Delta, FinishReason, Histogram, Stats
 from npc_server.errors import InvalidRequestError, retry_after_ms, status_of
+from npc_server.guard_hits import GuardAction, GuardHit
 from npc_server.limits import MAX_TAKES, check_id, check_stop_text, check_text
 from npc_server.memory.facts import Fact, facts, player_name
 from npc_server.reactions import ParsedEvent, SubmitResult
@@ -58,6 +59,15 @@ _SPANS: Mapping[int, Span] = {
     dialogue_pb2.MEMORY_SPAN_UNSPECIFIED: Span.SESSION,
     dialogue_pb2.MEMORY_SPAN_SESSION: Span.SESSION,
     dialogue_pb2.MEMORY_SPAN_PLAYER: Span.PLAYER,
+}
+
+_GUARD_ACTIONS = {
+    GuardAction.NOTED: dialogue_pb2.GUARD_ACTION_NOTED,
+    GuardAction.ANSWERED: dialogue_pb2.GUARD_ACTION_ANSWERED,
+    GuardAction.RETRIED: dialogue_pb2.GUARD_ACTION_RETRIED,
+    GuardAction.CUT: dialogue_pb2.GUARD_ACTION_CUT,
+    GuardAction.FELL_BACK: dialogue_pb2.GUARD_ACTION_FELL_BACK,
+    GuardAction.WITHHELD: dialogue_pb2.GUARD_ACTION_WITHHELD,
 }
 
 _BATCHINGS = {
@@ -186,7 +196,12 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
         ),
         token_logprobs=reply.token_logprobs,
         candidates=event.candidates,
+        guard_hits=[_guard_hit(hit) for hit in event.guard],
     )
+
+
+def _guard_hit(hit: GuardHit) -> dialogue_pb2.GuardHit:
+    return dialogue_pb2.GuardHit(rule=hit.rule, action=_GUARD_ACTIONS[hit.action])
 
 
 def parse_batch(message: feedback_pb2.SubmitBatchRequest, now: datetime) -> list[ParsedEvent]:

@@ -29,6 +29,7 @@ from npc_server.cast import cast_member
 from npc_server.conversations import Conversations
 from npc_server.engine.protocol import Delta
 from npc_server.errors import InvalidRequestError
+from npc_server.guard import Guard, GuardSettings
 from npc_server.limits import (
     MAX_LINE_CHARACTERS,
     check_characters,
@@ -64,14 +65,16 @@ class Dialogue:
         heads: Adapters | None = None,  # of characters with several candidates; None = no judge
         sources: tuple[NoteSource, ...] = (),  # of what they are told besides
         watchers: tuple[Watcher, ...] = (),  # of what is said
+        guard: Guard | None = None,  # None = every rule with its defaults
     ) -> None:
         self._watchers = watchers
         self._characters = characters
         self._adapters = adapters
         self._sessions = conversations.sessions
         self._conversations = conversations
+        guard = guard or Guard(characters, GuardSettings())
         self._replies = Replies(
-            characters, model, adapters, conversations, heads, sources, watchers
+            characters, model, adapters, conversations, heads, sources, watchers, guard
         )
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from npc_server.engine.protocol import Delta, Finish
+from npc_server.guard_hits import GuardHit
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Finished:
     reply: Finish
     reply_tokens: int  # of the reply; `reply` of a repeated answer holds no token ids
     candidates: int  # replies drawn for this one
+    guard: tuple[GuardHit, ...] = ()  # what the guard found
 
 
 #: What a stream of a reply is made of.

@@ -11,24 +11,36 @@ its first delta said nothing, because its client is told to send it again.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from feedback_store.records import Reaction
 from npc_server import signals
 from npc_server.adapters import Adapters, LiveAdapter
 from npc_server.conversations import Conversations
-from npc_server.engine.protocol import Delta, Finish, FinishReason, Sampling
+from npc_server.engine.protocol import Delta, Finish, FinishReason, Request, Sampling
+from npc_server.guard import Guard
+from npc_server.guard_hits import GuardAction, GuardHit, annotation_of, hits_in, is_unread
+from npc_server.guarded_reply import Guarded, Speech, again, speak, without_model
 from npc_server.note_sources import Moment, NoteSource, notes_of
 from npc_server.prompt_budget import refusal_of
 from npc_server.reading import NextPrompts
 from npc_server.reply_events import Finished, ReplyEvent, Started
 from npc_server.reply_sampling import Changes, sampling_of
-from npc_server.reranking import Candidate, choose_favourite, draw_something_new, finalists
+from npc_server.reranking import (
+    Candidate,
+    candidate_requests,
+    choose_favourite,
+    draw,
+    draw_something_new,
+    finalists,
+)
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import (
     NO_PROMPT,
@@ -41,11 +53,17 @@ from npc_server.turns import (
     record_of,
     script_end,
     take_of,
+    with_hits,
 )
 from npc_server.watchers import Watcher
 from personas.errors import PromptTooLongError
+from personas.fallback import fallback_line
+from personas.faults import Fault
+from personas.guarded_stream import Watch
 from personas.persona import Persona
 from personas.render import Line, Prompt, Speaker, dropped_lines, prompt
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,7 @@ class Replies:
         heads: Adapters | None,
         sources: tuple[NoteSource, ...],
         watchers: tuple[Watcher, ...],
+        guard: Guard,
     ) -> None:
         self._watchers = watchers
         self._characters = characters
@@ -79,6 +98,7 @@ class Replies:
         self._recorder = conversations.recorder
         self._silence = conversations.silence
         self._sources = sources
+        self._guard = guard
         self._ending = False
         self.next_prompts = NextPrompts(model, adapters, conversations.sessions, sources)
         self.speaking = 0  # turns that are being generated
@@ -131,9 +151,15 @@ class Replies:
             self.next_prompts.read_ahead(turn)
 
     def _words(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        """The way in which the turn's reply is made."""
         if turn.exchange.verbatim:
             return self._recite(turn)
-        return self._speak(turn) if turn.best_of == 1 else self._speak_best(turn)
+        if is_unread(hits_in(turn.annotations)):
+            return self._answer_without_model(turn)
+        watch = self._guard.watch(turn.session.persona)
+        if turn.best_of > 1:
+            return self._speak_best(turn, watch)
+        return self._speak(turn) if watch is None else self._speak_guarded(turn, watch)
 
     async def _prepare(
         self,
@@ -175,6 +201,7 @@ class Replies:
             self._model.tokenizer,
             self._model.thought_before(rendered),
             call_id=call_id,
+            annotations=annotation_of(self._hits_in(exchange, persona)),
         )
 
     def _dropped_lines(
@@ -184,6 +211,12 @@ class Replies:
         tokenizer, notes = self._model.tokenizer, budget.notes
         persona = session.persona
         return dropped_lines(persona, history, said, tokenizer, budget.most, budget.usual, notes)
+
+    def _hits_in(self, exchange: Exchange, persona: Persona) -> tuple[GuardHit, ...]:
+        """What the guard finds in what somebody said; what the game tells is its author's."""
+        said = "" if exchange.cue else exchange.player_text
+        hit = self._guard.hit_in(said, persona) if said else None
+        return () if hit is None else (hit,)
 
     def _render(
         self, session: Session, history: Sequence[Line], exchange: Exchange, sampling: Sampling
@@ -222,13 +255,44 @@ class Replies:
         yield await self._conclude(turn, script_end(turn.exchange.verbatim))
 
     async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        async with aclosing(self._generate(turn, turn.request)) as events:
+            async for event in events:
+                yield await self._conclude(turn, event) if isinstance(event, Finish) else event
+
+    async def _generate(self, turn: OpenTurn, request: Request) -> AsyncGenerator[Delta | Finish]:
+        """Generate a reply; beside it, the engine reads what the next prompt begins with."""
         begun = False
-        async with aclosing(self._model.engine.generate(turn.request)) as events:
+        async with aclosing(self._model.engine.generate(request)) as events:
             async for event in events:
                 if not begun:
                     self.next_prompts.read_beside(turn)
                     begun = True
-                yield await self._conclude(turn, event) if isinstance(event, Finish) else event
+                yield event
+
+    async def _speak_guarded(
+        self, turn: OpenTurn, watch: Watch
+    ) -> AsyncGenerator[Delta | Finished]:
+        generate = partial(self._generate, turn)
+        fallback = _fallback_of(turn)
+        speech = Speech(generate, turn.tokenizer, turn.request, watch, fallback)
+        async with aclosing(speak(speech)) as events:
+            async for event in events:
+                yield (
+                    event if isinstance(event, Delta) else await self._conclude_guarded(turn, event)
+                )
+
+    async def _conclude_guarded(self, turn: OpenTurn, ended: Guarded) -> Finished:
+        seed = turn.sampling.seed if ended.seed is None else ended.seed
+        sampling = replace(turn.sampling, seed=seed)
+        turn = replace(turn, sampling=sampling, in_one_piece=ended.in_one_piece)
+        return await self._conclude(with_hits(turn, ended.hits), ended.reply)
+
+    async def _answer_without_model(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+        text = "" if turn.sampling.in_form else _fallback_of(turn)
+        if text:
+            yield Delta(text)
+        reply = without_model(text, turn.tokenizer, len(turn.prompt.ids), 0.0)
+        yield await self._conclude(replace(turn, in_one_piece=False), reply)
 
     def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:
         record = record_of(turn, cut_short(said, turn, reason), self._model.base_sha256)
@@ -239,17 +303,37 @@ class Replies:
         if reason is FinishReason.CANCELLED and not self._ending:
             self._note([signals.on_abandoned(record.turn_id, record.created_at)])
 
-    async def _speak_best(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+    async def _speak_best(
+        self, turn: OpenTurn, watch: Watch | None
+    ) -> AsyncGenerator[Delta | Finished]:
         begun = time.perf_counter()
         candidates = await draw_something_new(
             self._model.engine, turn.request, turn.best_of, turn.spoken
         )
         turn, chosen = await self._choose(turn, candidates)
+        reply = chosen.reply
+        if watch is not None and (fault := watch.fault_in(reply.text)):
+            turn, reply = await self._mend(turn, watch, fault)
         waited_ms = (time.perf_counter() - begun) * 1e3
-        reply = replace(chosen.reply, ttft_ms=waited_ms, total_ms=waited_ms)
         if reply.text:
             yield Delta(reply.text)
-        yield await self._conclude(turn, reply, len(candidates))
+        timed = replace(reply, ttft_ms=waited_ms, total_ms=waited_ms)
+        yield await self._conclude(turn, timed, len(candidates))
+
+    async def _mend(self, turn: OpenTurn, watch: Watch, fault: Fault) -> tuple[OpenTurn, Finish]:
+        """Draw all candidates again; fall back, when the best of them has a fault, too."""
+        request = again(turn.request, "", turn.tokenizer)
+        drawn = await draw(self._model.engine, candidate_requests(request, turn.best_of))
+        chosen_turn, chosen = await self._choose(turn, drawn)
+        if found := watch.fault_in(chosen.reply.text):
+            form = turn.sampling.in_form
+            action = GuardAction.WITHHELD if form else GuardAction.FELL_BACK
+            text = "" if form else _fallback_of(turn)
+            reply = without_model(text, turn.tokenizer, len(turn.prompt.ids), 0.0)
+            mended = replace(turn, in_one_piece=False)
+            tried = GuardHit(fault, GuardAction.RETRIED)
+            return with_hits(mended, [tried, GuardHit(found, action)]), reply
+        return with_hits(chosen_turn, [GuardHit(fault, GuardAction.RETRIED)]), chosen.reply
 
     async def _choose(
         self, turn: OpenTurn, candidates: Sequence[Candidate]
@@ -273,6 +357,8 @@ class Replies:
         record = record_of(turn, reply, self._model.base_sha256)
         live = self._adapters.live(session.persona.id).version
         finished = finished_of(turn, reply, live, candidates)
+        for hit in finished.guard:
+            logger.info("turn %s: guard rule %s, %s", finished.turn_id, hit.rule, hit.action)
         take = take_of(turn, finished, record.created_at)
         self._sessions.add_take(session, turn.exchange, take)
         try:
@@ -284,3 +370,7 @@ class Replies:
     def _tell_watchers(self, turn: OpenTurn) -> None:
         for watcher in self._watchers:
             watcher.note_turn(turn)
+
+
+def _fallback_of(turn: OpenTurn) -> str:
+    return fallback_line(turn.session.persona, turn.sampling.seed, turn.spoken)

@@ -45,6 +45,7 @@ from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
+from npc_server.guard import Guard, GuardNotes, make_ready
 from npc_server.interceptors import RequestInterceptor
 from npc_server.live_cast import Cast
 from npc_server.memory.memory import Memory
@@ -190,8 +191,10 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     kept = Conversations(sessions, recorder, parts.pseudonyms, silence, redaction)
     model = replace(parts.model, engine=engine)
     memory = _memory(parts, config, kept, model, adapters)
-    sources, watchers = (memory,), (memory,)
-    dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers)
+    make_ready()
+    guard = Guard(cast, config.guard.settings, lambda: cast.changes)
+    sources, watchers = (memory, GuardNotes(guard)), (memory,)
+    dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)
     return _Assembly(
         parts=parts,
         cast=cast,

@@ -55,6 +55,7 @@ class Take:
     interrupted: bool = False  # broken off after `said`
     call_id: str = ""  # of the call that asked for it; "" = it had none
     answer: Answer | None = None  # for that call, should it be repeated; None = there is none
+    unread: bool = False  # no model is to read the line and this answer to it
     ended_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # as its turn has it
     corrections: list[_Correction] = field(default_factory=list)
 
@@ -235,6 +236,8 @@ class Session:
         """The lines of the first `exchanges` exchanges, or of all."""
         lines = [Line(Speaker.CHARACTER, greeting)] if (greeting := self.record.greeting) else []
         for exchange in self.exchanges[:exchanges]:
+            if exchange.kept.unread:
+                continue
             lines.append(Line(Speaker.PLAYER, exchange.player_text))
             kept = exchange.kept
             lines.append(Line(Speaker.CHARACTER, kept.text, interrupted=kept.broken_off))

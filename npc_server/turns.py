@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from npc_server.engine.protocol import (
     SentenceRule,
     Thought,
 )
+from npc_server.guard_hits import GuardHit, annotation_of, hits_in, is_unread
 from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Cue, Exchange, Session, Take
@@ -78,6 +79,7 @@ class OpenTurn:
     judge: str = ""  # version of the reward head that chose the candidate; "" = none did
     call_id: str = ""  # of the call that asks for it; "" = it has none
     annotations: Mapping[str, JSON] = field(default_factory=dict)  # by topic, besides the notes
+    in_one_piece: bool = True  # the reply was drawn as it stands
 
     @property
     def concluded(self) -> bool:
@@ -120,6 +122,12 @@ class OpenTurn:
         return tuple(text for text in own if text)
 
 
+def with_hits(turn: OpenTurn, hits: Iterable[GuardHit]) -> OpenTurn:
+    """The turn, with what the guard found."""
+    known = (*hits_in(turn.annotations), *hits)
+    return replace(turn, annotations={**turn.annotations, **annotation_of(known)})
+
+
 def new_turn_id() -> str:
     """32 hex digits: 48 bits of Unix time in milliseconds, then 80 random ones."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
@@ -146,6 +154,7 @@ def finished_of(turn: OpenTurn, reply: Finish, live_version: str, candidates: in
         reply=reply,
         reply_tokens=len(reply.token_ids),
         candidates=candidates,
+        guard=hits_in(turn.annotations),
     )
 
 
@@ -158,6 +167,7 @@ def take_of(turn: OpenTurn, finished: Finished, ended_at: datetime) -> Take:
         finished.reply.text,
         call_id=turn.call_id,
         answer=answer,
+        unread=is_unread(finished.guard),
         ended_at=ended_at,
     )
 
@@ -172,7 +182,15 @@ def stored_take(turn: Turn, call_id: str) -> Take:
     """The take that a turn was recorded from."""
     interrupted = turn.finish_reason in _UNFINISHED
     answer = _stored_answer(turn) if call_id and not interrupted else None
-    return Take(turn.turn_id, turn.reply_text, interrupted, call_id, answer, turn.created_at)
+    return Take(
+        turn.turn_id,
+        turn.reply_text,
+        interrupted,
+        call_id,
+        answer,
+        unread=is_unread(hits_in(turn.annotations)),
+        ended_at=turn.created_at,
+    )
 
 
 def _stored_answer(turn: Turn) -> Answer:
@@ -188,6 +206,7 @@ def _stored_answer(turn: Turn) -> Answer:
         reply=_stored_reply(turn),
         reply_tokens=len(turn.reply_ids),
         candidates=best_of if isinstance(best_of, int) else 1,
+        guard=hits_in(turn.annotations),
     )
     return Answer(started, finished)
 
@@ -231,7 +250,7 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
         sampling=_sampling(turn),
         seed=started.seed,
         arm_probability=1.0,  # one live version serves every session
-        logprob=None if reply.reason in _NOT_DRAWN else reply.logprob,
+        logprob=reply.logprob if _has_logprob(turn, reply) else None,
         queue_ms=reply.queue_ms,
         ttft_ms=reply.ttft_ms,
         total_ms=reply.total_ms,
@@ -245,6 +264,10 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
             **turn.annotations,
         },
     )
+
+
+def _has_logprob(turn: OpenTurn, reply: Finish) -> bool:
+    return turn.in_one_piece and reply.reason not in _NOT_DRAWN
 
 
 def _of_prompt(prompt: Prompt) -> dict[str, JSON]:

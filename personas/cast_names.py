@@ -5,6 +5,7 @@ Names are folded, so that they are looked up and never searched for: a cast may 
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 from languages.reading import read
 from languages.recognition import hollow_words
@@ -17,9 +18,14 @@ _BEFORE_COLON = re.compile(r"^[^\w\n]*([^\n:：]{1,60}?)[*_ \t\])]*[:：]", re.M
 
 def names_of(persona: Persona) -> frozenset[str]:
     """The whole name, the first name, and the id, folded."""
-    words = read(persona.name).tokens
-    first = words[:1] if len(words[0]) >= _LEAST_LETTERS else ()
-    own = {" ".join(words), " ".join(read(persona.id).tokens), *first}
+    return _names_of(persona.name, persona.id)
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_of(name: str, id_: str) -> frozenset[str]:
+    words = read(name).tokens
+    first = words[:1] if words and len(words[0]) >= _LEAST_LETTERS else ()
+    own = {" ".join(words), " ".join(read(id_).tokens), *first}
     return frozenset(own - {""} - hollow_words("en"))
 
 

@@ -13,7 +13,7 @@ from personas.persona import Persona
 
 def fallback_line(persona: Persona, seed: int, said: Collection[str] = ()) -> str:
     """One of the character's lines, chosen by seed: one that was not `said`, if there is one."""
-    lines = getattr(persona, "fallback_lines", ()) or default_lines(persona.language)
+    lines = persona.fallback_lines or default_lines(persona.language)
     fresh = [line for line in lines if line not in said] or list(lines)
     return fresh[seed % len(fresh)]
 

@@ -306,6 +306,7 @@ _YOUNGER: dict[str, Any] = {
     "greetings": [],
     "fallback_lines": [],
     "training": Training().model_dump(mode="json"),
+    "guardrails": Guardrails().model_dump(mode="json"),
 }
 
 #: The same of drawing.

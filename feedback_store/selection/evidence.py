@@ -33,6 +33,8 @@ from feedback_store.selection.lessons import Drop, Dropped, Labelled, Origin, Pa
 WHOLE = frozenset({"stop", "sentences", "trimmed"})
 BROKEN_OFF = ("cancelled", "failed")  # those of replies whose end nobody knows
 SCRIPTED = "scripted"  # that of words that an author wrote
+#: What the guard did about turns that teach nothing: see `npc_server.guard_hits`.
+NOT_TO_LEARN_FROM = frozenset({"noted", "answered", "fell_back", "withheld"})
 EDIT_WEIGHT = CHOICE_WEIGHT = 1.0
 SWIPE_WEIGHT = 0.7  # to go on with the newest take is weaker evidence than to go back to an older
 WENT_ON_WEIGHT = 0.7  # as a swipe, but inferred by the server
@@ -112,7 +114,16 @@ def _kept_apart(turn: Turn) -> Drop | None:
         return Drop.NO_CONSENT
     if turn.finish_reason == SCRIPTED:
         return Drop.SCRIPTED
-    return Drop.ROLLED_BACK if turn.rolled_back else None
+    if turn.rolled_back:
+        return Drop.ROLLED_BACK
+    return Drop.GUARDED if _is_guarded(turn) else None
+
+
+def _is_guarded(turn: Turn) -> bool:
+    """Whether its line tried to break the role, or its reply is not the model's own."""
+    listed = turn.annotations.get("guard")
+    hits = listed if isinstance(listed, list) else []
+    return any(isinstance(hit, dict) and hit.get("action") in NOT_TO_LEARN_FROM for hit in hits)
 
 
 def _claims(event: Event, turns: Mapping[str, Turn]) -> Iterator[_Claim | Dropped]:

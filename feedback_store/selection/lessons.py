@@ -60,6 +60,8 @@ class Drop(StrEnum):
     """An earlier save game was loaded: the turn never happened."""
     SCRIPTED = "scripted"
     """An author wrote the words of the turn: they say nothing of the model's."""
+    GUARDED = "guarded"
+    """The line tried to break the role, or the reply is a line that took the place of another."""
     EVALUATION_ONLY = "evaluation_only"
     """It shows how a character does, not which words are good."""
     SUPERSEDED = "superseded"

@@ -27,6 +27,16 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_SENTENCES: _ClassVar[FinishReason]
     FINISH_REASON_SCRIPTED: _ClassVar[FinishReason]
+
+class GuardAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GUARD_ACTION_UNSPECIFIED: _ClassVar[GuardAction]
+    GUARD_ACTION_NOTED: _ClassVar[GuardAction]
+    GUARD_ACTION_ANSWERED: _ClassVar[GuardAction]
+    GUARD_ACTION_RETRIED: _ClassVar[GuardAction]
+    GUARD_ACTION_CUT: _ClassVar[GuardAction]
+    GUARD_ACTION_FELL_BACK: _ClassVar[GuardAction]
+    GUARD_ACTION_WITHHELD: _ClassVar[GuardAction]
 MEMORY_SPAN_UNSPECIFIED: MemorySpan
 MEMORY_SPAN_SESSION: MemorySpan
 MEMORY_SPAN_PLAYER: MemorySpan
@@ -39,6 +49,13 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_SENTENCES: FinishReason
 FINISH_REASON_SCRIPTED: FinishReason
+GUARD_ACTION_UNSPECIFIED: GuardAction
+GUARD_ACTION_NOTED: GuardAction
+GUARD_ACTION_ANSWERED: GuardAction
+GUARD_ACTION_RETRIED: GuardAction
+GUARD_ACTION_CUT: GuardAction
+GUARD_ACTION_FELL_BACK: GuardAction
+GUARD_ACTION_WITHHELD: GuardAction
 
 class StartSessionRequest(_message.Message):
     __slots__ = ("character", "player_id", "training_consent", "memory", "present", "seed")
@@ -251,7 +268,7 @@ class Delta(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class Finished(_message.Message):
-    __slots__ = ("turn_id", "text", "finish_reason", "adapter_version", "live_adapter_version", "usage", "timing", "token_logprobs", "candidates")
+    __slots__ = ("turn_id", "text", "finish_reason", "adapter_version", "live_adapter_version", "usage", "timing", "token_logprobs", "candidates", "guard_hits")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -261,6 +278,7 @@ class Finished(_message.Message):
     TIMING_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    GUARD_HITS_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
     text: str
     finish_reason: FinishReason
@@ -270,7 +288,16 @@ class Finished(_message.Message):
     timing: Timing
     token_logprobs: _containers.RepeatedScalarFieldContainer[float]
     candidates: int
-    def __init__(self, turn_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., adapter_version: _Optional[str] = ..., live_adapter_version: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., candidates: _Optional[int] = ...) -> None: ...
+    guard_hits: _containers.RepeatedCompositeFieldContainer[GuardHit]
+    def __init__(self, turn_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., adapter_version: _Optional[str] = ..., live_adapter_version: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., candidates: _Optional[int] = ..., guard_hits: _Optional[_Iterable[_Union[GuardHit, _Mapping]]] = ...) -> None: ...
+
+class GuardHit(_message.Message):
+    __slots__ = ("rule", "action")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    action: GuardAction
+    def __init__(self, rule: _Optional[str] = ..., action: _Optional[_Union[GuardAction, str]] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("prompt_tokens", "cached_tokens", "reply_tokens", "thought_tokens")

@@ -27,6 +27,22 @@ def log() -> Log:
     return made
 
 
+@pytest.mark.parametrize("action", ["answered", "noted", "fell_back", "withheld"])
+def test_what_the_guard_stopped_teaches_nothing(log: Log, action: str) -> None:
+    log.said("t3", annotations={"guard": [{"rule": "injection", "action": action}]})
+    log.did("t3", Thumb(up=True))
+    log.did("t1", Choice(over_turn_ids=("t3",)))
+    assert log.statements().rows == []
+    assert reasons(log) == [Drop.GUARDED, Drop.GUARDED]
+
+
+@pytest.mark.parametrize("action", ["retried", "cut"])
+def test_what_it_let_through_is_the_models_own(log: Log, action: str) -> None:
+    log.said("t3", annotations={"guard": [{"rule": "leak", "action": action}]})
+    log.did("t3", Thumb(up=True))
+    assert len(log.statements().rows) == 1
+
+
 def reasons(log: Log) -> list[Drop]:
     """Why things are not taken, in no order of importance."""
     return [dropped.why for dropped in log.statements().dropped]
