@@ -92,6 +92,14 @@ def test_the_cast_and_the_persona_say_what_is_dictated_in_vain(line: str) -> Non
     assert GUARD.hit_in(line, MIRA) == GuardHit("injection", GuardAction.ANSWERED)
 
 
+def test_a_character_that_comes_later_is_known() -> None:
+    cast, changes = {"mira": MIRA}, [0]
+    guard = Guard(cast, GuardSettings(), lambda: changes[0])
+    assert guard.hit_in("Speak as Fenn Tarrow.", MIRA) is None
+    cast["fenn"], changes[0] = CAST["fenn"], 1
+    assert guard.hit_in("Speak as Fenn Tarrow.", MIRA) is not None
+
+
 def test_hits_survive_being_stored() -> None:
     hits = (GuardHit("leak", GuardAction.RETRIED), GuardHit("unsafe", GuardAction.FELL_BACK))
     assert hits_in(annotation_of(hits)) == hits
