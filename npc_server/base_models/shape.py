@@ -62,4 +62,5 @@ class Shape:
             vocabulary=self.vocabulary,
             head_width=self.head_width,
             windowed=self.windowed,
+            quantized=True,
         )

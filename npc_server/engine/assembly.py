@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from npc_server.engine.base_figures import read_figures
 from npc_server.engine.core import Emit, EngineCore
 from npc_server.engine.errors import MixingUnavailableError
 from npc_server.engine.llama import ContextShape, Llama
@@ -13,11 +15,12 @@ from npc_server.engine.lora.adapter_cache import AdapterCache
 from npc_server.engine.lora.carrier import set_carrier, survey
 from npc_server.engine.lora.device_slots import DeviceSlots
 from npc_server.engine.lora.ggml import NodeHook
+from npc_server.engine.lora.half_lora import HalfLora
 from npc_server.engine.lora.lora_gguf import BaseShape, linear_shapes
 from npc_server.engine.lora.mixing import Mixer
 from npc_server.engine.lora.mux import GroupedMux, MixedMux
 from npc_server.engine.lora.self_test import require_mixing
-from npc_server.engine.lora.slots import SlotArena, slot_rank
+from npc_server.engine.lora.slots import Lora, SlotArena, slot_rank
 from npc_server.engine.placement import Hardware, Placement
 from npc_server.engine.planning import plan_placement
 from npc_server.engine.protocol import Batching, EngineOptions
@@ -76,13 +79,14 @@ def _assemble_mixed(base: _Base, emit: Emit) -> EngineCore:
             carrier = survey(llama, hook, linears)
             arena = DeviceSlots(carrier, base.shape.sequences, llama.settle)
         else:
-            arena = SlotArena(linears, base.shape.sequences, rank)
-        mixer = Mixer(arena, base.shape.threads, hook)
+            bits = read_figures(base.path).adapter_bits
+            arena = SlotArena(linears, base.shape.sequences, rank, bits)
+        mixer = Mixer(arena, hook)
         require_mixing(llama, mixer, arena)
     except MixingUnavailableError:
         llama.close()
         raise
-    cache = _adapter_cache(llama, base)
+    cache = _adapter_cache(llama, base, arena.form_of)
     mux = MixedMux(llama, mixer, arena, cache)
     return EngineCore(llama, mux, cache, emit, base.options, memory=base.memory)
 
@@ -94,6 +98,8 @@ def _assemble_grouped(base: _Base, emit: Emit, reason: str) -> EngineCore:
     return EngineCore(llama, mux, cache, emit, base.options, reason, base.memory)
 
 
-def _adapter_cache(llama: Llama, base: _Base) -> AdapterCache:
-    shape = base_shape(llama, base.path)
-    return AdapterCache(shape, base.options.max_rank, base.options.adapter_cache_mib * _MIB)
+def _adapter_cache(
+    llama: Llama, base: _Base, form_of: Callable[[HalfLora], Lora] = lambda lora: lora
+) -> AdapterCache:
+    shape, limit = base_shape(llama, base.path), base.options.adapter_cache_mib * _MIB
+    return AdapterCache(shape, base.options.max_rank, limit, form_of)

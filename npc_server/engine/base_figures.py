@@ -14,10 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gguf import GGMLQuantizationType
+
 from npc_server.engine.errors import ModelLoadError
 from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
 from npc_server.engine.lora.lora_gguf import linear_shapes
 
+_FLOATS = {
+    GGMLQuantizationType.F32,
+    GGMLQuantizationType.F16,
+    GGMLQuantizationType.BF16,
+    GGMLQuantizationType.F64,
+}
 _LAYER = re.compile(r"blk\.(\d+)\.(.+)")
 
 
@@ -45,6 +53,12 @@ class BaseFigures:
     vocabulary: int
     head_width: int  # of keys; a row of keys is cut into blocks of a quantized type head by head
     windowed: bool  # some layers see a window only, which takes a mask of its own
+    quantized: bool  # the linears that adapters adapt, or some of them
+
+    @property
+    def adapter_bits(self) -> int:
+        """Bits of adapters on the CPU; fewer where a base rounds more than that loses."""
+        return 8 if self.quantized else 16
 
     @property
     def weight_bytes(self) -> int:
@@ -93,7 +107,11 @@ class _Header:
             vocabulary=int(table.shape[1]),
             head_width=self._head_width,
             windowed=self._number("attention.sliding_window") > 0,
+            quantized=any(self._is_quantized(tensor) for tensor in self._reader.tensors),
         )
+
+    def _is_quantized(self, tensor: Any) -> bool:
+        return tensor.name in self._linears and tensor.tensor_type not in _FLOATS
 
     @property
     def _count(self) -> int:

@@ -20,7 +20,7 @@ from npc_server.engine.kv import MIN_SHARED_TOKENS, PrefixCache, common_prefix
 from npc_server.engine.llama import BatchRow, Llama
 from npc_server.engine.lora.adapter_cache import AdapterCache
 from npc_server.engine.lora.mux import AdapterMux
-from npc_server.engine.lora.slots import PackedLora
+from npc_server.engine.lora.slots import Lora
 from npc_server.engine.protocol import (
     Batching,
     Delta,
@@ -58,7 +58,7 @@ class CheckedAdapter:
 
     content_hash: str
     folder: Path
-    lora: PackedLora | None
+    lora: Lora | None
 
 
 class EngineCore:

@@ -134,10 +134,10 @@ def _slot_bytes(load: Load, homes: Sequence[int]) -> int:
     """Memory per adapted width: of slots and the carrier, or of llama.cpp's own adapters."""
     if load.options.batching is Batching.GROUPED:
         return load.options.max_rank * LOADED_ADAPTERS * _HALF_BYTES
-    # The host keeps B in 32 bits; where A and B are as wide, that is half as much again.
-    slots = load.shape.sequences * (1.5 if set(homes) == {ON_CPU} else 1)
-    carrier = 1
-    return int((slots + carrier) * slot_rank(load.options.max_rank) * _HALF_BYTES)
+    on_host = set(homes) == {ON_CPU}
+    item_bytes = load.base.adapter_bits // 8 if on_host else _HALF_BYTES
+    slots, carrier = load.shape.sequences * item_bytes, _HALF_BYTES
+    return (slots + carrier) * slot_rank(load.options.max_rank)
 
 
 def _working_bytes(load: Load, homes: Sequence[int], home: int) -> int:

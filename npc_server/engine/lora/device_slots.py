@@ -16,7 +16,8 @@ from itertools import groupby
 import numpy as np
 
 from npc_server.engine.lora.ggml import Address, Tensor, TensorMemory, copy_of
-from npc_server.engine.lora.slots import Half, PackedLora, Stack
+from npc_server.engine.lora.half_lora import Half, HalfLora
+from npc_server.engine.lora.slots import Lora
 
 _ITEM_BYTES = 2
 
@@ -38,21 +39,6 @@ class DeviceLinear:
     a_tensor: Tensor  # [slots, rank, columns]
     b_tensor: Tensor  # [slots, rows, rank]
 
-    @property
-    def a_stack(self) -> Stack:
-        """The A matrices."""
-        return Stack(self.a_tensor.data, self.a_tensor.buffer)
-
-    @property
-    def b_stack(self) -> Stack:
-        """The B matrices."""
-        return Stack(self.b_tensor.data, self.b_tensor.buffer)
-
-    @property
-    def b_in_columns(self) -> bool:
-        """They are [slots, rows, rank] in F16."""
-        return False
-
 
 class DeviceSlots:
     """Slots for `slots` adapters of the carrier's rank.
@@ -72,11 +58,17 @@ class DeviceSlots:
         self.slots = slots
         self.rank = next(iter(carrier.values())).a.ne[1]
         self.linears = {name: _linear(weights, slots) for name, weights in carrier.items()}
+        self.sizes = {name: (one.columns, one.rows) for name, one in self.linears.items()}
         buffers = list(self._place(carrier))
         weakref.finalize(self, _free, self._memory, buffers).atexit = False  # devices go first
 
-    def load(self, slot: int, lora: PackedLora, scale: float = 1.0) -> None:
+    def form_of(self, lora: HalfLora) -> HalfLora:
+        """An adapter in 16 bits, as it is."""
+        return lora
+
+    def load(self, slot: int, lora: Lora, scale: float = 1.0) -> None:
         """Copy an adapter into a slot, `scale` times as strong."""
+        assert isinstance(lora, HalfLora)  # as `form_of` has made it
         self._settle()
         for name, linear in self.linears.items():
             a, b = lora.a.get(name), lora.b.get(name)

@@ -24,8 +24,8 @@ Address = int
 F32 = int(lc.GGML_TYPE_F32)
 
 _OBJECT_BYTES = 32  # sizeof(struct ggml_object), which ggml_tensor_overhead() adds
-_MOST_OPERATIONS = 90
-_OPERATIONS = ("NONE", "MUL_MAT", "OUT_PROD", "SCALE")
+_MOST_OPERATIONS = 96
+_OPERATIONS = ("NONE", "ADD", "MUL_MAT", "SCALE", "CUSTOM")
 
 #: `llama_context::get_sched() const`, exported under its Itanium C++ ABI name.
 _GET_SCHEDULER = "_ZNK13llama_context9get_schedEv"
@@ -68,6 +68,24 @@ def weight_name(tensor: Tensor) -> str:
     name = tensor.name.decode("utf-8", "replace")
     copied = _COPY.fullmatch(name)
     return copied[1] if copied else name
+
+
+class CustomOperation(ctypes.Structure):
+    """`struct ggml_custom_op_params`: what a node of the operation CUSTOM calls."""
+
+    _fields_ = (
+        ("function", ctypes.c_void_p),
+        ("threads", ctypes.c_int),  # that take part; -1 = all there are
+        ("data", ctypes.c_void_p),
+    )
+
+
+def customize(node: Tensor, operation: int, function: Address, data: Address) -> None:
+    """Make a node call `function` with `data`, which must stay where it is, in all threads."""
+    parameters = CustomOperation(function, -1, data)
+    target = ctypes.addressof(node) + Tensor.op_params.offset
+    ctypes.memmove(target, ctypes.addressof(parameters), ctypes.sizeof(parameters))
+    node.op = operation
 
 
 #: Offset of `op`, to look at a node's operation without mapping the whole struct.

@@ -18,7 +18,8 @@ from npc_server.engine.errors import DecodeError
 from npc_server.engine.llama import Llama
 from npc_server.engine.lora.adapter_cache import AdapterCache
 from npc_server.engine.lora.lora_gguf import BaseShape, write_lora_gguf
-from npc_server.engine.lora.mixing import Mixer, Tile
+from npc_server.engine.lora.mixing import Mixer
+from npc_server.engine.lora.products import Tile
 from npc_server.engine.lora.slots import Slots
 from npc_server.engine.lora.voice import BASE, Voice
 from npc_server.engine.protocol import Batching

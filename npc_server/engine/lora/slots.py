@@ -1,9 +1,9 @@
 """Where the adapters of running turns lie: one slot per sequence, in memory of the host.
 
-For every adapted linear of the base, the A matrices of all slots are stacked, F16, and so are the B
-matrices, transposed and in F32: B is added up column by column, and ggml does that well in F32
-alone. Slots of neighbouring sequences are a fixed stride apart, which is what lets one product walk
-over them. An adapter of a smaller rank is padded with zeros, which add nothing.
+For every adapted linear of the base, the A matrices of all slots are stacked, and so are the B
+matrices, in the order in which `kernels` reads them. Slots of neighbouring sequences are a fixed
+stride apart, which is what lets one product walk over them. A slot knows how many ranks of it are
+in use: an adapter of a smaller rank costs less, and the bare base costs nothing.
 """
 
 from __future__ import annotations
@@ -16,67 +16,26 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Half = npt.NDArray[np.float16]
-Single = npt.NDArray[np.float32]
+from npc_server.engine.lora.fixed_point import (
+    BLOCK,
+    LANES,
+    Fixed,
+    FixedLora,
+    fixed_point,
+    integer_type,
+)
+from npc_server.engine.lora.half_lora import HalfLora
 
 _ALIGNMENT_BYTES = 64
-_RANK_UNIT = 16  # ggml's fast kernels want operands in multiples of it
 
 
 def slot_rank(max_rank: int) -> int:
     """The rank of slots that take adapters of at most `max_rank`."""
-    return -(-max_rank // _RANK_UNIT) * _RANK_UNIT
+    return -(-max_rank // LANES) * LANES
 
 
-@dataclass(frozen=True)
-class PackedLora:
-    """An adapter ready to be copied into a slot; its scale is folded into `b`."""
-
-    a: Mapping[str, Half]  # linear -> [rank, columns]
-    b: Mapping[str, Half]  # linear -> [rank, rows], transposed
-    rank: int
-
-    @property
-    def bytes(self) -> int:
-        """Memory it takes."""
-        return sum(tensor.nbytes for side in (self.a, self.b) for tensor in side.values())
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Where matrices of all slots begin, one after the other."""
-
-    address: int
-    buffer: int = 0  # of ggml, that they lie in; 0 = the CPU reads them where they lie
-
-
-class LinearSlots(Protocol):
-    """All slots of one linear."""
-
-    @property
-    def columns(self) -> int:
-        """Width of the input."""
-        ...
-
-    @property
-    def rows(self) -> int:
-        """Width of the output."""
-        ...
-
-    @property
-    def a_stack(self) -> Stack:
-        """The A matrices, [slots, rank, columns]."""
-        ...
-
-    @property
-    def b_stack(self) -> Stack:
-        """The B matrices, as `b_in_columns` says."""
-        ...
-
-    @property
-    def b_in_columns(self) -> bool:
-        """Whether they are [slots, rank, rows] in F32; else [slots, rows, rank] in F16."""
-        ...
+#: An adapter as some kind of slots takes it.
+Lora = HalfLora | FixedLora
 
 
 class Slots(Protocol):
@@ -86,11 +45,15 @@ class Slots(Protocol):
     slots: int
 
     @property
-    def linears(self) -> Mapping[str, LinearSlots]:
-        """By the name of the base's weight."""
+    def sizes(self) -> Mapping[str, tuple[int, int]]:
+        """(inputs, outputs) of each linear, by the name of the base's weight."""
         ...
 
-    def load(self, slot: int, lora: PackedLora, scale: float = 1.0) -> None:
+    def form_of(self, lora: HalfLora) -> Lora:
+        """An adapter in the form that is loaded fastest."""
+        ...
+
+    def load(self, slot: int, lora: Lora, scale: float = 1.0) -> None:
         """Copy an adapter into a slot, `scale` times as strong."""
         ...
 
@@ -109,70 +72,73 @@ class HostLinear:
 
     columns: int
     rows: int
-    a: Half  # [slots, rank, columns]
-    b: Single  # [slots, rank, rows]
-
-    @property
-    def a_stack(self) -> Stack:
-        """The A matrices."""
-        return Stack(self.a.ctypes.data)
-
-    @property
-    def b_stack(self) -> Stack:
-        """The B matrices."""
-        return Stack(self.b.ctypes.data)
-
-    @property
-    def b_in_columns(self) -> bool:
-        """They are [slots, rank, rows] in F32."""
-        return True
+    a: Fixed  # [slots, columns, rank]
+    b: Fixed  # [slots, rows / BLOCK, rank, BLOCK]
+    scale: npt.NDArray[np.float32]  # [slots, rank]
+    ranks: npt.NDArray[np.int64]  # [slots], in use
 
 
 class SlotArena:
     """Slots for `slots` adapters of at most `rank`, for the linears of one base.
 
-    `linears` maps a weight's name to its (columns, rows).
+    `linears` maps a weight's name to its (columns, rows). Adapters are kept in integers of `bits`.
     """
 
-    def __init__(self, linears: Mapping[str, tuple[int, int]], slots: int, rank: int) -> None:
+    def __init__(
+        self, linears: Mapping[str, tuple[int, int]], slots: int, rank: int, bits: int = 16
+    ) -> None:
         self.rank = rank
+        self.bits = bits
         self.slots = slots
-        wide = slots * rank
-        sizes = [wide * n for columns, rows in linears.values() for n in (2 * columns, 4 * rows)]
-        memory = _Memory(sum(map(_round_up, sizes)))
+        self.sizes = linears
+        kind = integer_type(bits)
+        memory = _Memory(
+            sum(_linear_bytes(slots, rank, kind.itemsize, *size) for size in linears.values())
+        )
         self.linears = {
             name: HostLinear(
                 columns,
                 rows,
-                a=memory.take(np.float16, (slots, rank, columns)),
-                b=memory.take(np.float32, (slots, rank, rows)),
+                a=memory.take(kind, (slots, columns, rank)),
+                b=memory.take(kind, (slots, -(-rows // BLOCK), rank, BLOCK)),
+                scale=memory.take(np.float32, (slots, rank)),
+                ranks=memory.take(np.int64, (slots,)),
             )
             for name, (columns, rows) in linears.items()
         }
 
-    def load(self, slot: int, lora: PackedLora, scale: float = 1.0) -> None:
+    def form_of(self, lora: HalfLora) -> FixedLora:
+        """An adapter in fixed point."""
+        return fixed_point(lora, self.bits)
+
+    def load(self, slot: int, lora: Lora, scale: float = 1.0) -> None:
         """Copy an adapter into a slot, `scale` times as strong."""
+        fixed = lora if isinstance(lora, FixedLora) else self.form_of(lora)
         for name, linear in self.linears.items():
-            a, b = lora.a.get(name), lora.b.get(name)
-            if a is None or b is None:
-                linear.b[slot] = 0
+            matrices = fixed.matrices.get(name)
+            if matrices is None:
+                linear.ranks[slot] = 0
             else:
-                linear.a[slot, : lora.rank] = a
-                linear.a[slot, lora.rank :] = 0
-                linear.b[slot, : lora.rank] = b
-                linear.b[slot, : lora.rank] *= np.float32(scale)
-                linear.b[slot, lora.rank :] = 0
+                linear.ranks[slot] = fixed.rank
+                linear.a[slot, :, : fixed.rank] = matrices.a
+                linear.b[slot, :, : fixed.rank] = matrices.b
+                np.multiply(matrices.scale, scale, out=linear.scale[slot, : fixed.rank])
 
     def clear(self, slot: int) -> None:
-        """Make a slot the bare base: with B zero, whatever A holds adds nothing."""
+        """Make a slot the bare base."""
         for linear in self.linears.values():
-            linear.b[slot] = 0
+            linear.ranks[slot] = 0
 
     def copy(self, source: int, target: int) -> None:
         """Make `target` hold what `source` holds."""
         for linear in self.linears.values():
-            linear.a[target] = linear.a[source]
-            linear.b[target] = linear.b[source]
+            for stack in (linear.a, linear.b, linear.scale, linear.ranks):
+                stack[target] = stack[source]
+
+
+def _linear_bytes(slots: int, rank: int, item_bytes: int, columns: int, rows: int) -> int:
+    a, b = item_bytes * rank * columns, item_bytes * rank * _round_up(rows, BLOCK)
+    return sum(_round_up(slots * size) for size in (a, b, 4 * rank, 8))
 
 
 class _Memory:
@@ -188,11 +154,11 @@ class _Memory:
             self._map.madvise(mmap.MADV_HUGEPAGE)
         self._taken = 0
 
-    def take(self, kind: npt.DTypeLike, shape: tuple[int, int, int]) -> npt.NDArray[Any]:
+    def take(self, kind: npt.DTypeLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
         array = np.ndarray(shape, kind, self._map, self._taken)
         self._taken += _round_up(array.nbytes)
         return array
 
 
-def _round_up(size_bytes: int) -> int:
-    return -(-size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
+def _round_up(size: int, unit: int = _ALIGNMENT_BYTES) -> int:
+    return -(-size // unit) * unit

@@ -37,6 +37,7 @@ LARGE = BaseFigures(
     vocabulary=32000,
     head_width=128,
     windowed=False,
+    quantized=True,
 )
 LOAD = Load(LARGE, ContextShape(logit_rows=8), EngineOptions())
 CPU = Placement()
@@ -81,9 +82,10 @@ def require_agreement(model: Path, kv_type: KvType, monkeypatch: pytest.MonkeyPa
 
 def test_slots_are_planned_as_they_are_kept(real_model: Path) -> None:
     linears, options = linear_shapes(real_model), EngineOptions(max_rank=8)
-    load = Load(read_figures(real_model), ContextShape(sequences=4), options)
+    figures = read_figures(real_model)
+    load = Load(figures, ContextShape(sequences=4), options)
     (share,) = memory_plan(load, CPU, None).shares
-    arena = SlotArena(linears, 4, slot_rank(8))
+    arena = SlotArena(linears, 4, slot_rank(8), figures.adapter_bits)
     slots = sum(x.a.nbytes + x.b.nbytes for x in arena.linears.values())
     carrier = sum(columns + rows for columns, rows in linears.values()) * slot_rank(8) * 2
     assert share.adapters == pytest.approx(slots + carrier, rel=0.1)
@@ -128,7 +130,7 @@ def test_too_many_layers_are_refused_with_the_number_that_fits() -> None:
     ("load", "free", "remedy"),
     [
         (reshaped(context_tokens=8192), 10 * GIB, "context_tokens = 4096 would fit"),
-        (reshaped(sequences=64, context_tokens=256), 11 * GIB, "sequences = 32 would fit"),
+        (reshaped(sequences=64, context_tokens=256), 9 * GIB, "sequences = 32 would fit"),
         (LOAD, GIB, "take a smaller base"),
     ],
 )

@@ -14,10 +14,11 @@ from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.lora.carrier import set_carrier, survey
 from npc_server.engine.lora.device_slots import DeviceSlots
 from npc_server.engine.lora.ggml import NodeHook, Tensor, TensorMemory, weight_name
+from npc_server.engine.lora.half_lora import Half, HalfLora
 from npc_server.engine.lora.lora_gguf import linear_shapes
 from npc_server.engine.lora.mixing import Mixer
+from npc_server.engine.lora.products import Carried
 from npc_server.engine.lora.self_test import _random_lora, require_mixing
-from npc_server.engine.lora.slots import Half, PackedLora
 from npc_server.engine.protocol import Batching, EngineOptions
 from tests.support import tiny_gguf
 
@@ -39,7 +40,7 @@ def make(model: Path, sequences: int = SLOTS) -> Made:
     llama = Llama(model, shape, hook.callback)
     set_carrier(llama, linears, RANK)
     slots = DeviceSlots(survey(llama, hook, linears), sequences, llama.settle)
-    return Made(llama, slots, Mixer(slots, shape.threads, hook))
+    return Made(llama, slots, Mixer(slots, hook))
 
 
 @pytest.fixture
@@ -56,11 +57,11 @@ def content(stack: Tensor) -> Half:
     return np.frombuffer(memory, np.float16).reshape(stack.ne[2], stack.ne[1], stack.ne[0])
 
 
-def lora_of(slots: DeviceSlots, rank: int) -> PackedLora:
+def lora_of(slots: DeviceSlots, rank: int) -> HalfLora:
     whole = _random_lora(slots, 1)
     a = {name: np.ascontiguousarray(tensor[:rank]) for name, tensor in whole.a.items()}
     b = {name: np.ascontiguousarray(tensor[:rank]) for name, tensor in whole.b.items()}
-    return PackedLora(a, b, rank)
+    return HalfLora(a, b, rank)
 
 
 @pytest.mark.parametrize("architecture", tiny_gguf.ARCHITECTURES)
@@ -131,14 +132,14 @@ def test_a_weight_that_the_graph_hides_fails_the_step(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_mixing(made.llama, made.mixer, made.slots)
-    recognise = Mixer._recognise
+    find = Carried.find
 
-    def miss_one(mixer: Mixer, address: int) -> object:
-        hidden = Tensor.from_address(address).name.startswith(b"blk.0.attn_q.")
-        return None if hidden else recognise(mixer, address)
+    def miss_one(carried: Carried, weight: int) -> object:
+        known = find(carried, weight)
+        return None if known and known[0].startswith("blk.0.attn_q.") else known
 
-    monkeypatch.setattr(Mixer, "_recognise", miss_one)
-    made.mixer._known.clear()
+    monkeypatch.setattr(Carried, "find", miss_one)
+    made.mixer._products._products.clear()  # type: ignore[attr-defined] # of devices
     with pytest.raises(MixingUnavailableError, match="showed 26 of 28 products of adapters"):
         require_mixing(made.llama, made.mixer, made.slots)
 

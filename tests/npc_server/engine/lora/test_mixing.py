@@ -10,7 +10,8 @@ from npc_server.engine.errors import MixingUnavailableError
 from npc_server.engine.llama import ContextShape, Llama
 from npc_server.engine.lora import self_test
 from npc_server.engine.lora.lora_gguf import linear_shapes
-from npc_server.engine.lora.mixing import Mixer, Tile
+from npc_server.engine.lora.mixing import Mixer
+from npc_server.engine.lora.products import Tile
 from npc_server.engine.lora.slots import SlotArena
 from npc_server.engine.protocol import Batching, EngineOptions
 from tests.support import tiny_gguf
@@ -83,17 +84,14 @@ def test_it_mixes_whether_or_not_rows_and_outputs_come_out_even(
     assert core.stats().batching is Batching.MIXED
 
 
-def test_rows_that_do_not_fit_their_tile_are_an_error(tiny_model: Path) -> None:
-    arena = SlotArena(linear_shapes(tiny_model), 3, 16)
-    mixer = Mixer(arena, SHAPE.threads)
-    mixer._tile = Tile(0, 3, 1, uniform=False)
+def test_rows_that_do_not_fit_their_tile_are_an_error() -> None:
     with pytest.raises(MixingUnavailableError, match="5 rows where"):
-        mixer._rows_by_slot(5)
+        Tile(0, 3, 1, uniform=False).rows_by_slot(5)
 
 
 def test_a_paused_mixer_leaves_the_stock_library_alone(tiny_model: Path) -> None:
     arena = SlotArena(linear_shapes(tiny_model), 3, 16)
-    mixer = Mixer(arena, SHAPE.threads)
+    mixer = Mixer(arena)
     llama = Llama(tiny_model, SHAPE, mixer.callback)
     plain = Llama(tiny_model, SHAPE)
     with mixer.pause():

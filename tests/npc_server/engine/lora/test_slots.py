@@ -3,24 +3,27 @@
 import numpy as np
 import pytest
 
-from npc_server.engine.lora.slots import PackedLora, SlotArena
+from npc_server.engine.lora.half_lora import HalfLora
+from npc_server.engine.lora.slots import SlotArena
 
-LINEARS = {"up": (8, 12), "down": (12, 8)}
-RANK = 4
+LINEARS = {"up": (8, 72), "down": (72, 8)}
+RANK = 8
 
 
-def lora(value: float, rank: int = RANK, names: tuple[str, ...] = ("up", "down")) -> PackedLora:
+def lora(value: float, rank: int = RANK, names: tuple[str, ...] = ("up", "down")) -> HalfLora:
     a = {name: np.full((rank, LINEARS[name][0]), value, np.float16) for name in names}
     b = {name: np.full((rank, LINEARS[name][1]), value, np.float16) for name in names}
-    return PackedLora(a, b, rank)
+    return HalfLora(a, b, rank)
 
 
 def effect(arena: SlotArena, slot: int, name: str = "up") -> float:
     """One entry of B·A of a slot: the same everywhere for these adapters."""
     linear = arena.linears[name]
-    product = linear.b[slot].T.astype(float) @ linear.a[slot].astype(float)
-    assert np.ptp(product) == 0
-    return float(product[0, 0])
+    used = slice(0, linear.ranks[slot])
+    b = np.hstack(list(linear.b[slot, :, used] * linear.scale[slot, used, None].astype(float)))
+    product = b[:, : linear.rows].T @ linear.a[slot, :, used].T.astype(float)
+    assert np.ptp(product) < 1e-5
+    return round(float(product[0, 0]), 5)
 
 
 @pytest.fixture
