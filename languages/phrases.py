@@ -7,9 +7,9 @@ phrase is found anywhere, save where it would begin or end within a sign or a na
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain, pairwise
 
 from languages.inflection import inflection, listed_forms, said_forms, typed_forms
@@ -19,6 +19,8 @@ from languages.tags import primary
 
 #: The tag of no language: words match as they are listed.
 AS_LISTED = "und"
+
+_FEW = 64  # phrases are looked for one by one; the parts of a text, in a longer list
 
 #: A name of up to three katakana is whole, or "ミラ" would be in "カミラ".
 _SHORT_KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]{1,3}")
@@ -41,14 +43,51 @@ class _Phrase:
 
 
 @dataclass(frozen=True)
+class _Parts:
+    """The places of phrases that some run of letters may begin, wherever it stands."""
+
+    places: Mapping[str, tuple[int, ...]]  # by run
+
+    def places_within(self, text: str) -> Iterator[int]:
+        """The places listed under any part of the text."""
+        if len(self.places) <= _FEW:
+            found = {part for part in self.places if part in text}
+        else:
+            found = self._parts_of(text) & self.places.keys()
+        for part in found:
+            yield from self.places[part]
+
+    def _parts_of(self, text: str) -> set[str]:
+        starts = range(len(text))
+        return {text[at : at + length] for length in self._lengths for at in starts}
+
+    @cached_property
+    def _lengths(self) -> frozenset[int]:
+        return frozenset(map(len, self.places))
+
+
+@dataclass(frozen=True)
 class _Index:
     """Phrases made ready, so that most are passed over without a look."""
 
     phrases: tuple[str, ...]
     ready: tuple[_Phrase, ...]
     by_form: Mapping[str, tuple[int, ...]]  # the places of phrases whose longest word it may be
-    by_part: Mapping[str, tuple[int, ...]]  # likewise, of words that may be joined to others
-    anywhere: tuple[int, ...]  # those that no word tells of
+    by_part: "_Parts"  # likewise, of words that may be joined to others
+    by_signs: "_Parts"  # likewise, of those that no word tells of
+
+
+class PhraseList:
+    """Phrases to be looked for in many texts, made ready once; for lists of thousands."""
+
+    def __init__(self, phrases: Iterable[str], language: str = AS_LISTED) -> None:
+        """`language` is a BCP 47 tag; words match as they are listed without one."""
+        self._code = primary(language)
+        self._index = _make_index(tuple(phrases), self._code)
+
+    def places_in(self, text: str) -> tuple[int, ...]:
+        """The places of the phrases that the text says, in their order."""
+        return _places(self._index, read(text), self._code, in_parts=True)
 
 
 @dataclass(frozen=True)
@@ -68,15 +107,18 @@ def mentioned(
     joined to others are not looked for without `in_parts`: of thousands of phrases that takes long.
     """
     code = primary(language) or recognise(text)
-    listed, reading = _index(tuple(phrases), code), read(text)
+    listed = _index(tuple(phrases), code)
+    return tuple(listed.phrases[at] for at in _places(listed, read(text), code, in_parts))
+
+
+def _places(listed: _Index, reading: Reading, code: str, in_parts: bool) -> tuple[int, ...]:
     told = (
         listed.by_form[form] for form in _forms(reading, code).places.keys() & listed.by_form.keys()
     )
-    known = listed.by_part.items() if in_parts else ()
-    parts = (ats for part, ats in known if part in reading.squeezed)
-    near = {*listed.anywhere, *chain.from_iterable(told), *chain.from_iterable(parts)}
-    said = (at for at in sorted(near) if _says(reading, listed.ready[at], code))
-    return tuple(listed.phrases[at] for at in said)
+    parts = listed.by_part.places_within(reading.squeezed) if in_parts else ()
+    signs = listed.by_signs.places_within(reading.line)
+    near = set(chain(chain.from_iterable(told), parts, signs))
+    return tuple(at for at in sorted(near) if _says(reading, listed.ready[at], code))
 
 
 def _says(reading: Reading, phrase: _Phrase, code: str) -> bool:
@@ -131,19 +173,30 @@ def _pairs(reading: Reading, code: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _index(phrases: tuple[str, ...], code: str) -> _Index:
+    return _make_index(phrases, code)
+
+
+def _make_index(phrases: tuple[str, ...], code: str) -> _Index:
     ready = tuple(_prepare(phrase, code) for phrase in phrases)
     by_form, by_part = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    by_signs = defaultdict[str, list[int]](list)
     for at, one in enumerate(ready):
         for form in _telling_forms(one):
             by_form[form].append(at)
         for part in one.forms[0] | one.joined if one.in_parts else ():
             by_part[part].append(at)
-    anywhere = tuple(at for at, one in enumerate(ready) if one.unbroken)
-    return _Index(phrases, ready, _frozen(by_form), _frozen(by_part), anywhere)
+        if one.unbroken:
+            by_signs[_first_signs(phrases[at])].append(at)
+    parts, signs = _Parts(_frozen(by_part)), _Parts(_frozen(by_signs))
+    return _Index(phrases, ready, _frozen(by_form), parts, signs)
 
 
 def _frozen(places: Mapping[str, list[int]]) -> Mapping[str, tuple[int, ...]]:
     return {form: tuple(ats) for form, ats in places.items()}
+
+
+def _first_signs(phrase: str) -> str:
+    return read(phrase).tokens[0][:2]
 
 
 def _telling_forms(phrase: _Phrase) -> frozenset[str]:
