@@ -23,7 +23,8 @@ MAX_STOP_CHARACTERS = 256
 _MACRO = re.compile(r"\{\{[^{}]*\}\}|\{(?:char|user)\}|<(?:user|bot|char|start)>", re.IGNORECASE)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text in one line. Raises ValueError for a macro that nothing fills in here."""
     if macro := _MACRO.search(text):
         raise ValueError(f"holds {macro[0]}, which nothing fills in here; write the name itself")
     return " ".join(text.split())
@@ -60,7 +61,7 @@ Id = Annotated[str, StringConstraints(pattern=rf"^{ID_PATTERN}$")]
 Text = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=600),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
     AfterValidator(_shows_something),
 ]
 Name = Annotated[Text, AfterValidator(_shows_all)]

@@ -6,6 +6,7 @@ PersonasError
 ├── CharacterTooLargeError (ValueError)    no line would fit beside the character
 ├── ChatFormatError (ValueError)           a model's chat template cannot be used; says why
 ├── CardError (ValueError)                 a character card or a World Info file cannot be used
+├── EmbeddingModelError (ValueError)       an embedding model is missing or cannot be used
 └── AdapterRepoError
     ├── InvalidIdError (ValueError)        not a character or version id
     ├── InvalidDraftError (ValueError)     what should be published is not publishable
@@ -84,6 +85,10 @@ class ChatFormatError(PersonasError, ValueError):
 
 class CardError(PersonasError, ValueError):
     """A character card or a World Info file is broken, or not what it is taken for; says where."""
+
+
+class EmbeddingModelError(PersonasError, ValueError):
+    """The settings name an embedding model that is missing, incomplete or of another format."""
 
 
 class AdapterRepoError(PersonasError):
