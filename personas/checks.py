@@ -17,6 +17,7 @@ from personas.cast_names import speakers_in
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import instructions
 from personas.sentences import sentences
+from personas.variables import Values
 from personas.word_lists import WordLists, lists_for, word_lists
 from personas.words import mentioned, similarity_percent, word_runs, words
 from personas.words import word_count as word_count
@@ -34,9 +35,12 @@ _LONG_WORDS = 8  # or more
 _ECHO_PERCENT = 80.0  # of similarity or more: the reply is the player's own line
 
 
-def leaked_secrets(reply: str, persona: Persona) -> tuple[str, ...]:
-    """Ids of the secrets whose leak words the reply says."""
-    secrets = persona.lore.secrets
+def leaked_secrets(reply: str, persona: Persona, state: Values | None = None) -> tuple[str, ...]:
+    """Ids of the secrets whose leak words the reply says.
+
+    `state` is that of the world, which some secrets depend on; None = as it is declared.
+    """
+    secrets = persona.secrets_at(state)
     return tuple(s.id for s in secrets if mentioned(reply, s.leak_words, persona.language))
 
 

@@ -47,6 +47,7 @@ class ToldNotes:
     kept: tuple[Note, ...] = ()
     dropped: tuple[Note, ...] = ()
     tokens: int = 0  # that the kept ones add to the prompt
+    room: int = 0  # tokens that they might have
 
 
 NO_NOTES = ToldNotes()
@@ -86,4 +87,4 @@ def fitting(
         else:
             tokens = needed
     dropped = compress(notes, (not one for one in kept))
-    return ToldNotes(tuple(compress(notes, kept)), tuple(dropped), tokens)
+    return ToldNotes(tuple(compress(notes, kept)), tuple(dropped), tokens, most_tokens)

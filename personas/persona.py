@@ -14,7 +14,7 @@ from functools import cached_property
 from random import Random
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from personas.authored_fields import (
     MAX_STOPS,
@@ -28,8 +28,12 @@ from personas.authored_fields import (
     Text,
 )
 from personas.guardrails import Guardrails
+from personas.conditions import parse
+from personas.lore.entries import MAX_ENTRIES, ConditionText, Entry
 from personas.own_language import Gap, gaps
 from personas.triggers import Triggers
+from personas.variables import Values
+from personas.world import World
 
 
 class Voice(Closed):
@@ -164,6 +168,9 @@ class Secret(Closed):
         description="What the character does instead: you ask what needs mending."
     )
     leak_words: SomePhrases = Field(description="Words that betray the truth, in any form.")
+    when: ConditionText = Field(
+        default="", description="It is a secret while this holds of the world: quest.mill < 2."
+    )
 
 
 class Lore(Closed):
@@ -174,6 +181,9 @@ class Lore(Closed):
     )
     secrets: Annotated[tuple[Secret, ...], Field(max_length=16)] = Field(
         default=(), description="What it must not tell."
+    )
+    entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        default=(), description="What it is told when the conversation touches it."
     )
 
 
@@ -211,6 +221,9 @@ class Card(Closed):
     name: Name = Field(description="What the character is called.")
     language: LanguageTag = Field(
         default="", description="BCP 47 tag of what it says, such as ja; left out: English."
+    )
+    world: Id | None = Field(
+        default=None, description="The world whose state and lore it shares: a folder of worlds/."
     )
     role: Text = Field(description="Who it is, behind its name: the blacksmith of Saltmere.")
     summary: Text = Field(description="What it is like, said to the character: You are gruff.")
@@ -265,6 +278,8 @@ class Persona(Card):
 
     lore: Lore
     probes: tuple[Probe, ...]
+    #: The world that `world` names, once it was read; not of the persona's own files.
+    setting: InstanceOf[World] | None = Field(default=None, exclude=True, repr=False)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -279,6 +294,12 @@ class Persona(Card):
         """What it says before anybody has spoken; "" = nothing."""
         return Random(seed).choice(self.greetings) if self.greetings else ""
 
+    def secrets_at(self, values: Values | None = None) -> tuple[Secret, ...]:
+        """The secrets there are while the world's state is so; None = as it is declared."""
+        state = (self.setting.defaults if self.setting else {}) if values is None else values
+        kept = self.lore.secrets
+        return tuple(one for one in kept if not one.when or parse(one.when).holds(state))
+
     @cached_property
     def version(self) -> str:
         """Twelve hex digits that change whenever any of the three files says something else."""
@@ -287,6 +308,11 @@ class Persona(Card):
         for fact in content["lore"]["facts"]:
             if not fact["contradictions"]:
                 del fact["contradictions"]  # younger than files that are versioned already
+        for secret in content["lore"]["secrets"]:
+            if not secret["when"]:
+                del secret["when"]  # likewise
+        if not content["lore"]["entries"]:
+            del content["lore"]["entries"]  # likewise
         for key, before in _YOUNGER.items():
             if content[key] == before:
                 del content[key]  # likewise
@@ -297,6 +323,7 @@ class Persona(Card):
 #: Keys younger than files that are versioned already, with what they were taken to say before they
 #: came: as long as such a key says nothing else, a character keeps its version.
 _YOUNGER: dict[str, Any] = {
+    "world": None,
     "language": "",
     "machine_talk": [],
     "unsafe": [],

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from personas.lore.entry_checks import check_entries
 from personas.own_language import foreign_text
 from personas.persona import Card, Lore, Probe, ProbeKind, ProbeSheet
 from personas.schema_errors import nearest
@@ -66,6 +67,7 @@ def check_lore(lore: Lore, file: Document) -> None:
     """Report ids that lore.yaml uses twice."""
     _check_unique(file, "facts", lore.facts)
     _check_unique(file, "secrets", lore.secrets)
+    check_entries(lore.entries, file)
 
 
 def check_card_and_lore(card: Card, lore: Lore, card_file: Document, lore_file: Document) -> None:
@@ -98,6 +100,7 @@ def _check_prompt_keeps_secrets(
         *((card_file, loc, text) for loc, text in _prompt_texts(card)),
         *((lore_file, ("facts", i, "fact"), fact.fact) for i, fact in enumerate(lore.facts)),
         *((lore_file, ("secrets", i, "topic"), s.topic) for i, s in enumerate(lore.secrets)),
+        *((lore_file, ("entries", i, "text"), one.text) for i, one in enumerate(lore.entries)),
         *((lore_file, ("secrets", i, "deflect"), s.deflect) for i, s in enumerate(lore.secrets)),
     ]
     for secret in lore.secrets:

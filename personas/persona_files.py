@@ -8,7 +8,7 @@ with every problem of every file: `mira/persona.yaml:12:3: voice.stile: unknown 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from operator import attrgetter
@@ -26,6 +26,8 @@ from personas.persona_checks import (
     check_probes_are_new,
 )
 from personas.schema_errors import validate
+from personas.world_files import Worlds, worlds_beside
+from personas.world_ties import Tie, settle, ties_of
 from personas.yaml_file import Document
 
 SAMPLE_CHARACTERS = Path(__file__).parent / "characters"
@@ -44,13 +46,28 @@ class Reading:
     name: str  # of the folder
     persona: Persona | None
     problems: tuple[Problem, ...]
+    ties: tuple[Tie, ...] = ()  # what depends on its world
 
 
-def load_characters(root: Path) -> dict[str, Persona]:
-    """Every character below `root`, by id. Raises PersonaError with all problems of all files."""
-    readings = read_folders(character_folders(root), root)
-    _raise_if_any(problem for reading in readings for problem in reading.problems)
+def load_characters(root: Path, worlds: Path | None = None) -> dict[str, Persona]:
+    """Every character below `root`, by id, in its world. Raises PersonaError with all problems.
+
+    Worlds lie in the folder `worlds`; None = that of this name beside `root`.
+    """
+    known = Worlds(worlds or worlds_beside(root))
+    read = read_folders(character_folders(root), root)
+    readings = [in_its_world(reading, known) for reading in read]
+    problems = (problem for reading in readings for problem in reading.problems)
+    _raise_if_any((*problems, *known.problems))
     return {reading.persona.id: reading.persona for reading in readings if reading.persona}
+
+
+def in_its_world(reading: Reading, worlds: Worlds) -> Reading:
+    """A character in its world, with what that rules out."""
+    if reading.persona is None:
+        return reading
+    persona, problems = settle(reading.persona, reading.ties, worlds)
+    return replace(reading, persona=None if problems else persona, problems=problems)
 
 
 def read_folders(folders: Sequence[Path], root: Path) -> list[Reading]:
@@ -83,13 +100,14 @@ def character_folders(root: Path) -> list[Path]:
     return folders
 
 
-def load_character(folder: Path) -> Persona:
-    """The character in one folder. Raises PersonaError with all problems of its files.
+def load_character(folder: Path, worlds: Path | None = None) -> Persona:
+    """The character in one folder, in its world. Raises PersonaError with all problems.
 
-    Links may lead to folders and files beside it.
+    Links may lead to folders and files beside it. Worlds lie as for `load_characters`.
     """
-    reading = read_folder(folder, folder.parent)
-    _raise_if_any(reading.problems)
+    known = Worlds(worlds or worlds_beside(folder.absolute().parent))
+    reading = in_its_world(read_folder(folder, folder.parent), known)
+    _raise_if_any((*reading.problems, *known.problems))
     assert reading.persona is not None  # no problems
     return reading.persona
 
@@ -115,12 +133,13 @@ def read_texts(folder: Path, texts: Mapping[str, str]) -> Reading:
 
 def _reading(name: str, documents: Sequence[Document]) -> Reading:
     persona = _assemble(name, *documents)
+    ties = ties_of(persona, persona.lore, *documents[:2]) if persona else ()
     problems = tuple(
         problem
         for document in documents
         for problem in sorted(document.problems, key=attrgetter("line", "column"))
     )
-    return Reading(name, None if problems else persona, problems)
+    return Reading(name, None if problems else persona, problems, ties)
 
 
 def _why_no_folder(folder: Path, root: Path) -> str:

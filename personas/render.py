@@ -20,7 +20,7 @@ from personas.chat_thoughts import thinking_of
 from personas.errors import PromptTooLongError
 from personas.kept_history import Room, first_kept
 from personas.notes import NO_NOTES, Note, ToldNotes, fitting, text_of
-from personas.persona import Persona
+from personas.persona import Persona, Secret
 
 MOST_IN_A_BREATH = 4  # lines of the player that become one message
 BROKEN_OFF = "\N{EM DASH}"  # where a speaker is interrupted, as books print it
@@ -97,9 +97,14 @@ def _identity(persona: Persona) -> str:
         persona.voice.style,
         *(f'You often say "{saying}".' for saying in persona.voice.sayings),
         *(taboo.rule for taboo in persona.taboos),
-        *(f"Asked about {secret.topic}, {secret.deflect}" for secret in persona.lore.secrets),
+        *(told_of(secret) for secret in persona.lore.secrets if not secret.when),
     )
     return " ".join(sentences)
+
+
+def told_of(secret: Secret) -> str:
+    """What a character is told of a secret: when to turn away, and not from what."""
+    return f"Asked about {secret.topic}, {secret.deflect}"
 
 
 def _order(persona: Persona) -> str:
@@ -303,6 +308,13 @@ def with_notes(notes: Sequence[Note], asked: Message) -> Message:
     """The player's message with the notes before it; the message itself when there are none."""
     parts = [part for part in (text_of(notes), asked.content) if part]
     return Message(asked.role, "\n".join(parts))
+
+
+def notes_before_a_line(
+    notes: Sequence[Note], most_tokens: int, player_text: str, tokenizer: Tokenizer
+) -> ToldNotes:
+    """Those of the notes that fit before a line; its tokens are beside theirs."""
+    return _fitting_notes(notes, most_tokens, _question((player_text,)), chat_of(tokenizer))
 
 
 def _fitting_notes(

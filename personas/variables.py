@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -26,6 +27,8 @@ VariableName = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$", ma
 _Choice = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
 _INT = re.compile(r"[+-]?\d{1,20}")
 _FLOAT = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+VALUE = "{value}"
+_BRACES = re.compile(r"\{[^{}]*\}?|\}")
 _BOOL = {"true": True, "false": False}
 
 
@@ -50,6 +53,13 @@ _IN_WORDS = {
 }
 
 
+@dataclass(frozen=True)
+class Written:
+    """A value as people write it, to be read by the kind of its variable: `2`, `true`, `rain`."""
+
+    text: str
+
+
 class ValueRefusedError(ValueError):
     """A value that its variable cannot take, or one of a variable that nobody declared."""
 
@@ -65,6 +75,7 @@ class Variable(BaseModel):
     choices: Annotated[tuple[_Choice, ...], Field(max_length=64)] = ()  # of one_of
     least: int | float | None = None  # of a number; None = no limit
     most: int | float | None = None  # likewise
+    tell: Annotated[str, StringConstraints(max_length=300)] = ""  # unless it is as by default
 
     @model_validator(mode="after")
     def _require_sense(self) -> Self:
@@ -73,7 +84,16 @@ class Variable(BaseModel):
         if self.kind not in NUMBERS and (self.least, self.most) != (None, None):
             raise ValueError("only a number (int, float) has `least` and `most`")
         self.accepted_value(self.default)
+        if set(_BRACES.findall(self.tell)) - {VALUE}:
+            raise ValueError(f"`tell` fills in {VALUE} and nothing else")
         return self
+
+    def note_of(self, value: Value) -> str:
+        """What a character is told of a value; "" = nothing, as for the default."""
+        if value == self.default:
+            return ""
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        return self.tell.replace(VALUE, shown)
 
     @property
     def values_in_words(self) -> str:
@@ -130,12 +150,16 @@ def variable_named(name: str, variables: Variables) -> Variable:
     return variables[name]
 
 
-def accepted_values(values: Values, variables: Variables) -> dict[str, Value]:
+def accepted_values(
+    values: Mapping[str, Value | Written], variables: Variables
+) -> dict[str, Value]:
     """The values as they are kept. Raises ValueRefusedError for the first that is refused."""
-    return {
-        name: variable_named(name, variables).accepted_value(value)
-        for name, value in values.items()
-    }
+    accepted = {}
+    for name, value in values.items():
+        variable = variable_named(name, variables)
+        read = variable.value_of(value.text) if isinstance(value, Written) else value
+        accepted[name] = variable.accepted_value(read)
+    return accepted
 
 
 def assigned_values(assignments: Iterable[str], variables: Variables) -> dict[str, Value]:
@@ -145,8 +169,8 @@ def assigned_values(assignments: Iterable[str], variables: Variables) -> dict[st
         name, sign, text = assignment.partition("=")
         if not sign:
             raise ValueRefusedError(f"{assignment!r} assigns nothing; write NAME=VALUE")
-        values[name.strip()] = variable_named(name.strip(), variables).value_of(text.strip())
-    return values
+        values[name.strip()] = Written(text.strip())
+    return accepted_values(values, variables)
 
 
 def default_values(variables: Variables) -> dict[str, Value]:

@@ -76,10 +76,10 @@ def field_path(loc: Loc) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def read(file: Path, within: Path) -> Document:
+def read(file: Path, within: Path, most_bytes: int = MAX_BYTES) -> Document:
     """Read one file; look at `problems` before `data`. Its links may not lead out of `within`."""
     try:
-        return parse(file, _text(file, within))
+        return parse(file, _text(file, within, most_bytes))
     except _RefusedError as refused:
         return _only_refused(file, refused)
 
@@ -124,28 +124,28 @@ def _only_refused(file: Path, refused: _RefusedError) -> Document:
     return Document(file, problems=[problem])
 
 
-def _text(file: Path, within: Path) -> str:
+def _text(file: Path, within: Path, most_bytes: int) -> str:
     try:
-        return text_of(_bytes(file, within))
+        return text_of(_bytes(file, within, most_bytes))
     except NotUtf8Error as error:
         raise _RefusedError(Place(error.line, 0), error.what) from error
 
 
-def _bytes(file: Path, within: Path) -> bytes:
+def _bytes(file: Path, within: Path, most_bytes: int) -> bytes:
     try:
         real = inside(file, within)
         if not stat.S_ISREG(real.stat().st_mode):
             raise _RefusedError(_WHOLE, "not a plain file; devices are not read")
         with real.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            content = stream.read(most_bytes + 1)
     except LinkError as error:
         raise _RefusedError(_WHOLE, str(error)) from error
     except FileNotFoundError as error:
         raise _RefusedError(_WHOLE, "file is missing") from error
     except OSError as error:
         raise _RefusedError(_WHOLE, f"cannot be read: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise _RefusedError(_WHOLE, f"larger than {MAX_BYTES // 1024} KiB")
+    if len(content) > most_bytes:
+        raise _RefusedError(_WHOLE, f"larger than {most_bytes // 1024} KiB")
     return content
 
 

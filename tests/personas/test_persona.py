@@ -50,7 +50,7 @@ def test_an_unknown_key_like_no_other_lists_the_keys(
 ) -> None:
     folder = write_character(lore=lore + "zzz: 1\n")
     assert complaints(folder) == [
-        "lore.yaml:9:1: zzz: unknown key; the keys here are facts, secrets"
+        "lore.yaml:9:1: zzz: unknown key; the keys here are facts, secrets, entries"
     ]
 
 
@@ -315,7 +315,7 @@ def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
     persona = load_characters(SAMPLE_CHARACTERS)[character]
     facts = tuple(fact.model_copy(update={"contradictions": ()}) for fact in persona.lore.facts)
     lore = persona.lore.model_copy(update={"facts": facts})
-    younger = {"triggers": (), "guardrails": Guardrails()}
+    younger = {"triggers": (), "guardrails": Guardrails(), "world": None}
     as_before = persona.model_copy(update={"lore": lore, **younger})
     assert as_before.version == version != persona.version
 
@@ -432,6 +432,7 @@ def test_a_character_that_speaks_as_before_a_default_changed_has_its_version_of_
         "sampling": persona.sampling.model_copy(update={"dry_multiplier": 0.0}),
         "triggers": (),
         "guardrails": Guardrails(),
+        "world": None,
     }
     assert persona.model_copy(update=as_then).version == version
 
