@@ -322,6 +322,12 @@ def m011_greetings_of_sessions(db: Database) -> None:
     db.execute("ALTER TABLE sessions ADD COLUMN greeting TEXT NOT NULL DEFAULT ''")
 
 
+@STEPS()
+def m012_situations_of_checkpoints(db: Database) -> None:
+    """How things stood in the game at a save game; earlier ones were told nothing."""
+    db.execute("ALTER TABLE checkpoints ADD COLUMN situation TEXT NOT NULL DEFAULT '{}'")
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

@@ -267,6 +267,8 @@ class Checkpoint:
     session_id: str
     exchanges: tuple[LivedExchange, ...]
     created_at: datetime
+    #: How things stood in the game, as it had told; {} = it had told nothing.
+    situation: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

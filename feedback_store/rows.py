@@ -170,6 +170,7 @@ def checkpoint_row(checkpoint: Checkpoint) -> SqlRow:
         "session_id": checkpoint.session_id,
         "exchanges": canonical([_lived_fields(lived) for lived in checkpoint.exchanges]),
         "created_at": time_text(checkpoint.created_at),
+        "situation": canonical(dict(checkpoint.situation)),
     }
 
 
@@ -186,8 +187,8 @@ def checkpoint_of(row: SqlRow) -> Checkpoint:
         )
         for lived in json.loads(row["exchanges"])
     )
-    created_at = datetime.fromisoformat(row["created_at"])
-    return Checkpoint(row["token"], row["session_id"], exchanges, created_at)
+    created_at, situation = datetime.fromisoformat(row["created_at"]), json.loads(row["situation"])
+    return Checkpoint(row["token"], row["session_id"], exchanges, created_at, situation)
 
 
 def _lived_fields(lived: LivedExchange) -> dict[str, Any]:

@@ -32,12 +32,14 @@ from npc.v1 import (
     scenes_pb2,
     scenes_pb2_grpc,
 )
+from npc_client.context import ContextMode, WorldValues, Written, notes_of, world_messages
 from npc_client.courier import Courier
 from npc_client.events import REASONS, EventStatus, SubmitRequest, new_event, new_event_id
 from npc_client.records import (
     Bark,
     Conversation,
     LivedExchange,
+    Notes,
     Remembered,
     RememberedFact,
     RememberedTalk,
@@ -48,6 +50,7 @@ from npc_client.records import (
     SceneMember,
     SceneTalk,
     Silence,
+    ToldNote,
 )
 from npc_client.reply_stream import OnText, ReplyStream, new_line_id, read_whole
 from npc_client.scenes import OnLine, OnWords, barks_of, member_of, players_of, read_talk, scene_of
@@ -56,9 +59,11 @@ __all__ = [
     "REASONS",
     "Bark",
     "Client",
+    "ContextMode",
     "Conversation",
     "EventStatus",
     "LivedExchange",
+    "Notes",
     "OnLine",
     "OnText",
     "OnWords",
@@ -76,6 +81,9 @@ __all__ = [
     "ServerNotReadyError",
     "Silence",
     "SubmitRequest",
+    "ToldNote",
+    "WorldValues",
+    "Written",
     "new_event",
     "new_event_id",
     "new_line_id",
@@ -154,12 +162,14 @@ class Client:
         remember: bool = False,
         present: Sequence[str] = (),
         seed: int | None = None,
+        world: WorldValues | None = None,
     ) -> Conversation:
         """Open a session; with consent, what is said in it may be trained on.
 
         With `remember` the character knows what the player told it in such sessions before, and
         will know later what they tell in this one. `present` are characters that stand by and hear.
         `seed` draws one of the character's greetings; None = any.
+        `world` is how things stand, by name of a variable of the character's world.
         """
         span = dialogue_pb2.MEMORY_SPAN_PLAYER if remember else dialogue_pb2.MEMORY_SPAN_SESSION
         request = dialogue_pb2.StartSessionRequest(
@@ -169,6 +179,7 @@ class Client:
             memory=span,
             present=present,
             seed=seed,
+            world=world_messages(world),
         )
         answer = await self._dialogue.StartSession(request)
         return Conversation(
@@ -178,6 +189,23 @@ class Client:
             answer.adapter_version,
             answer.greeting,
         )
+
+    async def update_context(
+        self,
+        session_id: str,
+        notes: Sequence[str] = (),
+        world: WorldValues | None = None,
+        mode: ContextMode = "append",
+    ) -> Notes:
+        """Tell how things stand in the game; returns what the next prompt would carry of it."""
+        request = dialogue_pb2.UpdateContextRequest(
+            session_id=session_id,
+            mode=f"CONTEXT_MODE_{mode.upper()}",
+            notes=[dialogue_pb2.ContextNote(text=text) for text in notes],
+            world=world_messages(world),
+        )
+        answer = await self._dialogue.UpdateContext(request)
+        return notes_of(answer.notes)
 
     async def checkpoint(self, session_id: str) -> str:
         """The token that leads back to this point, for the save file."""
@@ -237,13 +265,15 @@ class Client:
         sampling: SamplingOverrides | None = None,
         line_id: str | None = None,
         audience: Sequence[str] = (),
+        world: WorldValues | None = None,
     ) -> Reply:
         """Say something and wait for the whole reply; `on_text` sees it grow.
 
         `line_id` names a line that was sent before and may have been lost. `audience` are the
-        characters that hear it, in place of those who are present.
+        characters that hear it, in place of those who are present. `world` is how things stand
+        from now on.
         """
-        begin, line_id = self._line(session_id, text, seed, sampling, line_id, audience)
+        begin, line_id = self._line(session_id, text, seed, sampling, line_id, audience, world)
         return await read_whole(ReplyStream(begin, line_id, on_text is not None), on_text)
 
     async def regenerate(
@@ -399,13 +429,16 @@ class Client:
         sampling: SamplingOverrides | None = None,
         line_id: str | None = None,
         audience: Sequence[str] = (),
+        world: WorldValues | None = None,
     ) -> ReplyStream:
         """Say something and iterate over the reply's text while it is generated.
 
         `line_id` names a line that was sent before and may have been lost. `audience` are the
-        characters that hear it, in place of those who are present.
+        characters that hear it, in place of those who are present. `world` is how things stand
+        from now on.
         """
-        return ReplyStream(*self._line(session_id, text, seed, sampling, line_id, audience))
+        line = self._line(session_id, text, seed, sampling, line_id, audience, world)
+        return ReplyStream(*line)
 
     def stream_take(
         self,
@@ -429,6 +462,7 @@ class Client:
         sampling: SamplingOverrides | None,
         line_id: str | None,
         audience: Sequence[str],
+        world: WorldValues | None,
     ) -> tuple[Callable[[], Any], str]:
         """What says a line, any number of times, and the line's id."""
         line_id = line_id or new_line_id()
@@ -439,6 +473,7 @@ class Client:
             sampling=sampling,
             line_id=line_id,
             audience=audience,
+            world=world_messages(world),
         )
         return partial(self._dialogue.Say, request), line_id
 

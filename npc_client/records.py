@@ -14,6 +14,28 @@ class GuardHit:
 
 
 @dataclass(frozen=True)
+class ToldNote:
+    """One thing that a character was told for a line."""
+
+    kind: str  # "world", "lore", "memory" or "event"
+    text: str
+    source: str  # the entry, the variable or what else it comes from
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a character was told for a line besides who it is and what was said."""
+
+    told: tuple[ToldNote, ...] = ()
+    left_out: tuple[ToldNote, ...] = ()  # what had no room
+    tokens: int = 0  # of what was told
+    tokens_left: int = 0  # of those set aside for notes
+
+
+NO_NOTES = Notes()
+
+
+@dataclass(frozen=True)
 class Reply:
     """A finished reply."""
 
@@ -29,6 +51,7 @@ class Reply:
     finish_reason: str  # "stop", "sentences", "length" or "scripted", as in the contract
     thought_tokens: int = 0  # that the model thought before it; nobody sees them
     guard_hits: tuple[GuardHit, ...] = ()  # in order; mostly none
+    notes: Notes = NO_NOTES  # what the character was told for the line
 
 
 @dataclass(frozen=True)

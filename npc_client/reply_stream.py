@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 
 from npc.v1 import dialogue_pb2
+from npc_client.context import notes_of
 from npc_client.records import GuardHit, Reply, Silence
 
 OnText = Callable[[str], None]
@@ -128,6 +129,7 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         finish_reason=_finish_reason(finished),
         thought_tokens=finished.usage.thought_tokens,
         guard_hits=tuple(_guard_hit(hit) for hit in finished.guard_hits),
+        notes=notes_of(finished.notes),
     )
 
 

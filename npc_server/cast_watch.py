@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -22,10 +22,11 @@ SAFETY_S = 5.0
 _LONGEST_GROUP_MS = 1600  # of savings that follow one another
 
 
-async def wakes(root: Path, section: ReloadSection) -> AsyncGenerator[None]:
-    """Yield whenever something below `root` may have been saved, once it is quiet again."""
+async def wakes(roots: Iterable[Path], section: ReloadSection) -> AsyncGenerator[None]:
+    """Yield whenever something below `roots` may have been saved, once it is quiet again."""
     if section.watch is Watch.NOTIFY:
-        async with aclosing(_told_by_kernel(root, section)) as told:
+        there = [root for root in roots if root.is_dir()] or list(roots)
+        async with aclosing(_told_by_kernel(there, section)) as told:
             async for _ in told:
                 yield
     while True:  # as set, or because the kernel does not tell
@@ -33,13 +34,13 @@ async def wakes(root: Path, section: ReloadSection) -> AsyncGenerator[None]:
         yield
 
 
-async def _told_by_kernel(root: Path, section: ReloadSection) -> AsyncGenerator[None]:
+async def _told_by_kernel(roots: list[Path], section: ReloadSection) -> AsyncGenerator[None]:
     """End, with a word in the log, where nothing is told."""
     from watchfiles import awatch
 
     settle_ms, timeout_ms = int(section.settle_ms), int(SAFETY_S * 1e3)
     changes = awatch(
-        root,
+        *roots,
         watch_filter=None,
         step=settle_ms,
         debounce=max(settle_ms, _LONGEST_GROUP_MS),
@@ -53,7 +54,7 @@ async def _told_by_kernel(root: Path, section: ReloadSection) -> AsyncGenerator[
     except (OSError, RuntimeError) as error:  # no watches left, no folder, a system without them
         logger.warning(
             "%s is looked at every %g s, as the system does not tell of changes: %s",
-            root,
+            ", ".join(map(str, roots)),
             section.poll_s,
             error,
         )

@@ -36,7 +36,10 @@ from npc_server.guard import RULES, GuardSettings
 from npc_server.limits import MAX_LINE_CHARACTERS
 from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
+from personas.lore.entries import MAX_SCAN_LINES
+from personas.lore.firing import Rules
 from personas.persona_files import SAMPLE_CHARACTERS
+from personas.world_files import Worlds, worlds_beside
 
 DEFAULT_FILE = Path("npc.toml")
 
@@ -79,14 +82,19 @@ class PathsConfig(_Section):
     characters: Path = SAMPLE_CHARACTERS  # one folder per character
     data: Path = Path("~/.local/share/troupe")  # feedback store and adapter versions
     cache: Path = Path("~/.cache/troupe")  # base models; safe to delete
+    worlds: Path | None = None  # a folder per world; None = `worlds` beside the characters
 
     @field_validator("*")
     @classmethod
-    def _expand_user(cls, path: Path) -> Path:
+    def _expand_user(cls, path: Path | None) -> Path | None:
         try:
-            return path.expanduser()
+            return path.expanduser() if path else None
         except RuntimeError as error:  # no such user, or no home folder
             raise ValueError(f"{path}: {error}") from error
+
+    def worlds_of(self, characters: Path) -> Worlds:
+        """The worlds that a folder of characters names, not read yet."""
+        return Worlds(self.worlds or worlds_beside(characters))
 
     @property
     def store(self) -> Path:
@@ -263,6 +271,34 @@ class GuardSection(_Section):
         return GuardSettings(frozenset(self.off), self.line_characters, self.languages)
 
 
+class LoreSection(_Section):
+    """What characters are told of their world."""
+
+    tokens: Annotated[int, Field(ge=0, le=4096)] = 128  # for it, before a line; 0 = none
+    scan_lines: Annotated[int, Field(ge=1, le=MAX_SCAN_LINES)] = 2  # the newest, that have keys
+    recursion: Annotated[int, Field(ge=0, le=8)] = 2  # times that entries are searched for others
+    most_entries: Annotated[int, Field(ge=1, le=256)] = 24  # that fire at once
+    embedding_model: Path | None = None  # a folder as of model2vec; None = nothing fires by meaning
+    least_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.5  # of a line and what it may mean
+    most_alike: Annotated[int, Field(ge=1, le=64)] = 3  # entries that fire by their meaning
+
+    @field_validator("embedding_model")
+    @classmethod
+    def _expand_user(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None
+
+    @property
+    def rules(self) -> Rules:
+        """The same, as lore takes them."""
+        return Rules(
+            scan_lines=self.scan_lines,
+            recursion=self.recursion,
+            most=self.most_entries,
+            least_similarity=self.least_similarity,
+            most_alike=self.most_alike,
+        )
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -275,6 +311,7 @@ class Config(_Section):
     memory: MemorySection = MemorySection()
     reload: ReloadSection = ReloadSection()
     guard: GuardSection = GuardSection()
+    lore: LoreSection = LoreSection()
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same

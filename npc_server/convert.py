@@ -37,9 +37,13 @@ from npc_server.reactions import ParsedEvent, SubmitResult
 from npc_server.reply_events import Finished, ReplyEvent, Started
 from npc_server.sessions import Session
 from npc_server.signals import DERIVED_PREFIX
+from npc_server.situations import ContextUpdate, Reported
 from npc_server.triggering import Happening
 from personas.adapter_repo import Manifest
+from personas.notes import Note, NoteKind, ToldNotes
+from personas.situation import GameNote, Mode
 from personas.triggers import Quiet
+from personas.variables import Value, Written
 
 _FINISH_REASONS = {
     FinishReason.STOP: dialogue_pb2.FINISH_REASON_STOP,
@@ -122,6 +126,63 @@ def _fact(fact: Fact) -> memory_pb2.RememberedFact:
     )
 
 
+_MODES: Mapping[int, Mode] = {
+    dialogue_pb2.CONTEXT_MODE_UNSPECIFIED: Mode.APPEND,
+    dialogue_pb2.CONTEXT_MODE_APPEND: Mode.APPEND,
+    dialogue_pb2.CONTEXT_MODE_REPLACE: Mode.REPLACE,
+    dialogue_pb2.CONTEXT_MODE_RESET: Mode.RESET,
+}
+
+_NOTE_KINDS = {
+    NoteKind.WORLD: dialogue_pb2.NOTE_KIND_WORLD,
+    NoteKind.LORE: dialogue_pb2.NOTE_KIND_LORE,
+    NoteKind.MEMORY: dialogue_pb2.NOTE_KIND_MEMORY,
+    NoteKind.EVENT: dialogue_pb2.NOTE_KIND_EVENT,
+}
+
+
+def world_report(world: Mapping[str, dialogue_pb2.WorldValue]) -> Reported:
+    """Values by name. Raises InvalidRequestError for one that is unset."""
+    return {name: _world_value(name, value) for name, value in world.items()}
+
+
+def _world_value(name: str, value: dialogue_pb2.WorldValue) -> Value | Written:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        raise InvalidRequestError(f"world: {name} has no value; set one of its fields")
+    if kind == "written":
+        return Written(value.written)
+    read: Value = getattr(value, kind)
+    return read
+
+
+def context_update(request: dialogue_pb2.UpdateContextRequest) -> ContextUpdate:
+    """What a game reports. Raises InvalidRequestError."""
+    if request.mode not in _MODES:
+        known = ", ".join(dialogue_pb2.ContextMode.Name(one) for one in _MODES if one)
+        raise InvalidRequestError(f"mode is {request.mode}; known: {known}")
+    notes = [GameNote(note.text, note.priority) for note in request.notes]
+    return ContextUpdate(_MODES[request.mode], notes, world_report(request.world))
+
+
+def update_context_response(told: ToldNotes) -> dialogue_pb2.UpdateContextResponse:
+    """The response to UpdateContext."""
+    return dialogue_pb2.UpdateContextResponse(notes=_notes(told))
+
+
+def _notes(told: ToldNotes) -> dialogue_pb2.Notes:
+    return dialogue_pb2.Notes(
+        told=map(_note, told.kept),
+        left_out=map(_note, told.dropped),
+        tokens=told.tokens,
+        tokens_left=max(0, told.room - told.tokens),
+    )
+
+
+def _note(note: Note) -> dialogue_pb2.Note:
+    return dialogue_pb2.Note(kind=_NOTE_KINDS[note.kind], text=note.text, source=note.source)
+
+
 def restore_response(session: Session, adapter_version: str) -> dialogue_pb2.RestoreResponse:
     """The response to Restore."""
     lived = [
@@ -197,6 +258,7 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
         token_logprobs=reply.token_logprobs,
         candidates=event.candidates,
         guard_hits=[_guard_hit(hit) for hit in event.guard],
+        notes=_notes(event.notes) if event.notes.kept or event.notes.dropped else None,
     )
 
 

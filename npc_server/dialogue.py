@@ -42,12 +42,20 @@ from npc_server.reply_events import Answer, ReplyEvent
 from npc_server.reply_sampling import NO_CHANGES, Changes
 from npc_server.replying import Call, Replies
 from npc_server.sessions import Exchange, Session
+from npc_server.situations import (
+    NOTHING,
+    ContextUpdate,
+    Reported,
+    accepted_report,
+    situation_after,
+)
 from npc_server.triggering import Fired, Happening, Surroundings, fire
 from npc_server.turns import Model
 from npc_server.watchers import Watcher
 from personas.audience import hearers
-from personas.notes import without_directions
+from personas.notes import ToldNotes, without_directions
 from personas.persona import Persona
+from personas.situation import Situation
 from personas.triggers import Quiet
 
 MAX_TOLD_CHARACTERS = 300  # of what happens
@@ -90,6 +98,7 @@ class Dialogue:
         memory: Span = Span.SESSION,
         present: Sequence[str] = (),
         seed: int | None = None,
+        world: Reported = NOTHING,
     ) -> Session:
         """Open a session, with the greeting that `seed` draws; None = any.
 
@@ -111,9 +120,19 @@ class Dialogue:
             greeting=greeting,
         )
         session = Session(record, persona)
+        session.situation = Situation(accepted_report(persona, world))
         await self._conversations.recorder.record_session(record)
         self._sessions.add(session)
         return session
+
+    async def update_context(self, session_id: str, update: ContextUpdate) -> ToldNotes:
+        """Take in what a game reports; returns what the next prompt would carry of it.
+
+        Raises InvalidRequestError and UnknownSessionError; nothing is changed then.
+        """
+        session = self._sessions.get(session_id)
+        session.situation = situation_after(session.persona, session.situation, update)
+        return await self._replies.next_notes(session)
 
     def live_version(self, session: Session) -> str:
         """The adapter version that the session's next turn would be generated under."""
@@ -146,10 +165,12 @@ class Dialogue:
         changes: Changes = NO_CHANGES,
         line_id: str | None = None,
         audience: Sequence[str] = (),
+        world: Reported = NOTHING,
     ) -> AsyncGenerator[ReplyEvent]:
         """Reply to the player's line; the same `line_id` is the same line.
 
-        `audience` are the characters that hear it, in place of those who are present.
+        `audience` are the characters that hear it, in place of those who are present. `world` is
+        how things stand from this line on.
 
         Raises InvalidRequestError, UnknownSessionError, SessionBusyError, PromptTooLongError,
         NotLatestTurnError for a line that was interrupted before later ones, and the engine's
@@ -159,7 +180,8 @@ class Dialogue:
         typed = without_directions(check_text("text", text))
         line = redact(typed, self._conversations.redaction())
         call_id = "" if line_id is None else f"line {check_id('line_id', line_id)}"
-        call = Call(call_id, seed, changes)
+        values = accepted_report(session.persona, world)
+        call = Call(call_id, seed, changes, values)
         heard_by = self._hearers(session, audience)
         return self._reply(session, call, partial(_exchange_of, line, heard_by))
 
@@ -257,6 +279,7 @@ class Dialogue:
                 replies = _stream_again(answer)
             else:
                 session.require_open(exchange)
+                session.situation = session.situation.with_values(call.world)
                 replies = self._replies.reply(session, exchange, call)
             async with aclosing(replies) as events:
                 async for event in events:

@@ -10,6 +10,7 @@ from personas.known_names import no_such
 
 MAX_LINE_CHARACTERS = 2000
 MAX_ID_CHARACTERS = 128
+MAX_NOTE_CHARACTERS = 1000  # of a game, for a character
 MAX_TAKES = 100  # per choice
 MAX_CHARACTERS = 64  # that stand by and hear
 MAX_EVENTS_PER_MESSAGE = 256

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from personas.cast_stamps import Stamp
 from personas.persona import Persona
+from personas.world_files import Worlds
 
 
 @dataclass
@@ -20,6 +21,7 @@ class CastFolder:
     """Where a cast lies, and what its files were when they were last looked at."""
 
     root: Path
+    worlds: Worlds
     seen: dict[str, Stamp] = field(default_factory=dict)
 
 
@@ -71,7 +73,7 @@ class Cast(Mapping[str, Persona]):
     def _says_the_same(self, persona: Persona) -> bool:
         self._problems.pop(persona.id, None)
         served = self._served.get(persona.id)
-        return served is not None and served.version == persona.version
+        return served is not None and _versions(served) == _versions(persona)
 
     def withdraw(self, characters: Iterable[str]) -> None:
         """Serve these no more; conversations with them go on."""
@@ -97,3 +99,8 @@ class Cast(Mapping[str, Persona]):
     def standings(self) -> list[Standing]:
         """How all of them stand, by name; those too that were saved broken from the first."""
         return [self.standing(name) for name in sorted({*self._served, *self._problems})]
+
+
+def _versions(persona: Persona) -> tuple[str, str]:
+    """Of the character's files, and of its world's."""
+    return persona.version, persona.setting.version if persona.setting else ""

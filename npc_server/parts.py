@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from feedback_store.privacy.pseudonyms import Pseudonyms, is_pseudonym, key_for
 from feedback_store.rate_limit import RateLimit
@@ -14,10 +14,12 @@ from npc_server.config import Config
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.live_cast import CastFolder
+from npc_server.lore_shelves import Shelves
 from npc_server.turns import Model
 from npc_server.vocabulary import chat_tokens, doubts_about, open_vocab
 from personas.adapter_repo import AdapterRepo
 from personas.cast_stamps import stamps
+from personas.lore.embeddings import load_embedder
 from personas.persona import Persona
 from personas.persona_files import load_characters
 from personas.sizes import require_room, size_of
@@ -36,16 +38,19 @@ class Parts:
     heads: AdapterRepo
     pseudonyms: Pseudonyms
     folder: CastFolder | None = None  # where the cast is saved; None = it stays as it is
+    lore: Shelves = field(default_factory=Shelves)
 
 
 def open_parts(config: Config) -> Parts:
     """Open everything that `config` names.
 
-    Raises PersonaError, CharacterTooLargeError, ModelUnavailableError, ModelLoadError, ConfigError
-    and the store's errors.
+    Raises PersonaError, CharacterTooLargeError, EmbeddingModelError, ModelUnavailableError,
+    ModelLoadError, ConfigError and the store's errors.
     """
-    folder = CastFolder(config.paths.characters, stamps(config.paths.characters))
-    characters = load_characters(config.paths.characters)
+    worlds = config.paths.worlds_of(config.paths.characters)
+    seen = stamps(config.paths.characters, worlds)
+    folder = CastFolder(config.paths.characters, worlds, seen)
+    characters = load_characters(config.paths.characters, worlds)
     for persona in characters.values():
         for gap in persona.gaps:
             logger.warning("%s: %s", persona.id, gap)
@@ -56,9 +61,19 @@ def open_parts(config: Config) -> Parts:
     engine = LlamaEngine(EngineConfig.of(path, config.engine.settings, chat_tokens(vocab)))
     sha256 = file_sha256(path)
     model = Model(engine, vocab, sha256, thought_tokens=config.model.thought_room)
+    lore = _open_lore(config, characters)
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
-    return Parts(characters, model, store, repo, heads, pseudonyms, folder)
+    return Parts(characters, model, store, repo, heads, pseudonyms, folder, lore)
+
+
+def _open_lore(config: Config, characters: Mapping[str, Persona]) -> Shelves:
+    """Raises EmbeddingModelError."""
+    folder = config.lore.embedding_model
+    shelves = Shelves(load_embedder(folder) if folder else None)
+    for persona in characters.values():
+        shelves.build(persona)
+    return shelves
 
 
 def _require_room(characters: Mapping[str, Persona], vocab: Vocab, context_tokens: int) -> None:

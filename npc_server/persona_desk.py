@@ -15,7 +15,7 @@ from personas import yaml_file
 from personas.errors import Problem
 from personas.known_names import no_such
 from personas.persona import Persona
-from personas.persona_files import FILES, read_texts
+from personas.persona_files import FILES, Reading, in_its_world, read_texts
 from personas.prompt_cost import cost_by_part
 from personas.sizes import Size, size_of
 
@@ -72,6 +72,10 @@ class PersonaDesk:
         files = await asyncio.to_thread(_texts, root / character) if root else {}
         return Sheet(persona, self._cost(persona), files)
 
+    def _read(self, folder: Path, files: Mapping[str, str]) -> Reading:
+        reading = read_texts(folder, files)
+        return in_its_world(reading, self.folder.worlds) if self.folder else reading
+
     async def opinion(self, character: str, files: Mapping[str, str]) -> Opinion:
         """What would be wrong with these texts as a character's files.
 
@@ -82,7 +86,7 @@ class PersonaDesk:
         if any(len(text.encode()) > yaml_file.MAX_BYTES for text in files.values()):
             raise InvalidRequestError(f"a file has more than {yaml_file.MAX_BYTES // 1024} KiB")
         folder = Path(check_id("character", character))
-        reading = await asyncio.to_thread(read_texts, folder, files)
+        reading = await asyncio.to_thread(self._read, folder, files)
         if reading.persona is None:
             return Opinion(reading.problems)
         cost = self._cost(reading.persona)

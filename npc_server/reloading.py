@@ -20,7 +20,7 @@ from npc_server.live_cast import Cast, CastFolder
 from personas.cast_stamps import Stamp, changed_names, stamps
 from personas.errors import PersonaError
 from personas.persona import Persona
-from personas.persona_files import Reading, read_folders
+from personas.persona_files import Reading, in_its_world, read_folders
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Reloading:
         if section.watch is Watch.OFF:
             return
         await self._try_to_catch_up()  # with what was saved while the server started
-        async for _ in wakes(self._folder.root, section):
+        async for _ in wakes((self._folder.root, self._folder.worlds.root), section):
             await self._try_to_catch_up()
 
     async def _try_to_catch_up(self) -> None:
@@ -80,7 +80,7 @@ class Reloading:
     async def _look(self) -> dict[str, Stamp] | None:
         """The stamps of all characters; None = the folder cannot be read, or holds none."""
         try:
-            now = await asyncio.to_thread(stamps, self._folder.root)
+            now = await asyncio.to_thread(stamps, self._folder.root, self._folder.worlds)
         except PersonaError as error:
             if self._cast.folder_problem != str(error):
                 logger.error("%s; the cast stays as it is", error)
@@ -90,8 +90,9 @@ class Reloading:
         return now
 
     def _read(self, names: Sequence[str]) -> list[Reading]:
-        root = self._folder.root
-        return read_folders([root / name for name in names], root)
+        root, worlds = self._folder.root, self._folder.worlds
+        readings = read_folders([root / name for name in names], root)
+        return [in_its_world(reading, worlds) for reading in readings]
 
     async def _take(self, readings: Iterable[Reading], now: dict[str, Stamp]) -> None:
         """Serve what is in order."""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from npc_server.engine.protocol import Delta, Finish
 from npc_server.guard_hits import GuardHit
+from personas.notes import NO_NOTES, ToldNotes
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Finished:
     reply_tokens: int  # of the reply; `reply` of a repeated answer holds no token ids
     candidates: int  # replies drawn for this one
     guard: tuple[GuardHit, ...] = ()  # what the guard found
+    notes: ToldNotes = NO_NOTES
 
 
 #: What a stream of a reply is made of.

@@ -16,7 +16,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -50,6 +50,7 @@ from npc_server.turns import (
     finished_of,
     interrupted_take,
     new_turn_id,
+    of_world,
     record_of,
     script_end,
     take_of,
@@ -60,8 +61,17 @@ from personas.errors import PromptTooLongError
 from personas.fallback import fallback_line
 from personas.faults import Fault
 from personas.guarded_stream import Watch
+from personas.notes import ToldNotes
 from personas.persona import Persona
-from personas.render import Line, Prompt, Speaker, dropped_lines, prompt
+from personas.render import (
+    Line,
+    Prompt,
+    Speaker,
+    dropped_lines,
+    notes_before_a_line,
+    prompt,
+)
+from personas.variables import Values
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +83,7 @@ class Call:
     call_id: str  # "" = the call has none
     seed: int | None  # None = any
     changes: Changes
+    world: Values = field(default_factory=dict)  # how things stand from this call on
 
 
 class Replies:
@@ -131,6 +142,14 @@ class Replies:
             finally:
                 self.speaking -= 1
 
+    async def next_notes(self, session: Session) -> ToldNotes:
+        """What the next prompt would carry if the player said nothing."""
+        moment = Moment(session, "", session.history(), new_turn_id(), 0)
+        notes = await notes_of(self._sources, moment)
+        own = Sampling(max_tokens=session.persona.sampling.max_reply_tokens)
+        room = self.next_prompts.budget(session, own).notes
+        return replace(notes_before_a_line(notes, room, "", self._model.tokenizer), room=room)
+
     async def _perform(self, turn: OpenTurn) -> AsyncGenerator[ReplyEvent]:
         """Run a turn; what was sent of it stays, whatever ends it."""
         said: list[str] = []
@@ -181,6 +200,7 @@ class Replies:
             moment = Moment(session, said, history, turn_id, sampling.seed, dropped)
             exchange.notes = await notes_of(self._sources, moment)
         rendered = self._render(session, history, exchange, sampling)
+        exchange.told = rendered.notes.kept
         takes = (Line(Speaker.CHARACTER, take.text) for take in exchange.takes)
         started = Started(
             turn_id=turn_id,
@@ -201,7 +221,7 @@ class Replies:
             self._model.tokenizer,
             self._model.thought_before(rendered),
             call_id=call_id,
-            annotations=annotation_of(self._hits_in(exchange, persona)),
+            annotations={**annotation_of(self._hits_in(exchange, persona)), **of_world(session)},
         )
 
     def _dropped_lines(

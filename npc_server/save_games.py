@@ -26,6 +26,7 @@ from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session, Sessions
 from npc_server.turns import stored_cue, stored_hearers, stored_notes, stored_take
 from personas.persona import Persona
+from personas.situation import situation_of
 
 SETTLE_S = 5.0  # for the recorder's queue
 
@@ -63,8 +64,9 @@ class SaveGames:
         await session.settle()
         with session.claim_turn():
             exchanges = tuple(_lived_exchange(exchange) for exchange in session.exchanges)
+            situation = session.situation.to_json()
         token = secrets.token_urlsafe(24)
-        checkpoint = Checkpoint(token, session_id, exchanges, datetime.now(UTC))
+        checkpoint = Checkpoint(token, session_id, exchanges, datetime.now(UTC), situation)
         await self._recorder.flush(SETTLE_S)
         await asyncio.wrap_future(self._store.record_checkpoint(checkpoint))
         return checkpoint
@@ -117,7 +119,7 @@ class SaveGames:
         if session is None:
             self._sessions.add(rebuilt)
             return rebuilt
-        self._sessions.go_back(session, rebuilt.exchanges)
+        self._sessions.go_back(session, rebuilt)
         return session
 
 
@@ -127,6 +129,7 @@ def rebuild(
     """The session as it was at the checkpoint. Raises UnknownCheckpointError."""
     by_id = {turn.turn_id: turn for turn in turns}
     session = Session(record, persona, turns=len(turns))
+    session.situation = situation_of(checkpoint.situation)
     for lived in checkpoint.exchanges:
         missing = [turn_id for turn_id in lived.take_turn_ids if turn_id not in by_id]
         if missing:
@@ -148,6 +151,7 @@ def _exchange(lived: LivedExchange, turns: Mapping[str, Turn]) -> Exchange:
     first = turns[lived.take_turn_ids[0]]
     exchange = Exchange(first.player_text, stored_notes(first), stored_hearers(first))
     exchange.cue = stored_cue(first)
+    exchange.told = exchange.notes or ()
     for turn_id in lived.take_turn_ids:
         exchange.add(stored_take(turns[turn_id], lived.call_ids.get(turn_id, "")))
     return exchange

@@ -69,6 +69,7 @@ from npc_server.service import AdaptersService, DialogueService, FeedbackService
 from npc_server.sessions import Sessions
 from npc_server.supervision import SupervisedEngine, Supervisor
 from npc_server.turns import SENTENCE_RULE, Model
+from npc_server.world_notes import WorldNotes
 from personas.chat_ids import chat_of
 from personas.render import prompt
 
@@ -193,7 +194,8 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     memory = _memory(parts, config, kept, model, adapters)
     make_ready()
     guard = Guard(cast, config.guard.settings, lambda: cast.changes)
-    sources, watchers = (memory, GuardNotes(guard)), (memory,)
+    world = WorldNotes(parts.lore, config.lore.rules, config.lore.tokens)
+    sources, watchers = (world, memory, GuardNotes(guard)), (memory,)
     dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)
     return _Assembly(
         parts=parts,

@@ -52,6 +52,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
             convert.memory_span(request.memory),
             request.present,
             request.seed if request.HasField("seed") else None,
+            convert.world_report(request.world),
         )
         return convert.start_session_response(session, self._dialogue.live_version(session))
 
@@ -61,8 +62,9 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         seed = request.seed if request.HasField("seed") else None
         changes = convert.changes(request.sampling)
         line_id = request.line_id if request.HasField("line_id") else None
+        world = convert.world_report(request.world)
         replies = self._dialogue.say(
-            request.session_id, request.text, seed, changes, line_id, request.audience
+            request.session_id, request.text, seed, changes, line_id, request.audience, world
         )
         async with aclosing(replies) as events:
             async for event in events:
@@ -92,6 +94,13 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         async with aclosing(replies) as events:
             async for event in events:
                 yield convert.reply_event(event)
+
+    async def UpdateContext(  # noqa: N802
+        self, request: dialogue_pb2.UpdateContextRequest, context: Context
+    ) -> dialogue_pb2.UpdateContextResponse:
+        update = convert.context_update(request)
+        told = await self._dialogue.update_context(request.session_id, update)
+        return convert.update_context_response(told)
 
     async def Checkpoint(  # noqa: N802
         self, request: dialogue_pb2.CheckpointRequest, context: Context

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from bisect import insort_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from npc_server.reply_events import Answer
 from personas.notes import Note
 from personas.persona import Persona
 from personas.render import Line, Speaker
+from personas.situation import NOTHING_REPORTED, Situation
 from personas.triggers import Trigger
 
 #: How long a call waits for a reply that was running when it came. A cancelled call is told to the
@@ -111,6 +112,7 @@ class Exchange:
     cue: Cue | None = None  # in place of a line; None = the player said one
     overheard: Overheard | None = None  # in a scene
     annotations: Mapping[str, JSON] = field(default_factory=dict)  # of its turns, by topic
+    told: tuple[Note, ...] = ()  # of the notes, those that had room
     _keepings: list[_Keeping] = field(default_factory=list)  # the last one counts
 
     @property
@@ -198,6 +200,7 @@ class Session:
     turns: int = 0
     scene_id: str = ""  # of the scene that it is a part of; "" = it is a talk of two
     fired_at_s: dict[Trigger, float] = field(default_factory=dict)  # by the monotonic clock
+    situation: Situation = NOTHING_REPORTED  # as its game tells it; replaced, never changed
     _running: _Running | None = None
 
     @property
@@ -356,10 +359,11 @@ class Sessions:
         if self.find(session.session_id) is session:
             self._of_turn[take.turn_id] = session
 
-    def go_back(self, session: Session, exchanges: Sequence[Exchange]) -> None:
-        """Replace what was said in an open session."""
+    def go_back(self, session: Session, rebuilt: Session) -> None:
+        """Take an open session back to what was said, and how things stood, in a rebuilt one."""
         self._forget(session)
-        session.exchanges = list(exchanges)
+        session.exchanges = list(rebuilt.exchanges)
+        session.situation = rebuilt.situation
         self._of_turn |= dict.fromkeys(session.turn_ids(), session)
 
     def end(self, session_id: str) -> Session:

@@ -28,7 +28,7 @@ from npc_server.reply_events import Answer, Finished, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Cue, Exchange, Session, Take
 from personas.chat_thoughts import thinking_of
-from personas.notes import Note, NoteKind, ToldNotes
+from personas.notes import NO_NOTES, Note, NoteKind, ToldNotes
 from personas.render import Line, Prompt, Speaker, Tokenizer
 from personas.said_lines import said_lately
 from personas.sentences import LAST, WITHIN
@@ -155,6 +155,7 @@ def finished_of(turn: OpenTurn, reply: Finish, live_version: str, candidates: in
         reply_tokens=len(reply.token_ids),
         candidates=candidates,
         guard=hits_in(turn.annotations),
+        notes=turn.prompt.notes,
     )
 
 
@@ -207,6 +208,7 @@ def _stored_answer(turn: Turn) -> Answer:
         reply_tokens=len(turn.reply_ids),
         candidates=best_of if isinstance(best_of, int) else 1,
         guard=hits_in(turn.annotations),
+        notes=stored_told(turn),
     )
     return Answer(started, finished)
 
@@ -288,13 +290,23 @@ def stored_hearers(turn: Turn) -> tuple[str, ...]:
     return tuple(map(str, heard_by)) if isinstance(heard_by, list) else (turn.character,)
 
 
+def of_world(session: Session) -> dict[str, JSON]:
+    """How things stand in the session's world, as far as its game told; {} = it told nothing."""
+    world, values = session.persona.setting, session.situation.values
+    if world is None or not values:
+        return {}
+    stored: dict[str, JSON] = dict(values)
+    return {"world": {"version": world.version, "values": stored}}
+
+
 def _of_notes(notes: ToldNotes) -> dict[str, JSON]:
     """What was told, and what had no room; nothing where there was nothing to tell."""
     if not (notes.kept or notes.dropped):
         return {}
     kept: list[JSON] = [_plain(note) for note in notes.kept]
     dropped: list[JSON] = [_plain(note) for note in notes.dropped]
-    return {"notes": {"kept": kept, "dropped": dropped, "tokens": notes.tokens}}
+    counted: dict[str, JSON] = {"tokens": notes.tokens, "room": notes.room}
+    return {"notes": {"kept": kept, "dropped": dropped, **counted}}
 
 
 def _of_cue(cue: Cue | None) -> dict[str, JSON]:
@@ -315,18 +327,33 @@ def _plain(note: Note) -> dict[str, JSON]:
 
 def stored_notes(turn: Turn) -> tuple[Note, ...]:
     """The notes that a turn was recorded with, those that had no room apart."""
+    return stored_told(turn).kept
+
+
+def stored_told(turn: Turn) -> ToldNotes:
+    """What a turn was recorded with of notes, and what had no room."""
     told = turn.annotations.get("notes")
-    kept = told.get("kept") if isinstance(told, dict) else None
-    rows = [row for row in kept if isinstance(row, dict)] if isinstance(kept, list) else []
+    if not isinstance(told, dict):
+        return NO_NOTES
+    kept, dropped = _notes_in(told.get("kept")), _notes_in(told.get("dropped"))
+    return ToldNotes(kept, dropped, _whole(told.get("tokens")), _whole(told.get("room")))
+
+
+def _notes_in(stored: JSON) -> tuple[Note, ...]:
+    rows = [row for row in stored if isinstance(row, dict)] if isinstance(stored, list) else []
     return tuple(
         Note(
             NoteKind(str(row["kind"])),
             str(row["text"]),
             str(row["source"]),
-            int(str(row["priority"])),
+            _whole(row["priority"]),
         )
         for row in rows
     )
+
+
+def _whole(stored: JSON) -> int:
+    return stored if isinstance(stored, int) else 0
 
 
 def _sampling(turn: OpenTurn) -> dict[str, JSON]:

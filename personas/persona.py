@@ -27,8 +27,8 @@ from personas.authored_fields import (
     StopText,
     Text,
 )
-from personas.guardrails import Guardrails
 from personas.conditions import parse
+from personas.guardrails import Guardrails
 from personas.lore.entries import MAX_ENTRIES, ConditionText, Entry
 from personas.own_language import Gap, gaps
 from personas.triggers import Triggers

@@ -49,16 +49,16 @@ class Reading:
     ties: tuple[Tie, ...] = ()  # what depends on its world
 
 
-def load_characters(root: Path, worlds: Path | None = None) -> dict[str, Persona]:
+def load_characters(root: Path, worlds: Worlds | None = None) -> dict[str, Persona]:
     """Every character below `root`, by id, in its world. Raises PersonaError with all problems.
 
-    Worlds lie in the folder `worlds`; None = that of this name beside `root`.
+    None for worlds that lie beside `root`. What is wrong with one is told once, whoever names it.
     """
-    known = Worlds(worlds or worlds_beside(root))
+    known = worlds or Worlds(worlds_beside(root))
     read = read_folders(character_folders(root), root)
     readings = [in_its_world(reading, known) for reading in read]
     problems = (problem for reading in readings for problem in reading.problems)
-    _raise_if_any((*problems, *known.problems))
+    _raise_if_any(dict.fromkeys(problems))
     return {reading.persona.id: reading.persona for reading in readings if reading.persona}
 
 
@@ -100,14 +100,14 @@ def character_folders(root: Path) -> list[Path]:
     return folders
 
 
-def load_character(folder: Path, worlds: Path | None = None) -> Persona:
+def load_character(folder: Path, worlds: Worlds | None = None) -> Persona:
     """The character in one folder, in its world. Raises PersonaError with all problems.
 
     Links may lead to folders and files beside it. Worlds lie as for `load_characters`.
     """
-    known = Worlds(worlds or worlds_beside(folder.absolute().parent))
+    known = worlds or Worlds(worlds_beside(folder.absolute().parent))
     reading = in_its_world(read_folder(folder, folder.parent), known)
-    _raise_if_any((*reading.problems, *known.problems))
+    _raise_if_any(reading.problems)
     assert reading.persona is not None  # no problems
     return reading.persona
 

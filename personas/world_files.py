@@ -1,15 +1,17 @@
 """Reads worlds from their folders: `worlds/saltmere/world.yaml` and `lore.yaml` beside it.
 
-Files are untrusted, like those of characters. A world is read when a character first names it; what
-is wrong with it is told once, whoever names it.
+Files are untrusted, like those of characters. A world is read when a character first names it, and
+again only when it was saved, so that whoever names it has the same.
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from personas import yaml_file
 from personas.conditions import faults, parse
 from personas.errors import Problem
+from personas.file_stamps import FileStamp, stamp_of
 from personas.known_names import no_such
 from personas.links import LinkError, inside
 from personas.lore.entry_checks import check_entries
@@ -18,6 +20,7 @@ from personas.world import World, WorldCard, WorldLore
 from personas.yaml_file import Document
 
 MAX_LORE_BYTES = 16 << 20  # some ten thousand entries with a few sentences each
+FILES = ("world.yaml", "lore.yaml")
 FOLDER = "worlds"  # beside the folder of characters, unless the settings name another
 
 
@@ -26,23 +29,32 @@ def worlds_beside(characters: Path) -> Path:
     return characters.absolute().parent / FOLDER
 
 
+@dataclass(frozen=True)
+class _Read:
+    stamps: tuple[FileStamp, ...]  # of the files, before they were read
+    world: World | None
+    problems: tuple[Problem, ...]
+
+
 class Worlds:
-    """The worlds below a folder, each read once."""
+    """The worlds below a folder, each read when it is named and again when it was saved."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.problems: list[Problem] = []  # of all that were read
-        self._read: dict[str, World | None] = {}
+        self._read: dict[str, _Read] = {}
 
-    def find(self, name: str) -> World | None:
-        """The world of that name; None where its files have problems. Raises LookupError."""
-        if name not in self._read:
-            if name not in (known := self._names()):
-                raise LookupError(self._missing(name, known))
-            world, problems = read_world(self.root / name, self.root)
-            self._read[name] = world
-            self.problems += problems
-        return self._read[name]
+    def find(self, name: str) -> tuple[World | None, tuple[Problem, ...]]:
+        """The world of that name, or what is wrong with its files. Raises LookupError."""
+        if name not in (known := self._names()):
+            raise LookupError(self._missing(name, known))
+        now = _stamps(self.root / name)
+        if name not in self._read or self._read[name].stamps != now:
+            self._read[name] = _Read(now, *read_world(self.root / name, self.root))
+        return self._read[name].world, self._read[name].problems
+
+    def stamps(self) -> tuple[FileStamp, ...]:
+        """What is another when any of them was saved, or came or went."""
+        return tuple(stamp for name in self._names() for stamp in _stamps(self.root / name))
 
     def _missing(self, name: str, known: list[str]) -> str:
         if known:
@@ -56,10 +68,14 @@ class Worlds:
         return sorted(one.name for one in self.root.iterdir() if one.name[:1] not in (".", "_"))
 
 
-def read_world(folder: Path, root: Path) -> tuple[World | None, list[Problem]]:
+def _stamps(folder: Path) -> tuple[FileStamp, ...]:
+    return tuple(stamp_of(folder / name) for name in FILES)
+
+
+def read_world(folder: Path, root: Path) -> tuple[World | None, tuple[Problem, ...]]:
     """Read a world and all that is wrong with its files; None where something is."""
     if why := _why_no_folder(folder, root):
-        return None, [Problem(folder, 0, "", why)]
+        return None, (Problem(folder, 0, "", why),)
     card_file = yaml_file.read(folder / "world.yaml", root)
     lore_file = _read_lore(folder / "lore.yaml", root)
     card, lore = validate(WorldCard, card_file), validate(WorldLore, lore_file)
@@ -68,10 +84,12 @@ def read_world(folder: Path, root: Path) -> tuple[World | None, list[Problem]]:
     if card and lore:
         _check_conditions(lore, card, lore_file)
         check_entries(lore.entries, lore_file, card.language)
-    problems = [*card_file.problems, *lore_file.problems]
+    problems = (*card_file.problems, *lore_file.problems)
     if problems or not (card and lore):
         return None, problems
-    return World(card, lore.entries), []
+    world = World(card, lore.entries)
+    assert world.version  # reckoned here, in whatever thread reads: it takes a while
+    return world, ()
 
 
 def _check_conditions(lore: WorldLore, card: WorldCard, file: Document) -> None:

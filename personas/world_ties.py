@@ -45,13 +45,12 @@ def settle(
 ) -> tuple[Persona, tuple[Problem, ...]]:
     """The character in its world, and what of its files the world rules out."""
     try:
-        world = worlds.find(persona.world) if persona.world else None
+        world, problems = worlds.find(persona.world) if persona.world else (None, ())
     except LookupError as error:
         return persona, tuple(tie.problem(error.args[0]) for tie in ties if not tie.condition)
-    if persona.world and world is None:
-        return persona, ()  # what is wrong with the world is told once
-    settled = persona.model_copy(update={"setting": world})
-    return settled, tuple(_problems(ties, world))
+    if problems:
+        return persona, problems
+    return persona.model_copy(update={"setting": world}), tuple(_problems(ties, world))
 
 
 def _problems(ties: Iterable[Tie], world: World | None) -> Iterator[Problem]:

@@ -104,7 +104,7 @@ def parse(file: Path, text: str) -> Document:
 def text_in(file: Path, within: Path) -> str | None:
     """The text of a file as `read` reads it; None where that cannot read it."""
     try:
-        return _text(file, within)
+        return _text(file, within, MAX_BYTES)
     except _RefusedError:
         return None
 

@@ -53,6 +53,7 @@ PROTOBUF = {
     "npc_server.convert",
     "npc_server.server",
     "npc_client.client",
+    "npc_client.context",
     "npc_client.events",
     "npc_client.reply_stream",
     "npc_client.scenes",

@@ -96,6 +96,7 @@ class SyncClient:
     wait_until_serving = blocking(Client.wait_until_serving)
     has_characters = blocking(Client.has_characters)
     start_session = blocking(Client.start_session)
+    update_context = blocking(Client.update_context)
     checkpoint = blocking(Client.checkpoint)
     restore = blocking(Client.restore)
     memory = blocking(Client.memory)

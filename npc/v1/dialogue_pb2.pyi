@@ -13,6 +13,21 @@ class MemorySpan(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMORY_SPAN_SESSION: _ClassVar[MemorySpan]
     MEMORY_SPAN_PLAYER: _ClassVar[MemorySpan]
 
+class ContextMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONTEXT_MODE_UNSPECIFIED: _ClassVar[ContextMode]
+    CONTEXT_MODE_APPEND: _ClassVar[ContextMode]
+    CONTEXT_MODE_REPLACE: _ClassVar[ContextMode]
+    CONTEXT_MODE_RESET: _ClassVar[ContextMode]
+
+class NoteKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NOTE_KIND_UNSPECIFIED: _ClassVar[NoteKind]
+    NOTE_KIND_WORLD: _ClassVar[NoteKind]
+    NOTE_KIND_LORE: _ClassVar[NoteKind]
+    NOTE_KIND_MEMORY: _ClassVar[NoteKind]
+    NOTE_KIND_EVENT: _ClassVar[NoteKind]
+
 class SilentBecause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SILENT_BECAUSE_UNSPECIFIED: _ClassVar[SilentBecause]
@@ -40,6 +55,15 @@ class GuardAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 MEMORY_SPAN_UNSPECIFIED: MemorySpan
 MEMORY_SPAN_SESSION: MemorySpan
 MEMORY_SPAN_PLAYER: MemorySpan
+CONTEXT_MODE_UNSPECIFIED: ContextMode
+CONTEXT_MODE_APPEND: ContextMode
+CONTEXT_MODE_REPLACE: ContextMode
+CONTEXT_MODE_RESET: ContextMode
+NOTE_KIND_UNSPECIFIED: NoteKind
+NOTE_KIND_WORLD: NoteKind
+NOTE_KIND_LORE: NoteKind
+NOTE_KIND_MEMORY: NoteKind
+NOTE_KIND_EVENT: NoteKind
 SILENT_BECAUSE_UNSPECIFIED: SilentBecause
 SILENT_BECAUSE_CONDITION: SilentBecause
 SILENT_BECAUSE_COOLDOWN: SilentBecause
@@ -58,20 +82,43 @@ GUARD_ACTION_FELL_BACK: GuardAction
 GUARD_ACTION_WITHHELD: GuardAction
 
 class StartSessionRequest(_message.Message):
-    __slots__ = ("character", "player_id", "training_consent", "memory", "present", "seed")
+    __slots__ = ("character", "player_id", "training_consent", "memory", "world", "present", "seed")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[WorldValue, _Mapping]] = ...) -> None: ...
     CHARACTER_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     TRAINING_CONSENT_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
     PRESENT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     character: str
     player_id: str
     training_consent: bool
     memory: MemorySpan
+    world: _containers.MessageMap[str, WorldValue]
     present: _containers.RepeatedScalarFieldContainer[str]
     seed: int
-    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ..., memory: _Optional[_Union[MemorySpan, str]] = ..., present: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+    def __init__(self, character: _Optional[str] = ..., player_id: _Optional[str] = ..., training_consent: _Optional[bool] = ..., memory: _Optional[_Union[MemorySpan, str]] = ..., world: _Optional[_Mapping[str, WorldValue]] = ..., present: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class WorldValue(_message.Message):
+    __slots__ = ("flag", "whole", "number", "text", "written")
+    FLAG_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_FIELD_NUMBER: _ClassVar[int]
+    flag: bool
+    whole: int
+    number: float
+    text: str
+    written: str
+    def __init__(self, flag: _Optional[bool] = ..., whole: _Optional[int] = ..., number: _Optional[float] = ..., text: _Optional[str] = ..., written: _Optional[str] = ...) -> None: ...
 
 class StartSessionResponse(_message.Message):
     __slots__ = ("session_id", "character_name", "persona_version", "adapter_version", "greeting")
@@ -88,20 +135,29 @@ class StartSessionResponse(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ..., greeting: _Optional[str] = ...) -> None: ...
 
 class SayRequest(_message.Message):
-    __slots__ = ("session_id", "text", "seed", "sampling", "line_id", "audience")
+    __slots__ = ("session_id", "text", "seed", "sampling", "line_id", "audience", "world")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[WorldValue, _Mapping]] = ...) -> None: ...
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     LINE_ID_FIELD_NUMBER: _ClassVar[int]
     AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     text: str
     seed: int
     sampling: SamplingOverrides
     line_id: str
     audience: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., line_id: _Optional[str] = ..., audience: _Optional[_Iterable[str]] = ...) -> None: ...
+    world: _containers.MessageMap[str, WorldValue]
+    def __init__(self, session_id: _Optional[str] = ..., text: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., line_id: _Optional[str] = ..., audience: _Optional[_Iterable[str]] = ..., world: _Optional[_Mapping[str, WorldValue]] = ...) -> None: ...
 
 class RegenerateRequest(_message.Message):
     __slots__ = ("session_id", "turn_id", "seed", "sampling", "take_id")
@@ -164,6 +220,61 @@ class SamplingOverrides(_message.Message):
     logprobs: bool
     max_sentences: int
     def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., repeat_penalty: _Optional[float] = ..., dry_multiplier: _Optional[float] = ..., min_tokens: _Optional[int] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., grammar: _Optional[str] = ..., json_schema: _Optional[str] = ..., logprobs: _Optional[bool] = ..., max_sentences: _Optional[int] = ...) -> None: ...
+
+class UpdateContextRequest(_message.Message):
+    __slots__ = ("session_id", "mode", "notes", "world")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[WorldValue, _Mapping]] = ...) -> None: ...
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    mode: ContextMode
+    notes: _containers.RepeatedCompositeFieldContainer[ContextNote]
+    world: _containers.MessageMap[str, WorldValue]
+    def __init__(self, session_id: _Optional[str] = ..., mode: _Optional[_Union[ContextMode, str]] = ..., notes: _Optional[_Iterable[_Union[ContextNote, _Mapping]]] = ..., world: _Optional[_Mapping[str, WorldValue]] = ...) -> None: ...
+
+class ContextNote(_message.Message):
+    __slots__ = ("text", "priority")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    priority: int
+    def __init__(self, text: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
+
+class UpdateContextResponse(_message.Message):
+    __slots__ = ("notes",)
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    notes: Notes
+    def __init__(self, notes: _Optional[_Union[Notes, _Mapping]] = ...) -> None: ...
+
+class Notes(_message.Message):
+    __slots__ = ("told", "left_out", "tokens", "tokens_left")
+    TOLD_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_LEFT_FIELD_NUMBER: _ClassVar[int]
+    told: _containers.RepeatedCompositeFieldContainer[Note]
+    left_out: _containers.RepeatedCompositeFieldContainer[Note]
+    tokens: int
+    tokens_left: int
+    def __init__(self, told: _Optional[_Iterable[_Union[Note, _Mapping]]] = ..., left_out: _Optional[_Iterable[_Union[Note, _Mapping]]] = ..., tokens: _Optional[int] = ..., tokens_left: _Optional[int] = ...) -> None: ...
+
+class Note(_message.Message):
+    __slots__ = ("kind", "text", "source")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    kind: NoteKind
+    text: str
+    source: str
+    def __init__(self, kind: _Optional[_Union[NoteKind, str]] = ..., text: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
 
 class CheckpointRequest(_message.Message):
     __slots__ = ("session_id",)
@@ -268,7 +379,7 @@ class Delta(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class Finished(_message.Message):
-    __slots__ = ("turn_id", "text", "finish_reason", "adapter_version", "live_adapter_version", "usage", "timing", "token_logprobs", "candidates", "guard_hits")
+    __slots__ = ("turn_id", "text", "finish_reason", "adapter_version", "live_adapter_version", "usage", "timing", "token_logprobs", "candidates", "notes", "guard_hits")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +389,7 @@ class Finished(_message.Message):
     TIMING_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     GUARD_HITS_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
     text: str
@@ -288,8 +400,9 @@ class Finished(_message.Message):
     timing: Timing
     token_logprobs: _containers.RepeatedScalarFieldContainer[float]
     candidates: int
+    notes: Notes
     guard_hits: _containers.RepeatedCompositeFieldContainer[GuardHit]
-    def __init__(self, turn_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., adapter_version: _Optional[str] = ..., live_adapter_version: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., candidates: _Optional[int] = ..., guard_hits: _Optional[_Iterable[_Union[GuardHit, _Mapping]]] = ...) -> None: ...
+    def __init__(self, turn_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., adapter_version: _Optional[str] = ..., live_adapter_version: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., candidates: _Optional[int] = ..., notes: _Optional[_Union[Notes, _Mapping]] = ..., guard_hits: _Optional[_Iterable[_Union[GuardHit, _Mapping]]] = ...) -> None: ...
 
 class GuardHit(_message.Message):
     __slots__ = ("rule", "action")

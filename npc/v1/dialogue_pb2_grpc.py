@@ -65,6 +65,11 @@ class DialogueStub:
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.TriggerRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
                 _registered_method=True)
+        self.UpdateContext = channel.unary_unary(
+                '/npc.v1.Dialogue/UpdateContext',
+                request_serializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextResponse.FromString,
+                _registered_method=True)
         self.Checkpoint = channel.unary_unary(
                 '/npc.v1.Dialogue/Checkpoint',
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.CheckpointRequest.SerializeToString,
@@ -137,6 +142,17 @@ class DialogueServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateContext(self, request, context):
+        """Tells how things stand in the game: values of the world's variables, and notes of the game's own.
+        Both are told to the character with the next lines of the session, and lore depends on the values.
+        The answer says what the next prompt will carry and what had no room. A reply that is running
+        keeps what it began with. INVALID_ARGUMENT for a name that the world does not declare and for a
+        value that it does not take, with the name that was meant; nothing is changed then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Checkpoint(self, request, context):
         """Marks the point a save game leads back to. The answer's token goes into the save file.
         """
@@ -182,6 +198,11 @@ def add_DialogueServicer_to_server(servicer, server):
                     servicer.Trigger,
                     request_deserializer=npc_dot_v1_dot_dialogue__pb2.TriggerRequest.FromString,
                     response_serializer=npc_dot_v1_dot_dialogue__pb2.ReplyEvent.SerializeToString,
+            ),
+            'UpdateContext': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateContext,
+                    request_deserializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextResponse.SerializeToString,
             ),
             'Checkpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.Checkpoint,
@@ -318,6 +339,33 @@ class Dialogue:
             '/npc.v1.Dialogue/Trigger',
             npc_dot_v1_dot_dialogue__pb2.TriggerRequest.SerializeToString,
             npc_dot_v1_dot_dialogue__pb2.ReplyEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateContext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Dialogue/UpdateContext',
+            npc_dot_v1_dot_dialogue__pb2.UpdateContextRequest.SerializeToString,
+            npc_dot_v1_dot_dialogue__pb2.UpdateContextResponse.FromString,
             options,
             channel_credentials,
             insecure,

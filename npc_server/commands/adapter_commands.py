@@ -53,7 +53,8 @@ def list_versions(
     repo = adapter_repo(config, heads)
     if character:
         _require_character(config, character)
-    names = [character] if character else sorted(load_characters(config.paths.characters))
+    cast = {} if character else _cast(config)
+    names = [character] if character else sorted(cast)
     rows = [row for name in names for row in _version_rows(repo, name)]
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -164,7 +165,7 @@ def _ask_unless_given(option: str, question: str, given: str) -> str:
 
 
 def _persona(config: Config, character: str) -> Persona:
-    cast = load_characters(config.paths.characters)
+    cast = _cast(config)
     require_known("character", character, cast)
     return cast[character]
 
@@ -217,3 +218,8 @@ def _require_character(config: Config, character: str) -> None:
 def _show_live(character: str, aliases: Aliases, heads: bool) -> None:
     nothing = "no reward head" if heads else "the bare base"
     say(f"{character}: {aliases.live or nothing} is live")
+
+
+def _cast(config: Config) -> dict[str, Persona]:
+    root = config.paths.characters
+    return load_characters(root, config.paths.worlds_of(root))

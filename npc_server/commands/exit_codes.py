@@ -18,7 +18,13 @@ from feedback_store.errors import FeedbackStoreError
 from npc_server.base_models.errors import BaseModelError, InvalidModelError
 from npc_server.engine.errors import DeviceMissingError, EngineError, KvTypeError
 from npc_server.errors import ConfigError, ServerError
-from personas.errors import AdapterRepoError, CardError, CharacterTooLargeError, PersonaError
+from personas.errors import (
+    AdapterRepoError,
+    CardError,
+    CharacterTooLargeError,
+    EmbeddingModelError,
+    PersonaError,
+)
 
 
 class Exit(IntEnum):
@@ -36,6 +42,7 @@ _EXIT_OF: tuple[tuple[type[Exception], Exit], ...] = (
     (PersonaError, Exit.USAGE),
     (CharacterTooLargeError, Exit.USAGE),
     (CardError, Exit.USAGE),
+    (EmbeddingModelError, Exit.MISSING),
     (ConfigError, Exit.USAGE),
     (InvalidModelError, Exit.USAGE),
     (DeviceMissingError, Exit.USAGE),

@@ -11,6 +11,7 @@ from languages.tags import language_of
 from npc_server.commands.cast_sizes import check_sizes
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from npc_server.commands.known_names import require_there
+from npc_server.commands.lore_test import EXAMPLE, lore_test
 from personas.persona_files import load_characters
 
 app = typer.Typer(
@@ -19,6 +20,9 @@ app = typer.Typer(
     epilog="Example:  npc persona check",
     no_args_is_help=True,
 )
+
+
+app.command("lore-test", epilog=f"Example:  {EXAMPLE}")(lore_test)
 
 
 @app.command("check", epilog="Example:  npc persona check characters/")
@@ -36,7 +40,8 @@ def check(
     config = config_of(config_file)
     if folder is not None:
         require_there("folder", folder)
-    characters = load_characters(folder or config.paths.characters)
+    root = folder or config.paths.characters
+    characters = load_characters(root, config.paths.worlds_of(root))
     for persona in characters.values():
         lore = persona.lore
         counts = ", ".join(

@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 async def test_a_saved_file_wakes(root: Path) -> None:
     section = ReloadSection(settle_ms=10, poll_s=LONG_S)
-    async with asyncio.timeout(LONG_S), aclosing(wakes(root, section)) as woken:
+    async with asyncio.timeout(LONG_S), aclosing(wakes([root], section)) as woken:
         waking = asyncio.ensure_future(anext(woken))
         while not waking.done():  # until the watch is set up, nothing is told
             save(root, "mira", "# Mira", "# Mira")
@@ -32,7 +32,7 @@ async def test_a_saved_file_wakes(root: Path) -> None:
 
 async def test_a_clock_wakes_where_the_system_tells_nothing(root: Path) -> None:
     section = ReloadSection(watch=Watch.POLL, poll_s=0.01)
-    async with asyncio.timeout(LONG_S), aclosing(wakes(root, section)) as woken:
+    async with asyncio.timeout(LONG_S), aclosing(wakes([root], section)) as woken:
         await anext(woken)
         await anext(woken)  # again and again
 
@@ -41,6 +41,6 @@ async def test_a_folder_that_cannot_be_watched_is_polled_and_told_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     section = ReloadSection(settle_ms=10, poll_s=0.01)
-    async with asyncio.timeout(LONG_S), aclosing(wakes(tmp_path / "none", section)) as woken:
+    async with asyncio.timeout(LONG_S), aclosing(wakes([tmp_path / "none"], section)) as woken:
         await anext(woken)
     assert "is looked at every 0.01 s" in caplog.text

@@ -26,7 +26,7 @@ def test_who_is_served_is_found_as_they_are_now(cast: Cast) -> None:
 
 def test_who_says_the_same_as_before_is_nothing_new(cast: Cast) -> None:
     since = cast.standing("mira").since
-    again = Persona.model_validate(SAMPLES["mira"].model_dump())
+    again = load_characters(SAMPLE_CHARACTERS)["mira"]
     assert cast.serve([again]) == []
     assert cast.standing("mira").since == since
 

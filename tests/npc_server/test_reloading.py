@@ -21,6 +21,7 @@ from personas.cast_stamps import stamps
 from personas.chat_ids import chat_of
 from personas.fake import FakeTokenizer
 from personas.persona_files import load_characters
+from personas.world_files import Worlds, worlds_beside
 from tests.support.saved_casts import cast_in, copy_as, save
 
 
@@ -47,7 +48,8 @@ def follower(root: Path, cast: Cast, tmp_path: Path) -> Reloading:
     repo = AdapterRepo(tmp_path / "heads")
     heads = Adapters(repo, engine, "b" * 64, (), None, Purpose.HEAD, chat=chat)
     admission = Admission(model, voices, heads, Sessions())
-    return Reloading(cast, CastFolder(root, stamps(root)), admission)
+    worlds = Worlds(worlds_beside(root))
+    return Reloading(cast, CastFolder(root, worlds, stamps(root, worlds)), admission)
 
 
 async def test_what_was_saved_is_served(follower: Reloading, cast: Cast, root: Path) -> None:

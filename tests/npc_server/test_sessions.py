@@ -145,5 +145,5 @@ def test_turns_of_a_session_that_made_room_are_not_found() -> None:
 def test_a_session_that_goes_back_is_found_by_the_turns_of_its_past_alone() -> None:
     sessions = Sessions()
     sessions.add(made := session("a"))
-    sessions.go_back(made, session("a", "old").exchanges)
+    sessions.go_back(made, session("a", "old"))
     assert (sessions.of_turn("t1"), sessions.of_turn("old1")) == (None, made)

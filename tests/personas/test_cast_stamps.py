@@ -8,6 +8,9 @@ import pytest
 
 from personas.cast_stamps import changed_names, stamps
 from personas.errors import PersonaError
+from personas.world_files import Worlds
+
+NO_WORLDS = Worlds(Path("none"))
 
 
 def write_in_place(file: Path) -> None:
@@ -32,10 +35,10 @@ def test_a_file_that_was_saved_changes_the_stamp_of_its_folder(
     write_character: Callable[..., Path], save: Callable[[Path], None], name: str
 ) -> None:
     root = write_character().parent
-    before = stamps(root)
-    assert changed_names(before, stamps(root)) == []
+    before = stamps(root, NO_WORLDS)
+    assert changed_names(before, stamps(root, NO_WORLDS)) == []
     save(root / "ada" / name)
-    assert changed_names(before, stamps(root)) == ["ada"]
+    assert changed_names(before, stamps(root, NO_WORLDS)) == ["ada"]
 
 
 def test_a_file_behind_a_link_counts(write_character: Callable[..., Path]) -> None:
@@ -43,16 +46,16 @@ def test_a_file_behind_a_link_counts(write_character: Callable[..., Path]) -> No
     shared = folder.parent / "_shared.yaml"
     (folder / "lore.yaml").rename(shared)
     (folder / "lore.yaml").symlink_to(shared)
-    before = stamps(folder.parent)
+    before = stamps(folder.parent, NO_WORLDS)
     write_in_place(shared)
-    assert changed_names(before, stamps(folder.parent)) == ["ada"]
+    assert changed_names(before, stamps(folder.parent, NO_WORLDS)) == ["ada"]
 
 
 def test_a_new_folder_is_a_change(write_character: Callable[..., Path]) -> None:
     root = write_character().parent
-    assert changed_names({}, stamps(root)) == ["ada"]
+    assert changed_names({}, stamps(root, NO_WORLDS)) == ["ada"]
 
 
 def test_a_folder_without_characters_has_no_stamps(tmp_path: Path) -> None:
     with pytest.raises(PersonaError, match="holds no characters"):
-        stamps(tmp_path)
+        stamps(tmp_path, NO_WORLDS)

@@ -15,6 +15,7 @@ from npc_client.client import Client
 from npc_server.config import (
     Config,
     FeedbackSection,
+    LoreSection,
     MemorySection,
     PrivacySection,
     ReloadSection,
@@ -30,11 +31,13 @@ from personas.adapter_repo import AdapterRepo
 from personas.cast_stamps import stamps
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
+from personas.world_files import Worlds, worlds_beside
 from tests.support.scripted_server import (
     BASE_SHA256,
     HASTY,
     KEEP,
     PSEUDONYMS,
+    UNTOLD,
     Stage,
     StageMaker,
 )
@@ -54,18 +57,20 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             limit: RateLimit = NO_LIMIT,
             memory: MemorySection = MemorySection(),  # noqa: B008 - frozen
             reload: ReloadSection | None = None,  # None = files are not followed
+            lore: LoreSection = UNTOLD,
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
             repo, heads = AdapterRepo(tmp_path / "adapters"), AdapterRepo(tmp_path / "heads")
+            worlds = Worlds(worlds_beside(characters))
             parts = Parts(
-                load_characters(characters),
+                load_characters(characters, worlds),
                 Model(engine, FakeTokenizer(), BASE_SHA256),
                 store,
                 repo,
                 heads,
                 PSEUDONYMS,
-                CastFolder(characters, stamps(characters)) if reload else None,
+                CastFolder(characters, worlds, stamps(characters, worlds)) if reload else None,
             )
             section = ServerSection(
                 port=0, grace_s=1, adapter_poll_s=0.05, metrics_port=metrics_port
@@ -75,6 +80,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 feedback=feedback,
                 privacy=privacy,
                 memory=memory,
+                lore=lore,
                 reload=reload or ReloadSection(watch=Watch.OFF),
             )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()

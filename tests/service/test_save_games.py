@@ -1,7 +1,6 @@
 """Going back to a point in a conversation, as when a save game is loaded."""
 
 import asyncio
-import shutil
 from pathlib import Path
 
 import grpc
@@ -10,8 +9,8 @@ import pytest
 
 from feedback_store.store import Store
 from npc_client.client import Client, Restored
-from personas.persona_files import SAMPLE_CHARACTERS
 from tests.support.calls import refusal
+from tests.support.casts import copy_cast
 from tests.support.fake_server import child
 from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
@@ -227,9 +226,7 @@ async def test_a_save_with_a_character_who_left_the_cast_says_so(
     before = await stage()
     session = await opened(before)
     token = await before.client.checkpoint(session)
-    shutil.copytree(SAMPLE_CHARACTERS, tmp_path / "cast")
-    shutil.rmtree(tmp_path / "cast" / "mira")
-    after = await stage(characters=tmp_path / "cast")
+    after = await stage(characters=copy_cast(tmp_path, "fenn", "orsolo"))
     code, details = await refusal(after.client.restore(token))
     assert code is grpc.StatusCode.NOT_FOUND
     assert "no longer in the cast" in details

@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from personas.persona_files import SAMPLE_CHARACTERS
+from tests.support.casts import copy_cast
 
 
 def cast_in(folder: Path, *names: str) -> Path:
-    """A copy of some of the sample characters, to be edited."""
-    root = folder / "cast"
-    for name in names:
-        shutil.copytree(SAMPLE_CHARACTERS / name, root / name)
-    return root
+    """A copy of some of the sample characters, with their world, to be edited."""
+    return copy_cast(folder, *names)
 
 
 def save(root: Path, character: str, old: str, new: str, file: str = "persona.yaml") -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.store import Store
 from npc_client.client import Client
-from npc_server.config import FeedbackSection, PrivacySection
+from npc_server.config import FeedbackSection, LoreSection, PrivacySection
 from npc_server.engine.fake import FakeEngine
 from personas.adapter_repo import JSON, AdapterRepo, Draft
 from personas.reward_heads import METHOD
@@ -23,6 +23,9 @@ HASTY = FeedbackSection(turn_wait_s=0.1)
 
 
 KEEP = PrivacySection()
+
+
+UNTOLD = LoreSection(tokens=0)  # the room of lines is small where each byte is a token
 
 
 WORDS: dict[str, JSON] = {

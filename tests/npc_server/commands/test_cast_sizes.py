@@ -18,6 +18,7 @@ from personas.errors import CharacterTooLargeError
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.sizes import size_of
 from tests.support import tiny_gguf
+from tests.support.casts import copy_cast
 
 CHECK = ["persona", "check"]
 
@@ -73,15 +74,17 @@ def test_without_a_base_a_check_says_that_sizes_were_not_checked(
 def test_a_server_does_not_start_with_a_character_that_is_too_large(
     base: Path, tmp_path: Path, large: str
 ) -> None:
+    mira = copy_cast(tmp_path, "mira") / "mira"
     for name in ("abel", "zora"):
-        cast = tmp_path / "cast" / name
-        shutil.copytree(SAMPLE_CHARACTERS / "mira", cast)
+        cast = mira.with_name(name)
+        shutil.copytree(mira, cast)
         text = (cast / "persona.yaml").read_text().replace("id: mira", f"id: {name}", 1)
         (cast / "persona.yaml").write_text(text)
         if name == large:
             (cast / "persona.yaml").write_text(
                 text.replace("summary: ", "summary: " + "Old. " * 80)
             )
+    shutil.rmtree(mira)
     context = {"NPC_ENGINE_CONTEXT_TOKENS": str(least_context(base))}
     with pytest.raises(CharacterTooLargeError, match=f"^{large} is too large") as caught:
         open_parts(load(None, {"NPC_MODEL_BASE": str(base), **context, **environment(tmp_path)}))

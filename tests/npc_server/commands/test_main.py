@@ -1,7 +1,6 @@
 """The command line: what it prints for people and for scripts, and how it ends."""
 
 import json
-import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -14,8 +13,8 @@ from typer.testing import CliRunner
 
 from npc_server.commands.main import COMMANDS, LazyCommand, app, main
 from personas.adapter_repo import AdapterRepo, Draft
-from personas.persona_files import SAMPLE_CHARACTERS
 from tests.support import tiny_gguf
+from tests.support.casts import copy_cast
 
 GROUP = typer.main.get_command(app)
 HEAVY = (
@@ -62,7 +61,7 @@ def test_every_command_helps_with_an_example(name: str, command: Any) -> None:
 def test_a_cast_in_the_home_folder_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(SAMPLE_CHARACTERS, tmp_path / "cast")
+    copy_cast(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NPC_PATHS_CHARACTERS", "~/cast")
     assert "base" in npc("adapters", "list")

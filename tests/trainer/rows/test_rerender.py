@@ -1,6 +1,5 @@
 """What rendering again promises: rows as they would be served today, and every loss counted."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import pytest
 from feedback_store.records import Edit, Thumb
 from personas.fake import FakeTokenizer
 from personas.persona import Persona
-from personas.persona_files import SAMPLE_CHARACTERS, load_character
+from personas.persona_files import load_character
 from personas.render import Line, Speaker, prompt
+from tests.support.casts import copy_cast
 from tests.support.feedback_log import TURN, Log, held_out, trained
 from trainer.rows.forbidden import Forbidden
 from trainer.rows.rerender import Unfit, rerender
@@ -36,7 +36,7 @@ def tokenizer() -> FakeTokenizer:
 
 def edited(folder: Path, old: str, new: str) -> Persona:
     """Mira with some of her files' text replaced, as a designer would."""
-    mira = shutil.copytree(SAMPLE_CHARACTERS / "mira", folder / "mira")
+    mira = copy_cast(folder, "mira") / "mira"
     for file in mira.iterdir():
         file.write_text(file.read_text().replace(old, new))
     return load_character(mira)
