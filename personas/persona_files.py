@@ -26,7 +26,7 @@ from personas.persona_checks import (
     check_probes_are_new,
 )
 from personas.schema_errors import validate
-from personas.world_files import Worlds, worlds_beside
+from personas.world_files import MAX_LORE_BYTES, Worlds, worlds_beside
 from personas.world_ties import Tie, settle, ties_of
 from personas.yaml_file import Document
 
@@ -122,7 +122,12 @@ def read_folder(folder: Path, root: Path) -> Reading:
     name = folder.absolute().name
     if why := _why_no_folder(folder, root):
         return Reading(name, None, (Problem(folder, 0, "", why),))
-    return _reading(name, [yaml_file.read(folder / file, root) for file in FILES])
+    return _reading(name, [yaml_file.read(folder / file, root, _most(file)) for file in FILES])
+
+
+def _most(file: str) -> int:
+    """The bytes that a file may have: lore has many entries, in a character as in a world."""
+    return MAX_LORE_BYTES if file == "lore.yaml" else yaml_file.MAX_BYTES
 
 
 def read_texts(folder: Path, texts: Mapping[str, str]) -> Reading:

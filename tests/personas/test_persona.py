@@ -152,8 +152,13 @@ def test_text_that_is_not_utf8_is_placed(write_character: WriteCharacter) -> Non
 
 
 def test_a_huge_file_is_refused(write_character: WriteCharacter) -> None:
-    folder = write_character(lore="#" * (yaml_file.MAX_BYTES + 1))
-    assert complaints(folder) == ["lore.yaml: larger than 256 KiB"]
+    folder = write_character(probes="#" * (yaml_file.MAX_BYTES + 1))
+    assert complaints(folder) == ["probes.yaml: larger than 256 KiB"]
+
+
+def test_lore_may_be_long(write_character: WriteCharacter, lore: str) -> None:
+    folder = write_character(lore=lore + "#" * yaml_file.MAX_BYTES)
+    assert load_character(folder).lore.facts
 
 
 @pytest.mark.parametrize(
