@@ -185,7 +185,7 @@ ALWAYS = 20_000  # messages that an entry sticks which is to stay
 
 def card_book(content: Object, what: str) -> Book:
     """The entries of a `character_book`. Raises CardError."""
-    listed = content.get("entries")
+    listed = [] if content.get("entries") is None else content["entries"]
     if not isinstance(listed, list):
         raise CardError(f"{what}: entries: expected a list, got {_brief(listed)}")
     return Book(CARD_BOOK, _objects({str(at): one for at, one in enumerate(listed)}, what))

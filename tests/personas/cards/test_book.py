@@ -95,7 +95,11 @@ def test_a_value_of_another_kind_is_refused_with_its_place(
         in_card(**fields)
 
 
-@pytest.mark.parametrize("entries", [None, 5, {"0": {}}, ["text"]])
+def test_a_book_without_entries_has_none() -> None:
+    assert card_book({"name": "Harbour"}, "book").entries == {}
+
+
+@pytest.mark.parametrize("entries", [5, {"0": {}}, ["text"]])
 def test_what_is_no_list_of_entries_is_refused(entries: object) -> None:
     with pytest.raises(CardError, match="entries"):
         card_book({"entries": entries}, "book")
