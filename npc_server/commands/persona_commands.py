@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from languages.tags import language_of
+from npc_server.commands.card_commands import export_card, import_card
 from npc_server.commands.cast_sizes import check_sizes
 from npc_server.commands.command_line import ConfigFile, config_of, plural, say
 from npc_server.commands.known_names import require_there
@@ -20,6 +21,9 @@ app = typer.Typer(
     epilog="Example:  npc persona check",
     no_args_is_help=True,
 )
+
+app.command("import", epilog="Example:  npc persona import tamsin.png --name tamsin")(import_card)
+app.command("export", epilog="Example:  npc persona export mira --to mira.charx")(export_card)
 
 
 app.command("lore-test", epilog=f"Example:  {EXAMPLE}")(lore_test)
