@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import compress
 
 _AT_START = re.compile(r"(?m)^(\s*)\[([^\]\n]*)\]?")
 
@@ -70,21 +69,51 @@ def without_directions(text: str) -> str:
 
 
 def fitting(
-    notes: Sequence[Note], most_tokens: int, size: Callable[[Sequence[Note]], int]
+    notes: Sequence[Note],
+    most_tokens: int,
+    size: Callable[[Sequence[Note]], int],
+    about: Callable[[Note], int],
 ) -> ToldNotes:
     """The notes that fit into `most_tokens`: by priority, and of equal ones the first.
 
-    `size` is the tokens that some notes add to the prompt. A note that does not fit leaves room for
+    `size` is the tokens that some notes add to the prompt, and is asked as seldom as may be;
+    `about` is quick, and tells nearly as many of one. A note that does not fit leaves room for
     smaller ones.
     """
-    kept = [False] * len(notes)
-    tokens = 0
-    for number in sorted(range(len(notes)), key=lambda number: -notes[number].priority):
-        kept[number] = True
-        needed = size(list(compress(notes, kept)))
-        if needed > most_tokens:
-            kept[number] = False
-        else:
-            tokens = needed
-    dropped = compress(notes, (not one for one in kept))
-    return ToldNotes(tuple(compress(notes, kept)), tuple(dropped), tokens, most_tokens)
+    order = sorted(range(len(notes)), key=lambda number: -notes[number].priority)
+    kept, guessed = list[int](), 0
+    for number in order:
+        if guessed + _least_tokens(notes[number]) > most_tokens:
+            continue
+        if guessed + (own := about(notes[number])) <= most_tokens:
+            kept.append(number)
+            guessed += own
+    tokens = _size_of(kept, notes, size)
+    while kept and tokens > most_tokens:
+        kept.pop()
+        tokens = _size_of(kept, notes, size)
+    for number in order:
+        if number in kept or tokens + _least_tokens(notes[number]) > most_tokens:
+            continue
+        if tokens + about(notes[number]) <= most_tokens:
+            needed = _size_of([*kept, number], notes, size)
+            if needed <= most_tokens:
+                kept.append(number)
+                tokens = needed
+    dropped = (note for number, note in enumerate(notes) if number not in kept)
+    return ToldNotes(_in_order(kept, notes), tuple(dropped), tokens, most_tokens)
+
+
+def _least_tokens(note: Note) -> int:
+    """Tokens that it has at least, since none reaches from one word to the next."""
+    return len(note.text.split())
+
+
+def _size_of(
+    kept: Sequence[int], notes: Sequence[Note], size: Callable[[Sequence[Note]], int]
+) -> int:
+    return size(_in_order(kept, notes)) if kept else 0
+
+
+def _in_order(kept: Sequence[int], notes: Sequence[Note]) -> tuple[Note, ...]:
+    return tuple(notes[number] for number in sorted(kept))

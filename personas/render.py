@@ -322,8 +322,15 @@ def _fitting_notes(
 ) -> ToldNotes:
     if not notes:
         return NO_NOTES
-    alone = chat.size(asked)
-    return fitting(notes, most_tokens, lambda kept: chat.size(with_notes(kept, asked)) - alone)
+    alone, nothing = chat.size(asked), chat.size(Message("user", ""))
+
+    def size(kept: Sequence[Note]) -> int:
+        return chat.size(with_notes(kept, asked)) - alone
+
+    def about(note: Note) -> int:  # the chat remembers it from line to line
+        return chat.size(Message("user", note.text)) - nothing
+
+    return fitting(notes, most_tokens, size, about)
 
 
 def _newest(

@@ -59,7 +59,7 @@ class Shelf:
         self._patterns = tuple(self._of_pattern)
         self._phrase_list = PhraseList(self._phrases, language or AS_LISTED)
         self._pattern_set = PatternSet(self._patterns)
-        self._in_entries: dict[str, Found] = {}
+        self._in_entries = {one.text: self.found_in(one.text) for one in self.entries}
         self._embedder = embedder
         self._by_meaning = tuple(i for i, entry in enumerate(self.entries) if entry.by_meaning)
         self._vectors = self._entry_vectors()

@@ -21,6 +21,11 @@ from personas.render import Line, Speaker, beginning, messages, prompt
 PLENTY = 100_000
 
 
+def words_in(one: Note) -> int:
+    """How long a note is, about."""
+    return len(one.text.split())
+
+
 def words_of(notes: Sequence[Note]) -> int:
     return len(text_of(notes).split())
 
@@ -53,19 +58,27 @@ def test_a_note_alone_is_a_whole_message(ada: Persona) -> None:
 
 def test_the_higher_priority_stays_and_the_order_is_kept() -> None:
     notes = [note("low"), note("high", 2), note("middle", 1)]
-    kept = fitting(notes, 2, words_of)
+    kept = fitting(notes, 2, words_of, words_in)
     assert [one.text for one in kept.kept] == ["high", "middle"]
     assert [one.text for one in kept.dropped] == ["low"]
 
 
 def test_a_note_too_long_leaves_room_for_smaller_ones() -> None:
-    kept = fitting([note("one two three four", 9), note("five")], 2, words_of)
+    kept = fitting([note("one two three four", 9), note("five")], 2, words_of, words_in)
     assert [one.text for one in kept.kept] == ["five"]
+
+
+@pytest.mark.parametrize("guess", [0, 1, 99], ids=["none", "few", "many"])
+def test_a_wrong_guess_lets_nothing_in_that_does_not_fit(guess: int) -> None:
+    notes = [note("one two"), note("three four five", 1), note("six")]
+    kept = fitting(notes, 4, words_of, lambda _: guess)
+    assert kept.tokens <= 4
+    assert [one.text for one in kept.kept] == ([] if guess > 4 else ["three four five", "six"])
 
 
 @pytest.mark.parametrize("most", [0, -5])
 def test_without_room_nothing_is_told(most: int) -> None:
-    assert fitting([note("Tom.")], most, words_of).kept == ()
+    assert fitting([note("Tom.")], most, words_of, words_in).kept == ()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it is frozen
