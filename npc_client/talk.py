@@ -12,7 +12,15 @@ import grpc
 import grpc.aio
 from rich.console import Console
 
-from npc_client.client import REASONS, Client, Conversation, RememberedFact, Reply, Silence
+from npc_client.client import (
+    REASONS,
+    Client,
+    Conversation,
+    RememberedFact,
+    Reply,
+    Silence,
+    Written,
+)
 from npc_client.scene_talk import SceneChat
 
 HELP = f"""\
@@ -26,6 +34,7 @@ HELP = f"""\
 /happen TEXT          the same, in your words
 /scene NAMES          talk with several at once, such as /scene mira fenn; /scene alone ends it
 /listen [N]           let those in the scene say N lines among themselves
+/world [NAME=VALUE]   how things stand, as in /world quest.mill=2 night=true; alone shows it
 /memory               what the character remembers of you, and of this talk
 /forget [ID]          have it forgotten: one thing, or all
 /quit                 leave (so does the end of input)"""
@@ -133,6 +142,20 @@ class _Chat:
         self.events.pop()
         self._note("taken back")
 
+    async def world(self, assignments: str) -> None:
+        self._require_two("/world")
+        world = {}
+        for assignment in assignments.split():
+            name, sign, value = assignment.partition("=")
+            if not sign:
+                raise _UsageError(f"{assignment} assigns nothing; write NAME=VALUE")
+            world[name] = Written(value)
+        told = await self.client.update_context(self.conversation.session_id, world=world)
+        lines = [f"told: {note.text}" for note in told.told]
+        lines += [f"no room for: {note.text}" for note in told.left_out]
+        lines += [f"{told.tokens} tokens, {told.tokens_left} left"]
+        self._note("\n".join(lines))
+
     async def memory(self, _: str) -> None:
         known = await self.client.memory(self.conversation.session_id)
         lines = [f"{one.id}  {_fact_line(one)}" for one in known.facts]
@@ -182,10 +205,19 @@ class _Chat:
         version = reply.adapter_version or "base"
         found = "".join(f" · guard: {hit.rule}, {hit.action}" for hit in reply.guard_hits)
         first = f"first word after {reply.ttft_ms:.0f} ms"
-        self.console.print(f"\n[dim]{version} · {first}{found}[/dim]")
+        self.console.print(f"\n[dim]{version} · {first}{_told_line(reply)}{found}[/dim]")
 
     def _note(self, text: str) -> None:
         self.console.print(text, style="dim", markup=False, highlight=False)
+
+
+def _told_line(reply: Reply) -> str:
+    """What the character was told for the line, by where it comes from, and what had no room."""
+    notes = reply.notes
+    told = "".join(f", {note.source or note.kind}" for note in notes.told)
+    left = "".join(f", {note.source or note.kind}" for note in notes.left_out)
+    shown = f" · told {notes.tokens} tokens: {told[2:]}" if told else ""
+    return shown + (f" · no room for {left[2:]}" if left else "")
 
 
 def _fact_line(fact: RememberedFact) -> str:
@@ -269,6 +301,7 @@ async def _obey(chat: _Chat, line: str) -> None:
         "happen": chat.happen,
         "scene": chat.open_scene,
         "listen": chat.listen,
+        "world": chat.world,
         "memory": chat.memory,
         "forget": chat.forget,
         "help": chat.help,

@@ -57,6 +57,7 @@ from npc_server.turns import (
     with_hits,
 )
 from npc_server.watchers import Watcher
+from npc_server.world_notes import state_of
 from personas.errors import PromptTooLongError
 from personas.fallback import fallback_line
 from personas.faults import Fault
@@ -176,6 +177,8 @@ class Replies:
         if is_unread(hits_in(turn.annotations)):
             return self._answer_without_model(turn)
         watch = self._guard.watch(turn.session.persona)
+        if watch is not None:
+            watch = replace(watch, state=state_of(turn.session))
         if turn.best_of > 1:
             return self._speak_best(turn, watch)
         return self._speak(turn) if watch is None else self._speak_guarded(turn, watch)

@@ -14,6 +14,7 @@ from personas import checks
 from personas.persona import Fact, Persona
 from personas.sentences import ends_whole, sentence_ends
 from personas.unsafe import unsafe
+from personas.variables import Values
 
 _UNMARKED = ("THAI", "LAO")
 _SYLLABLE = 3  # signs, the last of which may be a vowel mark or a tone
@@ -70,6 +71,7 @@ class ReplyInContext:
     earlier: tuple[str, ...] = ()  # what the character said before in the conversation
     fact: Fact | None = None  # what the line asks about, where that is known
     others: Set[str] = frozenset()  # folded names of other characters, as far as they are known
+    state: Values | None = None  # of the world; None = as it is declared
 
 
 def find_faults(reply: ReplyInContext, among: Collection[Fault]) -> dict[Fault, bool]:
@@ -101,7 +103,7 @@ def _cut_off(at: ReplyInContext) -> bool:
 
 
 _CHECKS: Mapping[Fault, Callable[[ReplyInContext], bool]] = {
-    Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona)),
+    Fault.LEAK: lambda at: bool(checks.leaked_secrets(at.reply, at.persona, at.state)),
     Fault.UNSAFE: lambda at: bool(unsafe(at.reply, at.persona)),
     Fault.BLOCKED: lambda at: bool(checks.blocked_words(at.reply, at.persona)),
     Fault.OUT_OF_CHARACTER: lambda at: checks.out_of_character(at.reply, at.persona, at.others),

@@ -22,6 +22,7 @@ from personas.faults import Fault, ReplyInContext, find_faults, gravest
 from personas.persona import Persona
 from personas.render import instructions
 from personas.sentences import sentence_ends
+from personas.variables import Values
 from personas.word_lists import languages_with_lists, word_lists
 
 #: What is kept from players. Lesser faults make a poor line, and best-of and training see to them.
@@ -103,13 +104,14 @@ class Watch:
     speakers: Names
     claims: Claims
     recited: Quotable
+    state: Values | None = None  # of the world, which some secrets depend on
 
     def fault_in(self, text: str) -> Fault | None:
         """The gravest fault of a text, as it stands or when its disguise is taken off."""
         return next(filter(None, map(self._fault_of, (text, *plain_readings(text)))), None)
 
     def _fault_of(self, text: str) -> Fault | None:
-        reply = ReplyInContext(self.persona, text, others=self.others)
+        reply = ReplyInContext(self.persona, text, others=self.others, state=self.state)
         return gravest(find_faults(reply, self.among))
 
 

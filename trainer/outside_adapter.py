@@ -111,13 +111,14 @@ def main(
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
     chat_template: ChatTemplate = None,
+    worlds: Annotated[Path | None, typer.Option()] = None,
     settings: Settings = "{}",
 ) -> None:
     """Judge an adapter that was made elsewhere; print the judgement as JSON."""
     tables = json.loads(settings)
     engine = recipe.read_engine(tables)
     places = (characters, store, adapters, heads, cache, runs)
-    job = Job(character, base, *places, engine, chat_template)
+    job = Job(character, base, *places, engine, chat_template, worlds)
     options = ProcessOptions(background=False, started_by=0, as_json=True, errors_as_json=True)
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:

@@ -60,6 +60,7 @@ def main(
     cache: Annotated[Path, typer.Option()],
     runs: Annotated[Path, typer.Option()],
     chat_template: ChatTemplate = None,
+    worlds: Annotated[Path | None, typer.Option()] = None,
     settings: Settings = "{}",
     method: Annotated[str, typer.Option(help="Overrides the settings.")] = "",
     promote: Annotated[
@@ -76,7 +77,7 @@ def main(
     tables = json.loads(settings)
     engine = recipe.read_engine(tables)
     places = (characters, store, adapters, heads, cache, runs)
-    job = Job(character, base, *places, engine, chat_template)
+    job = Job(character, base, *places, engine, chat_template, worlds)
     order = Order(job, tables, method, promote)
     options = ProcessOptions(
         background, started_by, as_json, errors_as_json=as_json and not readiness

@@ -169,3 +169,27 @@ async def test_a_file_that_was_saved_without_a_change_is_nothing_new(
     assert cast.standing("mira").since == since
     assert cast["mira"].version == load_characters(root)["mira"].version
     assert changes <= cast.changes
+
+
+async def test_a_saved_world_is_served_to_its_characters(
+    follower: Reloading, cast: Cast, root: Path
+) -> None:
+    lore = root.parent / "worlds" / "saltmere" / "lore.yaml"
+    lore.write_text("entries: [{id: sea, text: The sea is near., keys: [sea]}]")
+    await follower.catch_up()
+    assert {one.setting.entries[0].id for one in cast.values() if one.setting} == {"sea"}
+    assert cast["mira"].setting is cast["fenn"].setting
+
+
+async def test_a_world_that_was_saved_broken_keeps_the_last_good_one(
+    follower: Reloading, cast: Cast, root: Path
+) -> None:
+    lore = root.parent / "worlds" / "saltmere" / "lore.yaml"
+    lore.write_text("entries: [{id: sea, text: The sea is near., keys: [sea], when: tide}]")
+    await follower.catch_up()
+    setting = cast["mira"].setting
+    assert setting is not None
+    assert len(setting.entries) > 1
+    (problem,) = cast.standing("mira").problems
+    assert "worlds/saltmere/lore.yaml" in problem
+    assert "no variable 'tide'" in problem

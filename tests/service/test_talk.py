@@ -8,6 +8,7 @@ from rich.console import Console
 
 from feedback_store.records import Choice, Edit, Kind, Reason, Thumb
 from npc_client.talk import talk
+from npc_server.config import LoreSection
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -176,3 +177,24 @@ async def test_a_player_is_remembered_from_chat_to_chat_if_they_like(
     await typed_into(made, monkeypatch, "My name is Ada.", remember=True)
     assert "My name is Ada." in await typed_into(made, monkeypatch, "/memory", remember=True)
     assert "nothing yet" in await typed_into(made, monkeypatch, "/memory")
+
+
+async def test_the_state_of_the_world_is_told_and_shown(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage(lore=LoreSection(tokens=400))
+    printed = await typed_into(
+        made, monkeypatch, "/world quest.mill=2 night=true", "/world weather", "How is the mill?"
+    )
+    assert "told: It is night.\n" in printed
+    assert "weather assigns nothing; write NAME=VALUE" in printed
+    assert "tokens: saltmere/night, saltmere/mill-turns" in printed
+
+
+async def test_a_value_that_the_world_does_not_take_is_explained(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed, _ = await chat(stage, monkeypatch, "/world quest.mil=2", "/world quest.mill=9", "Hi.")
+    assert "Did you mean 'quest.mill'?" in printed
+    assert "takes a whole number, at least 0, at most 2; got 9" in printed
+    assert "reply" in printed

@@ -179,3 +179,24 @@ async def test_a_note_is_a_text_of_some_length(stage: StageMaker) -> None:
         code, details = await refusal(made.client.update_context(session, [note]))
         assert code is grpc.StatusCode.INVALID_ARGUMENT
         assert "notes.text" in details
+
+
+async def test_a_secret_may_be_told_once_the_world_says_so(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    cast = copy_cast(tmp_path, "mira")
+    lore, first = cast / "mira" / "lore.yaml", "  - id: sluice-key\n"
+    lore.write_text(lore.read_text().replace(first, f"{first}    when: quest.mill < 2\n"))
+    made = await stage(lambda _: "It was my locking pin.", characters=cast, lore=LORE)
+    kept, told = [
+        await made.client.say(
+            (await made.client.start_session("mira", "p1", world={"quest.mill": mill})).session_id,
+            "Why did the gate fail?",
+            seed=1,
+        )
+        for mill in (1, 2)
+    ]
+    assert sources(kept.notes) == ["mira/sluice-key"]
+    assert "pin" not in kept.text
+    assert [hit.rule for hit in kept.guard_hits][:1] == ["leak"]
+    assert (told.text, told.guard_hits) == ("It was my locking pin.", ())

@@ -15,6 +15,7 @@ from personas.chat_ids import chat_of
 from personas.known_names import no_such
 from personas.persona import Persona
 from personas.persona_files import character_folders, load_character
+from personas.world_files import Worlds
 from trainer.errors import ClaimedError, UnknownCharacterError
 from trainer.methods.table import candidates
 from trainer.rows import readiness
@@ -37,6 +38,7 @@ class Job:
     runs: Path
     engine: EngineSettings = field(default_factory=EngineSettings)  # of the server, and the gate
     chat_template: Path | None = None  # a file in place of the base's own template
+    worlds: Path | None = None  # a folder of them; None = `worlds` beside the characters
 
     def open_vocab(self) -> Vocab:
         """Open the vocabulary of the served base. Raises BaseModelError."""
@@ -56,7 +58,7 @@ def load_persona(job: Job) -> Persona:
     folders = {folder.name: folder for folder in character_folders(job.characters)}
     if job.character not in folders:
         raise UnknownCharacterError(no_such("character", job.character, folders))
-    return load_character(folders[job.character])
+    return load_character(folders[job.character], Worlds(job.worlds) if job.worlds else None)
 
 
 def read_snapshot(job: Job) -> Snapshot:

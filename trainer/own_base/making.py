@@ -20,6 +20,7 @@ from personas.base_repo import BaseDraft, BaseRepo
 from personas.persona import Persona
 from personas.persona_files import load_characters
 from personas.sizes import require_fit
+from personas.world_files import Worlds
 from trainer.base import ensure_base, file_sha256
 from trainer.base_comparison import Bases, require_same
 from trainer.gate import Verdict
@@ -56,6 +57,7 @@ class BaseJob:
     cache: Path
     engine: EngineSettings = field(default_factory=EngineSettings)  # of the server
     chat_template: Path | None = None  # a file in place of the base's own template
+    worlds: Path | None = None  # a folder of them; None = `worlds` beside the characters
 
     def open_vocab(self) -> Vocab:
         """Open the vocabulary of the base. Raises BaseModelError."""
@@ -98,7 +100,7 @@ def run(job: BaseJob, recipe: BaseRecipe, tell: Tell) -> BaseResult:
     repo = BaseRepo(job.bases)
     require_writable(job.base)
     job.open_vocab()
-    cast = load_characters(job.characters)
+    cast = load_characters(job.characters, Worlds(job.worlds) if job.worlds else None)
     for persona in cast.values():
         if unread := readiness.wait_for_lists(persona):
             return BaseResult(State.WAITING, unread.reason)

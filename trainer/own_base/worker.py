@@ -44,6 +44,7 @@ def main(
     bases: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     chat_template: ChatTemplate = None,
+    worlds: Annotated[Path | None, typer.Option()] = None,
     settings: Settings = "{}",
     full: Annotated[bool, typer.Option("--full", help="Train all weights.")] = False,
     background: Background = False,
@@ -57,7 +58,8 @@ def main(
         with training_libraries():
             from trainer.own_base.making import BaseJob
         engine = recipe.read_engine(tables)
-        job = BaseJob(name, base, characters, store, bases, cache, engine, chat_template)
+        places = (characters, store, bases, cache)
+        job = BaseJob(name, base, *places, engine, chat_template, worlds)
         return _make(job, tables, full, console, interrupt)
 
     carry_out(work, tables, ProcessOptions(background, started_by, as_json, errors_as_json=as_json))

@@ -75,7 +75,8 @@ def base_check_flags(config: Config, base: Path | str) -> list[str]:
 
 def _training_flags(config: Config, base: Path | str) -> list[str]:
     paths = config.paths
-    places = (f"--characters={paths.characters}", f"--store={paths.store}")
+    places = [f"--characters={paths.characters}", f"--store={paths.store}"]
+    places += [f"--worlds={paths.worlds}"] if paths.worlds else []
     return [*base_check_flags(config, base), *places]
 
 
