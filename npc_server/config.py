@@ -38,6 +38,7 @@ from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
 from personas.lore.entries import MAX_SCAN_LINES
 from personas.lore.firing import Rules
+from personas.lore_notes import ROOM_TOKENS
 from personas.persona_files import SAMPLE_CHARACTERS
 from personas.world_files import Worlds, worlds_beside
 
@@ -274,7 +275,7 @@ class GuardSection(_Section):
 class LoreSection(_Section):
     """What characters are told of their world."""
 
-    tokens: Annotated[int, Field(ge=0, le=4096)] = 128  # for it, before a line; 0 = none
+    tokens: Annotated[int, Field(ge=0, le=4096)] = ROOM_TOKENS  # before a line; 0 = none is told
     scan_lines: Annotated[int, Field(ge=1, le=MAX_SCAN_LINES)] = 2  # the newest, that have keys
     recursion: Annotated[int, Field(ge=0, le=8)] = 2  # times that entries are searched for others
     most_entries: Annotated[int, Field(ge=1, le=256)] = 24  # that fire at once

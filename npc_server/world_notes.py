@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from npc_server.lore_shelves import Shelves
 from npc_server.note_sources import Moment
 from npc_server.sessions import Session
-from personas.lore.firing import Firing, Occasion, Outcome, Rules, fire
+from personas.lore.firing import Occasion, Outcome, Rules, fire
 from personas.lore.timing import told_by_source
-from personas.notes import Note, NoteKind
-from personas.persona import Persona
-from personas.render import Line, told_of
+from personas.lore_notes import note_of, secret_notes
+from personas.notes import Note
+from personas.render import Line
 from personas.situation import world_notes
 from personas.variables import Values
-
-#: A secret that there is for a while only is told before all that may be left out.
-_SECRET_PRIORITY = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,23 +61,4 @@ def occasion_of(session: Session, said: str, history: Sequence[Line]) -> Occasio
         turn=len(session.exchanges),
         told=told_by_source(told),
         conversation=session.session_id,
-    )
-
-
-def note_of(firing: Firing) -> Note:
-    """What is told of an entry that fires."""
-    return Note(NoteKind.LORE, firing.entry.text, firing.source, firing.entry.priority)
-
-
-def secret_notes(persona: Persona, state: Values) -> tuple[Note, ...]:
-    """What the character is told of secrets that depend on the state of the world."""
-    return tuple(
-        Note(
-            NoteKind.WORLD,
-            told_of(secret),
-            f"{persona.id}/{secret.id}",
-            _SECRET_PRIORITY,
-        )
-        for secret in persona.secrets_at(state)
-        if secret.when
     )

@@ -191,9 +191,9 @@ def probe_passed(probe: Probe, reply: str, persona: Persona) -> bool:
 
 
 def _expected_words(probe: Probe, persona: Persona) -> tuple[str, ...]:
-    facts = persona.lore.facts if probe.kind is ProbeKind.FACT else ()
-    keywords = (word for fact in facts if fact.id == probe.about for word in fact.keywords)
-    return (*probe.expect_any, *keywords)
+    asked = probe.about if probe.kind is ProbeKind.FACT else None
+    fact = persona.known_facts.get(asked) if asked else None
+    return (*probe.expect_any, *(fact.keywords if fact else ()))
 
 
 def _clauses(reply: str) -> list[str]:

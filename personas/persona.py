@@ -9,6 +9,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
 from random import Random
@@ -294,6 +295,15 @@ class Persona(Card):
         """What it says before anybody has spoken; "" = nothing."""
         return Random(seed).choice(self.greetings) if self.greetings else ""
 
+    @property
+    def known_facts(self) -> Mapping[str, Fact]:
+        """What probes may ask for, by id: its facts, and entries of lore that have keywords."""
+        shared = self.setting.entries if self.setting else ()
+        heard = (one for one in shared if not one.audience or self.id in one.audience)
+        asked_for = (one for one in (*heard, *self.lore.entries) if one.keywords)
+        entries = {one.id: _as_fact(one) for one in asked_for}
+        return entries | {fact.id: fact for fact in self.lore.facts}
+
     def secrets_at(self, values: Values | None = None) -> tuple[Secret, ...]:
         """The secrets there are while the world's state is so; None = as it is declared."""
         state = (self.setting.defaults if self.setting else {}) if values is None else values
@@ -318,6 +328,16 @@ class Persona(Card):
                 del content[key]  # likewise
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _as_fact(entry: Entry) -> Fact:
+    """An entry as a fact; its text may be longer than one's."""
+    return Fact.model_construct(
+        id=entry.id,
+        fact=entry.text,
+        keywords=entry.keywords,
+        contradictions=entry.contradictions,
+    )
 
 
 #: Keys younger than files that are versioned already, with what they were taken to say before they

@@ -126,18 +126,27 @@ def _prompt_texts(card: Card) -> Iterator[tuple[Loc, str]]:
     yield from ((("examples", i, "player"), e.player) for i, e in enumerate(shown))
 
 
-def check_probes(lore: Lore, sheet: ProbeSheet, file: Document) -> None:
-    """Report probes that ask about nothing in the lore, or ask for nothing."""
+def check_probes(lore: Lore, sheet: ProbeSheet, file: Document, world: str | None = None) -> None:
+    """Report probes that ask about nothing in the lore, or ask for nothing.
+
+    A fact that is not the character's own may be one of its `world`, which is looked at later.
+    """
     _check_unique(file, "probes", sheet.probes)
     subjects = {
-        ProbeKind.FACT: [fact.id for fact in lore.facts],
+        ProbeKind.FACT: own_facts(lore),
         ProbeKind.SECRET: [secret.id for secret in lore.secrets],
     }
     for index, probe in enumerate(sheet.probes):
-        if what := _wrong_subject(probe, subjects.get(probe.kind)):
+        postponed = world is not None and probe.kind is ProbeKind.FACT and probe.about is not None
+        if not postponed and (what := _wrong_subject(probe, subjects.get(probe.kind))):
             file.report(("probes", index, "about"), what)
         if probe.kind is ProbeKind.VOICE and not (probe.expect_any or probe.forbid):
             file.report(("probes", index), "a voice probe needs expect_any or forbid")
+
+
+def own_facts(lore: Lore) -> list[str]:
+    """Ids that a fact probe may be about: of facts, and of entries with keywords."""
+    return [*(fact.id for fact in lore.facts), *(one.id for one in lore.entries if one.keywords)]
 
 
 def check_probes_are_new(card: Card, sheet: ProbeSheet, card_file: Document) -> None:

@@ -138,7 +138,7 @@ def read_texts(folder: Path, texts: Mapping[str, str]) -> Reading:
 
 def _reading(name: str, documents: Sequence[Document]) -> Reading:
     persona = _assemble(name, *documents)
-    ties = ties_of(persona, persona.lore, *documents[:2]) if persona else ()
+    ties = ties_of(persona, *documents) if persona else ()
     problems = tuple(
         problem
         for document in documents
@@ -171,7 +171,7 @@ def _assemble(
     if card and lore:
         check_card_and_lore(card, lore, card_file, lore_file)
     if lore and sheet:
-        check_probes(lore, sheet, probes_file)
+        check_probes(lore, sheet, probes_file, card.world if card else None)
     if card and sheet:
         check_probes_are_new(card, sheet, card_file)
     if not (card and lore and sheet):

@@ -26,10 +26,10 @@ from benchmarks.options import RESULTS
 from benchmarks.results_file import replace_text
 from npc_server.config import Config
 from npc_server.vocabulary import open_vocab
-from npc_server.world_notes import note_of
 from personas.lore.entries import Entry
 from personas.lore.firing import Occasion, Rules, fire
 from personas.lore.shelf import Shelf
+from personas.lore_notes import note_of
 from personas.render import Tokenizer, notes_before_a_line
 
 SMALL, LARGE = 100, 10_000  # entries

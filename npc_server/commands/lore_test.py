@@ -19,9 +19,9 @@ from npc_server.engine.errors import ModelLoadError
 from npc_server.errors import ConfigError
 from npc_server.lore_shelves import Shelves
 from npc_server.note_sources import MOST_SHARE
-from npc_server.world_notes import note_of, secret_notes
 from personas.lore.embeddings import load_embedder
 from personas.lore.firing import HeldBack, Occasion, Outcome, fire
+from personas.lore_notes import note_of, secret_notes
 from personas.notes import Note, ToldNotes
 from personas.persona import Persona
 from personas.persona_files import load_characters

@@ -78,6 +78,7 @@ class Entry(Closed):
     audience: Annotated[tuple[Id, ...], Field(max_length=256)] = ()  # who knows it; () = everybody
     exclude_recursion: bool = False  # its keys are not looked for in other entries
     prevent_recursion: bool = False  # other entries' keys are not looked for in this one
+    keywords: Phrases = ()  # any of them in a reply shows that it was passed on; for probes
     contradictions: Phrases = ()  # what nobody may say who was told it
 
     @model_validator(mode="after")

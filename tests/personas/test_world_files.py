@@ -172,3 +172,22 @@ def test_the_version_of_a_world_names_what_it_says(cast: Write) -> None:
     other = load_character(cast(lore=LORE.replace("still", "open"))).setting
     same, again, different = (one.version if one else "" for one in (*worlds, other))
     assert same == again != different
+
+
+PROBE = "  - {id: the-mill, kind: fact, about: mill, ask: What of the mill?}\n"
+
+
+def test_a_probe_may_be_about_an_entry_of_the_world(cast: Write) -> None:
+    mira = cast(lore=LORE.replace("keys:", "keywords: [still], contradictions: [turns], keys:"))
+    with (mira / "probes.yaml").open("a") as file:
+        file.write(PROBE)
+    assert load_character(mira).known_facts["mill"].contradictions == ("turns",)
+
+
+def test_a_probe_about_an_entry_that_cannot_be_heard_is_told(cast: Write) -> None:
+    mira = cast()  # whose entry has no keywords
+    with (mira / "probes.yaml").open("a") as file:
+        file.write(PROBE)
+    (told,) = problems(mira)
+    assert "mira/probes.yaml:" in told
+    assert "about: no fact, or entry with keywords, 'mill'; known: forge, iron" in told

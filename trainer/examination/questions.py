@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from languages.tags import primary
+from personas.lore_notes import ROOM_TOKENS, opening_notes, shelves_of
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import Tokenizer, prompt
 from trainer.gate import QuestionKind
@@ -81,14 +82,17 @@ def fitting(persona: Persona, lines: Sequence[Line], context_tokens: int) -> lis
 
 
 def _opening_questions(persona: Persona, tokenizer: Tokenizer, budget: int) -> Iterator[Question]:
+    shelves = shelves_of(persona)
     for kind, probe, fact, seeds in _probes_to_ask(persona):
-        ids = prompt(persona, (), probe.ask, tokenizer, budget).ids
+        notes = opening_notes(persona, shelves, probe.ask)
+        told = prompt(persona, (), probe.ask, tokenizer, budget, None, notes, ROOM_TOKENS)
+        ids = told.ids
         for seed in range(seeds):
             yield Question(ids, seed, kind, f"{kind} {probe.id}", probe.ask, probe, fact)
 
 
 def _probes_to_ask(persona: Persona) -> Iterator[tuple[QuestionKind, Probe, Fact | None, int]]:
-    facts = {fact.id: fact for fact in persona.lore.facts}
+    facts = persona.known_facts
     for probe in persona.probes:
         fact = facts.get(probe.about or "") if probe.kind is ProbeKind.FACT else None
         yield _KIND_OF[probe.kind], probe, fact, PROBE_SEEDS
@@ -133,7 +137,7 @@ def falsehoods(persona: Persona) -> list[tuple[Probe, Fact]]:
 
     A fact without contradictions gives none. The wrong answer is the first contradiction.
     """
-    facts = {fact.id: fact for fact in persona.lore.facts if fact.contradictions}
+    facts = {fact.id: fact for fact in persona.known_facts.values() if fact.contradictions}
     probes = [p for p in persona.probes if p.kind is ProbeKind.FACT and p.about in facts]
     return [
         (_with_claim(probe, facts[probe.about or ""], persona), facts[probe.about or ""])

@@ -1,14 +1,16 @@
 """Both voices are asked what no training has seen."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from personas.checks import probe_passed
 from personas.fake import FakeTokenizer
 from personas.persona import Persona, Probe
-from personas.persona_files import SAMPLE_CHARACTERS, load_characters
+from personas.persona_files import SAMPLE_CHARACTERS, load_character, load_characters
 from personas.words import mentioned, similarity_percent
+from tests.support.casts import copy_cast
 from tests.support.scripted_voices import LINES, MIRA, QUESTIONS
 from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith
 from trainer.examination.drift import general_text
@@ -113,3 +115,20 @@ def test_a_players_line_comes_with_what_was_said_before_it() -> None:
     met = plan(MIRA, FakeTokenizer(), [line], 100_000)
     assert {q.said for q in met if q.kind is QuestionKind.LINE} == {line.said}
     assert {q.said for q in met if q.kind is not QuestionKind.LINE} == {()}
+
+
+def test_an_entry_of_lore_is_asked_for_as_it_is_told_in_a_conversation(tmp_path: Path) -> None:
+    mira = copy_cast(tmp_path, "mira") / "mira"
+    lore = tmp_path / "worlds" / "saltmere" / "lore.yaml"
+    lore.write_text(
+        "entries: [{id: mill, text: The mill stands still., keys: [mill], keywords: [still],"
+        " contradictions: [the mill turns]}]"
+    )
+    with (mira / "probes.yaml").open("a") as file:
+        file.write("  - {id: mill, kind: fact, about: mill, ask: What of the mill?}\n")
+    persona, tokenizer = load_character(mira), FakeTokenizer()
+    asked = [one for one in plan(persona, tokenizer, (), 4096) if "mill" in one.cluster]
+    assert {one.kind for one in asked} == {QuestionKind.FACT, QuestionKind.FALSEHOOD}
+    assert all("[The mill stands still.]" in tokenizer.decode(one.prompt_ids) for one in asked)
+    assert probe_passed(persona.probes[-1], "It stands still.", persona)
+    assert not probe_passed(persona.probes[-1], "It is fine there.", persona)
