@@ -280,7 +280,7 @@ class LoreSection(_Section):
     recursion: Annotated[int, Field(ge=0, le=8)] = 2  # times that entries are searched for others
     most_entries: Annotated[int, Field(ge=1, le=256)] = 24  # that fire at once
     embedding_model: Path | None = None  # a folder as of model2vec; None = nothing fires by meaning
-    least_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.5  # of a line and what it may mean
+    least_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.25  # of a line and what it may mean
     most_alike: Annotated[int, Field(ge=1, le=64)] = 3  # entries that fire by their meaning
 
     @field_validator("embedding_model")

@@ -80,7 +80,7 @@ class Rules:
     scan_lines: int = 2  # of the conversation, for entries that say nothing else
     recursion: int = 2  # times that what fired is searched for keys of others
     most: int = 24  # entries that fire at once: of more that were said, those of highest priority
-    least_similarity: float = 0.5  # cosine of a line and an entry that mean something alike
+    least_similarity: float = 0.25  # cosine of a line and an entry that mean something alike
     most_alike: int = 3  # entries that fire by their meaning
 
 
