@@ -48,7 +48,9 @@ from npc_server.event_queue import EventQueue
 from npc_server.guard import Guard, GuardNotes, make_ready
 from npc_server.interceptors import RequestInterceptor
 from npc_server.live_cast import Cast
+from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.memory import Memory
+from npc_server.memory.proposing import Proposer
 from npc_server.memory.summarising import Summariser
 from npc_server.metrics import Calls, Events, Sources, serve_metrics
 from npc_server.parts import Parts, open_parts
@@ -220,10 +222,12 @@ def _memory(
     parts: Parts, config: Config, kept: Conversations, model: Model, adapters: Adapters
 ) -> Memory:
     section, store, recorder = config.memory, parts.store, kept.recorder
-    wanted = section.summaries and section.prompt_tokens > 0
-    summariser = Summariser(model, adapters, store, recorder) if wanted else None
-    tokens = section.prompt_tokens
-    return Memory(store, recorder, kept.sessions, model.tokenizer, tokens, summariser)
+    tokenizer, tokens = model.tokenizer, section.prompt_tokens
+    asker = IdleAsking(model.engine, adapters)
+    summed_up, proposed = section.summaries and tokens > 0, section.proposals and tokens > 0
+    summariser = Summariser(model, asker, store, recorder) if summed_up else None
+    proposer = Proposer(asker, tokenizer, recorder) if proposed else None
+    return Memory(store, recorder, kept.sessions, tokenizer, tokens, summariser, proposer)
 
 
 async def _bring_up(model: Model, cast: Cast, *pools: Adapters) -> None:

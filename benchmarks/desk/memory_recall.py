@@ -127,7 +127,7 @@ def _recall(told: Sequence[Told], turns: Sequence[Turn]) -> Recall:
 def _has(turn: Turn, word: str, among: int | None = None) -> bool:
     """Whether the prompt's notes have a word, or the first so many beside the name do."""
     texts = [str(note["text"]) for note in _kept(turn)]
-    name = [text for text in texts if text.startswith("The player's name")]
+    name = [text for text in texts if text.startswith("You are talking to")]
     others = [text for text in texts if text not in name][:among]
     return any(word.lower() in text.lower() for text in (*name, *others))
 

@@ -17,6 +17,7 @@ from feedback_store.memory_records import Memories, Span, Statement
 from feedback_store.store import Store
 from npc_server.errors import UnknownMemoryError
 from npc_server.memory.facts import forgettable
+from npc_server.memory.proposing import Proposer
 from npc_server.memory.recall import Recollection, recollections
 from npc_server.memory.statements import first_in_prompt, statements, tells_anything
 from npc_server.memory.summarising import Summariser
@@ -44,7 +45,9 @@ class Memory:
         tokenizer: Tokenizer,
         prompt_tokens: int,  # for what comes to mind; 0 = nothing does
         summariser: Summariser | None = None,  # None = nothing is summed up
+        proposer: Proposer | None = None,  # None = only rules find anything
     ) -> None:
+        self._proposer = proposer
         self._store = store
         self._recorder = recorder
         self._sessions = sessions
@@ -58,7 +61,8 @@ class Memory:
         """Tokens to set aside for what comes to mind: none as long as nothing can."""
         summed_up = self._summariser is not None and self._summariser.has_begun(session)
         across = session.record.memory is Span.PLAYER
-        return self._prompt_tokens if across or summed_up or tells_anything(session) else 0
+        begun = summed_up or self._proposer is not None or tells_anything(session)
+        return self._prompt_tokens if across or begun else 0
 
     async def notes(self, moment: Moment) -> Sequence[Note]:
         """What comes to mind that the prompt does not hold word for word."""
@@ -98,6 +102,8 @@ class Memory:
         if len(exchange.takes) == 1:
             for statement in statements(session, exchange):
                 self._recorder.remember(statement)
+            if self._proposer is not None:
+                self._proposer.look_into(session, exchange)
         if self._summariser is not None:
             dropped = first_in_prompt(session.exchanges, turn.prompt.dropped_lines)
             self._summariser.sum_up(session, session.exchanges[:dropped])
@@ -109,8 +115,9 @@ class Memory:
 
     async def end(self) -> None:
         """Break off what runs beside the conversations."""
-        if self._summariser is not None:
-            await self._summariser.end()
+        for running in (self._summariser, self._proposer):
+            if running is not None:
+                await running.end()
 
     # For those who ask
 

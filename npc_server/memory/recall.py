@@ -18,7 +18,7 @@ from languages.phrases import mentioned
 from languages.reading import is_unbroken, read
 from languages.recognition import hollow_words, recognise
 from languages.tags import primary
-from npc_server.memory.facts import Fact, facts
+from npc_server.memory.facts import Fact, facts, player_name
 from npc_server.memory.tellings import NAME, cues
 
 UNASKED = 3  # memories at most that have nothing to do with the line, the name apart
@@ -68,7 +68,12 @@ def recollections(
     `just_said` are the lines before it. `language` is the character's BCP 47 tag. Of turns whose
     words are `visible` anyway nothing is repeated, though it replaces what was said before.
     """
-    known = [*map(_of_fact, facts(memories.statements)), *_of_summaries(memories.summaries)]
+    known_facts = facts(memories.statements)
+    name = player_name(known_facts) or "the player"
+    known = [
+        *(_of_fact(fact, name) for fact in known_facts),
+        *_of_summaries(memories.summaries),
+    ]
     candidates = [one for one in known if not visible.issuperset(one.recollection.turn_ids[-1:])]
     if not candidates:
         return ()
@@ -77,11 +82,11 @@ def recollections(
         zip(_scores(candidates, line, just_said, code), candidates, strict=True),
         key=lambda pair: -pair[0],
     )
-    name = [one.recollection for _, one in scored if one.topic == NAME]
+    named = [one.recollection for _, one in scored if one.topic == NAME]
     rest = [(score, one) for score, one in scored if one.topic != NAME]
     helping = [one.recollection for score, one in rest if score >= 1]
     unasked = [one.recollection for score, one in rest if score < 1][:UNASKED]
-    return _each_once((*map(_helpful, (*name, *helping)), *unasked))
+    return _each_once((*map(_helpful, (*named, *helping)), *unasked))
 
 
 def _each_once(found: Iterable[Recollection]) -> tuple[Recollection, ...]:
@@ -95,21 +100,22 @@ def _helpful(one: Recollection) -> Recollection:
     return Recollection(one.text, one.source, one.turn_ids, helps=True)
 
 
-def _of_fact(fact: Fact) -> _Candidate:
-    told = Recollection(_note_of(fact), f"fact:{fact.fact_id}", fact.turn_ids, helps=False)
+def _of_fact(fact: Fact, name: str) -> _Candidate:
+    told = Recollection(_note_of(fact, name), f"fact:{fact.fact_id}", fact.turn_ids, helps=False)
     said = fact.statement
     return _Candidate(told, said.text, said.topic, importance=said.weight / 3)
 
 
-def _note_of(fact: Fact) -> str:
+def _note_of(fact: Fact, name: str) -> str:
+    """The fact as it is told: in words that are bearable where a small model repeats them."""
     said = fact.statement
     if said.finder is Finder.OPERATOR:
         return said.text
     if said.topic == NAME and said.value:
-        return f"The player's name is {said.value}."
+        return f"You are talking to {said.value}."
     if said.character == said.spoken_to:
-        return f'The player told you: "{said.text}"'
-    return f'You heard the player say: "{said.text}"'
+        return f'{name[:1].upper()}{name[1:]} told you: "{said.text}"'
+    return f'You heard {name} say: "{said.text}"'
 
 
 def _of_summaries(summaries: Iterable[Summary]) -> list[_Candidate]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from feedback_store.memory_records import Finder, Span, Statement
 from feedback_store.privacy.redaction import has_placeholder
-from npc_server.memory.tellings import Telling, tellings
+from npc_server.memory.tellings import MAX_TELLINGS, Telling, tellings
 from npc_server.sessions import Exchange, Session
 
 
@@ -22,6 +23,20 @@ def statements(session: Session, exchange: Exchange) -> tuple[Statement, ...]:
         _statement(session, exchange, hearer, number, one)
         for hearer in _rememberers(session, exchange)
         for number, one in enumerate(told_in(session, exchange))
+    )
+
+
+def proposed_statements(
+    session: Session, exchange: Exchange, found: Sequence[Telling]
+) -> tuple[Statement, ...]:
+    """What the model found in an exchange, for those who heard it."""
+    usable = [one for one in found if not has_placeholder(one.text)]
+    return tuple(
+        replace(
+            _statement(session, exchange, hearer, MAX_TELLINGS + number, one), finder=Finder.MODEL
+        )
+        for hearer in _rememberers(session, exchange)
+        for number, one in enumerate(usable)
     )
 
 

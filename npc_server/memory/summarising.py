@@ -1,8 +1,7 @@
 """Has characters sum up what no longer fits into their prompts, while nobody waits.
 
-The engine runs it as it reads ahead: only while no player needs what it takes, and it gives way at
-once. What was broken off is tried again a few times. A character that cannot put it well within
-three tries remembers the facts alone. No turn waits for a summary, and none fails for want of one.
+A character that cannot put it well within three tries remembers the facts alone. No turn waits for
+a summary, and none fails for want of one.
 """
 
 from __future__ import annotations
@@ -11,35 +10,32 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Sequence
-from contextlib import aclosing
 from datetime import UTC, datetime
 
 from feedback_store.errors import FeedbackStoreError
 from feedback_store.memory_records import Summary
 from feedback_store.store import Store
-from npc_server.adapters import Adapters
 from npc_server.engine.errors import EngineError
-from npc_server.engine.protocol import Finish, FinishReason, Request, Sampling
+from npc_server.engine.protocol import Sampling
+from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, first_words, objection
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session
-from npc_server.turns import SENTENCE_RULE, Model
+from npc_server.turns import Model
 from personas.sizes import END_TOKENS
 
 logger = logging.getLogger(__name__)
 
 FEWEST = 2  # exchanges that are worth a summary
 TRIES = 3  # to put it well
-PAUSE_S = 2.0  # after a player was in the way
-INTERRUPTIONS = 30  # after which it is left
 
 
 class Summariser:
     """Makes summaries for all sessions, one at a time for each."""
 
-    def __init__(self, model: Model, adapters: Adapters, store: Store, recorder: Recorder) -> None:
+    def __init__(self, model: Model, asker: IdleAsking, store: Store, recorder: Recorder) -> None:
         self._model = model
-        self._adapters = adapters
+        self._asker = asker
         self._store = store
         self._recorder = recorder
         self._running: dict[str, asyncio.Task[None]] = {}  # by session
@@ -102,7 +98,8 @@ class Summariser:
         count, ids = asking(session.persona, left, self._model.tokenizer, room)
         part = left[:count]
         for seed in range(TRIES if part else 0):
-            text = f"{first_words(session.persona)}{await self._ask(session, ids, seed)}".strip()
+            answer = await self._asker.ask(ids, _sampling(seed), session.persona.id)
+            text = f"{first_words(session.persona)}{answer or ''}".strip()
             fault = objection(text, part, session.persona)
             if not fault:
                 self._recorder.remember(_summary(session, part, text))
@@ -110,37 +107,10 @@ class Summariser:
             logger.info("session %s: a summary is dropped: %s", session.session_id, fault)
         self._covered[session.session_id] |= {one.kept.turn_id for one in part or left}
 
-    async def _ask(self, session: Session, ids: tuple[int, ...], seed: int) -> str:
-        """What the character answers; "" where players were in the way all the time."""
-        for _ in range(INTERRUPTIONS):
-            with self._adapters.lease(session.persona.id) as adapter:
-                request = _request(ids, adapter.content_hash, seed)
-                finish = await self._generate(request)
-            if finish is not None and finish.reason is not FinishReason.CANCELLED:
-                return finish.text
-            await asyncio.sleep(PAUSE_S)
-        return ""
 
-    async def _generate(self, request: Request) -> Finish | None:
-        async with aclosing(self._model.engine.generate(request)) as events:
-            async for event in events:
-                if isinstance(event, Finish):
-                    return event
-        return None
-
-
-def _request(ids: tuple[int, ...], adapter: str, seed: int) -> Request:
-    sampling = Sampling(
+def _sampling(seed: int) -> Sampling:
+    return Sampling(
         temperature=0.3, seed=seed, max_tokens=MAX_TOKENS, max_sentences=SENTENCES, min_p=0.05
-    )
-    return Request(
-        request_id=f"summary-{uuid.uuid4().hex}",
-        prompt_ids=ids,
-        adapter=adapter,
-        sampling=sampling,
-        background=True,
-        idle=True,
-        sentences=SENTENCE_RULE,
     )
 
 

@@ -51,7 +51,7 @@ async def test_a_name_told_early_is_in_the_prompt_when_its_line_no_longer_is(
     session = await opened(made)
     turn = await said(made, session, "Good day!", "My name is Ada.", *SMALL_TALK)
     assert not any("My name is" in message["content"] for message in turn.messages)
-    assert told(turn) == "[The player's name is Ada.]"
+    assert told(turn) == "[You are talking to Ada.]"
 
 
 async def test_what_the_prompt_holds_anyway_is_not_told_again(stage: StageMaker) -> None:
@@ -70,8 +70,8 @@ async def test_a_player_is_known_in_the_next_session_when_the_game_says_so(
     await said(made, first, "My name is Ada.", "My horse is called Bramble.")
     await made.client.end_session(first)
     turn = await said(made, await opened(made, remember=True), "What is my horse called?")
-    assert told(turn).startswith("[The player's name is Ada.")
-    assert 'The player told you: "My horse is called Bramble."' in told(turn)
+    assert told(turn).startswith("[You are talking to Ada.")
+    assert 'Ada told you: "My horse is called Bramble."' in told(turn)
 
 
 async def test_a_player_is_a_stranger_in_the_next_session_unless_the_game_says_so(
@@ -91,7 +91,7 @@ async def test_a_correction_is_believed(stage: StageMaker) -> None:
     await said(made, await opened(made, remember=True), "My name is Ada.")
     await said(made, await opened(made, remember=True), "My name is Bo, in truth.")
     turn = await said(made, await opened(made, remember=True), "Good day!")
-    assert told(turn) == "[The player's name is Bo.]"
+    assert told(turn) == "[You are talking to Bo.]"
 
 
 async def test_a_loaded_save_game_takes_back_what_was_learned_since(stage: StageMaker) -> None:
@@ -103,7 +103,7 @@ async def test_a_loaded_save_game_takes_back_what_was_learned_since(stage: Stage
     await said(made, await opened(made, remember=True), "I live in Kell.")
     await made.client.restore(token)
     turn = await said(made, await opened(made, remember=True), "Good day!")
-    assert told(turn) == "[The player's name is Ada.]"
+    assert told(turn) == "[You are talking to Ada.]"
 
 
 async def test_a_restored_session_remembers_as_it_did(stage: StageMaker) -> None:
@@ -114,7 +114,7 @@ async def test_a_restored_session_remembers_as_it_did(stage: StageMaker) -> None
     await made.client.end_session(session)
     await made.client.restore(token)
     turn = await said(made, session, "Farewell!")
-    assert told(turn) == "[The player's name is Ada.]"
+    assert told(turn) == "[You are talking to Ada.]"
     assert turn.annotations["audience"] == ["mira", "fenn"]
 
 
@@ -169,6 +169,24 @@ async def test_nobody_hears_who_is_not_in_the_cast(stage: StageMaker) -> None:
     assert message.startswith("audience: no character 'fen'")
     _, message = await refusal(opened(made, present=["fenn", "fen"]))
     assert message.endswith("Did you mean 'fenn'?")
+
+
+async def test_the_base_finds_what_no_rule_does_and_is_believed_where_it_quotes(
+    stage: StageMaker,
+) -> None:
+    def script(request: Request) -> str:
+        if not request.sampling.json_schema:
+            return "Aye."
+        return '{"quotes": ["Mam na imię Ada i mam psa.", "She owns a dragon, too."]}'
+
+    made = await stage(script, memory=MemorySection(summaries=False, proposals=True))
+    session = await opened(made)
+    await said(made, session, "Dzień dobry! Mam na imię Ada i mam psa.")
+    for _ in range(50):
+        await said(made, session, "Hm?")
+        if (known := await made.client.memory(session)).facts:
+            break
+    assert [one.text for one in known.facts] == ["Mam na imię Ada i mam psa."]
 
 
 async def test_what_was_said_long_ago_is_remembered_by_its_sense(stage: StageMaker) -> None:

@@ -39,7 +39,7 @@ def test_what_has_to_do_with_the_line_comes_first(line: str, helping: str) -> No
 
 def test_the_name_comes_to_mind_whatever_is_said() -> None:
     first = recollections(memories("My name is Ada.", *LIFE), "Where is my ring?")[0]
-    assert (first.text, first.helps) == ("The player's name is Ada.", True)
+    assert (first.text, first.helps) == ("You are talking to Ada.", True)
 
 
 def test_of_what_has_nothing_to_do_with_the_line_only_a_little_comes() -> None:
