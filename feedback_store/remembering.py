@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from feedback_store.memory_records import Memories
 from feedback_store.rows import SqlRow, statement_of, summary_of
 
-MOST_STATEMENTS, MOST_SUMMARIES = 500, 50  # that are read, the newest
+MOST_STATEMENTS, MOST_SUMMARIES = 300, 30  # that are read, the newest
 
 _COUNTING = "rolled_back <= :undone"
 _WITHIN = "(:session IS NULL OR session_id = :session OR (:across AND span = 'player'))"

@@ -6,8 +6,7 @@ read, so that a player who goes back to an earlier save game is believed what th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
+from datetime import datetime
 
 from feedback_store.memory_records import Memories, Statement
 from languages.reading import read
@@ -42,10 +41,10 @@ def facts(statements: Iterable[Statement]) -> tuple[Fact, ...]:
 
     Statements on one topic replace each other; without a topic, only the same words are one fact.
     """
-    ordered = sorted(statements, key=attrgetter("told_at", "statement_id"))
-    by_key = sorted(ordered, key=_key)  # stable: within a key they stay in their order
-    found = (_fact(list(alike)) for _, alike in groupby(by_key, _key))
-    return tuple(sorted(found, key=lambda one: (one.statement.told_at, one.fact_id)))
+    by_key: dict[tuple[str, str], list[Statement]] = {}
+    for statement in sorted(statements, key=_order):
+        by_key.setdefault(_key(statement), []).append(statement)
+    return tuple(sorted(map(_fact, by_key.values()), key=lambda one: _order(one.statement)))
 
 
 def player_name(known: Iterable[Fact]) -> str:
@@ -70,9 +69,13 @@ def _key(statement: Statement) -> tuple[str, str]:
     return (statement.topic, "" if statement.topic else _bare(statement))
 
 
+def _order(statement: Statement) -> tuple[datetime, str]:
+    return statement.told_at, statement.statement_id
+
+
 def _fact(alike: Sequence[Statement]) -> Fact:
     newest = alike[-1]
-    same = tuple(one for one in alike if _says_the_same(one, newest))
+    same = tuple(one for one in alike if one is newest or _says_the_same(one, newest))
     return Fact(same, tuple(one for one in alike if one not in same))
 
 

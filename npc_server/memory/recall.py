@@ -19,7 +19,7 @@ from languages.reading import is_unbroken, read
 from languages.recognition import hollow_words, recognise
 from languages.tags import primary
 from npc_server.memory.facts import Fact, facts, player_name
-from npc_server.memory.tellings import NAME, cues
+from npc_server.memory.tellings import NAME, Weight, cues
 
 UNASKED = 3  # memories at most that have nothing to do with the line, the name apart
 _CONTEXT_SHARE = 0.3  # of a word that was said just before, in place of one of the line
@@ -28,6 +28,7 @@ _CUE_SHARE = 0.35  # of a word as rare as that kind of topic is
 _IMPORTANCE, _RECENCY = 0.2, 0.3  # for the most important one, and for the newest
 _ENGLISH_ENDINGS = (
     ("ies", "y"),
+    ("ied", "y"),
     ("es", ""),
     ("s", ""),
     ("ing", ""),
@@ -48,14 +49,6 @@ class Recollection:
     helps: bool  # with the line, or it is the name
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    recollection: Recollection
-    words: str  # what it is found by
-    topic: str
-    importance: float  # 0 to 1
-
-
 def recollections(
     memories: Memories,
     line: str,
@@ -68,25 +61,23 @@ def recollections(
     `just_said` are the lines before it. `language` is the character's BCP 47 tag. Of turns whose
     words are `visible` anyway nothing is repeated, though it replaces what was said before.
     """
-    known_facts = facts(memories.statements)
-    name = player_name(known_facts) or "the player"
-    known = [
-        *(_of_fact(fact, name) for fact in known_facts),
-        *_of_summaries(memories.summaries),
-    ]
-    candidates = [one for one in known if not visible.issuperset(one.recollection.turn_ids[-1:])]
-    if not candidates:
+    known = facts(memories.statements)
+    hidden = [one for one in (*known, *memories.summaries) if _newest_turn(one) not in visible]
+    if not hidden:
         return ()
     code = recognise(line) or primary(language) or "en"
-    scored = sorted(
-        zip(_scores(candidates, line, just_said, code), candidates, strict=True),
-        key=lambda pair: -pair[0],
+    scores = _scores(hidden, line, just_said, code)
+    ordered = [hidden[at] for at in sorted(range(len(hidden)), key=lambda at: -scores[at])]
+    helping = sum(score >= 1 for score in scores)
+    named = [one for one in ordered if _topic(one) == NAME]
+    helps = [*named, *(one for one in ordered[:helping] if one not in named)]
+    unasked = [one for one in ordered[helping:] if one not in named][:UNASKED]
+    name = player_name(known) or "the player"
+    told = (
+        *(_recollection(one, name, True) for one in helps),
+        *(_recollection(one, name, False) for one in unasked),
     )
-    named = [one.recollection for _, one in scored if one.topic == NAME]
-    rest = [(score, one) for score, one in scored if one.topic != NAME]
-    helping = [one.recollection for score, one in rest if score >= 1]
-    unasked = [one.recollection for score, one in rest if score < 1][:UNASKED]
-    return _each_once((*map(_helpful, (*named, *helping)), *unasked))
+    return _each_once(told)
 
 
 def _each_once(found: Iterable[Recollection]) -> tuple[Recollection, ...]:
@@ -96,14 +87,19 @@ def _each_once(found: Iterable[Recollection]) -> tuple[Recollection, ...]:
     return tuple(first.values())
 
 
-def _helpful(one: Recollection) -> Recollection:
-    return Recollection(one.text, one.source, one.turn_ids, helps=True)
+def _topic(one: Fact | Summary) -> str:
+    return one.statement.topic if isinstance(one, Fact) else ""
 
 
-def _of_fact(fact: Fact, name: str) -> _Candidate:
-    told = Recollection(_note_of(fact, name), f"fact:{fact.fact_id}", fact.turn_ids, helps=False)
-    said = fact.statement
-    return _Candidate(told, said.text, said.topic, importance=said.weight / 3)
+def _newest_turn(one: Fact | Summary) -> str:
+    return one.statement.turn_id if isinstance(one, Fact) else one.turn_ids[-1]
+
+
+def _recollection(one: Fact | Summary, name: str, helps: bool) -> Recollection:
+    if isinstance(one, Fact):
+        return Recollection(_note_of(one, name), f"fact:{one.fact_id}", one.turn_ids, helps)
+    text = f"You remember: {one.text}"
+    return Recollection(text, f"summary:{one.summary_id}", one.turn_ids, helps)
 
 
 def _note_of(fact: Fact, name: str) -> str:
@@ -118,47 +114,44 @@ def _note_of(fact: Fact, name: str) -> str:
     return f'You heard {name} say: "{said.text}"'
 
 
-def _of_summaries(summaries: Iterable[Summary]) -> list[_Candidate]:
-    return [
-        _Candidate(
-            Recollection(
-                f"You remember: {one.text}", f"summary:{one.summary_id}", one.turn_ids, helps=False
-            ),
-            one.text,
-            topic="",
-            importance=1.0,
-        )
-        for one in summaries
-    ]
-
-
 def _scores(
-    candidates: Sequence[_Candidate], line: str, just_said: Sequence[str], code: str
+    hidden: Sequence[Fact | Summary], line: str, just_said: Sequence[str], code: str
 ) -> list[float]:
     """How much each helps: 1 or more where it has to do with the line."""
     asked, before = _words(line, code), frozenset().union(*(_words(s, code) for s in just_said))
-    of_each = [frozenset().union(*_words(one.words, code)) for one in candidates]
-    rarity = _rarity(of_each)
-    cued = _cue_scores([one.topic for one in candidates], line, code)
+    sought = frozenset().union(*asked, *before)
+    shared = [_all_forms(_text(one), code) & sought for one in hidden]
+    rarity = _rarity(shared)
+    cued = _cue_scores([_topic(one) for one in hidden], line, code)
     return [
         _overlap(asked, forms, rarity)
         + _CONTEXT_SHARE * _overlap(before - asked, forms, rarity)
-        + cued[one.topic]
-        + _IMPORTANCE * one.importance
-        + _RECENCY * (at + 1) / len(candidates)
-        for at, (one, forms) in enumerate(zip(candidates, of_each, strict=True))
+        + cued[_topic(one)]
+        + _IMPORTANCE * _importance(one)
+        + _RECENCY * (at + 1) / len(hidden)
+        for at, (one, forms) in enumerate(zip(hidden, shared, strict=True))
     ]
 
 
-def _rarity(of_each: Sequence[frozenset[str]]) -> Mapping[str, float]:
+def _text(one: Fact | Summary) -> str:
+    return one.statement.text if isinstance(one, Fact) else one.text
+
+
+def _importance(one: Fact | Summary) -> float:
+    return one.statement.weight / Weight.ASKED if isinstance(one, Fact) else 1.0
+
+
+def _rarity(shared: Sequence[frozenset[str]]) -> Mapping[str, float]:
     """What a word counts: 1 where every memory has it, more the fewer do."""
-    having = Counter(form for forms in of_each for form in forms)
-    return {form: 1 + math.log(len(of_each) / count) for form, count in having.items()}
+    having = Counter(form for forms in shared for form in forms)
+    return {form: 1 + math.log(len(shared) / count) for form, count in having.items()}
 
 
 def _overlap(
     asked: frozenset[frozenset[str]], forms: frozenset[str], rarity: Mapping[str, float]
 ) -> float:
+    if not forms:
+        return 0.0
     return sum(max((rarity[form] for form in word & forms), default=0.0) for word in asked)
 
 
@@ -175,7 +168,12 @@ def _cue(topic: str, rare: Mapping[str, float]) -> float:
     return rare.get(kind, 0) + (_CUE if kind in rare and not thing else 0)
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 13)
+def _all_forms(text: str, code: str) -> frozenset[str]:
+    return frozenset().union(*_words(text, code))
+
+
+@lru_cache(maxsize=1 << 10)
 def _words(text: str, code: str) -> frozenset[frozenset[str]]:
     """The words of content of a text, each as all forms that it may stand for."""
     hollow = hollow_words(code)

@@ -29,6 +29,7 @@ MAX_TOKENS = 64
 MAX_WORDS = 60
 SENTENCES = 2
 _SHARED_WORDS = 2  # of content, at least, with what the player said
+_LEAST_KNOWN = 0.5  # of its words of content, share that was said by anybody; the rest is new
 _REPEATED_WORDS = 6  # in a row that the character has said: it goes on instead of summing up
 _FAULTS = (
     Fault.LEAK,
@@ -86,8 +87,12 @@ def objection(summary: str, exchanges: Sequence[Exchange], persona: Persona) -> 
         return "said_before"
     said = " ".join(one.player_text for one in exchanges)
     code = primary(persona.language) or recognise(said) or "en"
-    shared = _content(summary, code) & _content(said, code)
-    return "" if len(shared) >= _SHARED_WORDS else "not_about_it"
+    replied = " ".join(one.kept.text for one in exchanges)
+    own = _content(summary, code) - _content(f"{BEGUN} {ASKED}", code)
+    known = own & (_content(said, code) | _content(replied, code))
+    if len(own & _content(said, code)) < _SHARED_WORDS or len(known) < _LEAST_KNOWN * len(own):
+        return "not_about_it"
+    return ""
 
 
 def _repeats(summary: str, replies: Sequence[str]) -> bool:

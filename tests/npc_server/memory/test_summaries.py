@@ -37,6 +37,7 @@ def test_a_summary_of_what_was_said_is_remembered() -> None:
         ("As a language model I cannot talk about the sword and the horse.", "out_of_character"),
         ("The player wants a sword mended and a horse", "cut_off"),
         ("The sword? Friday it is, nine coppers for that horse.", "said_before"),
+        ("A sword and a horse, dragons, elves, gold, wine, a song and a feast.", "not_about_it"),
         ("We went fishing at the lake and drank much wine.", "not_about_it"),
         ("A sword, a sword, a sword, a sword, a sword and a horse.", "loop"),
         (f"The sword and the horse {' '.join(f'word{n}' for n in range(MAX_WORDS))}.", "too_long"),
