@@ -47,6 +47,11 @@ def is_unread(hits: Iterable[GuardHit]) -> bool:
     return any(hit.action is GuardAction.ANSWERED for hit in hits)
 
 
+def is_screened(hits: Iterable[GuardHit]) -> bool:
+    """Whether something was found in the line, whatever became of it."""
+    return any(hit.action in (GuardAction.NOTED, GuardAction.ANSWERED) for hit in hits)
+
+
 def hits_in(annotations: Mapping[str, JSON]) -> tuple[GuardHit, ...]:
     """The hits that a turn was stored with; what a later version writes is left out."""
     listed = annotations.get(GUARD, [])

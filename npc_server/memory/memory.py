@@ -16,6 +16,7 @@ from feedback_store.errors import FeedbackStoreError
 from feedback_store.memory_records import Memories, Span, Statement
 from feedback_store.store import Store
 from npc_server.errors import UnknownMemoryError
+from npc_server.guard_hits import hits_in, is_screened
 from npc_server.memory.facts import forgettable
 from npc_server.memory.proposing import Proposer
 from npc_server.memory.recall import Recollection, recollections
@@ -97,15 +98,18 @@ class Memory:
     # As a watcher
 
     def note_turn(self, turn: OpenTurn) -> None:
-        """Remember what the player's line told, once, whatever the takes on its reply."""
+        """Remember what the player's line told, once, whatever the takes on its reply.
+
+        Nothing of a line that tries to talk the character out of its role: it would go on trying.
+        """
         session, exchange = turn.session, turn.exchange
-        if len(exchange.takes) == 1:
+        if len(exchange.takes) == 1 and not is_screened(hits_in(turn.annotations)):
             for statement in statements(session, exchange):
                 self._recorder.remember(statement)
             if self._proposer is not None:
                 self._proposer.look_into(session, exchange)
         if self._summariser is not None:
-            dropped = first_in_prompt(session.exchanges, turn.prompt.dropped_lines)
+            dropped = first_in_prompt(session, turn.prompt.dropped_lines)
             self._summariser.sum_up(session, session.exchanges[:dropped])
 
     def note_end(self, session: Session) -> None:
@@ -165,6 +169,6 @@ class Memory:
 
 def _visible(moment: Moment) -> frozenset[str]:
     """Turns whose words the prompt holds."""
-    exchanges = moment.session.exchanges
-    kept = exchanges[first_in_prompt(exchanges, moment.dropped_lines) :]
+    first = first_in_prompt(moment.session, moment.dropped_lines)
+    kept = moment.session.exchanges[first:]
     return frozenset(take.turn_id for exchange in kept for take in exchange.takes)

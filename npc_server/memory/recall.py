@@ -62,7 +62,8 @@ def recollections(
     words are `visible` anyway nothing is repeated, though it replaces what was said before.
     """
     known = facts(memories.statements)
-    hidden = [one for one in (*known, *memories.summaries) if _newest_turn(one) not in visible]
+    remembered: tuple[Fact | Summary, ...] = (*known, *memories.summaries)
+    hidden = [one for one in remembered if _newest_turn(one) not in visible]
     if not hidden:
         return ()
     code = recognise(line) or primary(language) or "en"

@@ -52,17 +52,18 @@ def tells_anything(session: Session) -> bool:
     return any(told_in(session, exchange) for exchange in session.exchanges)
 
 
-def first_in_prompt(exchanges: Sequence[Exchange], dropped_lines: int) -> int:
+def first_in_prompt(session: Session, dropped_lines: int) -> int:
     """The index of the first exchange that a prompt holds which leaves out so many lines.
 
-    Lines without an answer stand in one message with the next one that has any.
+    The greeting comes before all exchanges. Lines without an answer stand in one message with the
+    next one that has any, and those that no model may read are in no prompt.
     """
-    left = dropped_lines
-    for at, exchange in enumerate(exchanges):
+    left = dropped_lines - bool(session.record.greeting)
+    for at, exchange in enumerate(session.exchanges):
         if left <= 0:
             return at
-        left -= 2 if exchange.kept.text.strip() else 0
-    return len(exchanges) if dropped_lines else 0
+        left -= 2 if exchange.kept.text.strip() and not exchange.kept.unread else 0
+    return len(session.exchanges) if dropped_lines else 0
 
 
 def _rememberers(session: Session, exchange: Exchange) -> Iterator[str]:

@@ -73,7 +73,9 @@ class Summariser:
     ) -> list[Exchange]:
         covered = self._covered.get(session_id, set())
         return [
-            one for one in exchanges if one.kept.text.strip() and one.kept.turn_id not in covered
+            one
+            for one in exchanges
+            if one.kept.text.strip() and not one.kept.unread and one.kept.turn_id not in covered
         ]
 
     async def _sum_up(self, session: Session, exchanges: list[Exchange]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -72,4 +73,14 @@ def test_the_first_exchange_of_a_prompt_follows_from_the_lines_it_leaves_out(
     dropped: int, first: int
 ) -> None:
     said = [("One.", "1"), ("Two.", ""), ("Three.", "3"), ("Four.", "4")]
-    assert first_in_prompt(session_of(*said).exchanges, dropped) == first
+    session = session_of(*said)
+    assert first_in_prompt(session, dropped) == first
+    greeted = replace(session.record, greeting="Well met!")
+    greeting_dropped = dropped + 1 if dropped else 0
+    assert first_in_prompt(replace(session, record=greeted), greeting_dropped) == first
+
+
+def test_a_greeting_alone_may_be_left_out() -> None:
+    session = session_of(("One.", "1"))
+    greeted = replace(session, record=replace(session.record, greeting="Well met!"))
+    assert first_in_prompt(greeted, 1) == 0
