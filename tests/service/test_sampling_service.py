@@ -149,7 +149,8 @@ async def test_only_the_latest_lines_of_a_long_talk_count_as_said(stage: StageMa
     session = await made.client.start_session("mira", "p1")
     for seed in range(SAID_LINES + 3):
         await made.client.say(session.session_id, f"Line {seed}.", seed=seed)
-    said = [FakeTokenizer().decode(ids) for ids in made.engine.requests[-1].said]
+    *_, last = (request for request in made.engine.requests if not request.background)
+    said = [FakeTokenizer().decode(ids) for ids in last.said]
     assert said == [f"Take {seed}." for seed in range(2, SAID_LINES + 2)]
 
 
@@ -199,7 +200,7 @@ async def test_a_player_who_leaves_frees_the_engine_of_all_candidates(
     while engine.running < 3:
         await asyncio.sleep(0.01)
     call.cancel()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while engine.running:
             await asyncio.sleep(0.01)
     engine.gate.set()

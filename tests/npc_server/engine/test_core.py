@@ -17,7 +17,7 @@ from npc_server.engine.errors import (
 )
 from npc_server.engine.kv import MIN_SHARED_TOKENS
 from npc_server.engine.llama import ContextShape
-from npc_server.engine.lora import mixing
+from npc_server.engine.lora import host_products
 from npc_server.engine.protocol import (
     NO_CHAT_TOKENS,
     Batching,
@@ -359,7 +359,7 @@ def test_an_error_inside_the_graph_callback_fails_the_step(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench(tiny_model)
-    monkeypatch.setattr(mixing, "_shape", lambda *_: 1 / 0)
+    monkeypatch.setattr(host_products, "customize", lambda *_: 1 / 0)
     bench.submit("r")
     bench.run()
     (error,) = bench.events["r"]
