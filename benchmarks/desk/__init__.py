@@ -1,1 +1,1 @@
-"""The designer's desk: what memory holds, and what it costs."""
+"""What designers wait for: a saved file, a large cast, lore, memory, actions."""

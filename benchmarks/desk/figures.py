@@ -1,0 +1,12 @@
+"""The figures to reach."""
+
+from __future__ import annotations
+
+from benchmarks.marks import Mark
+
+MARKS = (
+    Mark("reload_ms", "file saved -> first turn under the new text may start", None, 500),
+    Mark("reload_large_ms", "the same in a cast of 10,000"),
+    Mark("cast_start_s", "start with 10,000 characters beyond start with 3", None, 10),
+    Mark("cast_kib", "memory of the server per character", None, 64),
+)
