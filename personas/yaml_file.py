@@ -43,6 +43,14 @@ class Place(NamedTuple):
 _TOP = Place(1, 1)
 
 
+class Mark(Protocol):  # the pure and the C reader each have their own class of marks
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+
 @dataclass
 class Document:
     """One file's content; `data` is None where the file could not be read at all."""
@@ -50,14 +58,14 @@ class Document:
     file: Path
     data: Data = None
     readable: bool = False
-    places: dict[Loc, Place] = field(default_factory=dict)
+    marks: dict[Loc, Mark] = field(default_factory=dict)  # where each field begins
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, loc: Loc) -> Place:
         """The place of a field, or of the nearest thing around it."""
-        while loc and loc not in self.places:
+        while loc and loc not in self.marks:
             loc = loc[:-1]
-        return self.places.get(loc, _TOP)
+        return _place(self.marks.get(loc))
 
     def report(self, loc: Loc, what: str) -> None:
         """Note a problem with the field at `loc`."""
@@ -180,8 +188,8 @@ class _Reading:
         return event
 
     def _value(self, event: Any, loc: Loc) -> Data:
-        self._document.places.setdefault(loc, _place(event.start_mark))
-        if isinstance(event, yaml.ScalarEvent):
+        self._document.marks.setdefault(loc, event.start_mark)
+        if type(event) is yaml.ScalarEvent:
             return self._scalar(event, loc)
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -208,7 +216,7 @@ class _Reading:
                 self._skip(self._next())
             else:
                 inner = (*loc, event.value)
-                self._document.places[inner] = _place(event.start_mark)
+                self._document.marks[inner] = event.start_mark
                 found[event.value] = self._value(self._next(), inner)
         return found
 
@@ -282,13 +290,5 @@ def _line_at(text: str, position: int) -> int:
     return 1 + text.encode()[:position].count(b"\n")
 
 
-class _Mark(Protocol):  # the pure and the C reader each have their own class of marks
-    @property
-    def line(self) -> int: ...
-
-    @property
-    def column(self) -> int: ...
-
-
-def _place(mark: _Mark | None) -> Place:
+def _place(mark: Mark | None) -> Place:
     return _TOP if mark is None else Place(mark.line + 1, mark.column + 1)
