@@ -67,6 +67,7 @@ __all__ = [
     "OnLine",
     "OnText",
     "OnWords",
+    "PersonaStatus",
     "Remembered",
     "RememberedFact",
     "RememberedTalk",
@@ -90,6 +91,7 @@ __all__ = [
 ]
 
 EVENTS_PER_MESSAGE = 256  # the most the contract takes
+PersonaStatus = personas_pb2.PersonaStatusResponse  # whether what was saved last is served
 SamplingOverrides = dialogue_pb2.SamplingOverrides  # how to draw one reply differently
 _DIALOGUE = dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name
 

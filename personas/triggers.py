@@ -34,15 +34,29 @@ ConditionText = Annotated[
 class Trigger(Closed):
     """One thing that a character may say at an event."""
 
-    event: Id  # as the game names it
-    happens: Text | None = None  # told to the character; unset = the game tells it
-    instruction: Text | None = None  # what to make of it, as `You warn them.`; told for this line
-    #: Said word for word, one of them, in place of a line of the model's own.
-    say_verbatim: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
-    when: ConditionText | None = None  # on the state of the world; unset = always
-    cooldown_s: float = Field(default=0, ge=0, le=LONGEST_COOLDOWN_S)  # in one conversation
-    probability: float = Field(default=1, gt=0, le=1)
-    priority: int = Field(default=0, ge=-100, le=100)  # of several the highest fires
+    event: Id = Field(description="The event, as the game names it.")
+    happens: Text | None = Field(
+        default=None, description="What is told to the character; left out, the game tells it."
+    )
+    instruction: Text | None = Field(
+        default=None, description="What to make of it, told for this line: You warn them."
+    )
+    say_verbatim: Annotated[tuple[Text, ...], Field(max_length=16)] = Field(
+        default=(), description="Said word for word, one of them, in place of a line of its own."
+    )
+    when: ConditionText | None = Field(
+        default=None, description="A condition on the state of the world; left out: always."
+    )
+    cooldown_s: float = Field(
+        default=0,
+        ge=0,
+        le=LONGEST_COOLDOWN_S,
+        description="Seconds in one conversation until it may fire again.",
+    )
+    probability: float = Field(default=1, gt=0, le=1, description="How likely it fires.")
+    priority: int = Field(
+        default=0, ge=-100, le=100, description="Of several that may fire the highest does."
+    )
 
     @model_validator(mode="after")
     def _require_sense(self) -> Self:

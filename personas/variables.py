@@ -69,13 +69,19 @@ class Variable(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: VariableName
-    kind: Annotated[Kind, Field(strict=False)]
-    default: Value
-    choices: Annotated[tuple[_Choice, ...], Field(max_length=64)] = ()  # of one_of
-    least: int | float | None = None  # of a number; None = no limit
-    most: int | float | None = None  # likewise
-    tell: Annotated[str, StringConstraints(max_length=300)] = ""  # unless it is as by default
+    name: VariableName = Field(description="What conditions and the game call it: quest.mill.")
+    kind: Annotated[Kind, Field(strict=False)] = Field(
+        description="What values it takes: bool, int, float, text or one_of."
+    )
+    default: Value = Field(description="Its value before anything has happened.")
+    choices: Annotated[tuple[_Choice, ...], Field(max_length=64)] = Field(
+        default=(), description="What one_of chooses from."
+    )
+    least: int | float | None = Field(default=None, description="The least number it takes.")
+    most: int | float | None = Field(default=None, description="The largest number it takes.")
+    tell: Annotated[str, StringConstraints(max_length=300)] = Field(
+        default="", description="What a character is told unless it is as by default; {value}."
+    )
 
     @model_validator(mode="after")
     def _require_sense(self) -> Self:

@@ -24,16 +24,23 @@ MAX_VARIABLES = 1000
 class WorldCard(Closed):
     """world.yaml."""
 
-    id: Id
-    name: Name
-    language: LanguageTag = ""  # BCP 47, of the lore's keys; "" = words match as they are listed
-    variables: Annotated[tuple[Variable, ...], Field(max_length=MAX_VARIABLES)] = ()
+    id: Id = Field(description="The folder's name.")
+    name: Name = Field(description="What the world is called.")
+    language: LanguageTag = Field(
+        default="",
+        description="BCP 47 tag of the lore's keys; left out, words match as they are listed.",
+    )
+    variables: Annotated[tuple[Variable, ...], Field(max_length=MAX_VARIABLES)] = Field(
+        default=(), description="What the game reports of it, and conditions ask about."
+    )
 
 
 class WorldLore(Closed):
     """lore.yaml of a world."""
 
-    entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = ()
+    entries: Annotated[tuple[Entry, ...], Field(max_length=MAX_ENTRIES)] = Field(
+        default=(), description="What its characters are told when a line touches it."
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -206,8 +206,9 @@ class _Reading:
 
     def _mapping(self, loc: Loc) -> Data:
         found: dict[str, Data] = {}
+        event: Any
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            if not isinstance(event, yaml.ScalarEvent):
+            if type(event) is not yaml.ScalarEvent:
                 self._document.report(loc, "a key must be a plain word")
                 self._skip(event)
                 self._skip(self._next())
@@ -216,7 +217,8 @@ class _Reading:
                 self._skip(self._next())
             else:
                 inner = (*loc, event.value)
-                self._document.marks[inner] = event.start_mark
+                mark: Any = event.start_mark  # of one of two classes
+                self._document.marks[inner] = mark
                 found[event.value] = self._value(self._next(), inner)
         return found
 

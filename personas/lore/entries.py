@@ -60,26 +60,57 @@ class Logic(StrEnum):
 class Entry(Closed):
     """One entry: what is told, when, and to whom."""
 
-    id: Id
-    text: EntryText
-    keys: Phrases = ()  # one of them said fires the entry
-    secondary_keys: Phrases = ()  # and these, by `logic`
-    logic: Annotated[Logic, Field(strict=False)] = Logic.ANY
-    patterns: Annotated[tuple[PatternText, ...], Field(max_length=8)] = ()  # as a key, by form
-    by_meaning: bool = False  # as a key: a line that means something alike
-    constant: bool = False  # needs no key
-    priority: Annotated[int, Field(ge=-10_000, le=10_000)] = 0  # the higher stays where room lacks
-    scan_lines: Annotated[int, Field(ge=1, le=MAX_SCAN_LINES)] | None = None  # None = as configured
-    sticky: Turns = 0  # for so many turns after it was told, it is told again
-    cooldown: Turns = 0  # for so many turns after that, it is not
-    delay: Turns = 0  # turns of a conversation before it is told first
-    probability: Annotated[int, Field(ge=1, le=100)] = 100  # in percent, that it fires
-    when: ConditionText = ""  # on the state of the world
-    audience: Annotated[tuple[Id, ...], Field(max_length=256)] = ()  # who knows it; () = everybody
-    exclude_recursion: bool = False  # its keys are not looked for in other entries
-    prevent_recursion: bool = False  # other entries' keys are not looked for in this one
-    keywords: Phrases = ()  # any of them in a reply shows that it was passed on; for probes
-    contradictions: Phrases = ()  # what nobody may say who was told it
+    id: Id = Field(description="A name for it, in reports.")
+    text: EntryText = Field(description="What is told to the character, in a sentence or some.")
+    keys: Phrases = Field(default=(), description="One of them said fires the entry.")
+    secondary_keys: Phrases = Field(
+        default=(), description="These are asked for, too, as `logic` says."
+    )
+    logic: Annotated[Logic, Field(strict=False)] = Field(
+        default=Logic.ANY,
+        description="Which secondary keys must be said: any, all, not_any, not_all.",
+    )
+    patterns: Annotated[tuple[PatternText, ...], Field(max_length=8)] = Field(
+        default=(), description="Regular expressions that fire it as keys do."
+    )
+    by_meaning: bool = Field(
+        default=False, description="true: a line that means something alike fires it."
+    )
+    constant: bool = Field(default=False, description="true: it is always told.")
+    priority: Annotated[int, Field(ge=-10_000, le=10_000)] = Field(
+        default=0, description="Where room lacks, the higher stays."
+    )
+    scan_lines: Annotated[int, Field(ge=1, le=MAX_SCAN_LINES)] | None = Field(
+        default=None, description="How many lines are searched; left out: as configured."
+    )
+    sticky: Turns = Field(
+        default=0, description="For so many turns after it was told, it is told again."
+    )
+    cooldown: Turns = Field(default=0, description="For so many turns after that, it is not.")
+    delay: Turns = Field(
+        default=0, description="Turns of a conversation before it is told for the first time."
+    )
+    probability: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=100, description="How likely it fires, in percent."
+    )
+    when: ConditionText = Field(
+        default="", description="A condition on the state of the world: quest.mill >= 2."
+    )
+    audience: Annotated[tuple[Id, ...], Field(max_length=256)] = Field(
+        default=(), description="Ids of the characters that know it; left out: everybody."
+    )
+    exclude_recursion: bool = Field(
+        default=False, description="true: its keys are not looked for in other entries."
+    )
+    prevent_recursion: bool = Field(
+        default=False, description="true: keys of other entries are not looked for in it."
+    )
+    keywords: Phrases = Field(
+        default=(), description="Any of them in a reply shows that it was passed on; for probes."
+    )
+    contradictions: Phrases = Field(
+        default=(), description="What nobody says who was told it; the gate counts it."
+    )
 
     @model_validator(mode="after")
     def _require_sense(self) -> Self:

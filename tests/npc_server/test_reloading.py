@@ -68,7 +68,7 @@ async def test_a_broken_file_keeps_the_last_good_version(
     standing = cast.standing("mira")
     assert (cast["mira"].version, standing.version) == (before, before)
     assert standing.problems[0].endswith(
-        "persona.yaml:3:1: nmae: unknown key; did you mean 'name'?"
+        "persona.yaml:4:1: nmae: unknown key; did you mean 'name'?"
     )
 
 

@@ -152,7 +152,7 @@ async def test_a_broken_save_is_told_and_changes_nothing(made: Stage, root: Path
     await until(is_told)
     found = await standing(made)
     assert found.version == old
-    assert "persona.yaml:3:1: nmae: unknown key; did you mean 'name'?" in found.problems[0]
+    assert "persona.yaml:4:1: nmae: unknown key; did you mean 'name'?" in found.problems[0]
 
 
 async def test_who_comes_to_draw_the_best_of_several_is_judged(
@@ -209,7 +209,7 @@ async def test_files_are_validated_without_being_saved(made: Stage, root: Path) 
     assert (good.version, list(good.problems)) == ((await standing(made)).version, [])
     files["persona.yaml"] = files["persona.yaml"].replace("name:", "nmae:")
     (problem,) = (await made.client.validate_persona("mira", files)).problems
-    assert (problem.file, problem.line, problem.column) == ("persona.yaml", 3, 1)
+    assert (problem.file, problem.line, problem.column) == ("persona.yaml", 4, 1)
     assert problem.what == "unknown key; did you mean 'name'?"
 
 
