@@ -1,7 +1,7 @@
 """Has the engine read what a conversation's next prompt begins with, while nobody waits for it.
 
 Most prompts begin as the one before. Another beginning comes where old lines were left out, where a
-conversation goes on after a break, and behind a prompt that held notes: those are in no history.
+conversation goes on after a break, and behind what is in no history: notes, and a thought.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class NextPrompts:
 
     def read_ahead(self, turn: OpenTurn) -> None:
         """Read the next prompt's beginning where it is not that of this turn."""
-        differs = turn.prompt.notes.kept or turn.exchange.cue  # from what the history shows
+        differs = turn.prompt.notes.kept or turn.exchange.cue or turn.thought  # from the history
         dropped = None if differs else turn.prompt.dropped_lines
         self._read_next(turn.session, turn.sampling, dropped)
 

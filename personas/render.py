@@ -49,7 +49,7 @@ class Prompt:
     ids: tuple[int, ...]
     messages: tuple[Message, ...]
     dropped_lines: int  # oldest history lines that did not fit, those without an answer apart
-    opening_tokens: int  # of ids: what every conversation with this character begins with
+    opening_tokens: int  # of what is read: every conversation with this character begins with them
     opening_messages: int  # of messages: the same
     thinking_ids: tuple[int, ...] = ()  # for a model that thinks first: up to within its thought
     notes: ToldNotes = NO_NOTES
@@ -163,13 +163,14 @@ def prompt(
         return prompt(
             persona, history, player_text, tokenizer, budget_tokens, usual_tokens, notes, fewer
         )
+    thinking = thinking_of(tokenizer).asking(said) if tokenizer.thinks else ()
     return Prompt(
         ids=ids,
         messages=said,
         dropped_lines=len(talk) - len(kept),
-        opening_tokens=shared_length(opening, ids),
+        opening_tokens=shared_length(opening, thinking or ids),
         opening_messages=len(before),
-        thinking_ids=thinking_of(tokenizer).asking(said) if tokenizer.thinks else (),
+        thinking_ids=thinking,
         notes=told,
     )
 
@@ -198,7 +199,7 @@ def beginning(
     persona: Persona, history: Sequence[Line], tokenizer: Tokenizer, usual_tokens: int
 ) -> Beginning:
     """What the next prompt begins with, unless the player's line is a long one."""
-    chat, usual = chat_of(tokenizer), usual_tokens - len(opening_ids(persona, tokenizer))
+    chat, usual = _read_chat(tokenizer), usual_tokens - len(opening_ids(persona, tokenizer))
     talk, _ = _split_answered(history)
     kept = _newest(talk, 0, Room(usual, usual), chat)
     ids = chat.beginning((*_opening(persona), *_as_messages(kept)))
@@ -216,7 +217,7 @@ def expected_beginning(
 
     That reply is taken to be as long as the one before it.
     """
-    chat, usual = chat_of(tokenizer), usual_tokens - len(opening_ids(persona, tokenizer))
+    chat, usual = _read_chat(tokenizer), usual_tokens - len(opening_ids(persona, tokenizer))
     talk, unanswered = _split_answered(history)
     question = Line(Speaker.PLAYER, _question((*unanswered, player_text)).content)
     replies = (line for line in reversed(talk) if line.speaker is Speaker.CHARACTER)
@@ -232,11 +233,14 @@ MOST_OPENINGS = 4096  # kept per tokenizer; a cast may be larger, and saved agai
 
 
 def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The beginning of every conversation with this character: its identity and its examples."""
+    """The beginning of every conversation with this character: its identity and its examples.
+
+    As it is read: some templates tell a model in the system message that it is to think.
+    """
     known = _openings.setdefault(tokenizer, {})
     opening = known.pop(persona.version, None)
     if opening is None:
-        opening = chat_of(tokenizer).beginning(tuple(_opening(persona)))
+        opening = _read_chat(tokenizer).beginning(tuple(_opening(persona)))
         while len(known) >= MOST_OPENINGS:
             del known[next(iter(known))]  # used least lately
     known[persona.version] = opening
@@ -261,7 +265,12 @@ def reply_ids(text: str, tokenizer: Tokenizer) -> tuple[int, ...]:
 
 def following_id(tokenizer: Tokenizer) -> int:
     """A token that may follow a beginning, to have that read and nothing else."""
-    return chat_of(tokenizer).next_id
+    return _read_chat(tokenizer).next_id
+
+
+def _read_chat(tokenizer: Tokenizer) -> Chat:
+    """The format of the prompts that are read: of a model that thinks, those that make it think."""
+    return thinking_of(tokenizer).chat if tokenizer.thinks else chat_of(tokenizer)
 
 
 def _opening(persona: Persona) -> Iterator[Message]:

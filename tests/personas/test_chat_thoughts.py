@@ -7,7 +7,15 @@ from personas.chat_thoughts import Thinking, thinking_of
 from personas.errors import ChatFormatError
 from personas.fake import FakeTokenizer
 from personas.persona import Persona
-from personas.render import message_ids, prompt
+from personas.render import (
+    Line,
+    Speaker,
+    beginning,
+    expected_beginning,
+    message_ids,
+    opening_ids,
+    prompt,
+)
 from tests.support.chat_templates import look_alike
 
 #: As Gemma 4 writes it: marks of no known spelling, which its vocabulary calls user-defined.
@@ -17,6 +25,8 @@ CHANNEL = (
     "{% if not enable_thinking %}<|channel>thought\n<channel|>{% endif %}{% endif %}"
 )
 CHANNEL_MARKS = ("<|turn>", "<turn|>")
+#: The same with the order to think in front of what the system says.
+ORDERED = "{% if enable_thinking %}<|turn>think<turn|>\n{% endif %}" + CHANNEL
 
 
 def thinking(tokenizer: FakeTokenizer, ada: Persona) -> tuple[str, str, str]:
@@ -44,12 +54,30 @@ def test_a_thought_that_the_template_opens_is_not_opened_twice(ada: Persona) -> 
 
 
 def test_marks_of_no_known_spelling_are_those_of_the_empty_thought(ada: Persona) -> None:
-    tokenizer = FakeTokenizer(
-        CHANNEL, CHANNEL_MARKS, thinks=True, own_marks=("<|channel>", "<channel|>")
-    )
-    first, closing, silent = thinking(tokenizer, ada)
+    first, closing, silent = thinking(channel(CHANNEL), ada)
     assert first == "Hi<turn|>\n<|turn>model\n<|channel>thought\n"
     assert (closing, silent) == ("<channel|>", first + "<channel|>")
+
+
+def channel(template: str) -> FakeTokenizer:
+    return FakeTokenizer(
+        template, CHANNEL_MARKS, thinks=True, own_marks=("<|channel>", "<channel|>")
+    )
+
+
+@pytest.mark.parametrize("template", [CHANNEL, ORDERED], ids=["alike", "order-in-system"])
+def test_what_is_read_ahead_is_what_a_thinking_prompt_begins_with(
+    template: str, ada: Persona
+) -> None:
+    tokenizer, opening = channel(template), opening_ids(ada, channel(template))
+    said = [Line(Speaker.PLAYER, "Hi"), Line(Speaker.CHARACTER, "Yes?")]
+    ahead = beginning(ada, said, tokenizer, 100_000).ids
+    beside = expected_beginning(ada, said, "Well?", tokenizer, 100_000).ids
+    made = prompt(ada, said, "Well?", tokenizer, 100_000)
+    assert len(opening) < len(ahead)
+    assert made.opening_tokens == len(opening)
+    for read in (opening, ahead, beside):
+        assert made.thinking_ids[: len(read)] == read
 
 
 def test_what_is_trained_knows_of_no_thought(ada: Persona) -> None:

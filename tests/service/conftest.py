@@ -58,14 +58,19 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             memory: MemorySection = MemorySection(),  # noqa: B008 - frozen
             reload: ReloadSection | None = None,  # None = files are not followed
             lore: LoreSection = UNTOLD,
+            tokenizer: FakeTokenizer | None = None,
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
             repo, heads = AdapterRepo(tmp_path / "adapters"), AdapterRepo(tmp_path / "heads")
+            thought_tokens = 64 if tokenizer and tokenizer.thinks else 0
+            model = Model(
+                engine, tokenizer or FakeTokenizer(), BASE_SHA256, thought_tokens=thought_tokens
+            )
             worlds = Worlds(worlds_beside(characters))
             parts = Parts(
                 load_characters(characters, worlds),
-                Model(engine, FakeTokenizer(), BASE_SHA256),
+                model,
                 store,
                 repo,
                 heads,

@@ -1,5 +1,6 @@
 """A base that thinks before it replies, served: nobody hears the thought."""
 
+import asyncio
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from npc_server.engine.vocab import Vocab
 from personas.chat import Message
 from personas.chat_ids import chat_of
 from tests.support import guard
+from tests.support.chat_templates import look_alike
+from tests.support.scripted_server import StageMaker
 from tests.support.thinking_base import write_thinker
 
 pytestmark = pytest.mark.service
@@ -42,3 +45,15 @@ async def test_a_thought_is_counted_and_in_no_reply_nor_record(tmp_path: Path) -
         said = [Message(message["role"], message["content"]) for message in turn.messages]
         assert turn.prompt_ids == chat_of(vocab).asking(said)  # as it is trained
         assert (turn.reply_text, len(turn.reply_ids)) == (reply.text, reply.tokens)
+
+
+async def test_behind_a_thought_the_reply_is_read_without_it(stage: StageMaker) -> None:
+    made = await stage(lambda _: "Aye.", tokenizer=look_alike("empty-thought", thinks=True))
+    session = await made.client.start_session("orsolo", "p1")
+    await made.client.say(session.session_id, "Good day.")
+    while not (ahead := [one for one in made.engine.requests if one.idle]):
+        await asyncio.sleep(0.01)
+    await made.client.say(session.session_id, "What do you mend?")
+    read = ahead[0].prompt_ids[:-1]  # the last one has it read, and is no part of it
+    said = [one.thought for one in made.engine.requests if one.thought][-1]
+    assert said.prompt_ids[: len(read)] == read
