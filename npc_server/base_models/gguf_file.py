@@ -6,9 +6,8 @@ from pathlib import Path
 
 from npc_server.base_models.errors import InvalidModelError
 from npc_server.base_models.sources import shards
-from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
+from npc_server.engine.gguf_header import UNREADABLE, HeaderReader, kind_fault
 
-_MAGIC = b"GGUF"
 _JOIN = (
     "join its files with llama.cpp's tool (llama-gguf-split --merge FIRST.gguf WHOLE.gguf), or use"
     " a file that is whole"
@@ -24,10 +23,12 @@ def require_whole(name: str) -> None:
 def require_gguf(path: Path) -> None:
     """Raise InvalidModelError for what is no whole GGUF of a language model."""
     require_whole(path.name)
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-    if magic != _MAGIC:
-        raise InvalidModelError(f"{path} is no GGUF: it begins with {magic!r}, not {_MAGIC!r}")
+    try:
+        fault = kind_fault(path)
+    except OSError as error:  # a folder, say
+        raise InvalidModelError(f"{path} cannot be read: {error.strerror}") from error
+    if fault:
+        raise InvalidModelError(f"{path} {fault}")
     try:
         header = HeaderReader(path)
     except UNREADABLE as error:
@@ -44,6 +45,8 @@ def _require_model(path: Path, header: HeaderReader) -> None:
         raise InvalidModelError(
             f"{path} is a GGUF of no language model: type {kind!r}, architecture {architecture!r}"
         )
+    if not header.tensors:
+        raise InvalidModelError(f"{path} holds no weights: it is a vocabulary alone")
     last = max((int(t.data_offset + t.n_bytes) for t in header.tensors), default=0)
     if last > path.stat().st_size:
         raise InvalidModelError(

@@ -69,7 +69,10 @@ class BaseFigures:
 def read_figures(path: Path) -> BaseFigures:
     """Read the header of a GGUF. Raises ModelLoadError."""
     try:
-        return _Header(path).figures
+        header = _Header(path)
+        if not header.has_weights:
+            raise ModelLoadError(f"{path} holds no weights: it is a vocabulary alone")
+        return header.figures
     except UNREADABLE as error:
         raise ModelLoadError(f"{path} is no readable GGUF file: {error}") from error
 
@@ -90,6 +93,11 @@ class _Header:
                 self._layers[int(found[1])][found[2]] = tensor
             else:
                 self._outside[tensor.name] = tensor
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there is anything to compute with."""
+        return bool(self._outside or self._layers)
 
     @property
     def figures(self) -> BaseFigures:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,33 @@ from gguf import GGUFReader, GGUFValueType
 
 #: What reading a file that is no GGUF, or a damaged one, raises.
 UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error)
+
+
+_MAGIC = b"GGUF"
+_VERSIONS = (2, 3)  # that llama.cpp and the gguf package read
+_BEGINNING = struct.Struct("<4sI")  # magic, version
+
+
+def kind_fault(path: Path) -> str:
+    """Why a file is no GGUF that can be read here, by how it begins; "" = it is one.
+
+    Raises OSError.
+    """
+    with path.open("rb") as file:
+        begins = file.read(_BEGINNING.size)
+    if begins[:4] != _MAGIC:
+        return f"is no GGUF: it begins with {begins[:4]!r}, not {_MAGIC!r}"
+    if len(begins) < _BEGINNING.size:
+        return "is cut short: it ends within its first bytes"
+    _, version = _BEGINNING.unpack(begins)
+    if version in _VERSIONS:
+        return ""
+    if version & 0xFFFF == 0:
+        return "is a GGUF for big-endian machines; use the little-endian file of the model"
+    return (
+        f"is a GGUF of version {version}, and versions 2 and 3 are read here; convert the model"
+        " anew, or use a newer file of it"
+    )
 
 
 #: Items that a list of numbers may have to be read: one per layer, and not one per token.
@@ -36,6 +65,29 @@ class HeaderReader(GGUFReader):
         if field is None or field.types[0] != GGUFValueType.ARRAY or not field.data:
             return ()
         return tuple(float(item) for item in field.contents())
+
+    def repeated_text(self, key: str) -> str | None:
+        """A text that a list of texts holds twice, empty ones apart; None when there is none."""
+        seen: set[bytes] = set()
+        for text in self._texts(key):
+            if text in seen:
+                return text.decode("utf-8", "replace")
+            seen.update((text,) if text else ())
+        return None
+
+    def _texts(self, key: str) -> Iterator[bytes]:
+        field = self.get_field(key)
+        if field is None or field.types[0] != GGUFValueType.ARRAY:
+            return
+        data, at = self.data.data, field.offset + 8 + len(key.encode()) + 4
+        kind, count = struct.unpack_from("<IQ", data, at)
+        if kind != GGUFValueType.STRING:
+            return
+        at, length = at + 12, struct.Struct("<Q")
+        for _ in range(count):
+            (size,) = length.unpack_from(data, at)
+            yield bytes(data[at + 8 : at + 8 + size])
+            at += 8 + size
 
     def _value(self, key: str) -> object:
         field = self.get_field(key)

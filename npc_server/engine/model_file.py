@@ -11,7 +11,7 @@ import llama_cpp as lc
 
 from npc_server.engine.devices import handle_of
 from npc_server.engine.errors import ModelLoadError
-from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
+from npc_server.engine.gguf_header import UNREADABLE, HeaderReader, kind_fault
 from npc_server.engine.llama_log import init_library, last_words
 from npc_server.engine.placement import Placement
 
@@ -26,7 +26,7 @@ def load_model(path: Path, placement: Placement | None = None) -> Any:
     """
     if not path.is_file():
         raise ModelLoadError(f"no model file at {path}; `npc model pull` fetches the default one")
-    _require_known_scaling(path)
+    _require_survivable(path)
     init_library()
     place = placement or Placement()
     # A list of no devices is the CPU alone: left unsaid, every GPU would be taken into use.
@@ -40,15 +40,33 @@ def load_model(path: Path, placement: Placement | None = None) -> Any:
     model = lc.llama_model_load_from_file(os.fsencode(path), params)
     if not model:
         raise ModelLoadError(f"llama.cpp cannot load {path}: {last_words()}")
+    if lc.llama_vocab_type(lc.llama_model_get_vocab(model)) == lc.LLAMA_VOCAB_TYPE_NONE:
+        lc.llama_model_free(model)
+        raise ModelLoadError(f"{path} comes without a tokenizer, and nothing can be said to it")
     return model
 
 
-def _require_known_scaling(path: Path) -> None:
-    """Raise ModelLoadError for a scaling that llama.cpp would end the process for."""
+def _require_survivable(path: Path) -> None:
+    """Raise ModelLoadError for what llama.cpp calls by another name, or would end the process for.
+
+    What else is wrong with a file it says itself.
+    """
+    if fault := kind_fault(path):
+        raise ModelLoadError(f"{path} {fault}")
     try:
         header = HeaderReader(path)
+        twice = header.repeated_text("tokenizer.ggml.tokens")
     except UNREADABLE:
-        return  # llama.cpp says what is wrong with the file
+        return
+    if twice is not None:
+        raise ModelLoadError(
+            f"{path} has the token {twice!r} twice in its vocabulary, which llama.cpp does not"
+            " take; convert the model anew, or use another file of it"
+        )
+    _require_known_scaling(path, header)
+
+
+def _require_known_scaling(path: Path, header: HeaderReader) -> None:
     architecture = header.text("general.architecture")
     kind = header.text(f"{architecture}.rope.scaling.type")
     if kind is not None and kind not in ROPE_SCALINGS:

@@ -10,7 +10,7 @@ import typer
 
 from npc_server.base_models import resolution
 from npc_server.base_models.catalogue import CATALOGUE, NamedModel, require_name
-from npc_server.base_models.errors import ModelUnavailableError
+from npc_server.base_models.errors import InvalidModelError, ModelUnavailableError
 from npc_server.base_models.gguf_file import require_gguf
 from npc_server.base_models.hub import Hub, pinned_model
 from npc_server.base_models.model_files import (
@@ -38,6 +38,8 @@ from npc_server.commands.models.named_models import (
     require_model,
 )
 from npc_server.config import Config
+from npc_server.engine.errors import ModelLoadError
+from npc_server.engine.vocab import Vocab
 from npc_server.errors import ConfigError
 
 _MIB = 1 << 20
@@ -90,9 +92,18 @@ def _hub_model(name: str, reference: str) -> NamedModel:
 def _file_model(name: str, path: Path) -> NamedModel:
     require_there("GGUF file", path)
     require_gguf(path)
+    _require_loadable(path)
     with work_progress(complaints) as report:
         sha256 = file_sha256(path, report)
     return NamedModel(name, FileSource(path), sha256, path.stat().st_size)
+
+
+def _require_loadable(path: Path) -> None:
+    """Raise InvalidModelError for a vocabulary or an architecture that llama.cpp does not know."""
+    try:
+        Vocab(path).close()
+    except ModelLoadError as error:
+        raise InvalidModelError(str(error)) from error
 
 
 def remove(

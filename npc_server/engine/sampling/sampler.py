@@ -44,7 +44,7 @@ _DRY_WINDOW_TOKENS = 2048  # of earlier replies and this one; the prompt is not 
 _BETWEEN_REPLIES = "\n"  # a breaker
 _GRID_ROWS = 64
 _TRIED = 128  # likeliest tokens that a slow form is asked for one by one, before any will do
-_UNUSABLE = "the model computed no usable logits; its adapter may be damaged"
+_UNUSABLE = "the model computed no usable logits; its adapter or the base may be damaged"
 
 
 class Sampler:

@@ -18,6 +18,7 @@ import pytest
 from tests.support.hub_emulator import HubEmulator, Repo, hub_emulator
 from tests.support.paths import ROOT
 
+_SOME_OTHER_ARCHITECTURE = (b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0strng")
 REFERENCE = "hf:inn/crier-GGUF/crier-Q4_0.gguf"
 
 
@@ -72,6 +73,8 @@ class Studio:
 def studio(tmp_path: Path, tiny_model: Path) -> Iterator[Studio]:
     """A hub that has one model."""
     (tmp_path / "mine.gguf").write_bytes(tiny_model.read_bytes())
+    strange = tiny_model.read_bytes().replace(*_SOME_OTHER_ARCHITECTURE, 1)
+    (tmp_path / "strange.gguf").write_bytes(strange)
     with hub_emulator(
         {"inn/crier-GGUF": Repo({"crier-Q4_0.gguf": tiny_model.read_bytes()})}
     ) as hub:
@@ -136,6 +139,8 @@ def test_npc_toml_names_a_base_by_its_name(studio: Studio) -> None:
         ("add crier hf:inn/crier", 2, "write hf:OWNER/REPO/FILE.gguf"),
         ("add qwen3-4b {}/mine.gguf", 2, "the catalogue has it"),
         ("add Crier {}/mine.gguf", 2, "small letters"),
+        ("add folder {}", 2, "cannot be read: Is a directory"),
+        ("add strange {}/strange.gguf", 2, "unknown model architecture: 'strng'"),
         ("pull gemma-3-1b", 3, "accept it with: npc model pull gemma-3-1b --accept-license"),
         ("pull qwen3-0.6b", 3, "no repository on"),
     ],
