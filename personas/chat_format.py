@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from personas.chat import Message
 from personas.chat_template import ChatTemplate
@@ -24,6 +25,7 @@ _TALK = ("user", "assistant", "user", "assistant", "user")
 #: What a player is taken to have said where a template wants their line before a greeting.
 SILENCE = "..."
 _MOST_SEQUENCES = 4096
+_LONG_TALK = (*("user", "assistant") * 32, "user")
 
 Pieces = tuple[str, ...]  # text before the first content, between contents, behind the last
 
@@ -49,7 +51,7 @@ class ChatFormat:
         self._pieces: dict[tuple[tuple[str, ...], bool], Pieces] = {}
         self._in_parts = False
         self._in_parts = not self._writes(_TALK[:1]) and self._writes_parts()
-        for roles in (_TALK[:1], _TALK[:3]):
+        for roles in (_TALK[:1], _TALK[:3], _LONG_TALK):
             self._require(roles)
         self.manner = self._find_manner()
 
@@ -83,7 +85,7 @@ class ChatFormat:
         texts, seen = written[0::2], [int(number) for number in written[1::2]]
         if seen != list(range(len(roles))):
             raise ChatFormatError(_fault_of(roles, seen))
-        return (*texts[:-1], self._with_thought_ended(texts[-1]) if asks else texts[-1])
+        return (*texts[:-1], self._before_reply(texts[-1]) if asks else texts[-1])
 
     def _render(self, roles: Sequence[str], blank: str = "", *, asks: bool = True) -> str:
         marks = [f"{blank}\ue000{number}\ue001{blank}" for number in range(len(roles))]
@@ -92,6 +94,23 @@ class ChatFormat:
             for role, mark in zip(roles, marks, strict=True)
         ]
         return self._template.text(said, asks=asks)
+
+    def _before_reply(self, tail: str) -> str:
+        """What stands before a reply, whatever the template knows of where one begins."""
+        return self._with_thought_ended(tail + self._unsaid)
+
+    @cached_property
+    def _unsaid(self) -> str:
+        """What a template that knows of no beginning reply writes before those that are there."""
+        silent, asked = (self._render(_TALK[:1], asks=asks) for asks in (False, True))
+        if silent != asked:
+            return ""
+        try:
+            before = _MARK.split(self._render(_TALK[:2], asks=False))[2]
+        except ChatFormatError:  # a template that wants the player's line last
+            return ""
+        unsaid = before.removeprefix(_MARK.split(asked)[2])
+        return unsaid if unsaid.strip() and unsaid != before else ""
 
     def _with_thought_ended(self, tail: str) -> str:
         """What stands before a reply, with a thought that the template only opens ended."""

@@ -29,6 +29,7 @@ CHATML = (
 _SPACES = " \t\n\v\f\r"  # what llama.cpp strips beside a token that asks for it
 _MOST_RUNS = 50_000
 _MIDDLE = ("user", "assistant", "user", "assistant", "user")
+_ANY_TEXTS = ("\n", "Hello, 你好 🙂")
 #: Contents that differ from their first token on, wherever that begins.
 _ANYTHING = ("I", "...", " \n")
 
@@ -52,6 +53,7 @@ class Chat:
         self._never = frozenset(s.id for s in self._specials if s.control or len(s.spelling) > 1)
         self._bos, self._adds_bos = tokenizer.bos, tokenizer.adds_bos
         self._thoughts = tokenizer.thoughts
+        self._require_plain_text()
         self._source = template_of(tokenizer)
         bos, eos = self._spelling(self._bos), self._spelling(tokenizer.eos)
         template = ChatTemplate(self._source, bos=bos, eos=eos, thinks=thinks)
@@ -242,10 +244,21 @@ class Chat:
         if text not in self._runs:
             if len(self._runs) >= _MOST_RUNS:
                 self._runs.clear()
-            ids = tuple(self._encode(text))
-            assert self._never.isdisjoint(ids), "plain text became a special token"
-            self._runs[text] = ids
+            self._runs[text] = self._plain_ids(text)
         return self._runs[text]
+
+    def _require_plain_text(self) -> None:
+        """Raise ChatFormatError for a vocabulary that nobody can talk in, such as BERT's."""
+        for text in _ANY_TEXTS:
+            if not self._plain_ids(text):
+                raise ChatFormatError(f"its vocabulary has no {text!r}: it is no chat model's")
+
+    def _plain_ids(self, text: str) -> Ids:
+        ids = tuple(self._encode(text))
+        if found := self._never.intersection(ids):
+            names = ", ".join(sorted(map(self._spelling, found)))
+            raise ChatFormatError(f"its tokenizer makes special tokens of plain text: {names}")
+        return ids
 
     def _split(self, text: str) -> tuple[str | Special, ...]:
         """Text of the template at its special tokens, the longest first, as llama.cpp does."""

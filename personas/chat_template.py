@@ -16,6 +16,7 @@ from jinja2 import nodes
 from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
@@ -26,6 +27,7 @@ from personas.known_names import no_such_file
 #: The day that templates of the Llama 3 family write when they know of no clock.
 _DAY = datetime(2024, 7, 26, tzinfo=UTC)
 _EXCERPT = 120
+_MOST_ITEMS = 1_000_000  # that a template may make or count in one text
 
 
 class ChatTemplate:
@@ -55,6 +57,7 @@ class ChatTemplate:
         Raises ChatFormatError.
         """
         values = {**self._values, "messages": messages, "add_generation_prompt": asks}
+        values["range"] = _Range()
         try:
             try:
                 return self._template.render(values)
@@ -79,11 +82,42 @@ def _brief(error: Exception) -> str:
     return f"{said[:_EXCERPT] or 'no reason given'} ({type(error).__name__})"
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, within bounds of time and memory as well.
+
+    A product or a power of a few letters is larger than any machine, and takes it all.
+    """
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Multiply within bounds. Raises SecurityError."""
+        sizes = [len(one) if isinstance(one, (str, list, tuple)) else one for one in (left, right)]
+        if operator == "**" or not abs(sizes[0] * sizes[1]) <= _MOST_ITEMS:
+            raise SecurityError(f"a chat template may not compute {operator} of such operands")
+        return super().call_binop(context, operator, left, right)
+
+
+class _Range:
+    """`range` for a template, which may go through so many numbers in all."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_ITEMS
+
+    def __call__(self, *bounds: int) -> range:
+        numbers = range(*bounds)
+        self._left -= len(numbers)
+        if self._left < 0:
+            raise SecurityError(f"a chat template may not count beyond {_MOST_ITEMS:,}")
+        return numbers
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Sandbox(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
     environment.filters["tojson"] = _json
+    environment.filters["random"] = _first  # a prompt does not depend on chance
     environment.globals.update(
         raise_exception=_refuse,
         strftime_now=_DAY.strftime,
@@ -118,6 +152,10 @@ def _json(
         separators=separators,
         sort_keys=sort_keys,
     )
+
+
+def _first(items: Sequence[object]) -> object:
+    return next(iter(items), None)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -6,7 +6,7 @@ from personas.chat import Message
 from personas.chat_format import SILENCE, ChatFormat, Manner
 from personas.chat_template import ChatTemplate
 from personas.errors import ChatFormatError
-from tests.support.chat_templates import LOOK_ALIKES
+from tests.support.chat_templates import CHATML, LOOK_ALIKES, TURNS
 
 PLAIN = Manner(
     has_system=True, repeats=True, assistant_first=True, keeps_blanks=True, in_parts=False
@@ -84,8 +84,18 @@ def test_blanks_go_everywhere_where_a_template_cuts_off_some() -> None:
         ("{{ messages[0].content }}{{ messages[0].content }}", "repeats what the user says"),
         ("{{ messages[0].content }}", "leaves out what the assistant says"),
         ("{% for m in messages | reverse %}{{ m.content }}{% endfor %}", "moves messages about"),
+        ("{% if messages[9] %}{{ raise_exception('too long') }}{% endif %}" + TURNS, "too long"),
     ],
 )
 def test_a_template_that_loses_words_is_refused(source: str, why: str) -> None:
     with pytest.raises(ChatFormatError, match=why):
         ChatFormat(ChatTemplate(source, bos="", eos=""))
+
+
+def test_a_reply_begins_where_earlier_ones_do_if_the_template_does_not_say() -> None:
+    knowing, ignorant = (
+        ChatFormat(ChatTemplate(source, bos="", eos="")) for source in (CHATML, TURNS)
+    )
+    roles = ("system", "user", "assistant", "user")
+    assert ignorant.pieces(roles, asks=True) == knowing.pieces(roles, asks=True)
+    assert ignorant.pieces(roles, asks=False) == knowing.pieces(roles, asks=False)

@@ -150,6 +150,28 @@ def test_a_tokenizer_that_cannot_be_prompted_says_why(tokenizer: FakeTokenizer, 
         Chat(tokenizer)
 
 
+class Deaf(FakeTokenizer):
+    """Cannot read letters, or takes them for a special token."""
+
+    def __init__(self, ids: list[int]) -> None:
+        super().__init__()
+        self._ids = ids
+
+    def encode(self, text: str) -> list[int]:
+        """The same for any text."""
+        return self._ids
+
+
+@pytest.mark.parametrize(
+    ("ids", "why"),
+    [([], "its vocabulary has no "), ([1], r"special tokens of plain text: <\|im_start\|>")],
+    ids=["no-letters", "special"],
+)
+def test_a_vocabulary_that_nobody_can_talk_in_is_refused(ids: list[int], why: str) -> None:
+    with pytest.raises(ChatFormatError, match=why):
+        Chat(Deaf(ids))
+
+
 def test_an_adapter_is_known_by_the_template_it_was_trained_with() -> None:
     plain, same, other = (
         chat_of(FakeTokenizer(template)) for template in (CHATML, CHATML, CHATML + " ")

@@ -49,6 +49,29 @@ def test_nothing_leads_out_of_the_sandbox(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ 'x' * 10000000000 }}",
+        "{{ 10000000000 * [1] }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    ],
+    ids=["power", "text", "list", "loops"],
+)
+def test_a_template_takes_no_more_than_a_prompt_needs(source: str) -> None:
+    with pytest.raises(ChatFormatError, match="SecurityError"):
+        written(source)
+
+
+def test_a_template_counts_and_multiplies_as_usual() -> None:
+    assert written("{% for a in range(3) %}{{ '-' * a }}{{ 2 * a }}{% endfor %}") == "0-2--4"
+
+
+def test_a_prompt_does_not_depend_on_chance() -> None:
+    assert {written("{{ range(99) | random }}") for _ in range(5)} == {"0"}
+
+
+@pytest.mark.parametrize(
     ("source", "told"),
     [
         ("{% for", "cannot be read: .*TemplateSyntaxError"),
