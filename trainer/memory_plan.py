@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from trainer.errors import ConfigError
 from trainer.held import Device, Held, Optimizer, Weights
-from trainer.memory import MIB, ModelSize, frozen_bytes, training_need
+from trainer.memory import MIB, ModelSize, base_bytes, training_need
 from trainer.settings import LoraShape, Memory
 
 USED_SHARE = 0.9  # of free memory: allocators leave gaps
@@ -46,7 +46,7 @@ class Wish:
     """What a training asks for."""
 
     memory: Memory
-    lora: LoraShape
+    lora: LoraShape | None  # None = all weights are trained
     most_rows: int  # at once
     least_rows: int  # at once; where the loss is one of several rows together, all of them
     longest_tokens: int  # of a row
@@ -74,7 +74,7 @@ def voice_place(model: ModelSize, hardware: Hardware) -> tuple[Device, Weights]:
     for weights in (Weights.FLOAT32, Weights.BFLOAT16):
         halved = weights is Weights.BFLOAT16
         able = not halved or (hardware.device is Device.CUDA and hardware.has_bfloat16)
-        if able and frozen_bytes(model, weights, halved) + kept <= _usable(hardware):
+        if able and base_bytes(model, weights, halved) + kept <= _usable(hardware):
             return hardware.device, weights
     return Device.CPU, Weights.FLOAT32
 
@@ -151,12 +151,16 @@ def _most_frugal(model: ModelSize, wish: Wish, held: Held, hardware: Hardware) -
     if hardware.free_bytes is not None and least > hardware.free_bytes:
         raise ConfigError(
             f"memory: training takes {least / MIB:.0f} MiB or more on {hardware.text}, and"
-            f" {hardware.free_bytes / MIB:.0f} MiB are free; {_smaller(held)}"
+            f" {hardware.free_bytes / MIB:.0f} MiB are free; {_smaller(wish, held)}"
         )
     return held
 
 
-def _smaller(held: Held) -> str:
+def _smaller(wish: Wish, held: Held) -> str:
+    if wish.lora is None:
+        coarser = held.optimizer is not Optimizer.PAGED_ADAMW_8BIT and held.device is not Device.MPS
+        first = 'set optimizer = "paged_adamw_8bit" in [training], ' if coarser else ""
+        return f"{first}train an adapter and merge it (without --full), or use a smaller base"
     if held.weights is Weights.NF4 or held.device is Device.MPS:
         return "lower rank in [training], free some of it, or use a smaller base"
     return 'set base = "nf4" in [training], lower rank, or use a smaller base'

@@ -45,6 +45,41 @@ def test_each_trade_off_takes_less(frugal: Held) -> None:
     assert likely(frugal) < likely(IN_FLOAT32)
 
 
+#: The figures of two bases of random weights: SmolLM2's of 135M, and a wider one with fewer layers.
+SLIM = ModelSize(
+    weights=134_480_000,
+    linears=((576, 576), (576, 192), (576, 192), (576, 576), *[(576, 1536)] * 3) * 30,
+    layers=30,
+    width=576,
+    vocabulary=49152,
+)
+WIDE = ModelSize(
+    weights=200_800_000,
+    linears=((1024, 1024), (1024, 256), (1024, 256), (1024, 1024), *[(1024, 2816)] * 3) * 12,
+    layers=12,
+    width=1024,
+    vocabulary=32000,
+)
+AGAIN = replace(IN_FLOAT32, gradient_checkpointing=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "held", "longest", "taken_mib"),
+    [
+        pytest.param(SLIM, LoraShape(), IN_FLOAT32, 316, 2962, id="slim"),
+        pytest.param(SLIM, LoraShape(), AGAIN, 316, 1635, id="slim-again"),
+        pytest.param(WIDE, LoraShape(), IN_FLOAT32, 339, 2466, id="wide"),
+        pytest.param(WIDE, LoraShape(), AGAIN, 339, 1652, id="wide-again"),
+        pytest.param(SLIM, None, replace(IN_FLOAT32, rows_at_once=2), 337, 3303, id="all-weights"),
+    ],
+)
+def test_what_a_cpu_took_was_planned(
+    model: ModelSize, shape: LoraShape | None, held: Held, longest: int, taken_mib: int
+) -> None:
+    planned_mib = training_need(model, shape, held, longest).likely / MIB
+    assert taken_mib <= planned_mib <= 1.25 * taken_mib
+
+
 def test_eight_billion_weights_in_four_bits_take_what_qlora_is_known_for() -> None:
     held = Held(Device.CUDA, Weights.NF4, True, Optimizer.PAGED_ADAMW_8BIT, True, 1)
     need = training_need(LLAMA_8B, LoraShape(), held, 512)

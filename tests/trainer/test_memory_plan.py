@@ -101,6 +101,22 @@ def test_weights_that_do_not_fit_are_refused_with_both_numbers() -> None:
         plan(LLAMA_8B, exact, gpu(12))
 
 
+ALL_WEIGHTS = replace(WISH, lora=None, memory=Memory(base=Weights.FLOAT32))
+
+
+def test_all_weights_are_planned_with_their_gradients_and_moments() -> None:
+    with_room, tight = (plan(SMALL, ALL_WEIGHTS, cpu(free)) for free in (16, 5))
+    assert (with_room.gradient_checkpointing, tight.gradient_checkpointing) == (False, True)
+    least = training_need(SMALL, None, with_room, WISH.longest_tokens).least
+    assert least == 4 * 4 * SMALL.weights
+
+
+def test_all_weights_that_do_not_fit_are_refused_with_what_would() -> None:
+    advice = r'1024 MiB are free; set optimizer = "paged_adamw_8bit" .*without --full'
+    with pytest.raises(ConfigError, match=advice):
+        plan(SMALL, ALL_WEIGHTS, cpu(1))
+
+
 def test_rows_that_may_not_fit_are_tried_in_the_most_frugal_way() -> None:
     long = replace(WISH, longest_tokens=65536)
     held = plan(LLAMA_8B, long, gpu(12))

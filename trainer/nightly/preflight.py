@@ -211,7 +211,7 @@ def _training_faults(work: Undertaking, model: ModelSize) -> Iterator[ConfigErro
 def _host_faults(model: ModelSize) -> Iterator[ConfigError]:
     """Whatever trains on it, a base is unpacked and compared in the host's memory."""
     free = host_memory.available_bytes()
-    dense = memory.frozen_bytes(model, Weights.FLOAT32, in_bfloat16=False)
+    dense = memory.base_bytes(model, Weights.FLOAT32, in_bfloat16=False)
     if free is not None and dense > free:
         yield ConfigError(
             f"memory: the base takes {_mib(dense)} while it is unpacked and compared, whatever"

@@ -11,7 +11,8 @@ trained on, so under a new one every character starts again. Memory is that of f
 model at 32 bits: its weights, their gradients, and two moments of the optimizer.
 """
 
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from transformers import set_seed
@@ -21,14 +22,18 @@ from trainer import trackers
 from trainer.errors import AdapterError
 from trainer.forward import install
 from trainer.hardware import find_hardware
-from trainer.held import Held, Optimizer, Weights
-from trainer.lora import load_base
+from trainer.held import Held, Weights
+from trainer.lora import load_base, model_size
+from trainer.memory_plan import Wish, plan
 from trainer.methods import sft
 from trainer.own_base.base_gguf import Precision, require_writable, write_base
 from trainer.own_base.training_task import TrainingTask
 from trainer.progress import RunResult
+from trainer.rows.datasets import Lesson
 from trainer.settings import Memory, Schedule, require, require_from_base
 from trainer.training import Arguments, fingerprint, train_and_save, use_all_cores
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def run(config: Config, task: TrainingTask) -> RunResult:
     mixed = sft.lesson_of(config, task.rows, task.examples, start.tokenizer)
     use_all_cores()
     set_seed(config.schedule.seed)
-    held = _as_asked(config)
+    held = plan_memory(config, mixed, start.base_dir)
     model = load_base(start.base_dir, held.weights, held.device)
 
     def make_trainer(arguments: Arguments) -> SFTTrainer:
@@ -83,15 +88,14 @@ def run(config: Config, task: TrainingTask) -> RunResult:
     return train_and_save(config, mixed, held, inputs, task.io, make_trainer, save)
 
 
-def _as_asked(config: Config) -> Held:
-    """How the training is held in memory: as asked, on the device that is here."""
-    memory = config.memory
-    chosen = Optimizer.ADAMW if memory.optimizer is Optimizer.AUTO else memory.optimizer
-    return Held(
-        device=find_hardware(memory.device).device,
-        weights=Weights.FLOAT32,
-        in_bfloat16=False,
-        optimizer=chosen,
-        gradient_checkpointing=memory.gradient_checkpointing,
-        rows_at_once=config.schedule.micro_batch_rows,
-    )
+def plan_memory(config: Config, mixed: Lesson[sft.LearnedIds], base_dir: Path) -> Held:
+    """Decide how to hold the training of all weights in the memory that is free now; log it.
+
+    Raises ConfigError when it fits in no way, or the device that is asked for is not here.
+    """
+    memory = replace(config.memory, base=Weights.FLOAT32)
+    longest = max(row.tokens for row in (*mixed.rows, *mixed.development))
+    wish = Wish(memory, None, config.schedule.micro_batch_rows, 1, longest)
+    held = plan(model_size(base_dir), wish, find_hardware(memory.device))
+    logger.info("training all weights on %s", held.text)
+    return held
