@@ -7,7 +7,9 @@ watched by the same faults that the gate and training look for. Every rule can b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -24,9 +26,12 @@ from personas.guarded_stream import GUARDED, Watch, watch_of
 from personas.guardrails import Strictness
 from personas.injections import Target, injection
 from personas.injections import make_ready as make_ready
+from personas.machine_characters import world_words
 from personas.notes import Note, NoteKind
 from personas.persona import Persona
 from personas.word_lists import word_lists
+
+logger = logging.getLogger(__name__)
 
 NOTE_TOKENS = 48  # room for the note, as any tokenizer writes it
 _FIRST = 1_000_000  # priority of the note: others go before it does
@@ -69,6 +74,7 @@ class Guard:
         self._settings = settings
         self._changes = changes
         self._named = changes(), names_of_cast(cast.values())
+        self._hits: Counter[tuple[str, str]] = Counter()
 
     @property
     def _names(self) -> frozenset[str]:
@@ -93,6 +99,16 @@ class Guard:
         among = wanted - self._settings.off
         return watch_of(persona, self._names, among) if among else None
 
+    def note(self, turn_id: str, hits: Iterable[GuardHit]) -> None:
+        """Log and count what was found in a turn; never what was said in it."""
+        for hit in hits:
+            logger.info("turn %s: guard rule %s, %s", turn_id, hit.rule, hit.action)
+            self._hits[hit.rule, hit.action.value] += 1
+
+    def hits_so_far(self) -> dict[tuple[str, str], int]:
+        """Hits by rule and action since the server started; from any thread."""
+        return dict(self._hits)
+
     def _breaks(self, rule: LineRule, line: str, persona: Persona) -> bool:
         if rule in self._settings.off:
             return False
@@ -112,7 +128,7 @@ class Guard:
             cast=self._names,
             speakers=_listed_speakers(primary(persona.language)),
             forbidden=_unsayable(persona),
-            world_words=persona.guardrails.world_words,
+            world_words=world_words(persona),
         )
 
 

@@ -84,6 +84,7 @@ class Sources:
     dialogues_open: Callable[[], int]
     serving: Callable[[], bool]
     restarts: Callable[[], int]
+    guard_hits: Callable[[], Mapping[tuple[str, str], int]]  # by rule and action
 
 
 @asynccontextmanager
@@ -152,6 +153,8 @@ def server_metrics(sources: Sources) -> Iterator[Metric]:
     yield _gauge("dialogues_open", "Open sessions.", sources.dialogues_open())
     yield _gauge("engine_up", "1 while the engine can take turns.", sources.serving())
     yield _counter("engine_restarts", "Restarts of a dead engine.", sources.restarts())
+    found = dict(sources.guard_hits())
+    yield _counts("guard_hits", "What the guard found, by action.", ("rule", "action"), found)
 
 
 def engine_metrics(stats: Stats) -> Iterator[Metric]:

@@ -11,7 +11,6 @@ its first delta said nothing, because its client is told to send it again.
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -73,8 +72,6 @@ from personas.render import (
     prompt,
 )
 from personas.variables import Values
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -380,8 +377,7 @@ class Replies:
         record = record_of(turn, reply, self._model.base_sha256)
         live = self._adapters.live(session.persona.id).version
         finished = finished_of(turn, reply, live, candidates)
-        for hit in finished.guard:
-            logger.info("turn %s: guard rule %s, %s", finished.turn_id, hit.rule, hit.action)
+        self._guard.note(finished.turn_id, finished.guard)
         take = take_of(turn, finished, record.created_at)
         self._sessions.add_take(session, turn.exchange, take)
         try:
@@ -396,4 +392,5 @@ class Replies:
 
 
 def _fallback_of(turn: OpenTurn) -> str:
-    return fallback_line(turn.session.persona, turn.sampling.seed, turn.spoken)
+    takes = (take for exchange in turn.session.exchanges for take in exchange.takes)
+    return fallback_line(turn.session.persona, turn.sampling.seed, [take.said for take in takes])

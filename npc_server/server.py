@@ -161,6 +161,7 @@ class _Assembly:
     sessions: Sessions
     recorder: Recorder
     dialogue: Dialogue
+    guard: Guard
     memory: Memory
     scenes: ScenesService
     queue: EventQueue
@@ -210,6 +211,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         recorder=recorder,
         dialogue=dialogue,
         memory=memory,
+        guard=guard,
         scenes=scenes_service(cast, kept, dialogue, model, adapters),
         queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),
@@ -297,6 +299,7 @@ def _sources(assembly: _Assembly) -> Sources:
         dialogues_open=lambda: len(assembly.sessions),
         serving=lambda: assembly.supervisor.serving,
         restarts=lambda: assembly.supervisor.restarts,
+        guard_hits=assembly.guard.hits_so_far,
     )
 
 

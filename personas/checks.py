@@ -14,6 +14,7 @@ from languages.reading import is_unbroken
 from languages.recognition import hollow_words, recognise
 from languages.tags import primary
 from personas.cast_names import speakers_in
+from personas.machine_characters import world_words
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import instructions
 from personas.sentences import sentences
@@ -81,14 +82,14 @@ def _leaves_role(reply: str, lists: WordLists, persona: Persona | None) -> bool:
     phrases = lists.machine_talk_at_home if at_home else lists.machine_talk
     talk = mentioned(reply, phrases, lists.code)
     said = (*talk, *(one.split()[-1] for one in lists.confessions_in(reply)))
-    return lists.speaks_for_another(reply) or any(
-        persona is None or not _is_of_world(one, persona) for one in said
+    return lists.speaks_for_another(reply) or not all(
+        persona and _is_of_world(one, persona) for one in said
     )
 
 
 def _is_of_world(phrase: str, persona: Persona) -> bool:
-    """Whether the persona itself speaks of it, or its designer says that the world does."""
-    if mentioned(phrase, persona.guardrails.world_words, persona.language):
+    """Whether it belongs to the character's own world, as its designer tells of that."""
+    if mentioned(phrase, world_words(persona), persona.language):
         return True
     facts = (fact.fact for fact in persona.lore.facts)
     own = " ".join((persona.name, persona.role, persona.summary, *facts))

@@ -9,7 +9,7 @@ text alone: however the text is cut on its way, the verdict is the same.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from languages.disguises import LEAST_SPELLED, plain_readings
@@ -31,6 +31,7 @@ GUARDED = frozenset(
 )
 
 _QUOTED_WORDS = 8  # of the instructions in a row are a fault: see `personas.checks`
+_SAYABLE_WORDS = 3  # so many of them in a row are everybody's, and wait for nothing
 _MARKS = ".,;:!?…"
 _LETTERS = rf"[^\s{UNBROKEN}{_MARKS}]"
 #: A word that is whole, as something follows it; or a sign of a script without blanks.
@@ -132,6 +133,8 @@ class _Open:
     start: int
     tokens: tuple[str, ...] = ()
     begins_line: bool = False
+    quote: int | None = None  # where they become more of a quotation than anybody may say
+    held: int | None = None  # from where they are held back; None = they are not, as yet
 
 
 class GuardedStream:
@@ -172,7 +175,8 @@ class GuardedStream:
 
     def _release(self) -> str:
         """What is safe by now, without the blanks behind it: the next word may be withheld."""
-        safe = min((one.start for one in self._open), default=self._read_to)
+        held = (one.held for one in self._open if one.held is not None)
+        safe = min(held, default=self._read_to)
         if self._as_a_whole:
             safe = self._shown
         elif self.fault is not None:  # what no sentence ends in would only lead up to it
@@ -200,10 +204,12 @@ class GuardedStream:
         waiting: dict[_Open, None] = {}
         is_doubtful = False
         for one in self._continuations(start, end):
-            reach = self._reach(one, end)
-            is_doubtful |= reach is Reach.SAID
+            reach, quoted = self._reach(one, end), self._reach_of_quotation(one, end)
+            is_doubtful |= Reach.SAID in (reach, quoted)
             if reach is not Reach.NOWHERE:
-                waiting[one] = None
+                waiting[replace(one, held=one.start)] = None
+            elif quoted is not Reach.NOWHERE:
+                waiting[replace(one, held=one.quote)] = None
         ended = (one for one in self._open if one.start not in {left.start for left in waiting})
         is_doubtful |= any(_is_spelled(one.tokens) for one in ended)
         return tuple(waiting), is_doubtful
@@ -213,16 +219,13 @@ class GuardedStream:
         begins_line = not read(self.text[:start].rpartition("\n")[2]).tokens
         for reading in (word, *plain_readings(word)):
             tokens = read(reading).tokens
-            yield from (
-                _Open(one.start, one.tokens + tokens, one.begins_line) for one in self._open
-            )
+            yield from (_with_word(one, tokens, start) for one in self._open)
             starts = range(max(1, len(tokens)))
             yield from (_Open(start, tokens[at:], begins_line and not at) for at in starts)
 
     def _reach(self, one: _Open, end: int) -> Reach:
         return max(
             self._reach_of_phrases(one.tokens),
-            self._reach_of_quotation(one, end),
             self._reach_of_speaker(one, end),
             self._watch.claims.reach(one.tokens),
             _reach_of_mark(self.text[one.start : end]),
@@ -245,6 +248,12 @@ class GuardedStream:
         reach = self._watch.speakers.reach("".join(one.tokens))
         has_colon = _COLON.search(self.text, one.start, end) is not None
         return Reach.BEGUN if reach is Reach.SAID and not has_colon else reach
+
+
+def _with_word(one: _Open, tokens: tuple[str, ...], start: int) -> _Open:
+    longer = one.tokens + tokens
+    quote = start if one.quote is None and len(longer) > _SAYABLE_WORDS else one.quote
+    return _Open(one.start, longer, one.begins_line, quote)
 
 
 def _reach_of_mark(text: str) -> Reach:

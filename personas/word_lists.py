@@ -34,6 +34,7 @@ class WordLists:
     machine_talk_at_home: tuple[str, ...]  # with those of `machine_talk`
     confessions: tuple[str, ...]
     starts: tuple[tuple[str, ...], ...]  # words of "I am"
+    machine_nouns: tuple[str, ...]  # last words of what nobody confesses to be
     speakers: tuple[str, ...]
     denials: tuple[str, ...]
     agreements: tuple[str, ...]
@@ -114,6 +115,7 @@ def _lists(code: str, data: Mapping[str, Any]) -> WordLists:
         machine_talk_at_home=(*data["machine_talk"], *data["machine_talk_at_home"]),
         confessions=tuple(" ".join(parts) for parts in told),
         starts=tuple(read(start).tokens for start in made_of["starts"]),
+        machine_nouns=tuple(dict.fromkeys(thing.split()[-1] for thing in made_of["things"])),
         speakers=tuple(data["speakers"]),
         denials=tuple(data["denials"]),
         agreements=tuple(data["agreements"]),

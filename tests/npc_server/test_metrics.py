@@ -36,6 +36,7 @@ class Scene:
             dialogues_open=lambda: 3,
             serving=lambda: True,
             restarts=lambda: 1,
+            guard_hits=lambda: {("leak", "retried"): 2},
         )
         self.registry = CollectorRegistry()
         self.registry.register(ServerCollector(sources, asyncio.get_running_loop()))

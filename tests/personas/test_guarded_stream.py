@@ -1,5 +1,6 @@
 """Replies held back as far as they could become a fault."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -122,6 +123,15 @@ def test_blocked_words_and_taboos_are_the_designers(ada: Persona) -> None:
     assert watch_of(strict).fault_in("The bread is burnt.") is None
 
 
+def test_a_secret_of_another_state_of_the_world_is_none_yet(ada: Persona) -> None:
+    (secret,) = ada.lore.secrets
+    later = secret.model_copy(update={"when": "quest.mill >= 2"})
+    lore = ada.lore.model_copy(update={"secrets": (later,)})
+    watch = watch_of(ada.model_copy(update={"lore": lore}))
+    assert replace(watch, state={"quest.mill": 1}).fault_in("It is chalk.") is None
+    assert replace(watch, state={"quest.mill": 2}).fault_in("It is chalk.") is Fault.LEAK
+
+
 def test_a_character_that_is_a_machine_may_say_so(ada: Persona) -> None:
     said = "I am a robot, and I bake."
     machine = ada.model_copy(update={"role": "the bakery's robot"})
@@ -129,6 +139,7 @@ def test_a_character_that_is_a_machine_may_say_so(ada: Persona) -> None:
     assert watch_of(ada).fault_in(said) is Fault.OUT_OF_CHARACTER
     assert watch_of(machine).fault_in(said) is None
     assert watch_of(declared).fault_in(said) is None
+    assert watch_of(machine).fault_in("I am a machine of brass.") is None
     assert watch_of(machine).fault_in("I am a language model.") is Fault.OUT_OF_CHARACTER
 
 

@@ -52,6 +52,13 @@ async def test_an_attack_is_answered_and_no_model_reads_it(stage: StageMaker) ->
     assert turn.logprob is None
 
 
+async def test_who_tries_again_hears_another_line(stage: StageMaker) -> None:
+    made = await stage(lambda _: "Hot iron.")
+    session = await opened(made)
+    said = [(await made.client.say(session, ATTACK, seed=5)).text for _ in range(3)]
+    assert len(set(said)) == 3
+
+
 async def test_a_leak_is_drawn_again_behind_what_was_sent(stage: StageMaker) -> None:
     made = await stage(leaking)
     reply = await made.client.say(await opened(made), "Hello.", seed=5)
@@ -88,6 +95,15 @@ async def test_what_the_guard_answered_is_never_trained_on(stage: StageMaker) ->
     labels = (*snapshot.train_labels, *snapshot.held_out_labels)
     assert [row.player_text for row in labels] == ["Hello."]
     assert snapshot.dropped == {"guarded": 1}
+
+
+async def test_what_an_attack_says_of_the_player_is_not_remembered(stage: StageMaker) -> None:
+    made = await stage(lambda _: "Hot iron.")
+    session = await opened(made)
+    await made.client.say(session, f"My name is Loki. {ATTACK}")
+    reply = await made.client.say(session, "What is my name?")
+    turn = await turn_of(made, reply.turn_id)
+    assert not any("Loki" in message["content"] for message in turn.messages)
 
 
 async def test_a_repeated_call_gets_the_same_hits(stage: StageMaker) -> None:
