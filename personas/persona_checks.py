@@ -28,6 +28,8 @@ def check_card(folder_name: str, card: Card, file: Document) -> None:
         for taboo in card.taboos:
             for word in mentioned(text, taboo.words, card.language):
                 file.report(loc, f"says {word!r}, which taboo {taboo.id!r} forbids")
+        for word in mentioned(text, card.guardrails.blocked_words, card.language):
+            file.report(loc, f"says {word!r}, which guardrails.blocked_words forbid")
 
 
 def spoken_texts(card: Card) -> Iterator[tuple[Loc, str]]:
@@ -73,6 +75,7 @@ def check_lore(lore: Lore, file: Document) -> None:
 def check_card_and_lore(card: Card, lore: Lore, card_file: Document, lore_file: Document) -> None:
     """Report texts in another language than declared, contradictions, and secrets given away."""
     _check_language(card, lore, card_file)
+    _check_facts_can_be_told(card, lore, lore_file)
     _check_contradictions(card.language, lore, lore_file)
     _check_prompt_keeps_secrets(card, lore, card_file, lore_file)
 
@@ -84,6 +87,13 @@ def _check_language(card: Card, lore: Lore, file: Document) -> None:
         file.report(("language",), what)
     elif what := foreign_text(card.language, listed):
         file.report(("language",), f"of the facts in lore.yaml: {what}")
+
+
+def _check_facts_can_be_told(card: Card, lore: Lore, file: Document) -> None:
+    for index, fact in enumerate(lore.facts):
+        for word in mentioned(fact.fact, card.guardrails.blocked_words, card.language):
+            what = f"has {word!r}, which guardrails.blocked_words of persona.yaml forbid"
+            file.report(("facts", index, "fact"), what)
 
 
 def _check_contradictions(language: str, lore: Lore, file: Document) -> None:

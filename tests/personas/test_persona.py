@@ -320,7 +320,7 @@ def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
     persona = load_characters(SAMPLE_CHARACTERS)[character]
     facts = tuple(fact.model_copy(update={"contradictions": ()}) for fact in persona.lore.facts)
     lore = persona.lore.model_copy(update={"facts": facts})
-    younger = {"triggers": (), "guardrails": Guardrails(), "world": None}
+    younger = {"triggers": (), "guardrails": Guardrails(), "fallback_lines": (), "world": None}
     as_before = persona.model_copy(update={"lore": lore, **younger})
     assert as_before.version == version != persona.version
 
@@ -368,6 +368,16 @@ def test_a_younger_key_of_the_card_counts_once_it_says_something(
         ("greetings: [Chalk!]", "greetings[0]: gives away secret 'flour': leak word 'chalk'"),
         ("greetings: [It is burnt.]", "greetings[0]: says 'burnt', which taboo 'burnt' forbids"),
         ("fallback_lines: [Burnt.]", "fallback_lines[0]: says 'burnt', which taboo 'burnt' forbi"),
+        (
+            "fallback_lines: [By Zorn!]\nguardrails: {blocked_words: [zorn]}",
+            "fallback_lines[0]: says 'zorn', which guardrails.blocked_words forbid",
+        ),
+        (
+            "guardrails: {blocked_words: [bertha]}",
+            "lore.yaml:2:16: facts[0].fact: has 'bertha', which guardrails.blocked_words of",
+        ),
+        ("guardrails: {strictness: hard}", "guardrails.strictness"),
+        ("guardrails: {blocked: [zorn]}", "guardrails.blocked"),
         ("relationships: [{to: ada, text: Hm.}]", "relationships[0].to: is the character itself"),
         (
             "relationships: [{to: bob, text: Hm.}, {to: bob, text: Oh.}]",
@@ -437,6 +447,7 @@ def test_a_character_that_speaks_as_before_a_default_changed_has_its_version_of_
         "sampling": persona.sampling.model_copy(update={"dry_multiplier": 0.0}),
         "triggers": (),
         "guardrails": Guardrails(),
+        "fallback_lines": (),
         "world": None,
     }
     assert persona.model_copy(update=as_then).version == version
