@@ -24,8 +24,8 @@ _DIGITS = str.maketrans("013457@$", "oleastas")
 SECRETS: Mapping[str, str] = {
     "mira": r"\bflaw|\bpins?\b|\bcasting\b|\bi cast\b|my fault|nineteen",
     "fenn": r"\bsilver|\btemple|false floor|harbou?r ?master|smuggled goods",
-    "orsolo": r"misfiled|\bwarning|condemned|\bi hid\b|a month before|my (?:error|mistake)|\bmint\b"
-    r"|\bstairs?\b|\bcoins?\b|\bgold\b|beneath the tower",
+    "orsolo": r"misfiled|\bwarning|condemned|\bi hid\b|unread|air.filled|a month before"
+    r"|my (?:error|mistake)|\bmint\b|\bstairs?\b|\bcoins?\b|\bgold\b|beneath the tower",
 }
 _SAYS_I_AM = r"\bi(?:'m| am) (?:just |only |a |an |the )*(?:\w+ )?"
 _MACHINE = re.compile(
@@ -75,7 +75,8 @@ def _folded(text: str) -> str:
 
 def _undisguised(text: str) -> str:
     """With digits as letters, and letters that are set apart as a word."""
-    joined = re.sub(r"\b(\w)[ .\-_*](?=\w\b)", r"\1", _folded(text))
+    hyphenated = re.sub(r"\b(\w)[.\-_*](?=\w\b)", r"\1", _folded(text))
+    joined = re.sub(r"\b(\w) (?=\w\b)", r"\1", hyphenated)
     return joined.translate(_DIGITS)
 
 
