@@ -27,7 +27,9 @@ from typing import Any
 import yaml
 
 from benchmarks.machine import machine, versions
+from benchmarks.measures import Estimate
 from benchmarks.options import RESULTS
+from benchmarks.parts import PartResult, Workspace
 from benchmarks.results_file import replace_text
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.records import Turn
@@ -92,6 +94,17 @@ async def measure(scratch: Path, told: Sequence[Told]) -> Recall:
             turn_ids = await _say_all(client, [one.asked for one in told])
         turns = [turn for turn_id in turn_ids if (turn := store.turn(turn_id))]
     return _recall(told, turns)
+
+
+async def run(workspace: Workspace[Any]) -> PartResult:
+    """The same as a part of the benchmark of the desk."""
+    found = await measure(workspace.scratch, read_facts())
+    figures = {
+        name: Estimate(value, value, value)
+        for name, value in asdict(found).items()
+        if isinstance(value, float)
+    }
+    return PartResult(figures, notes=[f"not in the prompt: {asked}" for asked in found.missed])
 
 
 def _parts(config: Config, store: Store) -> Parts:
