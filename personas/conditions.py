@@ -12,9 +12,12 @@ unknown origin can say nothing that takes long or does anything.
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
+from math import prod
 from types import MappingProxyType
 
 from personas.known_names import no_such
@@ -30,6 +33,7 @@ from personas.variables import (
 )
 
 MAX_CHARACTERS = 300
+_MOST_TRIED = 4096  # states, to tell whether a condition can hold
 MAX_DEPTH = 16  # of parentheses and `not` within each other
 
 _TOKEN = re.compile(
@@ -97,6 +101,11 @@ class Comparison:
     sign: str
     right: Operand
 
+    @property
+    def compares_names(self) -> bool:
+        """Whether both sides are variables."""
+        return isinstance(self.left, Name) and isinstance(self.right, Name)
+
 
 @dataclass(frozen=True)
 class Not:
@@ -150,7 +159,10 @@ def parse(text: str) -> Condition:
 
 def faults(condition: Condition, variables: Variables) -> tuple[str, ...]:
     """What the condition says that the declared variables rule out; () = nothing."""
-    return tuple(_faults(condition.tree, variables))
+    found = tuple(_faults(condition.tree, variables))
+    if not found and _never_holds(condition, variables):
+        return ("can never hold, whatever the values",)
+    return found
 
 
 @dataclass(frozen=True)
@@ -273,6 +285,50 @@ def _operands(tree: Tree) -> Iterator[Operand]:
         case AllOf(parts) | AnyOf(parts):
             for part in parts:
                 yield from _operands(part)
+
+
+def _never_holds(condition: Condition, variables: Variables) -> bool:
+    """Whether no values make it true, as far as trying some tells.
+
+    Between the values that it names, a condition on one variable at a time does not change, so one
+    value of each stretch stands for all. Where it compares two variables, or asks about many, it is
+    not judged.
+    """
+    if any(isinstance(one, Comparison) and one.compares_names for one in _parts(condition.tree)):
+        return False
+    literals = [one.value for one in _operands(condition.tree) if isinstance(one, Literal)]
+    names = sorted(condition.names)
+    tried = [tuple(_samples(variables[name], literals)) for name in names]
+    if prod(map(len, tried)) > _MOST_TRIED:
+        return False
+    states = (dict(zip(names, values, strict=True)) for values in product(*tried))
+    return not any(condition.holds(state) for state in states)
+
+
+def _samples(variable: Variable, literals: Iterable[Value]) -> Iterator[Value]:
+    """A value of each stretch that a condition with these literals can tell apart."""
+    yield from variable.samples()
+    for literal in literals:
+        for value in _near(literal):
+            with suppress(ValueRefusedError):
+                yield variable.accepted_value(value)
+
+
+def _near(literal: Value) -> tuple[Value, ...]:
+    """The literal, and numbers on both sides of one."""
+    if isinstance(literal, bool | str):
+        return (literal,)
+    return (literal - 1, literal, literal + 0.5, literal + 1)
+
+
+def _parts(tree: Tree) -> Iterator[Tree]:
+    yield tree
+    match tree:
+        case Not(part):
+            yield from _parts(part)
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from _parts(part)
 
 
 def _holds(tree: Tree, values: Values) -> bool:

@@ -118,6 +118,15 @@ class Variable(BaseModel):
             raise ValueRefusedError(f"{self.name} takes {self.values_in_words}; got {shown}{hint}")
         return float(value) if self.kind is Kind.FLOAT else value
 
+    def samples(self) -> tuple[Value, ...]:
+        """Values that it surely takes: all of a few, the ends of many."""
+        if self.kind is Kind.BOOL:
+            return (False, True)
+        if self.kind is Kind.ONE_OF:
+            return self.choices
+        ends = (end for end in (self.least, self.most) if end is not None)
+        return (self.accepted_value(self.default), *ends)
+
     def _takes(self, value: Value) -> bool:
         if isinstance(value, bool) or self.kind is Kind.BOOL:
             return isinstance(value, bool) and self.kind is Kind.BOOL

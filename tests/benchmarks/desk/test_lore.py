@@ -1,0 +1,12 @@
+"""What lore costs is measured on entries that fire, at the size that is asked for."""
+
+from benchmarks.desk.lore import ROOM_TOKENS, cost_of
+from personas.fake import FakeTokenizer
+
+
+def test_lines_fire_entries_and_those_that_they_lead_to() -> None:
+    cost = cost_of(60, FakeTokenizer())
+    assert cost.entries == 60
+    assert cost.fired > 3  # the places of a line, and where their roads lead
+    assert 0 < cost.choose_ms <= cost.both_ms <= cost.worst_ms
+    assert ROOM_TOKENS > 0
