@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks import options, parts
 from benchmarks.console import progress_line
-from benchmarks.desk import large_cast, reloading
+from benchmarks.desk import large_cast, lore, reloading
 from benchmarks.desk.figures import MARKS
 from benchmarks.desk.workspace import FULL, QUICK, Workspace
 from benchmarks.machine import CORES, use_cores
@@ -29,6 +29,7 @@ from npc_server.base_models.resolution import ModelPlaces, resolve
 PARTS = {
     "reloading": reloading.run,
     "large_cast": large_cast.run,
+    "lore": lore.run,
 }
 
 console = Console()

@@ -9,4 +9,6 @@ MARKS = (
     Mark("reload_large_ms", "the same in a cast of 10,000"),
     Mark("cast_start_s", "start with 10,000 characters beyond start with 3", None, 10),
     Mark("cast_kib", "memory of the server per character", None, 64),
+    Mark("lore_render_ms", "choosing and rendering lore at 10,000 entries", None, 5),
+    Mark("lore_growth", "the same / at 100 entries", None, 3),
 )

@@ -4,27 +4,21 @@ A made-up world: every entry is about a place with names of its own and tells of
 have patterns or conditions. Lines of the player name three places among common words, so that some
 ten entries fire, those that they lead to among them. Tokens are counted with the embedded base's
 vocabulary. The time is what the server's event loop is busy for; the model is not asked.
-
-Run: python -m benchmarks.desk.lore [--out DIR]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import asyncio
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from benchmarks.machine import machine, versions
-from benchmarks.options import RESULTS
-from benchmarks.results_file import replace_text
-from npc_server.config import Config
+from benchmarks.desk.workspace import Workspace
+from benchmarks.measures import Estimate
+from benchmarks.parts import PartResult
+from npc_server.config import Config, ModelSection
 from npc_server.vocabulary import open_vocab
 from personas.lore.entries import Entry
 from personas.lore.firing import Occasion, Rules, fire
@@ -62,31 +56,46 @@ _WARM = 20  # first lines that do not count
 
 @dataclass(frozen=True)
 class LoreCost:
-    """Milliseconds per line at one size."""
+    """What lines cost at one size, in milliseconds a line."""
 
     entries: int
     build_s: float  # making it ready to be searched, once
-    choose_ms: float  # medians
-    render_ms: float
-    both_ms: float
-    worst_ms: float  # of both
+    choose_ms: tuple[float, ...]
+    render_ms: tuple[float, ...]
     fired: float  # entries per line, mean
 
-
-@dataclass(frozen=True)
-class Figures:
-    """What is held to the marks."""
-
-    lore_render_ms: float  # at LARGE
-    lore_growth: float  # of that, against SMALL
-    small: LoreCost
-    large: LoreCost
+    @property
+    def both_ms(self) -> list[float]:
+        """From the line to what is told."""
+        return [one + other for one, other in zip(self.choose_ms, self.render_ms, strict=True)]
 
 
-def measure(tokenizer: Tokenizer) -> Figures:
-    """Measure both sizes, in turns with each other."""
-    small, large = cost_of(SMALL, tokenizer), cost_of(LARGE, tokenizer)
-    return Figures(large.both_ms, large.both_ms / small.both_ms, small, large)
+async def run(workspace: Workspace) -> PartResult:
+    """Measure both sizes, one after the other."""
+    _, vocab = open_vocab(Config(model=ModelSection(base=str(workspace.base))))
+    small = await asyncio.to_thread(_told_cost, workspace, SMALL, vocab)
+    large = await asyncio.to_thread(_told_cost, workspace, LARGE, vocab)
+    slow, quick = median(large.both_ms), median(small.both_ms)
+    growth = slow / quick
+    figures = {
+        "lore_render_ms": Estimate(slow, min(large.both_ms), max(large.both_ms)),
+        "lore_growth": Estimate(growth, growth, growth),
+    }
+    samples = {"lore_small_ms": small.both_ms, "lore_large_ms": large.both_ms}
+    return PartResult(figures, samples, [_in_words(small), _in_words(large)])
+
+
+def _told_cost(workspace: Workspace, count: int, tokenizer: Tokenizer) -> LoreCost:
+    workspace.tell(f"{count} entries", 0, 1)
+    return cost_of(count, tokenizer)
+
+
+def _in_words(cost: LoreCost) -> str:
+    return (
+        f"{cost.entries} entries: made ready in {cost.build_s:.2f} s, chosen in"
+        f" {median(cost.choose_ms):.2f} ms, counted in {median(cost.render_ms):.2f} ms,"
+        f" {cost.fired:.1f} fire on a line"
+    )
 
 
 def cost_of(count: int, tokenizer: Tokenizer) -> LoreCost:
@@ -98,16 +107,7 @@ def cost_of(count: int, tokenizer: Tokenizer) -> LoreCost:
     build_s = time.perf_counter() - begun
     found = [_time_line_ms(shelf, line, tokenizer) for line in _lines(entries, draw)][_WARM:]
     choosing, rendering, fired = zip(*found, strict=True)
-    both = [one + other for one, other in zip(choosing, rendering, strict=True)]
-    return LoreCost(
-        entries=count,
-        build_s=build_s,
-        choose_ms=median(choosing),
-        render_ms=median(rendering),
-        both_ms=median(both),
-        worst_ms=max(both),
-        fired=sum(fired) / len(fired),
-    )
+    return LoreCost(count, build_s, choosing, rendering, sum(fired) / len(fired))
 
 
 def _time_line_ms(
@@ -153,20 +153,3 @@ def _lines(entries: Sequence[Entry], draw: random.Random) -> Iterator[tuple[str,
         one, two, three = (draw.choice(entry.keys) for entry in draw.sample(entries, 3))
         said = f"Which way is it from {one} to {two}, and who would you ask for on the road?"
         yield said, f"I have heard of {three}, but nobody here has been there for many a year."
-
-
-def main() -> None:
-    """Measure, print the figures and write lore.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    out: Path = parser.parse_args().out
-    figures = asdict(measure(open_vocab(Config())[1]))
-    result: dict[str, Any] = {"machine": machine(), "versions": versions(), "figures": figures}
-    out.mkdir(parents=True, exist_ok=True)
-    replace_text(out / "lore.json", json.dumps(result, indent=2) + "\n")
-    print(json.dumps(figures, indent=2))
-
-
-if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        main()

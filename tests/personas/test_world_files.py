@@ -125,7 +125,7 @@ def test_a_missing_world_is_told_where_it_is_named(cast: Write) -> None:
     card = mira / "persona.yaml"
     card.write_text(card.read_text().replace("world: saltmere", "world: saltmeer"))
     (told,) = problems(mira)
-    assert "mira/persona.yaml:5:1: world: no world 'saltmeer'; known: saltmere." in told
+    assert "mira/persona.yaml:6:1: world: no world 'saltmeer'; known: saltmere." in told
     assert "Did you mean 'saltmere'?" in told
 
 
