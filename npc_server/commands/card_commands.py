@@ -17,6 +17,7 @@ from npc_server.commands.command_line import AsJson, ConfigFile, complain, confi
 from npc_server.commands.completion import adapter_repo, complete_character
 from npc_server.commands.exit_codes import Exit
 from npc_server.commands.known_names import cast_of, require_known, require_there
+from npc_server.commands.persona_start import cast_folder
 from npc_server.config import Config
 from npc_server.errors import AdapterMisfitError, ConfigError
 from personas.adapter_repo import Manifest
@@ -36,7 +37,7 @@ from personas.cards.world_folder import (
     world_info_from,
 )
 from personas.errors import CardError
-from personas.persona_files import SAMPLE_CHARACTERS
+from personas.json_schemas import BESIDE_CHARACTERS, write_schemas
 from personas.world_files import Worlds
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ def import_card(
     same_base: Annotated[
         bool, typer.Option("--same-base", help="It was made for the served base by another name.")
     ] = False,
+    root: Annotated[
+        Path | None,
+        typer.Option("--in", help="Folder of characters; the configured one when left out."),
+    ] = None,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
@@ -82,16 +87,18 @@ def import_card(
 
     What the server does not use is listed, and kept: an export brings it back.
     """
-    config = config_of(config_file)
+    configured = config_of(config_file)
     require_there("file", file)
+    config = _with_cast(configured, cast_folder(root, configured))
     with _disk_errors():
         is_world = holds_world_info(file)
     if is_world:
         _import_world(config, file, name, as_json=as_json)
         return
-    cast, wishes = _own_cast(config), Wishes(name, player, language)
+    cast, wishes = config.paths.characters, Wishes(name, player, language)
     with _disk_errors(), staged_character(file, cast, wishes, _worlds(config)) as staged:
         published = _admit(config, staged, file, adapter=adapter, gate=gate, same_base=same_base)
+        write_schemas(cast / BESIDE_CHARACTERS)
     _report(staged, cast / staged.persona.id, published, as_json=as_json)
 
 
@@ -163,10 +170,10 @@ def _worlds(config: Config) -> Worlds:
 
 
 def _import_world(config: Config, file: Path, name: str, *, as_json: bool) -> None:
-    _own_cast(config)
     worlds = _worlds(config).root
     with _disk_errors(), staged_world(file, worlds, name) as staged:
         home = admit_world(staged, worlds)
+        write_schemas(worlds / BESIDE_CHARACTERS)
     world = staged.world
     if as_json:
         said = {"id": world.id, "name": world.card.name, "folder": str(home)}
@@ -228,14 +235,10 @@ def _adapter_entries(config: Config, character: str, named: str) -> Mapping[str,
     return entries_of(repo.path(character, version), text)
 
 
-def _own_cast(config: Config) -> Path:
-    """The folder of characters. Raises ConfigError for the samples, which are part of Troupe."""
-    if config.paths.characters == SAMPLE_CHARACTERS:
-        raise ConfigError(
-            "the sample characters are not added to; name a folder of your own, which is made where"
-            " it is missing: NPC_PATHS_CHARACTERS=my_cast, or [paths] characters in npc.toml"
-        )
-    return config.paths.characters
+def _with_cast(config: Config, root: Path) -> Config:
+    """The configuration with another folder of characters."""
+    paths = config.paths.model_copy(update={"characters": root})
+    return config.model_copy(update={"paths": paths})
 
 
 @contextmanager

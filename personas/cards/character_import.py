@@ -81,7 +81,7 @@ def _brought_content(brought: Snapshot, what: str) -> dict[str, Object]:
 
 def texts_of(files: Mapping[str, Object]) -> dict[str, str]:
     """Files as they are written, of their contents."""
-    return {name: yaml_text(content) for name, content in files.items()}
+    return {name: yaml_text(content, Path(name).stem) for name, content in files.items()}
 
 
 @contextmanager

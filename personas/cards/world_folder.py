@@ -138,7 +138,7 @@ def _import_of(info: WorldInfo, name: str, what: str) -> _Import:
     brought = info.extensions.get(KEY)
     if brought is None:
         card: Object = {"id": name, "name": shown_name(info.name) or name}
-        texts = {WORLD: yaml_text(card), LORE: _lore_text(drafted)}
+        texts = {WORLD: yaml_text(card, "world"), LORE: _lore_text(drafted)}
         return _Import(texts, drafted, tuple(remarks))
     snapshot = snapshot_from(brought, f"{what}: extensions.{KEY}", FILES)
     lore = content_of({LORE: snapshot.files[LORE]})[LORE]
@@ -158,7 +158,7 @@ def _render(text: str, about: str, remarks: list[Remark]) -> str:
 
 
 def _lore_text(book: BookLore) -> str:
-    return yaml_text({"entries": list(book.entries)})
+    return yaml_text({"entries": list(book.entries)}, "world_lore")
 
 
 def _by_id(lore: Mapping[str, object]) -> dict[str, Object]:

@@ -11,6 +11,7 @@ import yaml
 
 from personas import yaml_file
 from personas.errors import PersonaError
+from personas.json_schemas import first_line
 
 Object = dict[str, Any]
 _WIDTH = 100
@@ -27,10 +28,10 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-def yaml_text(content: Object, remark: str = "") -> str:
-    """The content as a file, with a remark above it."""
+def yaml_text(content: Object, schema: str) -> str:
+    """The content as a file that names its schema, as `json_schemas` calls it."""
     body = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH)
-    return f"# {remark}\n{body}" if remark else body
+    return f"{first_line(schema)}{body}"
 
 
 def content_of(texts: Mapping[str, str]) -> dict[str, Object]:

@@ -156,15 +156,15 @@ def test_a_character_whose_world_is_not_here_is_refused_with_the_world(tmp_path:
         npc("import", "mira.json", "--name", "mara")
 
 
-def test_the_sample_characters_are_not_added_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sample_characters_are_not_added_to(tmp_path: Path) -> None:
     (tmp_path / "npc.toml").unlink()
-    with pytest.raises(ConfigError, match="name a folder of your own"):
-        npc("import", str(write_json(tmp_path / "a.json", SMITH)))
-    monkeypatch.setenv("NPC_PATHS_CHARACTERS", "new/cast")
-    npc("import", "a.json")
-    assert (tmp_path / "new/cast/tamsin-vane/persona.yaml").is_file()
+    write_json(tmp_path / "a.json", SMITH)
+    with pytest.raises(ConfigError, match="no folder of your own is set up"):
+        npc("import", "a.json")
+    npc("import", "a.json", "--in", "new/cast")
+    text = (tmp_path / "new/cast/tamsin-vane/persona.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=../.schemas/persona.schema.json")
+    assert (tmp_path / "new/cast/.schemas/persona.schema.json").is_file()
 
 
 def test_what_the_disk_refuses_is_told_with_the_file(tmp_path: Path) -> None:
