@@ -197,12 +197,13 @@ def _scoring_request(head: LiveAdapter, tokenizer: Tokenizer, candidate: Candida
         prompt_ids=(*asked.prompt_ids, *reply_ids(candidate.reply.text, tokenizer)),
         adapter=head.content_hash,
         pinned_tokens=asked.pinned_tokens,
-        contrast=head.contrast,
+        choices=head.contrast or (),
     )
 
 
 def _score(ended: Finish | EngineError) -> float:
     """The score in nats; -inf when there is none."""
-    if isinstance(ended, EngineError) or ended.contrast is None:
+    if isinstance(ended, EngineError) or not ended.choices:
         return -math.inf
-    return ended.contrast
+    good, bad = ended.choices
+    return good - bad

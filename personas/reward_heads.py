@@ -31,7 +31,7 @@ class Words:
 
     @property
     def contrast(self) -> tuple[int, int]:
-        """The two tokens, as the engine is asked for their contrast."""
+        """The two tokens, whose log-probabilities the engine is asked for."""
         return self.good.token, self.bad.token
 
 

@@ -2,8 +2,8 @@
 
 A turn waits until a sequence is free, takes over what is known of its prompt, reads the rest in
 chunks, then yields one token per step until it ends. Ends of every kind (stop, length, cancel,
-failure) free the sequence in the same step. A request for a contrast is a turn that ends where its
-first token would be drawn.
+failure) free the sequence in the same step. A request that compares choices is a turn that ends
+where its first token would be drawn.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from npc_server.engine.protocol import (
 )
 from npc_server.engine.request_checks import check_request
 from npc_server.engine.running_turn import RunningTurn
-from npc_server.engine.sampling import Sampler, check_sampling, token_logprob
+from npc_server.engine.sampling import Sampler, check_sampling, token_logprob, token_logprobs
 from npc_server.engine.scheduler import (
     Chunk,
     Limits,
@@ -343,10 +343,10 @@ class EngineCore:
         return True
 
     def _draw(self, turn: RunningTurn, row: int) -> None:
-        """Sample the token that follows this row, and say it; or compare two that could."""
-        if turn.request.contrast is not None:
-            first, second = self._llama.logits(row)[list(turn.request.contrast)]
-            turn.contrast = float(first) - float(second)
+        """Sample the token that follows this row, and say it; or compare some that could."""
+        if turn.request.choices:
+            logits = self._llama.logits(row)
+            turn.choices = token_logprobs(logits, turn.request.choices)
             self._finish(turn, FinishReason.STOP)
             return
         assert turn.sampler is not None

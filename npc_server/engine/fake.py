@@ -22,7 +22,7 @@ from npc_server.engine.protocol import (
 from npc_server.engine.text_stream import TextStream
 
 Script = Callable[[Request], str]
-Contrasts = Callable[[Request], float]
+Judge = Callable[[Request], Sequence[float]]
 
 SEQUENCES = 8
 CONTEXT_TOKENS = 1024
@@ -34,7 +34,7 @@ class FakeEngine:
     """An `Engine` without a model.
 
     `script` makes the reply of a request, or raises what the engine is to raise; so does
-    `contrasts` for one that asks for a contrast. While `gate` is cleared, replies halt after their
+    `judge` the log-probabilities for one with choices. While `gate` is cleared, replies halt after their
     first word, so that a test can act in the middle of one; while `entrance` is cleared, they halt
     before it, as when all sequences are taken. `idle_gate` is the gate of what is read ahead.
     `die` ends it as a crash would; while `startable` is cleared, `start` waits.
@@ -47,7 +47,7 @@ class FakeEngine:
     ) -> None:
         self._script = script
         self._context_tokens = context_tokens
-        self.contrasts: Contrasts = lambda _: 0.0
+        self.judge: Judge = lambda request: (0.0,) * len(request.choices)
         self.requests: list[Request] = []
         self.finished: list[Finish] = []
         self.adapters: dict[str, Path] = {}
@@ -87,8 +87,8 @@ class FakeEngine:
         self.requests.append(request)
         self.running += 1
         try:
-            if request.contrast is not None:
-                yield replace(finish_of(request, ""), contrast=self.contrasts(request))
+            if request.choices:
+                yield replace(finish_of(request, ""), choices=tuple(self.judge(request)))
                 return
             await self._pass(self.entrance)
             text, stream = self._script(request), TextStream()

@@ -91,7 +91,8 @@ class Request:
     idle: bool = False  # a guess at what comes next: it runs while nobody else needs what it takes
     sentences: SentenceRule | None = None  # a reply cut off ends at its last whole sentence
     said: tuple[tuple[int, ...], ...] = ()  # earlier replies: DRY takes their phrases as said
-    contrast: tuple[int, int] | None = None  # say nothing; report how far one token beats another
+    choices: tuple[int, ...] = ()  # say nothing; report how likely each of these tokens is next
+    passing: bool = False  # nothing goes on from it: what it reads is not kept for others
     thought: Thought | None = None  # think first; None = reply at once
 
 
@@ -119,7 +120,7 @@ class Finish:
     queue_ms: float  # from arrival until a sequence was free
     ttft_ms: float  # from arrival to the first sampled token
     total_ms: float
-    contrast: float | None = None  # logit after the prompt of the first token minus the second's
+    choices: tuple[float, ...] = ()  # log-probability of each of the request's, in nats
     thought_tokens: int = 0  # drawn before the reply, and hidden
 
 

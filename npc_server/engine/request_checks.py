@@ -28,8 +28,8 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
             f"adapter_scale is {request.adapter_scale}; use 0 to {_MOST_SCALE:g}"
         )
     _check_sentences(request)
-    if request.contrast is not None:
-        _check_contrast(request, request.contrast, vocab_size)
+    if request.choices:
+        _check_choices(request, vocab_size)
 
 
 def _most_tokens(request: Request) -> int:
@@ -51,8 +51,8 @@ def _check_sentences(request: Request) -> None:
         raise RequestRejectedError(f"max_sentences is {most}, but no rule says where sentences end")
 
 
-def _check_contrast(request: Request, contrast: tuple[int, int], vocab_size: int) -> None:
-    if not all(0 <= token < vocab_size for token in contrast):
-        raise RequestRejectedError(f"the contrast holds token ids outside 0..{vocab_size - 1}")
+def _check_choices(request: Request, vocab_size: int) -> None:
+    if not all(0 <= token < vocab_size for token in request.choices):
+        raise RequestRejectedError(f"the choices hold token ids outside 0..{vocab_size - 1}")
     if request.sampling != Sampling():
-        raise RequestRejectedError("a contrast draws nothing; leave its sampling as it is")
+        raise RequestRejectedError("comparing choices draws nothing; leave sampling as it is")

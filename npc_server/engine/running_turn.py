@@ -28,7 +28,7 @@ class RunningTurn:
     thinking: bool = False  # whether what is drawn next belongs to the thought
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    contrast: float | None = None
+    choices: tuple[float, ...] = ()
     cached_tokens: int = 0
     started_s: float = 0.0
     first_token_s: float = 0.0
@@ -89,6 +89,6 @@ class RunningTurn:
             queue_ms=(started - self.arrived_s) * 1e3,
             ttft_ms=((self.first_token_s or now) - self.arrived_s) * 1e3,
             total_ms=(now - self.arrived_s) * 1e3,
-            contrast=self.contrast,
+            choices=self.choices,
             thought_tokens=len(self.thought_ids),
         )

@@ -84,8 +84,12 @@ class Sequences:
         self._prefixes.store(turn.voice, turn.read, blob, pinned=pinned, conversation=conversation)
 
     def release(self, turn: RunningTurn, *, trusted: bool) -> None:
-        """Free the turn's sequence; what it holds is kept if the last decode can be trusted."""
-        known = trusted and len(turn.read) >= MIN_SHARED_TOKENS
+        """Free the turn's sequence; what it holds is kept if the last decode can be trusted.
+
+        Of a turn that nothing goes on from no copy is made, but the next in this sequence may use
+        what lies there.
+        """
+        known = trusted and len(turn.read) >= MIN_SHARED_TOKENS and not turn.request.passing
         if known and not self._prefixes.covers(turn.voice, turn.read):
             self.save(turn)
         self._turns[turn.sequence] = None

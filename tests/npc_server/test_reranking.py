@@ -181,12 +181,12 @@ def reply_in(request: Request) -> str:
 
 
 async def favoured(
-    contrasts: Callable[[Request], float], *replies: str, head: LiveAdapter = HEAD
+    score: Callable[[Request], float], *replies: str, head: LiveAdapter = HEAD
 ) -> tuple[str | None, FakeEngine]:
     """The head's favourite, and the engine that was asked for it."""
     engine = FakeEngine()
     engine.adapters["head"] = Path()
-    engine.contrasts = contrasts
+    engine.judge = lambda request: (score(request), 0.0)
     candidates = [
         Candidate(request, finish_of(request, reply))
         for request, reply in zip(candidate_requests(REQUEST, len(replies)), replies, strict=True)
@@ -199,7 +199,7 @@ async def test_the_head_judges_each_reply_after_the_prompt_it_answers() -> None:
     chosen, engine = await favoured(lambda request: len(reply_in(request)), "One.", "Three.", "Two")
     assert chosen == "Three."
     asked = engine.requests
-    assert {(one.adapter, one.contrast, one.sampling) for one in asked} == {
+    assert {(one.adapter, one.choices, one.sampling) for one in asked} == {
         ("head", (7, 8), Sampling())
     }
     assert len({one.request_id for one in asked}) == 3
@@ -226,9 +226,9 @@ async def test_a_score_that_is_no_number_decides_nothing(score: float) -> None:
 
 
 async def test_one_reply_that_cannot_be_scored_leaves_the_choice_to_the_checks() -> None:
-    def contrasts(request: Request) -> float:
+    def score(request: Request) -> float:
         if reply_in(request) == "Two.":
             raise DecodeError("no luck")
         return 1.0
 
-    assert (await favoured(contrasts, "One.", "Two."))[0] is None
+    assert (await favoured(score, "One.", "Two."))[0] is None

@@ -243,7 +243,7 @@ async def judged(stage: StageMaker, tmp_path: Path) -> Stage:
     """Mira draws three, and a head that likes moss is live."""
     cast = mira_with(tmp_path, best_of=3)
     made = await stage(lambda request: LIKED[request.sampling.seed], characters=cast)
-    made.engine.contrasts = lambda request: float("moss" in reply_in(request))
+    made.engine.judge = lambda request: (float("moss" in reply_in(request)), 0.0)
     made.publish_head("mira")
     while not made.engine.adapters:  # the server polls the disk
         await asyncio.sleep(0.01)
@@ -270,7 +270,7 @@ async def test_a_leak_loses_however_much_the_head_likes_it(
     lines = {**LIKED, 0: f"Moss. It was {secret}."}
     cast = mira_with(tmp_path, best_of=3)
     made = await stage(lambda request: lines[request.sampling.seed], characters=cast)
-    made.engine.contrasts = lambda request: 9.0 if secret in reply_in(request) else 0.0
+    made.engine.judge = lambda request: (9.0 * (secret in reply_in(request)), 0.0)
     made.publish_head("mira")
     while not made.engine.adapters:
         await asyncio.sleep(0.01)
@@ -278,10 +278,10 @@ async def test_a_leak_loses_however_much_the_head_likes_it(
 
 
 async def test_a_head_that_fails_leaves_the_choice_to_the_checks(judged: Stage) -> None:
-    def fail(request: Request) -> float:
+    def fail(request: Request) -> tuple[float, ...]:
         raise DecodeError("no luck")
 
-    judged.engine.contrasts = fail
+    judged.engine.judge = fail
     assert await said(judged) == LIKED[0]
     (turn,) = judged.store.turns("mira")
     assert "judge" not in turn.sampling
@@ -289,7 +289,7 @@ async def test_a_head_that_fails_leaves_the_choice_to_the_checks(judged: Stage) 
 
 async def test_without_a_head_nobody_is_asked(best_of_three: Stage) -> None:
     assert await said(best_of_three) == LINES[2]
-    assert [request.contrast for request in best_of_three.engine.requests[1:]] == [None] * 3
+    assert [request.choices for request in best_of_three.engine.requests[1:]] == [()] * 3
 
 
 async def test_a_character_that_draws_one_reply_needs_no_head_in_memory(

@@ -12,6 +12,14 @@ from npc_server.engine.sampling.sampler import (
     check_sampling,
     likeliest,
     token_logprob,
+    token_logprobs,
 )
 
-__all__ = ["Logits", "Sampler", "check_sampling", "likeliest", "token_logprob"]
+__all__ = [
+    "Logits",
+    "Sampler",
+    "check_sampling",
+    "likeliest",
+    "token_logprob",
+    "token_logprobs",
+]

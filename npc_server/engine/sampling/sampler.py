@@ -222,12 +222,18 @@ def _check_stops(stops: tuple[str, ...]) -> None:
 
 def token_logprob(logits: Logits, token: int) -> float:
     """Log-probability of a token under softmax(logits), in nats."""
-    top, own = float(logits.max()), float(logits[token])
+    return token_logprobs(logits, (token,))[0]
+
+
+def token_logprobs(logits: Logits, tokens: Sequence[int]) -> tuple[float, ...]:
+    """Log-probability of each of some tokens under softmax(logits), in nats."""
+    top = float(logits.max())
     weights = _scratch(len(logits))
     np.subtract(logits, np.float32(top), out=weights)
     np.exp(weights, out=weights)
     # A product with ones: numpy's own sum of floats is careful, and twice as slow.
-    return own - top - math.log(float(weights @ _ones(len(logits))))
+    total = top + math.log(float(weights @ _ones(len(logits))))
+    return tuple(float(logits[token]) - total for token in tokens)
 
 
 _local = threading.local()

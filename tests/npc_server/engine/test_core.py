@@ -379,33 +379,33 @@ def test_a_late_take_shares_the_prompt_of_one_that_is_speaking(bench: Bench) -> 
     assert bench.finish("second").token_ids == bench.finish("first").token_ids
 
 
-# Contrasts
+# Choices
 
 
-def contrast(
+def compare(
     bench: Bench,
     request_id: str,
     prompt: tuple[int, ...] = PROMPT,
     adapter: str = "",
     pinned: int = 0,
 ) -> None:
-    """Ask how far one token beats another."""
+    """Ask how likely each of two tokens is next."""
     bench.core.submit(
-        Request(request_id, prompt, adapter, contrast=(100, 101), pinned_tokens=pinned)
+        Request(request_id, prompt, adapter, choices=(100, 101), pinned_tokens=pinned)
     )
 
 
-def test_a_contrast_says_nothing_and_frees_its_sequence(bench: Bench) -> None:
-    contrast(bench, "r")
+def test_comparing_choices_says_nothing_and_frees_its_sequence(bench: Bench) -> None:
+    compare(bench, "r")
     bench.run()
     (finish,) = bench.events["r"]
     assert isinstance(finish, Finish)
     assert (finish.text, finish.token_ids, finish.reason) == ("", (), FinishReason.STOP)
-    assert finish.contrast is not None
+    assert len(finish.choices) == 2
     assert (bench.core.stats().running, bench.core.stats().generated_tokens) == (0, 0)
 
 
-def test_contrasts_beside_running_replies_are_what_they_are_alone(
+def test_choices_beside_running_replies_are_what_they_are_alone(
     bench: Bench, tiny_model: Path, tmp_path: Path
 ) -> None:
     alone = Bench(tiny_model, batching=bench.core.stats().batching)
@@ -413,25 +413,25 @@ def test_contrasts_beside_running_replies_are_what_they_are_alone(
         one.load("head", tiny_gguf.write_adapter(tmp_path / "head", seed=5))
     prompts = {f"c{at}": (*PROMPT, *range(100, 104 + 3 * at)) for at in range(3)}
     for name, prompt in prompts.items():
-        contrast(alone, name, prompt, "head")
+        compare(alone, name, prompt, "head")
         alone.run()
     bench.submit("reply")
     for _ in range(4):
         bench.core.step()
     for name, prompt in prompts.items():
-        contrast(bench, name, prompt, "head", pinned=len(PROMPT))
+        compare(bench, name, prompt, "head", pinned=len(PROMPT))
     bench.run()
     assert bench.finish("reply").token_ids == Bench(tiny_model).ids()
-    measured = {name: bench.finish(name).contrast for name in prompts}
+    measured = {name: bench.finish(name).choices for name in prompts}
     assert measured == {
-        name: pytest.approx(alone.finish(name).contrast, abs=1e-3) for name in prompts
+        name: pytest.approx(alone.finish(name).choices, abs=1e-3) for name in prompts
     }
     assert len(set(measured.values())) == 3
 
 
-def test_contrasts_of_one_prompt_read_it_once(bench: Bench) -> None:
+def test_choices_after_one_prompt_read_it_once(bench: Bench) -> None:
     for at in range(3):
-        contrast(bench, f"c{at}", (*PROMPT, 100 + at, 2))
+        compare(bench, f"c{at}", (*PROMPT, 100 + at, 2))
     bench.run()
     assert [bench.finish(f"c{at}").cached_tokens for at in range(3)] == [
         0,
@@ -440,17 +440,28 @@ def test_contrasts_of_one_prompt_read_it_once(bench: Bench) -> None:
     ]
 
 
+def test_what_a_passing_question_reads_is_not_kept(bench: Bench) -> None:
+    bench.submit("reply")
+    bench.run()
+    kept = bench.core.stats().cache_entries
+    asked = (*PROMPT, *bench.finish("reply").token_ids, 90, 91)
+    bench.core.submit(Request("question", asked, choices=(100, 101), passing=True))
+    bench.run()
+    assert bench.core.stats().cache_entries == kept
+    assert bench.finish("question").cached_tokens == len(asked) - 3  # the last drawn was not read
+
+
 @pytest.mark.parametrize("words", [(-1, 5), (5, tiny_gguf.VOCABULARY)])
-def test_a_contrast_of_ids_outside_the_vocabulary_is_refused(
+def test_choices_outside_the_vocabulary_are_refused(
     bench: Bench, words: tuple[int, int]
 ) -> None:
-    with pytest.raises(RequestRejectedError, match="contrast holds token ids outside"):
-        bench.core.submit(Request("r", PROMPT, contrast=words))
+    with pytest.raises(RequestRejectedError, match="choices hold token ids outside"):
+        bench.core.submit(Request("r", PROMPT, choices=words))
 
 
-def test_a_contrast_takes_no_settings_it_would_ignore(bench: Bench) -> None:
+def test_comparing_choices_takes_no_settings_it_would_ignore(bench: Bench) -> None:
     with pytest.raises(RequestRejectedError, match="draws nothing"):
-        bench.core.submit(Request("r", PROMPT, contrast=(1, 2), sampling=GREEDY))
+        bench.core.submit(Request("r", PROMPT, choices=(1, 2), sampling=GREEDY))
 
 
 # Idle turns

@@ -136,9 +136,10 @@ def test_the_engine_scores_beside_running_replies_as_the_trainer_does(
     engine.core.submit(Request("reply", replies[0][0], sampling=talking))
     engine.core.step()
     for at, (asked, said) in enumerate(replies):
-        engine.core.submit(Request(f"s{at}", (*asked, *said), "head", contrast=contrast))
+        engine.core.submit(Request(f"s{at}", (*asked, *said), "head", choices=contrast))
     engine.run()
     assert len(engine.finished["reply"].token_ids) == 40
     # The engine holds adapters in 16 bits.
-    served = [engine.finished[f"s{at}"].contrast for at in range(len(replies))]
+    compared = [engine.finished[f"s{at}"].choices for at in range(len(replies))]
+    served = [good - bad for good, bad in compared]
     assert served == [pytest.approx(one, abs=0.02) for one in made]
