@@ -36,8 +36,10 @@ from npc_client.context import ContextMode, WorldValues, Written, notes_of, worl
 from npc_client.courier import Courier
 from npc_client.events import REASONS, EventStatus, SubmitRequest, new_event, new_event_id
 from npc_client.records import (
+    Action,
     Bark,
     Conversation,
+    Emotion,
     LivedExchange,
     Notes,
     Remembered,
@@ -57,10 +59,12 @@ from npc_client.scenes import OnLine, OnWords, barks_of, member_of, players_of, 
 
 __all__ = [
     "REASONS",
+    "Action",
     "Bark",
     "Client",
     "ContextMode",
     "Conversation",
+    "Emotion",
     "EventStatus",
     "LivedExchange",
     "Notes",
@@ -493,6 +497,14 @@ class Client:
             session_id=session_id, turn_id=turn_id, seed=seed, sampling=sampling, take_id=take_id
         )
         return partial(self._dialogue.Regenerate, request), take_id
+
+    async def report_action(self, turn_id: str, name: str, ok: bool, text: str = "") -> None:
+        """Tell what came of a turn's action; the character hears of it with the next line.
+
+        `text` says what happened; "" = that it worked, or failed.
+        """
+        request = dialogue_pb2.ReportActionRequest(turn_id=turn_id, name=name, ok=ok, text=text)
+        await self._dialogue.ReportAction(request)
 
     async def thumb(self, turn_id: str, up: bool, reasons: Sequence[str] = ()) -> str:
         """Like or dislike a reply; `reasons` are among REASONS. Returns the event's id."""

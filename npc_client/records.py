@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -36,6 +37,22 @@ NO_NOTES = Notes()
 
 
 @dataclass(frozen=True)
+class Emotion:
+    """What the character feels about the exchange."""
+
+    label: str  # as the persona declares it
+    probability: float  # among all of its emotions, from 0 to 1
+
+
+@dataclass(frozen=True)
+class Action:
+    """What the character does besides its words."""
+
+    name: str
+    arguments: Mapping[str, bool | int | float | str]  # by parameter
+
+
+@dataclass(frozen=True)
 class Reply:
     """A finished reply."""
 
@@ -52,6 +69,11 @@ class Reply:
     thought_tokens: int = 0  # that the model thought before it; nobody sees them
     guard_hits: tuple[GuardHit, ...] = ()  # in order; mostly none
     notes: Notes = NO_NOTES  # what the character was told for the line
+    emotion: Emotion | None = None  # None = the character shows none
+    action: Action | None = None  # None = it does nothing
+    prompt_tokens: int = 0
+    cached_tokens: int = 0  # of prompt_tokens, not computed again
+    aside_tokens: int = 0  # computed for emotion and action, besides prompt and reply
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import grpc.aio
 
 from npc.v1 import dialogue_pb2
 from npc_client.context import notes_of
-from npc_client.records import GuardHit, Reply, Silence
+from npc_client.records import Action, Emotion, GuardHit, Reply, Silence
 
 OnText = Callable[[str], None]
 RETRY_PAUSES_S = (0.1, 0.4)  # before a line is sent again that found no server
@@ -47,6 +47,8 @@ class ReplyStream:
         self._first_text: float | None = None
         self._reply: Reply | None = None
         self._silence: Silence | None = None
+        self.emotion: Emotion | None = None  # from when it is told, before or behind the words
+        self.action: Action | None = None  # from when it is told, behind the words
 
     @property
     def outcome(self) -> Reply | Silence:
@@ -83,6 +85,10 @@ class ReplyStream:
             if event.HasField("silence"):
                 self._silence = Silence(_silent_because(event.silence))
                 break
+            if event.HasField("emotion"):
+                self.emotion = _emotion(event.emotion)
+            if event.HasField("action"):
+                self.action = _action(event.action)
             if event.HasField("finished"):
                 first_text = self._first_text or time.perf_counter()
                 self._reply = _reply(event.finished, self._begun, first_text)
@@ -130,6 +136,11 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         thought_tokens=finished.usage.thought_tokens,
         guard_hits=tuple(_guard_hit(hit) for hit in finished.guard_hits),
         notes=notes_of(finished.notes),
+        emotion=_emotion(finished.emotion) if finished.HasField("emotion") else None,
+        action=_action(finished.actions[0]) if finished.actions else None,
+        prompt_tokens=finished.usage.prompt_tokens,
+        cached_tokens=finished.usage.cached_tokens,
+        aside_tokens=finished.usage.aside_tokens,
     )
 
 
@@ -141,6 +152,19 @@ def _silent_because(silence: dialogue_pb2.Silence) -> str:
 def _guard_hit(hit: dialogue_pb2.GuardHit) -> GuardHit:
     name = dialogue_pb2.GuardAction.Name(hit.action)
     return GuardHit(hit.rule, name.removeprefix("GUARD_ACTION_").lower())
+
+
+def _emotion(emotion: dialogue_pb2.Emotion) -> Emotion:
+    return Emotion(emotion.label, emotion.probability)
+
+
+def _action(action: dialogue_pb2.Action) -> Action:
+    return Action(action.name, {name: _value(given) for name, given in action.arguments.items()})
+
+
+def _value(argument: dialogue_pb2.ActionArgument) -> bool | int | float | str:
+    value: bool | int | float | str = getattr(argument, argument.WhichOneof("value") or "text")
+    return value
 
 
 def _finish_reason(finished: dialogue_pb2.Finished) -> str:

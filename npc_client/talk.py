@@ -14,8 +14,10 @@ from rich.console import Console
 
 from npc_client.client import (
     REASONS,
+    Action,
     Client,
     Conversation,
+    Emotion,
     RememberedFact,
     Reply,
     Silence,
@@ -202,6 +204,9 @@ class _Chat:
         self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
 
     def _end_line(self, reply: Reply) -> None:
+        for shown in (_emotion_shown(reply.emotion), _action_shown(reply.action)):
+            if shown:
+                self.console.print(f"\n{shown}", end="", style="italic", markup=False)
         version = reply.adapter_version or "base"
         found = "".join(f" · guard: {hit.rule}, {hit.action}" for hit in reply.guard_hits)
         first = f"first word after {reply.ttft_ms:.0f} ms"
@@ -225,6 +230,17 @@ def _fact_line(fact: RememberedFact) -> str:
     overheard = " (overheard)" if fact.overheard else ""
     before = f" (before: {'; '.join(fact.replaced)})" if fact.replaced else ""
     return f"{fact.text}{overheard}{before}"
+
+
+def _emotion_shown(emotion: Emotion | None) -> str:
+    return f"({emotion.label}, {emotion.probability:.0%})" if emotion else ""
+
+
+def _action_shown(action: Action | None) -> str:
+    if action is None:
+        return ""
+    given = ", ".join(f"{name}: {value}" for name, value in action.arguments.items())
+    return f"→ {action.name}({given})"
 
 
 class _UsageError(Exception):

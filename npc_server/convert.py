@@ -34,7 +34,7 @@ from npc_server.guard_hits import GuardAction, GuardHit
 from npc_server.limits import MAX_TAKES, check_id, check_stop_text, check_text
 from npc_server.memory.facts import Fact, facts, player_name
 from npc_server.reactions import ParsedEvent, SubmitResult
-from npc_server.reply_events import Finished, ReplyEvent, Started
+from npc_server.reply_events import ChosenAction, Finished, ReplyEvent, ShownEmotion, Started
 from npc_server.sessions import Session
 from npc_server.signals import DERIVED_PREFIX
 from npc_server.situations import ContextUpdate, Reported
@@ -221,21 +221,51 @@ def happening(request: dialogue_pb2.TriggerRequest) -> Happening:
 
 def reply_event(event: ReplyEvent | Quiet) -> dialogue_pb2.ReplyEvent:
     """One message of a reply stream."""
-    if isinstance(event, Quiet):
-        silence = dialogue_pb2.Silence(because=_SILENCES[event])
-        return dialogue_pb2.ReplyEvent(silence=silence)
-    if isinstance(event, Delta):
-        return dialogue_pb2.ReplyEvent(delta=dialogue_pb2.Delta(text=event.text))
-    if isinstance(event, Started):
-        started = dialogue_pb2.Started(
-            turn_id=event.turn_id,
-            persona_version=event.persona_version,
-            adapter_version=event.adapter_version,
-            take=event.take,
-            seed=event.seed,
-        )
-        return dialogue_pb2.ReplyEvent(started=started)
-    return dialogue_pb2.ReplyEvent(finished=_finished_message(event))
+    match event:
+        case Quiet():
+            silence = dialogue_pb2.Silence(because=_SILENCES[event])
+            return dialogue_pb2.ReplyEvent(silence=silence)
+        case Delta():
+            return dialogue_pb2.ReplyEvent(delta=dialogue_pb2.Delta(text=event.text))
+        case Started():
+            return dialogue_pb2.ReplyEvent(started=_started_message(event))
+        case ShownEmotion():
+            return dialogue_pb2.ReplyEvent(emotion=_emotion_message(event))
+        case ChosenAction():
+            return dialogue_pb2.ReplyEvent(action=_action_message(event))
+        case Finished():
+            return dialogue_pb2.ReplyEvent(finished=_finished_message(event))
+
+
+def _started_message(event: Started) -> dialogue_pb2.Started:
+    return dialogue_pb2.Started(
+        turn_id=event.turn_id,
+        persona_version=event.persona_version,
+        adapter_version=event.adapter_version,
+        take=event.take,
+        seed=event.seed,
+    )
+
+
+def _emotion_message(emotion: ShownEmotion) -> dialogue_pb2.Emotion:
+    return dialogue_pb2.Emotion(label=emotion.label, probability=emotion.probability)
+
+
+def _action_message(action: ChosenAction) -> dialogue_pb2.Action:
+    given = {name: _argument(value) for name, value in action.arguments.items()}
+    return dialogue_pb2.Action(name=action.name, arguments=given)
+
+
+def _argument(value: bool | int | float | str) -> dialogue_pb2.ActionArgument:
+    match value:
+        case bool():
+            return dialogue_pb2.ActionArgument(truth=value)
+        case int():
+            return dialogue_pb2.ActionArgument(whole=value)
+        case float():
+            return dialogue_pb2.ActionArgument(number=value)
+        case str():
+            return dialogue_pb2.ActionArgument(text=value)
 
 
 def _finished_message(event: Finished) -> dialogue_pb2.Finished:
@@ -251,6 +281,7 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
             cached_tokens=reply.cached_tokens,
             reply_tokens=event.reply_tokens,
             thought_tokens=reply.thought_tokens,
+            aside_tokens=event.aside_tokens,
         ),
         timing=dialogue_pb2.Timing(
             queue_ms=reply.queue_ms, ttft_ms=reply.ttft_ms, total_ms=reply.total_ms
@@ -259,6 +290,8 @@ def _finished_message(event: Finished) -> dialogue_pb2.Finished:
         candidates=event.candidates,
         guard_hits=[_guard_hit(hit) for hit in event.guard],
         notes=_notes(event.notes) if event.notes.kept or event.notes.dropped else None,
+        emotion=_emotion_message(event.emotion) if event.emotion else None,
+        actions=[_action_message(event.action)] if event.action else [],
     )
 
 

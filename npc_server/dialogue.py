@@ -82,7 +82,14 @@ class Dialogue:
         self._conversations = conversations
         guard = guard or Guard(characters, GuardSettings())
         self._replies = Replies(
-            characters, model, adapters, conversations, heads, sources, watchers, guard
+            characters,
+            model,
+            adapters,
+            conversations,
+            heads,
+            sources,
+            watchers,
+            guard,
         )
 
     @property
@@ -314,4 +321,8 @@ async def _stream_again(answer: Answer) -> AsyncGenerator[ReplyEvent]:
     yield answer.started
     if answer.finished.reply.text:
         yield Delta(answer.finished.reply.text)
+    if answer.finished.emotion:
+        yield answer.finished.emotion
+    if answer.finished.action:
+        yield answer.finished.action
     yield answer.finished

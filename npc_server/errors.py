@@ -7,6 +7,7 @@ ServerError
 ├── UnknownMemoryError      nothing that is remembered has this id (LookupError)
 ├── UnknownSceneError       (LookupError)
 ├── UnknownMemberError      a character or player is not in the scene (LookupError)
+├── UnknownTurnError        no open session has that turn (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session has one running reply at a time
 ├── EventsWaitError         too many events wait until characters have spoken (RuntimeError)
@@ -56,6 +57,10 @@ class UnknownMemberError(ServerError, LookupError):
     """The character or player is not in the scene."""
 
 
+class UnknownTurnError(ServerError, LookupError):
+    """No open session has a turn with that id."""
+
+
 class NotLatestTurnError(ServerError, LookupError):
     """The turn is not a take of the session's latest exchange."""
 
@@ -95,6 +100,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         UnknownMemoryError: _Code.NOT_FOUND,
         UnknownSceneError: _Code.NOT_FOUND,
         UnknownMemberError: _Code.NOT_FOUND,
+        UnknownTurnError: _Code.NOT_FOUND,
         NotLatestTurnError: _Code.NOT_FOUND,
         SessionBusyError: _Code.ABORTED,
         EventsWaitError: _Code.RESOURCE_EXHAUSTED,

@@ -11,6 +11,7 @@ from personas.known_names import no_such
 MAX_LINE_CHARACTERS = 2000
 MAX_ID_CHARACTERS = 128
 MAX_NOTE_CHARACTERS = 1000  # of a game, for a character
+MAX_REPORT_CHARACTERS = 500  # of what came of an action
 MAX_TAKES = 100  # per choice
 MAX_CHARACTERS = 64  # that stand by and hear
 MAX_EVENTS_PER_MESSAGE = 256
@@ -38,6 +39,15 @@ def check_count(field: str, count: int, most: int) -> None:
     """Refuse a count that is not 1 to `most`. Raises InvalidRequestError."""
     if not 1 <= count <= most:
         raise InvalidRequestError(f"{field} is {count}; ask for 1 to {most}")
+
+
+def check_report(field: str, text: str) -> str:
+    """Return what a game reports on one line, without signs that are in no text; "" = nothing.
+
+    Raises InvalidRequestError, which names `field`, beyond MAX_REPORT_CHARACTERS.
+    """
+    told = " ".join(without_unwanted(text).split())
+    return _check(field, told, MAX_REPORT_CHARACTERS) if is_visible(told) else ""
 
 
 def check_id(field: str, value: str) -> str:

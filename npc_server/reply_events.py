@@ -6,7 +6,9 @@ its answer was lost on the way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TypeAlias
 
 from npc_server.engine.protocol import Delta, Finish
@@ -26,6 +28,22 @@ class Started:
 
 
 @dataclass(frozen=True)
+class ShownEmotion:
+    """What the character feels about the exchange, of what it has declared."""
+
+    label: str
+    probability: float  # among all of its emotions, from 0 to 1
+
+
+@dataclass(frozen=True)
+class ChosenAction:
+    """What the character does besides its words."""
+
+    name: str
+    arguments: Mapping[str, bool | int | float | str]  # by parameter
+
+
+@dataclass(frozen=True)
 class Finished:
     """A turn is over."""
 
@@ -37,10 +55,23 @@ class Finished:
     candidates: int  # replies drawn for this one
     guard: tuple[GuardHit, ...] = ()  # what the guard found
     notes: ToldNotes = NO_NOTES
+    emotion: ShownEmotion | None = None  # None = the character has none to show
+    action: ChosenAction | None = None  # None = it does nothing
+    aside_tokens: int = 0  # computed for emotion and action, besides prompt and reply
+
+
+@dataclass
+class Shown:
+    """What a turn shows besides its words, as far as it is known."""
+
+    emotion: ShownEmotion | None = None
+    action: ChosenAction | None = None
+    tokens: int = 0  # computed to find out
+    questions: Iterator[int] = field(default_factory=count)  # their numbers
 
 
 #: What a stream of a reply is made of.
-ReplyEvent: TypeAlias = Started | Delta | Finished
+ReplyEvent: TypeAlias = Started | Delta | ShownEmotion | ChosenAction | Finished
 
 
 @dataclass(frozen=True)

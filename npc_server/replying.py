@@ -22,6 +22,7 @@ from functools import partial
 from feedback_store.records import Reaction
 from npc_server import signals
 from npc_server.adapters import Adapters, LiveAdapter
+from npc_server.asides import Asides
 from npc_server.conversations import Conversations
 from npc_server.engine.protocol import Delta, Finish, FinishReason, Request, Sampling
 from npc_server.guard import Guard
@@ -45,6 +46,7 @@ from npc_server.turns import (
     NO_PROMPT,
     Model,
     OpenTurn,
+    answer_of,
     cut_short,
     finished_of,
     interrupted_take,
@@ -84,6 +86,15 @@ class Call:
     world: Values = field(default_factory=dict)  # how things stand from this call on
 
 
+@dataclass(frozen=True)
+class _Said:
+    """All words of a turn, which guard and judge may have given another seed."""
+
+    turn: OpenTurn
+    reply: Finish
+    candidates: int = 1
+
+
 class Replies:
     """Makes the replies of all sessions."""
 
@@ -108,6 +119,7 @@ class Replies:
         self._silence = conversations.silence
         self._sources = sources
         self._guard = guard
+        self._asides = Asides(model)
         self._ending = False
         self.next_prompts = NextPrompts(model, adapters, conversations.sessions, sources)
         self.speaking = 0  # turns that are being generated
@@ -154,11 +166,21 @@ class Replies:
         reason = FinishReason.CANCELLED
         try:
             yield turn.started
+            await self._asides.before_words(turn)
+            if turn.shown.emotion:
+                yield turn.shown.emotion
+            ended = None
             async with aclosing(self._words(turn)) as events:
                 async for event in events:
                     if isinstance(event, Delta):
                         said.append(event.text)
-                    yield event
+                        yield event
+                    else:
+                        ended = event
+            assert ended is not None  # the last event, or the words raise
+            async with aclosing(self._conclude(ended)) as told:
+                async for end in told:
+                    yield end
         except Exception:  # of any kind: raised again as it is
             reason = FinishReason.FAILED
             raise
@@ -167,7 +189,7 @@ class Replies:
                 self._break_off(turn, "".join(said), reason)
             self.next_prompts.read_ahead(turn)
 
-    def _words(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+    def _words(self, turn: OpenTurn) -> AsyncGenerator[Delta | _Said]:
         """The way in which the turn's reply is made."""
         if turn.exchange.verbatim:
             return self._recite(turn)
@@ -213,6 +235,7 @@ class Replies:
         return OpenTurn(
             started,
             session,
+            persona,
             exchange,
             adapter,
             heard,
@@ -270,14 +293,14 @@ class Replies:
         for reaction in noticed:
             self._recorder.note(reaction)
 
-    async def _recite(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+    async def _recite(self, turn: OpenTurn) -> AsyncGenerator[Delta | _Said]:
         yield Delta(turn.exchange.verbatim)
-        yield await self._conclude(turn, script_end(turn.exchange.verbatim))
+        yield _Said(turn, script_end(turn.exchange.verbatim))
 
-    async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+    async def _speak(self, turn: OpenTurn) -> AsyncGenerator[Delta | _Said]:
         async with aclosing(self._generate(turn, turn.request)) as events:
             async for event in events:
-                yield await self._conclude(turn, event) if isinstance(event, Finish) else event
+                yield _Said(turn, event) if isinstance(event, Finish) else event
 
     async def _generate(self, turn: OpenTurn, request: Request) -> AsyncGenerator[Delta | Finish]:
         """Generate a reply; beside it, the engine reads what the next prompt begins with."""
@@ -289,34 +312,25 @@ class Replies:
                     begun = True
                 yield event
 
-    async def _speak_guarded(
-        self, turn: OpenTurn, watch: Watch
-    ) -> AsyncGenerator[Delta | Finished]:
+    async def _speak_guarded(self, turn: OpenTurn, watch: Watch) -> AsyncGenerator[Delta | _Said]:
         generate = partial(self._generate, turn)
         fallback = _fallback_of(turn)
         speech = Speech(generate, turn.tokenizer, turn.request, watch, fallback)
         async with aclosing(speak(speech)) as events:
             async for event in events:
-                yield (
-                    event if isinstance(event, Delta) else await self._conclude_guarded(turn, event)
-                )
+                yield event if isinstance(event, Delta) else _said_guarded(turn, event)
 
-    async def _conclude_guarded(self, turn: OpenTurn, ended: Guarded) -> Finished:
-        seed = turn.sampling.seed if ended.seed is None else ended.seed
-        sampling = replace(turn.sampling, seed=seed)
-        turn = replace(turn, sampling=sampling, in_one_piece=ended.in_one_piece)
-        return await self._conclude(with_hits(turn, ended.hits), ended.reply)
-
-    async def _answer_without_model(self, turn: OpenTurn) -> AsyncGenerator[Delta | Finished]:
+    async def _answer_without_model(self, turn: OpenTurn) -> AsyncGenerator[Delta | _Said]:
         text = "" if turn.sampling.in_form else _fallback_of(turn)
         if text:
             yield Delta(text)
         reply = without_model(text, turn.tokenizer, len(turn.prompt.ids), 0.0)
-        yield await self._conclude(replace(turn, in_one_piece=False), reply)
+        yield _Said(replace(turn, in_one_piece=False), reply)
 
     def _break_off(self, turn: OpenTurn, said: str, reason: FinishReason) -> None:
-        record = record_of(turn, cut_short(said, turn, reason), self._model.base_sha256)
-        take = interrupted_take(turn, said, record.created_at)
+        reply, now = cut_short(said, turn, reason), datetime.now(UTC)
+        record = record_of(turn, reply, self._model.base_sha256, now)
+        take = interrupted_take(turn, said, now)
         self._sessions.add_take(turn.session, turn.exchange, take)
         self._recorder.record_cut_turn(record, turn.session.record)
         self._tell_watchers(turn)
@@ -325,7 +339,7 @@ class Replies:
 
     async def _speak_best(
         self, turn: OpenTurn, watch: Watch | None
-    ) -> AsyncGenerator[Delta | Finished]:
+    ) -> AsyncGenerator[Delta | _Said]:
         begun = time.perf_counter()
         candidates = await draw_something_new(
             self._model.engine, turn.request, turn.best_of, turn.spoken
@@ -338,7 +352,7 @@ class Replies:
         if reply.text:
             yield Delta(reply.text)
         timed = replace(reply, ttft_ms=waited_ms, total_ms=waited_ms)
-        yield await self._conclude(turn, timed, len(candidates))
+        yield _Said(turn, timed, len(candidates))
 
     async def _mend(self, turn: OpenTurn, watch: Watch, fault: Fault) -> tuple[OpenTurn, Finish]:
         """Draw all candidates again; fall back, when the best of them has a fault, too."""
@@ -372,23 +386,47 @@ class Replies:
             chosen = await choose_favourite(self._model.engine, head, self._model.tokenizer, best)
         return (head.version, chosen) if chosen else ("", best[0])
 
-    async def _conclude(self, turn: OpenTurn, reply: Finish, candidates: int = 1) -> Finished:
-        session = turn.session
-        record = record_of(turn, reply, self._model.base_sha256)
-        live = self._adapters.live(session.persona.id).version
-        finished = finished_of(turn, reply, live, candidates)
-        self._guard.note(finished.turn_id, finished.guard)
-        take = take_of(turn, finished, record.created_at)
+    async def _conclude(self, said: _Said) -> AsyncGenerator[ReplyEvent]:
+        """Let the conversation go on; then tell what the turn shows besides, and record it all."""
+        turn, session, complete = said.turn, said.turn.session, False
+        take = take_of(turn, said.reply, datetime.now(UTC))
         self._sessions.add_take(session, turn.exchange, take)
+        if self._asides.concern(turn):
+            session.go_on()
+        try:
+            async with aclosing(self._asides.after_words(turn, said.reply)) as shown:
+                async for event in shown:
+                    yield event
+            complete = True
+        finally:
+            finished = self._announce_end(said)
+            take.action, take.answer = finished.action, answer_of(turn, finished)
+            record = record_of(turn, said.reply, self._model.base_sha256, take.ended_at)
+            if not complete:  # nobody listens any more, or the server broke
+                self._recorder.record_cut_turn(record, session.record)
+                self._tell_watchers(turn)
         try:
             await self._recorder.record_turn(record, session.record)
         finally:
             self._tell_watchers(turn)
+        yield finished
+
+    def _announce_end(self, said: _Said) -> Finished:
+        live = self._adapters.live(said.turn.persona.id).version
+        finished = finished_of(said.turn, said.reply, live, said.candidates)
+        self._guard.note(finished.turn_id, finished.guard)
         return finished
 
     def _tell_watchers(self, turn: OpenTurn) -> None:
         for watcher in self._watchers:
             watcher.note_turn(turn)
+
+
+def _said_guarded(turn: OpenTurn, ended: Guarded) -> _Said:
+    seed = turn.sampling.seed if ended.seed is None else ended.seed
+    sampling = replace(turn.sampling, seed=seed)
+    turn = replace(turn, sampling=sampling, in_one_piece=ended.in_one_piece)
+    return _Said(with_hits(turn, ended.hits), ended.reply)
 
 
 def _fallback_of(turn: OpenTurn) -> str:

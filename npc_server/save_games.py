@@ -61,7 +61,7 @@ class SaveGames:
         Raises UnknownSessionError, SessionBusyError, StoreUnavailableError and ForgottenError.
         """
         session = self._sessions.get(session_id)
-        await session.settle()
+        await session.settle_all()
         with session.claim_turn():
             exchanges = tuple(_lived_exchange(exchange) for exchange in session.exchanges)
             situation = session.situation.to_json()
@@ -89,7 +89,7 @@ class SaveGames:
     async def _go_back(self, checkpoint: Checkpoint) -> Session:
         session = self._sessions.find(checkpoint.session_id)
         if session is not None:
-            await session.settle()
+            await session.settle_all()
         with session.claim_turn() if session is not None else nullcontext():
             # A turn that is stored after the marking would count as lived through.
             await self._recorder.flush(SETTLE_S)

@@ -36,6 +36,7 @@ from npc.v1 import (
     scenes_pb2,
     scenes_pb2_grpc,
 )
+from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.admission import Admission
 from npc_server.config import Config
@@ -164,6 +165,7 @@ class _Assembly:
     guard: Guard
     memory: Memory
     scenes: ScenesService
+    reports: ActionReports
     queue: EventQueue
     calls: Calls
     events: Events
@@ -197,8 +199,9 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     memory = _memory(parts, config, kept, model, adapters)
     make_ready()
     guard = Guard(cast, config.guard.settings, lambda: cast.changes)
+    reports = ActionReports(sessions)
     world = WorldNotes(parts.lore, config.lore.rules, config.lore.tokens)
-    sources, watchers = (world, memory, GuardNotes(guard)), (memory,)
+    sources, watchers = (world, memory, GuardNotes(guard), reports), (memory,)
     dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)
     return _Assembly(
         parts=parts,
@@ -213,6 +216,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         memory=memory,
         guard=guard,
         scenes=scenes_service(cast, kept, dialogue, model, adapters),
+        reports=reports,
         queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),
         events=Events(),
@@ -323,7 +327,7 @@ def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
 def _dialogue_service(assembly: _Assembly) -> DialogueService:
     parts = assembly.parts
     games = SaveGames(assembly.cast, assembly.sessions, parts.store, assembly.recorder)
-    return DialogueService(assembly.dialogue, games)
+    return DialogueService(assembly.dialogue, games, assembly.reports)
 
 
 def _feedback_service(assembly: _Assembly, config: Config) -> FeedbackService:

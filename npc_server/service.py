@@ -22,6 +22,7 @@ from npc.v1 import (
     memory_pb2_grpc,
 )
 from npc_server import convert
+from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
@@ -38,8 +39,9 @@ if TYPE_CHECKING:  # generic in the stubs only
 class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     """npc.v1.Dialogue."""
 
-    def __init__(self, dialogue: Dialogue, save_games: SaveGames) -> None:
+    def __init__(self, dialogue: Dialogue, save_games: SaveGames, reports: ActionReports) -> None:
         self._dialogue = dialogue
+        self._reports = reports
         self._save_games = save_games
 
     async def StartSession(  # noqa: N802 - the contract's name
@@ -101,6 +103,13 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         update = convert.context_update(request)
         told = await self._dialogue.update_context(request.session_id, update)
         return convert.update_context_response(told)
+
+    async def ReportAction(  # noqa: N802
+        self, request: dialogue_pb2.ReportActionRequest, context: Context
+    ) -> dialogue_pb2.ReportActionResponse:
+        turn_id, name = check_id("turn_id", request.turn_id), check_id("name", request.name)
+        self._reports.report(turn_id, name, request.text, ok=request.ok)
+        return dialogue_pb2.ReportActionResponse()
 
     async def Checkpoint(  # noqa: N802
         self, request: dialogue_pb2.CheckpointRequest, context: Context

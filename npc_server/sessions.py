@@ -21,7 +21,7 @@ from operator import attrgetter
 from feedback_store.records import JSON
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
-from npc_server.reply_events import Answer
+from npc_server.reply_events import Answer, ChosenAction
 from personas.notes import Note
 from personas.persona import Persona
 from personas.render import Line, Speaker
@@ -48,6 +48,15 @@ class _Keeping:
 
 
 @dataclass
+class ActionReport:
+    """What came of the action of a turn, as the character is told."""
+
+    turn_id: str
+    text: str
+    told_with: int | None = None  # the exchange, by number; None = it waits for the next line
+
+
+@dataclass
 class Take:
     """One reply to a line, as said and as corrected."""
 
@@ -55,6 +64,7 @@ class Take:
     said: str
     interrupted: bool = False  # broken off after `said`
     call_id: str = ""  # of the call that asked for it; "" = it had none
+    action: ChosenAction | None = None  # that it announced
     answer: Answer | None = None  # for that call, should it be repeated; None = there is none
     unread: bool = False  # no model is to read the line and this answer to it
     ended_at: datetime = field(default_factory=lambda: datetime.now(UTC))  # as its turn has it
@@ -202,6 +212,8 @@ class Session:
     fired_at_s: dict[Trigger, float] = field(default_factory=dict)  # by the monotonic clock
     situation: Situation = NOTHING_REPORTED  # as its game tells it; replaced, never changed
     _running: _Running | None = None
+    reports: list[ActionReport] = field(default_factory=list)
+    _telling: list[_Running] = field(default_factory=list)  # what comes after their words
 
     @property
     def session_id(self) -> str:
@@ -219,21 +231,41 @@ class Session:
         try:
             yield
         finally:
-            self._running = None
+            if self._running is running:
+                self._running = None
+            if running in self._telling:
+                self._telling.remove(running)
             running.ended.set()
+
+    def go_on(self) -> None:
+        """Let the next turn claim the session: of the running one all words are said."""
+        if self._running is not None:
+            self._telling.append(self._running)
+            self._running = None
 
     async def settle(self, call_id: str = "") -> None:
         """Wait until no reply runs: SETTLE_S at most, which is enough for a cancelled one.
 
-        A reply to the call with the same id is waited for to its end. The caller may claim the
-        session at once if nothing runs then, as nothing else comes between.
+        A reply to the call with the same id is waited for to its end, with all that comes after its
+        words. The caller may claim the session at once if nothing runs then, as nothing else comes
+        between.
         """
         patience_ends_s = asyncio.get_running_loop().time() + SETTLE_S
         with suppress(TimeoutError):
-            while (running := self._running) is not None:
+            while (running := self._running or self._telling_of(call_id)) is not None:
                 same_call = bool(call_id) and running.call_id == call_id
                 async with asyncio.timeout_at(None if same_call else patience_ends_s):
                     await running.ended.wait()
+
+    async def settle_all(self) -> None:
+        """Wait as `settle`, and until all that was said is recorded."""
+        await self.settle()
+        for running in list(self._telling):
+            await running.ended.wait()
+
+    def _telling_of(self, call_id: str) -> _Running | None:
+        same = (one for one in self._telling if call_id and one.call_id == call_id)
+        return next(same, None)
 
     def history(self, exchanges: int | None = None) -> list[Line]:
         """The lines of the first `exchanges` exchanges, or of all."""
@@ -303,6 +335,10 @@ class Session:
     def turn_ids(self) -> list[str]:
         """The ids of all takes of the conversation."""
         return [take.turn_id for exchange in self.exchanges for take in exchange.takes]
+
+    def take_of(self, turn_id: str) -> Take | None:
+        """The take of a turn; None = the conversation has none."""
+        return next(iter(self._takes(turn_id)), None)
 
     def _takes(self, turn_id: str) -> list[Take]:
         takes = (take for exchange in self.exchanges for take in exchange.takes)

@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from feedback_store.records import JSON, OPENING, Turn
 from npc_server.adapters import LiveAdapter
@@ -24,11 +24,12 @@ from npc_server.engine.protocol import (
     Thought,
 )
 from npc_server.guard_hits import GuardHit, annotation_of, hits_in, is_unread
-from npc_server.reply_events import Answer, Finished, Started
+from npc_server.reply_events import Answer, ChosenAction, Finished, Shown, ShownEmotion, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Cue, Exchange, Session, Take
 from personas.chat_thoughts import thinking_of
 from personas.notes import NO_NOTES, Note, NoteKind, ToldNotes
+from personas.persona import Persona
 from personas.render import Line, Prompt, Speaker, Tokenizer
 from personas.said_lines import said_lately
 from personas.sentences import LAST, WITHIN
@@ -69,6 +70,7 @@ class OpenTurn:
 
     started: Started
     session: Session
+    persona: Persona  # as it speaks now; its session's may change meanwhile
     exchange: Exchange
     adapter: LiveAdapter
     history: tuple[Line, ...]  # before the player's line, then the earlier takes on the reply
@@ -80,6 +82,7 @@ class OpenTurn:
     call_id: str = ""  # of the call that asks for it; "" = it has none
     annotations: Mapping[str, JSON] = field(default_factory=dict)  # by topic, besides the notes
     in_one_piece: bool = True  # the reply was drawn as it stands
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def concluded(self) -> bool:
@@ -89,7 +92,7 @@ class OpenTurn:
     @property
     def best_of(self) -> int:
         """How many replies are drawn; one of them is said."""
-        return self.session.persona.sampling.best_of
+        return self.persona.sampling.best_of
 
     @property
     def request(self) -> Request:
@@ -156,21 +159,23 @@ def finished_of(turn: OpenTurn, reply: Finish, live_version: str, candidates: in
         candidates=candidates,
         guard=hits_in(turn.annotations),
         notes=turn.prompt.notes,
+        emotion=turn.shown.emotion,
+        action=turn.shown.action,
+        aside_tokens=turn.shown.tokens,
     )
 
 
-def take_of(turn: OpenTurn, finished: Finished, ended_at: datetime) -> Take:
-    """The take that a complete reply becomes; with its answer if its call can be repeated."""
+def take_of(turn: OpenTurn, reply: Finish, ended_at: datetime) -> Take:
+    """The take that a complete reply becomes; it gets its answer when all of it is told."""
+    unread = is_unread(hits_in(turn.annotations))
+    turn_id, call_id = turn.started.turn_id, turn.call_id
+    return Take(turn_id, reply.text, call_id=call_id, unread=unread, ended_at=ended_at)
+
+
+def answer_of(turn: OpenTurn, finished: Finished) -> Answer | None:
+    """What a repeated call is answered; None = this one cannot be repeated."""
     kept = replace(finished, reply=replace(finished.reply, token_ids=()))
-    answer = Answer(turn.started, kept) if turn.call_id else None
-    return Take(
-        finished.turn_id,
-        finished.reply.text,
-        call_id=turn.call_id,
-        answer=answer,
-        unread=is_unread(finished.guard),
-        ended_at=ended_at,
-    )
+    return Answer(turn.started, kept) if turn.call_id else None
 
 
 def interrupted_take(turn: OpenTurn, said: str, ended_at: datetime) -> Take:
@@ -188,6 +193,7 @@ def stored_take(turn: Turn, call_id: str) -> Take:
         turn.reply_text,
         interrupted,
         call_id,
+        stored_action(turn),
         answer,
         unread=is_unread(hits_in(turn.annotations)),
         ended_at=turn.created_at,
@@ -209,6 +215,8 @@ def _stored_answer(turn: Turn) -> Answer:
         candidates=best_of if isinstance(best_of, int) else 1,
         guard=hits_in(turn.annotations),
         notes=stored_told(turn),
+        emotion=stored_emotion(turn),
+        action=stored_action(turn),
     )
     return Answer(started, finished)
 
@@ -228,8 +236,8 @@ def _stored_reply(turn: Turn) -> Finish:
     )
 
 
-def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
-    """The stored form of a turn that ends now."""
+def record_of(turn: OpenTurn, reply: Finish, base_sha256: str, ended_at: datetime) -> Turn:
+    """The stored form of a turn whose reply ended then."""
     started, session = turn.started, turn.session.record
     first = turn.exchange.takes[0].turn_id if started.take else started.turn_id
     return Turn(
@@ -256,13 +264,14 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
         queue_ms=reply.queue_ms,
         ttft_ms=reply.ttft_ms,
         total_ms=reply.total_ms,
-        created_at=datetime.now(UTC),
+        created_at=ended_at,
         consent=session.consent,
         annotations={
             **_of_prompt(turn.prompt),
             **_of_hearers(turn.exchange, session.character),
             **_of_cue(turn.exchange.cue),
             **turn.exchange.annotations,
+            **_of_shown(turn.shown),
             **turn.annotations,
         },
     )
@@ -270,6 +279,35 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str) -> Turn:
 
 def _has_logprob(turn: OpenTurn, reply: Finish) -> bool:
     return turn.in_one_piece and reply.reason not in _NOT_DRAWN
+
+
+def _of_shown(shown: Shown) -> dict[str, JSON]:
+    told: dict[str, JSON] = {}
+    if emotion := shown.emotion:
+        told["emotion"] = {"label": emotion.label, "probability": round(emotion.probability, 4)}
+    if action := shown.action:
+        told["action"] = {"name": action.name, "arguments": dict(action.arguments)}
+    return told
+
+
+def stored_emotion(turn: Turn) -> ShownEmotion | None:
+    """The emotion that a turn was recorded with; None = it showed none."""
+    told = turn.annotations.get("emotion")
+    if not isinstance(told, dict):
+        return None
+    return ShownEmotion(str(told["label"]), float(str(told["probability"])))
+
+
+def stored_action(turn: Turn) -> ChosenAction | None:
+    """The action that a turn was recorded with; None = nothing was done."""
+    told = turn.annotations.get("action")
+    given = told.get("arguments") if isinstance(told, dict) else None
+    if not isinstance(told, dict) or not isinstance(given, dict):
+        return None
+    values = {
+        name: value for name, value in given.items() if isinstance(value, bool | int | float | str)
+    }
+    return ChosenAction(str(told["name"]), values)
 
 
 def _of_prompt(prompt: Prompt) -> dict[str, JSON]:

@@ -197,6 +197,11 @@ def _expected_words(probe: Probe, persona: Persona) -> tuple[str, ...]:
     return (*probe.expect_any, *(fact.keywords if fact else ()))
 
 
+def statements(reply: str) -> list[str]:
+    """The clauses of a reply that do not ask."""
+    return [said for said in _clauses(reply) if not _QUESTION.search(said)]
+
+
 def _clauses(reply: str) -> list[str]:
     return [clause for said in sentences(reply) for clause in _CLAUSE_END.split(said)]
 

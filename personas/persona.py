@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, InstanceOf
 
+from personas.actions import Actions
 from personas.authored_fields import (
     MAX_STOPS,
     Closed,
@@ -29,6 +30,7 @@ from personas.authored_fields import (
     Text,
 )
 from personas.conditions import parse
+from personas.emotions import Emotions
 from personas.guardrails import Guardrails
 from personas.lore.entries import MAX_ENTRIES, ConditionText, Entry
 from personas.own_language import Gap, gaps
@@ -195,6 +197,8 @@ class ProbeKind(StrEnum):
     SECRET = "secret"  # the secret named by `about` is kept
     VOICE = "voice"  # the reply sounds like the character
     CANARY = "canary"  # the character stays one, and does not recite its instructions
+    EMOTION = "emotion"  # the character feels `expect_emotion` about it
+    ACTION = "action"  # the character does `expect_action`
 
 
 class Probe(Closed):
@@ -203,7 +207,7 @@ class Probe(Closed):
     id: Id = Field(description="A name for it, in reports.")
     kind: Annotated[ProbeKind, Field(strict=False)] = Field(
         description="fact: is it told? secret: is it kept? voice: does it sound right?"
-        " canary: does the character stay one?"
+        " canary: does the character stay one? emotion, action: does it feel or do as expected?"
     )
     ask: Text = Field(description="What a player asks.")
     about: Id | None = Field(
@@ -213,6 +217,12 @@ class Probe(Closed):
         default=(), description="One of these shows a good reply; for a fact beside its keywords."
     )
     forbid: Phrases = Field(default=(), description="Any of these shows a bad reply.")
+    expect_emotion: Id | None = Field(
+        default=None, description="A label of persona.yaml; of a probe of kind emotion."
+    )
+    expect_action: Id | None = Field(
+        default=None, description="The name of an action, or none; of a probe of kind action."
+    )
 
 
 class Card(Closed):
@@ -258,11 +268,24 @@ class Card(Closed):
         default=(), description="Breaks of the role, besides those listed for its language."
     )
     unsafe: Phrases = Field(default=(), description="What nobody may say, likewise.")
+    refusals: Phrases = Field(
+        default=(),
+        description="How it refuses what was asked, likewise; no action follows such words.",
+    )
     triggers: Triggers = Field(
         default=(), description="What it says when something happens in the game."
     )
     guardrails: Guardrails = Field(
         default=Guardrails(), description="What is kept from it and from its players."
+    )
+    emotions: Emotions = Field(
+        default=(), description="What it can feel, as far as the game shows it; two or more."
+    )
+    emotion_first: bool = Field(
+        default=False, description="Whether its emotion is told before its words, not behind them."
+    )
+    actions: Actions = Field(
+        default=(), description="What it can do besides talk; at most one goes with a reply."
     )
 
 
@@ -323,6 +346,10 @@ class Persona(Card):
                 del secret["when"]  # likewise
         if not content["lore"]["entries"]:
             del content["lore"]["entries"]  # likewise
+        for probe in content["probes"]:
+            for key in ("expect_emotion", "expect_action"):
+                if probe[key] is None:
+                    del probe[key]  # likewise
         for key, before in _YOUNGER.items():
             if content[key] == before:
                 del content[key]  # likewise
@@ -352,6 +379,10 @@ _YOUNGER: dict[str, Any] = {
     "relationships": [],
     "greetings": [],
     "fallback_lines": [],
+    "refusals": [],
+    "emotions": [],
+    "emotion_first": False,
+    "actions": [],
     "training": Training().model_dump(mode="json"),
     "guardrails": Guardrails().model_dump(mode="json"),
 }

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from personas.actions import NO_ACTION
 from personas.lore.entry_checks import check_entries
 from personas.own_language import foreign_text
 from personas.persona import Card, Lore, Probe, ProbeKind, ProbeSheet
@@ -24,6 +25,8 @@ def check_card(folder_name: str, card: Card, file: Document) -> None:
     _check_reply_length(card, file)
     _check_unique(file, "taboos", card.taboos)
     _check_relationships(card, file)
+    _check_emotions(card, file)
+    _check_names(file, "actions", "name", [action.name for action in card.actions])
     for loc, text in spoken_texts(card):
         for taboo in card.taboos:
             for word in mentioned(text, taboo.words, card.language):
@@ -48,6 +51,23 @@ def _check_relationships(card: Card, file: Document) -> None:
         if one.to in seen:
             file.report(place, f"{one.to!r} is there twice; say it in one sentence")
         seen.add(one.to)
+
+
+def _check_emotions(card: Card, file: Document) -> None:
+    if len(card.emotions) == 1:
+        file.report(("emotions",), "one emotion is no choice; declare two or more, or none")
+    if card.emotion_first and not card.emotions:
+        file.report(("emotion_first",), "there are no emotions to tell first")
+    _check_names(file, "emotions", "label", [emotion.label for emotion in card.emotions])
+    _check_names(file, "emotions", "cue", [emotion.cue for emotion in card.emotions])
+
+
+def _check_names(file: Document, section: str, key: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name.casefold() in seen:
+            file.report((section, index, key), f"{name!r} is used twice")
+        seen.add(name.casefold())
 
 
 def _check_reply_length(card: Card, file: Document) -> None:
@@ -157,6 +177,31 @@ def check_probes(lore: Lore, sheet: ProbeSheet, file: Document, world: str | Non
 def own_facts(lore: Lore) -> list[str]:
     """Ids that a fact probe may be about: of facts, and of entries with keywords."""
     return [*(fact.id for fact in lore.facts), *(one.id for one in lore.entries if one.keywords)]
+
+
+def check_probes_of_card(card: Card, sheet: ProbeSheet, file: Document) -> None:
+    """Report probes that expect an emotion or action that the character does not have."""
+    labels = [emotion.label for emotion in card.emotions]
+    names = [*(action.name for action in card.actions), NO_ACTION]
+    for index, probe in enumerate(sheet.probes):
+        for key, kind, expected, known in (
+            ("expect_emotion", ProbeKind.EMOTION, probe.expect_emotion, labels),
+            ("expect_action", ProbeKind.ACTION, probe.expect_action, names),
+        ):
+            if what := _wrong_expectation(probe.kind is kind, kind, expected, known):
+                file.report(("probes", index, key), what)
+
+
+def _wrong_expectation(
+    is_kind: bool, kind: ProbeKind, expected: str | None, known: list[str]
+) -> str:
+    if is_kind != (expected is not None):
+        return "key is missing" if is_kind else f"only a probe of kind {kind} expects one"
+    if expected is None or expected in known:
+        return ""
+    near = nearest(expected, known)
+    hint = f"did you mean {near!r}?" if near else f"it has {', '.join(known) or 'none'}"
+    return f"persona.yaml has no {kind} {expected!r}; {hint}"
 
 
 def check_probes_are_new(card: Card, sheet: ProbeSheet, card_file: Document) -> None:

@@ -24,6 +24,7 @@ from personas.persona_checks import (
     check_lore,
     check_probes,
     check_probes_are_new,
+    check_probes_of_card,
 )
 from personas.schema_errors import validate
 from personas.world_files import MAX_LORE_BYTES, Worlds, worlds_beside
@@ -173,6 +174,7 @@ def _assemble(
     if lore and sheet:
         check_probes(lore, sheet, probes_file, card.world if card else None)
     if card and sheet:
+        check_probes_of_card(card, sheet, probes_file)
         check_probes_are_new(card, sheet, card_file)
     if not (card and lore and sheet):
         return None

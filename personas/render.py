@@ -98,6 +98,11 @@ def _identity(persona: Persona) -> str:
         *(f'You often say "{saying}".' for saying in persona.voice.sayings),
         *(taboo.rule for taboo in persona.taboos),
         *(told_of(secret) for secret in persona.lore.secrets if not secret.when),
+        *(
+            f"You {one.spoken} when {one.occasion.rstrip('.')}."
+            for one in persona.actions
+            if one.occasion
+        ),
     )
     return " ".join(sentences)
 

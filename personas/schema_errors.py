@@ -86,7 +86,8 @@ _EXPECTED = {
 def _wrong_value(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "value_error":
-        return f"{_as_text(error['input'])} {context['error']}"
+        told = str(context["error"])  # of a part as a whole, which its keys tell apart
+        return told if isinstance(error["input"], dict) else f"{_as_text(error['input'])} {told}"
     if kind == "enum":
         return f"{_as_text(error['input'])} is unknown; {_choice(error, context['expected'])}"
     if kind == "string_pattern_mismatch":

@@ -26,6 +26,15 @@ LONGEST_NAME = 4  # words
 
 
 @dataclass(frozen=True)
+class Refusals:
+    """How what was asked is refused."""
+
+    openings: tuple[str, ...]  # of a reply
+    phrases: tuple[str, ...]
+    consents: tuple[str, ...]  # begin as a refusal does, and are none
+
+
+@dataclass(frozen=True)
 class WordLists:
     """The lists of one language."""
 
@@ -38,6 +47,7 @@ class WordLists:
     speakers: tuple[str, ...]
     denials: tuple[str, ...]
     agreements: tuple[str, ...]
+    refusals: Refusals
     questions: tuple[str, ...]  # ends of a sentence that ask without a question mark
     unsafe: Mapping[str, tuple[str, ...]] = field(hash=False)  # by group
 
@@ -119,6 +129,7 @@ def _lists(code: str, data: Mapping[str, Any]) -> WordLists:
         speakers=tuple(data["speakers"]),
         denials=tuple(data["denials"]),
         agreements=tuple(data["agreements"]),
+        refusals=Refusals(**{kind: tuple(listed) for kind, listed in data["refusals"].items()}),
         questions=tuple(data.get("questions", ())),
         unsafe={group: tuple(phrases) for group, phrases in data["unsafe"].items()},
     )

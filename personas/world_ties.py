@@ -40,7 +40,12 @@ def ties_of(
     )
     asked = _asked_facts(persona) if persona.world else ()
     facts = (Tie(probes_file.problem(loc, ""), fact=fact) for loc, fact in asked)
-    return (*named, *conditions, *facts)
+    doable = (
+        Tie(card_file.problem(("actions", i, "when"), ""), one.when)
+        for i, one in enumerate(persona.actions)
+        if one.when
+    )
+    return (*named, *conditions, *facts, *doable)
 
 
 def _conditions(lore: Lore) -> Iterator[tuple[Loc, str]]:

@@ -17,9 +17,11 @@ With `Client` the same reads `async with`, `await` and `async for`. A refused ca
 from grpc.aio import AioRpcError as RpcError
 
 from npc_client.client import (
+    Action,
     Bark,
     Client,
     Conversation,
+    Emotion,
     EventStatus,
     LivedExchange,
     Notes,
@@ -47,9 +49,11 @@ from troupe.sync_client import SyncClient, SyncReplyStream
 from troupe.version import __version__
 
 __all__ = [
+    "Action",
     "Bark",
     "Client",
     "Conversation",
+    "Emotion",
     "EventStatus",
     "LivedExchange",
     "Notes",

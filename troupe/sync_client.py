@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from npc_client.client import Client, Reply, ReplyStream
+from npc_client.client import Action, Client, Emotion, Reply, ReplyStream
 
 P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
@@ -115,6 +115,7 @@ class SyncClient:
     leave_scene = blocking(Client.leave_scene)
     end_scene = blocking(Client.end_scene)
     barks = blocking(Client.barks)
+    report_action = blocking(Client.report_action)
     thumb = blocking(Client.thumb)
     choose = blocking(Client.choose)
     edit = blocking(Client.edit)
@@ -151,6 +152,16 @@ class SyncReplyStream:
     def reply(self) -> Reply:
         """The whole reply. Raises RuntimeError until the iteration has ended."""
         return self._stream.reply
+
+    @property
+    def emotion(self) -> Emotion | None:
+        """What the character feels; None until it is told, and where it shows nothing."""
+        return self._stream.emotion
+
+    @property
+    def action(self) -> Action | None:
+        """What the character does; None until it is told, and where it does nothing."""
+        return self._stream.action
 
     def cancel(self) -> None:
         """Interrupt the reply on the server, if it is still running."""

@@ -341,22 +341,77 @@ class EndSessionResponse(_message.Message):
     def __init__(self, turns: _Optional[int] = ...) -> None: ...
 
 class ReplyEvent(_message.Message):
-    __slots__ = ("started", "delta", "finished", "silence")
+    __slots__ = ("started", "delta", "finished", "emotion", "action", "silence")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    EMOTION_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
     SILENCE_FIELD_NUMBER: _ClassVar[int]
     started: Started
     delta: Delta
     finished: Finished
+    emotion: Emotion
+    action: Action
     silence: Silence
-    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., delta: _Optional[_Union[Delta, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., silence: _Optional[_Union[Silence, _Mapping]] = ...) -> None: ...
+    def __init__(self, started: _Optional[_Union[Started, _Mapping]] = ..., delta: _Optional[_Union[Delta, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., emotion: _Optional[_Union[Emotion, _Mapping]] = ..., action: _Optional[_Union[Action, _Mapping]] = ..., silence: _Optional[_Union[Silence, _Mapping]] = ...) -> None: ...
 
 class Silence(_message.Message):
     __slots__ = ("because",)
     BECAUSE_FIELD_NUMBER: _ClassVar[int]
     because: SilentBecause
     def __init__(self, because: _Optional[_Union[SilentBecause, str]] = ...) -> None: ...
+
+class Emotion(_message.Message):
+    __slots__ = ("label", "probability")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    probability: float
+    def __init__(self, label: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
+
+class Action(_message.Message):
+    __slots__ = ("name", "arguments")
+    class ArgumentsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: ActionArgument
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[ActionArgument, _Mapping]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    arguments: _containers.MessageMap[str, ActionArgument]
+    def __init__(self, name: _Optional[str] = ..., arguments: _Optional[_Mapping[str, ActionArgument]] = ...) -> None: ...
+
+class ActionArgument(_message.Message):
+    __slots__ = ("text", "whole", "number", "truth")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TRUTH_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    whole: int
+    number: float
+    truth: bool
+    def __init__(self, text: _Optional[str] = ..., whole: _Optional[int] = ..., number: _Optional[float] = ..., truth: _Optional[bool] = ...) -> None: ...
+
+class ReportActionRequest(_message.Message):
+    __slots__ = ("turn_id", "name", "ok", "text")
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OK_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    turn_id: str
+    name: str
+    ok: bool
+    text: str
+    def __init__(self, turn_id: _Optional[str] = ..., name: _Optional[str] = ..., ok: _Optional[bool] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ReportActionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("turn_id", "persona_version", "adapter_version", "take", "seed")
@@ -379,7 +434,7 @@ class Delta(_message.Message):
     def __init__(self, text: _Optional[str] = ...) -> None: ...
 
 class Finished(_message.Message):
-    __slots__ = ("turn_id", "text", "finish_reason", "adapter_version", "live_adapter_version", "usage", "timing", "token_logprobs", "candidates", "notes", "guard_hits")
+    __slots__ = ("turn_id", "text", "finish_reason", "adapter_version", "live_adapter_version", "usage", "timing", "token_logprobs", "candidates", "emotion", "actions", "notes", "guard_hits")
     TURN_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -389,6 +444,8 @@ class Finished(_message.Message):
     TIMING_FIELD_NUMBER: _ClassVar[int]
     TOKEN_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    EMOTION_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
     GUARD_HITS_FIELD_NUMBER: _ClassVar[int]
     turn_id: str
@@ -400,9 +457,11 @@ class Finished(_message.Message):
     timing: Timing
     token_logprobs: _containers.RepeatedScalarFieldContainer[float]
     candidates: int
+    emotion: Emotion
+    actions: _containers.RepeatedCompositeFieldContainer[Action]
     notes: Notes
     guard_hits: _containers.RepeatedCompositeFieldContainer[GuardHit]
-    def __init__(self, turn_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., adapter_version: _Optional[str] = ..., live_adapter_version: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., candidates: _Optional[int] = ..., notes: _Optional[_Union[Notes, _Mapping]] = ..., guard_hits: _Optional[_Iterable[_Union[GuardHit, _Mapping]]] = ...) -> None: ...
+    def __init__(self, turn_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., adapter_version: _Optional[str] = ..., live_adapter_version: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., timing: _Optional[_Union[Timing, _Mapping]] = ..., token_logprobs: _Optional[_Iterable[float]] = ..., candidates: _Optional[int] = ..., emotion: _Optional[_Union[Emotion, _Mapping]] = ..., actions: _Optional[_Iterable[_Union[Action, _Mapping]]] = ..., notes: _Optional[_Union[Notes, _Mapping]] = ..., guard_hits: _Optional[_Iterable[_Union[GuardHit, _Mapping]]] = ...) -> None: ...
 
 class GuardHit(_message.Message):
     __slots__ = ("rule", "action")
@@ -413,16 +472,18 @@ class GuardHit(_message.Message):
     def __init__(self, rule: _Optional[str] = ..., action: _Optional[_Union[GuardAction, str]] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("prompt_tokens", "cached_tokens", "reply_tokens", "thought_tokens")
+    __slots__ = ("prompt_tokens", "cached_tokens", "reply_tokens", "thought_tokens", "aside_tokens")
     PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     REPLY_TOKENS_FIELD_NUMBER: _ClassVar[int]
     THOUGHT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ASIDE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     prompt_tokens: int
     cached_tokens: int
     reply_tokens: int
     thought_tokens: int
-    def __init__(self, prompt_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., reply_tokens: _Optional[int] = ..., thought_tokens: _Optional[int] = ...) -> None: ...
+    aside_tokens: int
+    def __init__(self, prompt_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., reply_tokens: _Optional[int] = ..., thought_tokens: _Optional[int] = ..., aside_tokens: _Optional[int] = ...) -> None: ...
 
 class Timing(_message.Message):
     __slots__ = ("queue_ms", "ttft_ms", "total_ms")

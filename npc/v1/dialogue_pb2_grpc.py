@@ -70,6 +70,11 @@ class DialogueStub:
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextResponse.FromString,
                 _registered_method=True)
+        self.ReportAction = channel.unary_unary(
+                '/npc.v1.Dialogue/ReportAction',
+                request_serializer=npc_dot_v1_dot_dialogue__pb2.ReportActionRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_dialogue__pb2.ReportActionResponse.FromString,
+                _registered_method=True)
         self.Checkpoint = channel.unary_unary(
                 '/npc.v1.Dialogue/Checkpoint',
                 request_serializer=npc_dot_v1_dot_dialogue__pb2.CheckpointRequest.SerializeToString,
@@ -153,6 +158,15 @@ class DialogueServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportAction(self, request, context):
+        """Tells what came of an action that a turn announced. The character hears of it with the next line
+        that is said to it, once. NOT_FOUND for a turn of no open session; INVALID_ARGUMENT for an action
+        that the turn did not announce. A second report on the same turn replaces the first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Checkpoint(self, request, context):
         """Marks the point a save game leads back to. The answer's token goes into the save file.
         """
@@ -203,6 +217,11 @@ def add_DialogueServicer_to_server(servicer, server):
                     servicer.UpdateContext,
                     request_deserializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextRequest.FromString,
                     response_serializer=npc_dot_v1_dot_dialogue__pb2.UpdateContextResponse.SerializeToString,
+            ),
+            'ReportAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportAction,
+                    request_deserializer=npc_dot_v1_dot_dialogue__pb2.ReportActionRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_dialogue__pb2.ReportActionResponse.SerializeToString,
             ),
             'Checkpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.Checkpoint,
@@ -366,6 +385,33 @@ class Dialogue:
             '/npc.v1.Dialogue/UpdateContext',
             npc_dot_v1_dot_dialogue__pb2.UpdateContextRequest.SerializeToString,
             npc_dot_v1_dot_dialogue__pb2.UpdateContextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Dialogue/ReportAction',
+            npc_dot_v1_dot_dialogue__pb2.ReportActionRequest.SerializeToString,
+            npc_dot_v1_dot_dialogue__pb2.ReportActionResponse.FromString,
             options,
             channel_credentials,
             insecure,

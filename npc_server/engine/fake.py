@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from npc_server.engine.protocol import (
 from npc_server.engine.text_stream import TextStream
 
 Script = Callable[[Request], str]
+Halt = Callable[[Request], Awaitable[None]]
 Judge = Callable[[Request], Sequence[float]]
 
 SEQUENCES = 8
@@ -33,10 +34,11 @@ TOTAL_MS = 2.0
 class FakeEngine:
     """An `Engine` without a model.
 
-    `script` makes the reply of a request, or raises what the engine is to raise; so does
-    `judge` the log-probabilities for one with choices. While `gate` is cleared, replies halt after their
-    first word, so that a test can act in the middle of one; while `entrance` is cleared, they halt
-    before it, as when all sequences are taken. `idle_gate` is the gate of what is read ahead.
+    `script` makes the reply of a request, or raises what the engine is to raise; so do `judge` the
+    log-probabilities for one with choices, and `taste` for one that nothing goes on from. While
+    `gate` is cleared, replies halt after their first word, so that a test can act in the middle of
+    one; while `entrance` is cleared, they halt before it, as when all sequences are taken.
+    `idle_gate` is the gate of what is read ahead, `before_judging` that of a request with choices.
     `die` ends it as a crash would; while `startable` is cleared, `start` waits.
     """
 
@@ -48,7 +50,10 @@ class FakeEngine:
         self._script = script
         self._context_tokens = context_tokens
         self.judge: Judge = lambda request: (0.0,) * len(request.choices)
+        self.before_judging: Halt = _go_on
+        self.taste: Judge = self.judge
         self.requests: list[Request] = []
+        self.passing: list[Request] = []  # those from which nothing goes on
         self.finished: list[Finish] = []
         self.adapters: dict[str, Path] = {}
         self.running = 0
@@ -84,11 +89,13 @@ class FakeEngine:
         self._require_alive()
         if request.adapter and request.adapter not in self.adapters:
             raise UnknownAdapterError(f"adapter {request.adapter[:12]} is not loaded")
-        self.requests.append(request)
+        (self.passing if request.passing else self.requests).append(request)
         self.running += 1
         try:
             if request.choices:
-                yield replace(finish_of(request, ""), choices=tuple(self.judge(request)))
+                await self.before_judging(request)
+                judge = self.taste if request.passing else self.judge
+                yield replace(finish_of(request, ""), choices=tuple(judge(request)))
                 return
             await self._pass(self.entrance)
             text, stream = self._script(request), TextStream()
@@ -141,6 +148,10 @@ class FakeEngine:
         finally:
             opened.cancel()
             died.cancel()
+
+
+async def _go_on(_: Request) -> None:
+    pass
 
 
 def finish_of(request: Request, text: str) -> Finish:

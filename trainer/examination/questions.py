@@ -93,7 +93,7 @@ def _opening_questions(persona: Persona, tokenizer: Tokenizer, budget: int) -> I
 
 def _probes_to_ask(persona: Persona) -> Iterator[tuple[QuestionKind, Probe, Fact | None, int]]:
     facts = persona.known_facts
-    for probe in persona.probes:
+    for probe in (one for one in persona.probes if one.kind in _KIND_OF):
         fact = facts.get(probe.about or "") if probe.kind is ProbeKind.FACT else None
         yield _KIND_OF[probe.kind], probe, fact, PROBE_SEEDS
     for probe in injections_for(persona):

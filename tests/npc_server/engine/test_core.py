@@ -452,9 +452,7 @@ def test_what_a_passing_question_reads_is_not_kept(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("words", [(-1, 5), (5, tiny_gguf.VOCABULARY)])
-def test_choices_outside_the_vocabulary_are_refused(
-    bench: Bench, words: tuple[int, int]
-) -> None:
+def test_choices_outside_the_vocabulary_are_refused(bench: Bench, words: tuple[int, int]) -> None:
     with pytest.raises(RequestRejectedError, match="choices hold token ids outside"):
         bench.core.submit(Request("r", PROMPT, choices=words))
 

@@ -1,0 +1,192 @@
+"""What a character feels and does besides its words, asked of the model that spoke them.
+
+The question is an aside (`personas.asides`): behind a reply whose keys and values the engine still
+has, a few tokens more. Emotion and action are chosen in the one pass; only an action with
+parameters has something drawn, its arguments, held to its JSON schema. The words are never read for
+an action, but they can forbid one: a character that refuses does nothing. Conditions on the world
+are looked at before and, since a game goes on meanwhile, after.
+
+Nothing here may cost a reply anything: what fails is logged, and the character then shows nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from npc_server.engine.errors import EngineError
+from npc_server.engine.protocol import Finish, Request, Sampling
+from npc_server.guard_hits import GuardAction, hits_in
+from npc_server.reply_events import ChosenAction, ShownEmotion
+from npc_server.turns import Model, OpenTurn
+from personas.actions import Action, ArgumentsRefusedError, arguments_of, possible_actions
+from personas.aside_answers import Answer, Priors, answer, empty_exchanges, read_priors
+from personas.asides import Aside, Ids, arguments_start, aside, following, frame
+from personas.refusals import refuses
+from personas.variables import Values
+
+logger = logging.getLogger(__name__)
+
+_WITHHELD = (GuardAction.ANSWERED, GuardAction.FELL_BACK, GuardAction.WITHHELD)
+_MOST_PRIORS = 4096  # characters under an adapter; some dozens of numbers each
+
+
+class Asides:
+    """Asks the engine for emotions and actions, for every session."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._priors: OrderedDict[tuple[str, str, bool], Priors] = OrderedDict()
+
+    def concern(self, turn: OpenTurn) -> bool:
+        """Whether a turn has anything to show behind its words: not those that an author wrote."""
+        persona = turn.persona
+        shows = persona.actions or (persona.emotions and not persona.emotion_first)
+        return bool(shows and _own_words(turn))
+
+    async def before_words(self, turn: OpenTurn) -> None:
+        """Find the emotion of a character that shows it before it speaks."""
+        persona = turn.persona
+        if not (persona.emotion_first and _own_words(turn)):
+            return
+        asked = aside(persona, turn.tokenizer).only(emotions=True, actions=())
+        told = await self._answer(turn, None, asked)
+        turn.shown.emotion = _emotion(told)
+
+    async def after_words(
+        self, turn: OpenTurn, reply: Finish
+    ) -> AsyncGenerator[ShownEmotion | ChosenAction]:
+        """Find the emotion, unless it came first, and at most one action; each as it is known."""
+        persona = turn.persona
+        if not self.concern(turn):
+            return
+        actions = self._possible_actions(turn, reply)
+        asked = aside(persona, turn.tokenizer).only(
+            emotions=not persona.emotion_first, actions=[one.name for one in actions]
+        )
+        told = await self._answer(turn, reply, asked)
+        if emotion := _emotion(told):
+            turn.shown.emotion = emotion
+            yield emotion
+        if chosen := next((one for one in actions if one.name == told.action), None):
+            turn.shown.action = await self._with_arguments(turn, reply, chosen)
+        if turn.shown.action:
+            yield turn.shown.action
+
+    def _possible_actions(self, turn: OpenTurn, reply: Finish) -> tuple[Action, ...]:
+        persona = turn.persona
+        if not (persona.actions and reply.text):
+            return ()
+        if refuses(reply.text, persona.language, persona.refusals):
+            return ()
+        return possible_actions(persona.actions, _world(turn))
+
+    async def _answer(
+        self,
+        turn: OpenTurn,
+        reply: Finish | None,  # None = it is still to come, and goes on from what is read here
+        asked: Aside,
+    ) -> Answer:
+        if not asked.tokens:
+            return Answer()
+        questions = _Questions(self._model, turn, passing=reply is not None)
+        try:
+            priors = await self._read_priors(turn, replied=reply is not None)
+            return await answer(asked, _behind(turn, reply), priors, questions.read)
+        except EngineError as error:
+            logger.warning("turn %s shows nothing: %s", turn.started.turn_id, error)
+            return Answer()
+
+    async def _read_priors(self, turn: OpenTurn, *, replied: bool) -> Priors:
+        persona, budget = turn.persona, self._model.reply_context
+        key = (persona.version, turn.adapter.content_hash, replied)
+        if key not in self._priors:
+            empty = empty_exchanges(persona, turn.tokenizer, budget, replied=replied)
+            asked, questions = aside(persona, turn.tokenizer), _Questions(self._model, turn)
+            self._priors[key] = await read_priors(asked, empty, questions.read)
+            if len(self._priors) > _MOST_PRIORS:
+                self._priors.popitem(last=False)
+        return self._priors[key]
+
+    async def _with_arguments(
+        self, turn: OpenTurn, reply: Finish, action: Action
+    ) -> ChosenAction | None:
+        """The action with what it needs; None = that was not found, or its time has passed."""
+        begun = (
+            *frame(turn.persona, turn.tokenizer),
+            *arguments_start(action, turn.tokenizer),
+        )
+        start = (*_behind(turn, reply), *begun)
+        questions = _Questions(self._model, turn)
+        try:
+            text = await questions.write(start, action) if action.parameters else "{}"
+            arguments = arguments_of(action, text)
+        except (EngineError, ArgumentsRefusedError) as error:
+            logger.warning("turn %s takes no action: %s", turn.started.turn_id, error)
+            return None
+        if not action.possible(_world(turn)):
+            return None
+        return ChosenAction(action.name, arguments)
+
+
+class _Questions:
+    """Questions of one turn to the engine, which count what they cost."""
+
+    def __init__(self, model: Model, turn: OpenTurn, *, passing: bool = True) -> None:
+        self._model = model
+        self._turn = turn
+        self._passing = passing
+
+    async def read(self, prompt_ids: Ids, tokens: Ids) -> Sequence[float]:
+        """The log-probability of each of the tokens behind the prompt. Raises EngineError."""
+        return (await self._finish(prompt_ids, Sampling(), tokens)).choices
+
+    async def write(self, prompt_ids: Ids, action: Action) -> str:
+        """The likeliest arguments of an action, as JSON. Raises EngineError."""
+        sampling = Sampling(
+            temperature=0, json_schema=action.json_schema, max_tokens=action.most_tokens
+        )
+        return (await self._finish(prompt_ids, sampling)).text
+
+    async def _finish(self, prompt_ids: Ids, sampling: Sampling, tokens: Ids = ()) -> Finish:
+        turn = self._turn
+        request = Request(
+            f"{turn.started.turn_id}-aside-{next(turn.shown.questions)}",
+            prompt_ids,
+            turn.adapter.content_hash,
+            sampling,
+            pinned_tokens=turn.prompt.opening_tokens,
+            choices=tokens,
+            passing=self._passing,
+        )
+        async with aclosing(self._model.engine.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, Finish):
+                    computed = event.prompt_tokens - event.cached_tokens
+                    turn.shown.tokens += computed + len(event.token_ids)
+                    return event
+        raise EngineError(f"the engine left request {request.request_id} without a finish")
+
+
+def _own_words(turn: OpenTurn) -> bool:
+    """Whether the model speaks as the character: not an author, the guard, or a form."""
+    withheld = any(hit.action in _WITHHELD for hit in hits_in(turn.annotations))
+    return not (turn.exchange.verbatim or turn.sampling.in_form or withheld)
+
+
+def _world(turn: OpenTurn) -> Values:
+    """The state of the world by now."""
+    return turn.session.situation.state(turn.persona.setting)
+
+
+def _behind(turn: OpenTurn, reply: Finish | None) -> Ids:
+    """The prompt with the reply, token for token as it was drawn, where it was."""
+    if reply is None:
+        return turn.prompt.ids
+    return (*turn.prompt.ids, *(reply.token_ids or following(reply.text, "\n", turn.tokenizer)))
+
+
+def _emotion(told: Answer) -> ShownEmotion | None:
+    return ShownEmotion(told.emotion, told.probability) if told.emotion else None
