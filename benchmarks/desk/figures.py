@@ -11,4 +11,7 @@ MARKS = (
     Mark("cast_kib", "memory of the server per character", None, 64),
     Mark("lore_render_ms", "choosing and rendering lore at 10,000 entries", None, 5),
     Mark("lore_growth", "the same / at 100 entries", None, 3),
+    Mark("memory_recall", "told facts that are in the prompt when they are asked for", 0.9),
+    Mark("memory_recall_first", "the same among the first three notes"),
+    Mark("tokens_per_question", "tokens of memory in a prompt"),
 )

@@ -9,28 +9,20 @@ nothing is learned from them.
 
 `memory_recall_first` counts a fact only where it is among the first three notes beside the name: a
 budget of 400 tokens holds a fourth of all that was told whatever is asked.
-Run: python -m benchmarks.desk.memory_recall [--out DIR]
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.machine import machine, versions
 from benchmarks.measures import Estimate
-from benchmarks.options import RESULTS
 from benchmarks.parts import PartResult, Workspace
-from benchmarks.results_file import replace_text
 from feedback_store.privacy.pseudonyms import Pseudonyms
 from feedback_store.records import Turn
 from feedback_store.store import Store
@@ -153,21 +145,3 @@ def _kept(turn: Turn) -> list[Any]:
 def _note_tokens(turn: Turn) -> int:
     notes: Any = turn.annotations.get("notes", {})
     return int(notes.get("tokens", 0))
-
-
-def main() -> None:
-    """Measure, print the figures and write memory_recall.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    out: Path = parser.parse_args().out
-    with tempfile.TemporaryDirectory() as scratch:
-        found = asyncio.run(measure(Path(scratch), read_facts()))
-    out.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "versions": versions(), "figures": asdict(found)}
-    replace_text(out / "memory_recall.json", json.dumps(result, indent=2) + "\n")
-    print(json.dumps(asdict(found), indent=2))
-
-
-if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        main()
