@@ -51,6 +51,25 @@ async def test_three_characters_speak_at_once(tmp_path: Path) -> None:
     assert all(pieces > 1 for _, pieces in met)
 
 
+async def test_characters_of_a_scene_speak_at_once_each_under_its_own_adapter(
+    tmp_path: Path, real_model: Path
+) -> None:
+    version = publish_random(tmp_path / "data" / "adapters", tmp_path / "source", real_model)
+    async with (
+        server_process.server(tmp_path / "server.log") as running,
+        Client(running.address) as client,
+    ):
+        scene = await client.start_scene(["mira", "fenn"], {"p1": "Anna"}, "in the tavern")
+        talk = await client.say_in_scene(scene.scene_id, "Mira! Fenn! Good evening.", seed=7)
+        stats = await client.stats()
+    assert {line.speaker: line.adapter_version for line in talk.lines} == {
+        "mira": version,
+        "fenn": "",
+    }
+    _, *of_several = stats.adapters_per_step.counts
+    assert sum(of_several) > 0
+
+
 @pytest.mark.usefixtures("real_model")
 async def test_an_acknowledged_event_survives_kill_9(tmp_path: Path) -> None:
     running = server_process.start(tmp_path / "server.log", {})
