@@ -34,6 +34,7 @@ from personas.said_lines import SAID_LINES
 
 MAX_CHARACTERS = 8
 MAX_PLAYERS = 8
+MOST_HEARD = 32  # entries that a character reads at once; there is seldom room for as many
 #: What players without a name are called, one after another.
 _NAMELESS = (
     "Traveller",
@@ -227,7 +228,7 @@ class Scene:
         self, member: Member, heard_by: tuple[str, ...], bid: Bid, room: int, size: Size
     ) -> Exchange:
         """Open the exchange in which a character answers what it has heard."""
-        heard = heard_since(self.entries, member.character, member.heard_to)
+        heard = heard_since(self.entries, member.character, member.heard_to)[-MOST_HEARD:]
         only = next(iter(self.players)) if len(self.players) == 1 else ""
         lines = as_read(heard, key_of(only)) if heard else [direction(_SILENCE)]
         return Exchange(

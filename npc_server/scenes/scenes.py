@@ -56,6 +56,11 @@ class Scenes:
         self._open.move_to_end(scene_id)
         return scene
 
+    def update_cast(self, scene: Scene) -> None:
+        """Let characters be as their files are now; who has left the cast stays as they were."""
+        for member in scene.members.values():
+            member.persona = self._characters.get(member.character, member.persona)
+
     async def start(
         self, characters: Sequence[str], players: Sequence[Newcomer], place: str = ""
     ) -> Scene:

@@ -78,6 +78,7 @@ class Talking:
         heard_by = scene.hearers(speech.to, speech.audience)
         check_count("max_replies", speech.most_replies, MAX_CHARACTERS)
         await scene.interrupt()
+        self._scenes.update_cast(scene)
         entry = scene.say(player, text, heard_by)
         bids = speakers(scene.listeners(heard_by), text, speech.to, speech.most_replies)
         parts = [self._part(scene, bid, heard_by, call, number) for number, bid in enumerate(bids)]
@@ -101,6 +102,7 @@ class Talking:
         check_count("lines", lines, MAX_LINES)
         if scene.busy:
             raise SessionBusyError("something is being said in the scene; wait for it or cancel it")
+        self._scenes.update_cast(scene)
         if happened:
             text = check_short_text("event", happened, MAX_TOLD_CHARACTERS)
             scene.happen(redact(text, self._redaction()), scene.members)

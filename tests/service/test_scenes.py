@@ -296,3 +296,65 @@ async def test_barks_are_made_at_once_and_leave_nothing_behind(made: Stage) -> N
     assert all(request.background for request in made.engine.requests[-4:])
     await made.wait_until_stored()
     assert list(made.store.turns("mira")) == []
+
+
+async def speaking(made: Stage, scene: Scene) -> asyncio.Task[SceneTalk]:
+    """Mira's answer, of which the first word has been heard and no more will come."""
+    made.engine.gate.clear()
+    heard = asyncio.Event()
+    asked = asyncio.create_task(
+        made.client.say_in_scene(
+            scene.scene_id, "Speak.", to=["mira"], on_text=lambda _, __: heard.set()
+        )
+    )
+    await heard.wait()
+    return asked
+
+
+async def test_leaving_the_call_interrupts_what_is_being_said(made: Stage) -> None:
+    scene = await tavern(made)
+    asked = await speaking(made, scene)
+    asked.cancel()
+    async with asyncio.timeout(10):
+        while made.engine.running:
+            await asyncio.sleep(0.01)
+    made.engine.gate.set()
+    talk = await made.client.say_in_scene(scene.scene_id, "Fenn?")
+    assert '[Mira Holt says, "Mira"]' in await read(made, talk)
+
+
+async def test_characters_do_not_begin_to_talk_while_something_is_being_said(made: Stage) -> None:
+    scene = await tavern(made)
+    asked = await speaking(made, scene)
+    code, why = await refusal(made.client.continue_scene(scene.scene_id))
+    assert (code.name, "wait for it" in why) == ("ABORTED", True)
+    made.engine.gate.set()
+    assert not (await asked).lines[0].interrupted
+
+
+async def test_a_character_that_leaves_is_interrupted_and_one_that_listens_interrupts_nobody(
+    made: Stage,
+) -> None:
+    scene = await tavern(made)
+    asked = await speaking(made, scene)
+    await made.client.leave_scene(scene.scene_id, character="fenn")
+    await made.client.join_scene(scene.scene_id, "fenn")
+    await made.client.leave_scene(scene.scene_id, character="mira")
+    assert [(line.text, line.interrupted) for line in (await asked).lines] == [("Mira", True)]
+
+
+async def test_a_reply_ends_before_it_speaks_for_another(made: Stage) -> None:
+    scene = await tavern(made)
+    await made.client.say_in_scene(scene.scene_id, "Mira?")
+    stops = made.engine.requests[-1].sampling.stop
+    assert {"\nFenn Tarrow:", "\nAnna:"} <= set(stops)
+
+
+async def test_what_another_has_just_said_counts_as_said(made: Stage) -> None:
+    scene = await tavern(made)
+    talk = await made.client.say_in_scene(scene.scene_id, "Mira?")
+    await made.client.say_in_scene(scene.scene_id, "Fenn?")
+    (request,) = [
+        r for r in made.engine.requests if "Fenn?" in FakeTokenizer().decode(r.prompt_ids)
+    ]
+    assert FakeTokenizer().decode(request.said[-1]) == talk.lines[0].text
