@@ -149,6 +149,7 @@ class SceneMember:
 
     character: str
     character_name: str
+    persona_version: str
     adapter_version: str  # "" = the bare base
 
 

@@ -29,7 +29,9 @@ def scene_of(answer: scenes_pb2.StartSceneResponse) -> Scene:
 
 def member_of(member: scenes_pb2.SceneMember) -> SceneMember:
     """A character of a scene."""
-    return SceneMember(member.character, member.character_name, member.adapter_version)
+    return SceneMember(
+        member.character, member.character_name, member.persona_version, member.adapter_version
+    )
 
 
 def barks_of(answer: scenes_pb2.BarksResponse) -> list[Bark]:

@@ -106,6 +106,7 @@ class Dialogue:
         present: Sequence[str] = (),
         seed: int | None = None,
         world: Reported = NOTHING,
+        greets: bool = True,
     ) -> Session:
         """Open a session, with the greeting that `seed` draws; None = any.
 
@@ -114,7 +115,8 @@ class Dialogue:
         persona = cast_member(self._characters, "character", character)
         pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
-        greeting = persona.greeting(secrets.randbits(32) if seed is None else seed)
+        drawn = secrets.randbits(32) if seed is None else seed
+        greeting = persona.greeting(drawn) if greets else ""
         record = SessionRecord(
             session_id=uuid.uuid4().hex,
             player_id=pseudonym,

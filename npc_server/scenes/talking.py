@@ -180,7 +180,7 @@ class Talking:
         session = member.sessions.get(player.player_id)
         if session is None:
             session = await self._dialogue.start_session(
-                member.character, player.player_id, scene.consent
+                member.character, player.player_id, scene.consent, greets=False
             )
             session.scene_id = scene.scene_id
             session.exchanges = member.exchanges

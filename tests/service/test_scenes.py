@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
 from feedback_store.records import Turn
 from feedback_store.selection import select
 from npc_client.client import Scene, SceneTalk
+from npc_server.config import ReloadSection
 from npc_server.engine.protocol import Request
 from personas.fake import FakeTokenizer
 from tests.support.calls import refusal
+from tests.support.saved_casts import cast_in, save
 from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -296,6 +299,26 @@ async def test_barks_are_made_at_once_and_leave_nothing_behind(made: Stage) -> N
     assert all(request.background for request in made.engine.requests[-4:])
     await made.wait_until_stored()
     assert list(made.store.turns("mira")) == []
+
+
+async def test_a_character_speaks_as_its_files_are_now(stage: StageMaker, tmp_path: Path) -> None:
+    root = cast_in(tmp_path, "mira", "fenn")
+    save(root, "mira", "sampling:", "greetings: [Morning.]\nsampling:")
+    made = await stage(voice, characters=root, reload=ReloadSection(settle_ms=10))
+    scene = await tavern(made)
+    before = await made.client.say_in_scene(scene.scene_id, "Mira?")
+    save(root, "mira", "a burned left hand", "a burned right hand")
+    async with asyncio.timeout(30):
+        while (await made.client.persona_status("mira")).personas[0].version == (
+            scene.members[0].persona_version
+        ):
+            await asyncio.sleep(0.01)
+    after = await made.client.say_in_scene(scene.scene_id, "Mira?")
+    versions = [
+        turn.persona_version for talk in (before, after) for turn in await turns(made, talk)
+    ]
+    assert len(set(versions)) == 2
+    assert (await turns(made, before))[0].messages[1]["role"] == "user"  # greeted nobody
 
 
 async def speaking(made: Stage, scene: Scene) -> asyncio.Task[SceneTalk]:
