@@ -256,9 +256,8 @@ class Replies:
         return dropped_lines(persona, history, said, tokenizer, budget.most, budget.usual, notes)
 
     def _hits_in(self, exchange: Exchange, persona: Persona) -> tuple[GuardHit, ...]:
-        """What the guard finds in what somebody said; what the game tells is its author's."""
-        said = "" if exchange.cue else exchange.player_text
-        hit = self._guard.hit_in(said, persona) if said else None
+        """What the guard finds in what a player typed; what the game tells is its author's."""
+        hit = self._guard.hit_in(exchange.typed, persona) if exchange.typed else None
         return () if hit is None else (hit,)
 
     def _render(

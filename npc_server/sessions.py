@@ -130,11 +130,18 @@ class Exchange:
         """Whether it began with the player speaking to this character."""
         return self.cue is None and self.overheard is None
 
+    @property
+    def typed(self) -> str:
+        """What a player wrote of what the model replies to; "" = nothing."""
+        if self.overheard is not None:
+            return self.overheard.told
+        return self.player_text if self.cue is None else ""
+
     def told_by(self, player_id: str) -> str:
         """What the player of this pseudonym, who has a session with it, said in it."""
-        if self.overheard is not None:
-            return self.overheard.told if self.overheard.player_id == player_id else ""
-        return self.player_text if self.cue is None else ""
+        if self.overheard is not None and self.overheard.player_id != player_id:
+            return ""
+        return self.typed
 
     @property
     def asked(self) -> str:

@@ -8,7 +8,7 @@ Lives on the event loop.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from feedback_store.records import JSON
@@ -205,6 +205,10 @@ class Scene:
         self.entries.append(entry)
         self.credited = player.player_id
         return entry
+
+    def hush(self, entry: Entry) -> None:
+        """Let nobody read a line from now on."""
+        self.entries[self.entries.index(entry)] = replace(entry, hearers=())
 
     def hearers(self, to: Iterable[str], audience: Iterable[str]) -> tuple[str, ...]:
         """Ids of the characters that hear a line, in the order in which they came.

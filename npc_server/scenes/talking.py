@@ -123,6 +123,8 @@ class Talking:
             if not any(part.exchange.takes for part in parts):
                 scene.entries.remove(entry)  # its client is told to say it again
             raise
+        if any(part.exchange.kept.unread for part in parts):
+            scene.hush(entry)  # the guard keeps it from every model
 
     async def _talk(self, scene: Scene, lines: int, call: Call, emit: Emit[SceneEvent]) -> None:
         rest = Rest.INTERRUPTED
