@@ -305,6 +305,7 @@ class Client:
         on_text: OnText | None = None,
         sampling: SamplingOverrides | None = None,
         trigger_id: str | None = None,
+        world: WorldValues | None = None,
     ) -> Reply | Silence:
         """Let something happen that the character speaks of; `on_text` sees the reply grow.
 
@@ -320,6 +321,7 @@ class Client:
             seed=seed,
             sampling=sampling,
             trigger_id=trigger_id,
+            world=world_messages(world),
         )
         begin = partial(self._dialogue.Trigger, request)
         stream = ReplyStream(begin, trigger_id, on_text is not None)
@@ -334,13 +336,17 @@ class Client:
         players: Mapping[str, str],
         place: str = "",
         training_consent: bool = False,
+        world: WorldValues | None = None,
     ) -> Scene:
         """Open a scene; `players` are what characters call them, by player id.
 
         With consent, which is that of all of them, what is said may be trained on.
         """
         request = scenes_pb2.StartSceneRequest(
-            characters=characters, players=players_of(players, training_consent), place=place
+            characters=characters,
+            players=players_of(players, training_consent),
+            place=place,
+            world=world_messages(world),
         )
         return scene_of(await self._scenes.StartScene(request))
 
@@ -356,6 +362,7 @@ class Client:
         on_text: OnWords | None = None,
         on_line: OnLine | None = None,
         sampling: SamplingOverrides | None = None,
+        world: WorldValues | None = None,
     ) -> SceneTalk:
         """Say something in a scene and wait for all answers.
 
@@ -371,6 +378,7 @@ class Client:
             max_replies=max_replies,
             seed=seed,
             sampling=sampling,
+            world=world_messages(world),
         )
         return await read_talk(self._scenes.Say(request), on_text, on_line)
 
@@ -383,10 +391,16 @@ class Client:
         on_text: OnWords | None = None,
         on_line: OnLine | None = None,
         sampling: SamplingOverrides | None = None,
+        world: WorldValues | None = None,
     ) -> SceneTalk:
         """Let characters talk among themselves; `event` is what has just happened."""
         request = scenes_pb2.ContinueRequest(
-            scene_id=scene_id, lines=lines, event=event, seed=seed, sampling=sampling
+            scene_id=scene_id,
+            lines=lines,
+            event=event,
+            seed=seed,
+            sampling=sampling,
+            world=world_messages(world),
         )
         return await read_talk(self._scenes.Continue(request), on_text, on_line)
 

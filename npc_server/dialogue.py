@@ -52,6 +52,7 @@ from npc_server.situations import (
 from npc_server.triggering import Fired, Happening, Surroundings, fire
 from npc_server.turns import Model
 from npc_server.watchers import Watcher
+from npc_server.world_notes import state_of
 from personas.audience import hearers
 from personas.notes import ToldNotes, without_directions
 from personas.persona import Persona
@@ -216,17 +217,25 @@ class Dialogue:
         return self._reply(session, call, partial(_exchange_with, session, turn_id))
 
     def trigger(
-        self, session_id: str, happening: Happening, call: Call, trigger_id: str | None = None
+        self,
+        session_id: str,
+        happening: Happening,
+        call: Call,
+        trigger_id: str | None = None,
+        world: Reported = NOTHING,
     ) -> AsyncGenerator[ReplyEvent | Quiet]:
         """Have the character speak of what happens in the game, or tell why it stays quiet.
 
-        The same `trigger_id` is the same call. Raises as `say`, and InvalidRequestError for an
-        event that no trigger waits for and that nothing is told of.
+        `world` is how things stand from then on. The same `trigger_id` is the same call.
+
+        Raises as `say`, and InvalidRequestError for an event that no trigger waits for and that
+        nothing is told of.
         """
         session = self._session(session_id)
         seed = secrets.randbits(32) if call.seed is None else call.seed
         call_id = "" if trigger_id is None else f"trigger {check_id('trigger_id', trigger_id)}"
-        own = replace(call, call_id=call_id, seed=seed)
+        values = accepted_report(session.persona, world)
+        own = replace(call, call_id=call_id, seed=seed, world=values)
         return self._speak_of(session, self._admissible(happening), own)
 
     async def answer(
@@ -260,7 +269,8 @@ class Dialogue:
     ) -> AsyncGenerator[ReplyEvent | Quiet]:
         await session.settle(call.call_id)
         now_s, known = time.monotonic(), session.exchange_of_call(call.call_id)
-        at = Surroundings({}, session.fired_at_s, now_s, call.seed or 0)
+        session.situation = session.situation.with_values(call.world)
+        at = Surroundings(state_of(session), session.fired_at_s, now_s, call.seed or 0)
         fired = Fired(known, None) if known else fire(session.persona, happening, at)
         if isinstance(fired, Quiet):
             yield fired

@@ -92,7 +92,8 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         call = Call("", seed, convert.changes(request.sampling))
         trigger_id = request.trigger_id if request.HasField("trigger_id") else None
         happening = convert.happening(request)
-        replies = self._dialogue.trigger(request.session_id, happening, call, trigger_id)
+        world = convert.world_report(request.world)
+        replies = self._dialogue.trigger(request.session_id, happening, call, trigger_id, world)
         async with aclosing(replies) as events:
             async for event in events:
                 yield convert.reply_event(event)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from languages.visibility import is_visible
 from personas.authored_fields import Closed, Id, Name, Text
 from personas.conditions import parse
-from personas.triggers import ConditionText
+from personas.lore.entries import ConditionText
 from personas.variables import LARGEST_INT, NUMBERS, Kind, Value, Values
 
 MAX_ACTIONS = 12

@@ -9,26 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from personas.authored_fields import Closed, Id, Text
-from personas.conditions import ConditionError, parse
+from personas.conditions import parse
+from personas.lore.entries import ConditionText
 from personas.variables import Values
 
 MAX_TRIGGERS = 64
 LONGEST_COOLDOWN_S = 604_800.0  # a week
-
-
-def _condition(text: str) -> str:
-    try:
-        return parse(text).text
-    except ConditionError as error:
-        raise ValueError(str(error)) from error
-
-
-ConditionText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_condition)
-]
 
 
 class Trigger(Closed):
@@ -44,8 +33,8 @@ class Trigger(Closed):
     say_verbatim: Annotated[tuple[Text, ...], Field(max_length=16)] = Field(
         default=(), description="Said word for word, one of them, in place of a line of its own."
     )
-    when: ConditionText | None = Field(
-        default=None, description="A condition on the state of the world; left out: always."
+    when: ConditionText = Field(
+        default="", description="A condition on the state of the world; left out: always."
     )
     cooldown_s: float = Field(
         default=0,
@@ -75,7 +64,7 @@ class Trigger(Closed):
 
     def is_met(self, values: Values) -> bool:
         """Whether its condition holds; of a variable that has no value nothing holds."""
-        if self.when is None:
+        if not self.when:
             return True
         condition = parse(self.when)
         return condition.names <= values.keys() and condition.holds(values)

@@ -45,7 +45,12 @@ def ties_of(
         for i, one in enumerate(persona.actions)
         if one.when
     )
-    return (*named, *conditions, *facts, *doable)
+    triggers = (
+        Tie(card_file.problem(("triggers", number, "when"), ""), trigger.when)
+        for number, trigger in enumerate(persona.triggers)
+        if trigger.when
+    )
+    return (*named, *conditions, *triggers, *facts, *doable)
 
 
 def _conditions(lore: Lore) -> Iterator[tuple[Loc, str]]:

@@ -174,7 +174,14 @@ class RegenerateRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., turn_id: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., take_id: _Optional[str] = ...) -> None: ...
 
 class TriggerRequest(_message.Message):
-    __slots__ = ("session_id", "event", "text", "verbatim", "seed", "sampling", "trigger_id")
+    __slots__ = ("session_id", "event", "text", "verbatim", "seed", "sampling", "trigger_id", "world")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[WorldValue, _Mapping]] = ...) -> None: ...
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +189,7 @@ class TriggerRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     event: str
     text: str
@@ -189,7 +197,8 @@ class TriggerRequest(_message.Message):
     seed: int
     sampling: SamplingOverrides
     trigger_id: str
-    def __init__(self, session_id: _Optional[str] = ..., event: _Optional[str] = ..., text: _Optional[str] = ..., verbatim: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., trigger_id: _Optional[str] = ...) -> None: ...
+    world: _containers.MessageMap[str, WorldValue]
+    def __init__(self, session_id: _Optional[str] = ..., event: _Optional[str] = ..., text: _Optional[str] = ..., verbatim: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., trigger_id: _Optional[str] = ..., world: _Optional[_Mapping[str, WorldValue]] = ...) -> None: ...
 
 class SamplingOverrides(_message.Message):
     __slots__ = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "dry_multiplier", "min_tokens", "max_tokens", "stop", "grammar", "json_schema", "logprobs", "max_sentences")

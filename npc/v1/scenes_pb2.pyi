@@ -45,14 +45,23 @@ class ScenePlayer(_message.Message):
     def __init__(self, player_id: _Optional[str] = ..., name: _Optional[str] = ..., training_consent: _Optional[bool] = ...) -> None: ...
 
 class StartSceneRequest(_message.Message):
-    __slots__ = ("characters", "players", "place")
+    __slots__ = ("characters", "players", "place", "world")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _dialogue_pb2.WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_dialogue_pb2.WorldValue, _Mapping]] = ...) -> None: ...
     CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     PLAYERS_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
     characters: _containers.RepeatedScalarFieldContainer[str]
     players: _containers.RepeatedCompositeFieldContainer[ScenePlayer]
     place: str
-    def __init__(self, characters: _Optional[_Iterable[str]] = ..., players: _Optional[_Iterable[_Union[ScenePlayer, _Mapping]]] = ..., place: _Optional[str] = ...) -> None: ...
+    world: _containers.MessageMap[str, _dialogue_pb2.WorldValue]
+    def __init__(self, characters: _Optional[_Iterable[str]] = ..., players: _Optional[_Iterable[_Union[ScenePlayer, _Mapping]]] = ..., place: _Optional[str] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ...) -> None: ...
 
 class StartSceneResponse(_message.Message):
     __slots__ = ("scene_id", "members", "training_consent")
@@ -77,7 +86,14 @@ class SceneMember(_message.Message):
     def __init__(self, character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ...) -> None: ...
 
 class SayInSceneRequest(_message.Message):
-    __slots__ = ("scene_id", "player_id", "text", "to", "audience", "max_replies", "seed", "sampling")
+    __slots__ = ("scene_id", "player_id", "text", "to", "audience", "max_replies", "seed", "sampling", "world")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _dialogue_pb2.WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_dialogue_pb2.WorldValue, _Mapping]] = ...) -> None: ...
     SCENE_ID_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +102,7 @@ class SayInSceneRequest(_message.Message):
     MAX_REPLIES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
     scene_id: str
     player_id: str
     text: str
@@ -94,21 +111,31 @@ class SayInSceneRequest(_message.Message):
     max_replies: int
     seed: int
     sampling: _dialogue_pb2.SamplingOverrides
-    def __init__(self, scene_id: _Optional[str] = ..., player_id: _Optional[str] = ..., text: _Optional[str] = ..., to: _Optional[_Iterable[str]] = ..., audience: _Optional[_Iterable[str]] = ..., max_replies: _Optional[int] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ...) -> None: ...
+    world: _containers.MessageMap[str, _dialogue_pb2.WorldValue]
+    def __init__(self, scene_id: _Optional[str] = ..., player_id: _Optional[str] = ..., text: _Optional[str] = ..., to: _Optional[_Iterable[str]] = ..., audience: _Optional[_Iterable[str]] = ..., max_replies: _Optional[int] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ...) -> None: ...
 
 class ContinueRequest(_message.Message):
-    __slots__ = ("scene_id", "lines", "event", "seed", "sampling")
+    __slots__ = ("scene_id", "lines", "event", "seed", "sampling", "world")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _dialogue_pb2.WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_dialogue_pb2.WorldValue, _Mapping]] = ...) -> None: ...
     SCENE_ID_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
     scene_id: str
     lines: int
     event: str
     seed: int
     sampling: _dialogue_pb2.SamplingOverrides
-    def __init__(self, scene_id: _Optional[str] = ..., lines: _Optional[int] = ..., event: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ...) -> None: ...
+    world: _containers.MessageMap[str, _dialogue_pb2.WorldValue]
+    def __init__(self, scene_id: _Optional[str] = ..., lines: _Optional[int] = ..., event: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ...) -> None: ...
 
 class SceneEvent(_message.Message):
     __slots__ = ("speaker", "chosen", "reply", "interrupted", "rest")

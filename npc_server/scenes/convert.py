@@ -37,7 +37,8 @@ def newcomer(player: scenes_pb2.ScenePlayer) -> Newcomer:
 def speech(request: scenes_pb2.SayInSceneRequest) -> Speech:
     """What a player says."""
     most = request.max_replies if request.HasField("max_replies") else MAX_CHARACTERS
-    return Speech(request.text, request.player_id, request.to, request.audience, most)
+    world = convert.world_report(request.world)
+    return Speech(request.text, request.player_id, request.to, request.audience, most, world)
 
 
 def call_of(request: scenes_pb2.SayInSceneRequest | scenes_pb2.ContinueRequest) -> Call:

@@ -26,11 +26,13 @@ from npc_server.scenes.transcript import (
     newest_that_fit,
 )
 from npc_server.sessions import Exchange, Overheard, Session
+from npc_server.situations import Reported, accepted_report
 from personas.audience import hearers
 from personas.known_names import no_such
 from personas.notes import direction
 from personas.persona import Persona
 from personas.said_lines import SAID_LINES
+from personas.variables import Value, Values, Written
 
 MAX_CHARACTERS = 8
 MAX_PLAYERS = 8
@@ -85,6 +87,7 @@ class Scene:
     former: dict[str, Member] = field(default_factory=dict)  # characters that left
     entries: list[Entry] = field(default_factory=list)
     pseudonyms: tuple[str, ...] = ()  # of all players who were ever in it
+    world: dict[str, Value | Written] = field(default_factory=dict)  # as its game reported it
     consent: bool = True  # all who were ever in it have agreed
     credited: str = ""  # id of the player who spoke last
     turns: int = 0
@@ -163,6 +166,8 @@ class Scene:
         if len(self.members) == MAX_CHARACTERS:
             raise InvalidRequestError(f"a scene has at most {MAX_CHARACTERS} characters")
         check_character_name(persona.name, self.character_names, self.player_names)
+        if persona.setting:
+            accepted_report(persona, self.world)
         member = self.former.pop(persona.id, None) or Member(persona, heard_to=len(self.entries))
         self.members[persona.id] = member
         return member
@@ -194,6 +199,22 @@ class Scene:
         if len(self.players) == 1:
             raise InvalidRequestError("this is the last player here; use EndScene")
         return self.players.pop(player.player_id)
+
+    def report(self, world: Reported) -> None:
+        """Take in how things stand. Raises InvalidRequestError, and takes nothing in then."""
+        known = {**self.world, **world}
+        for member in self._of_worlds():
+            accepted_report(member.persona, known)
+        self.world = known
+
+    def state_for(self, member: Member) -> Values:
+        """How things stand for a character, as far as it was reported."""
+        return accepted_report(member.persona, self.world) if member.persona.setting else {}
+
+    def _of_worlds(self) -> list[Member]:
+        """Those that have a world; all, if nobody has one."""
+        members = list(self.members.values())
+        return [one for one in members if one.persona.setting] or members
 
     def happen(self, text: str, seen_by: Iterable[str]) -> None:
         """Let those characters see something that nobody says."""

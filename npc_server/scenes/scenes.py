@@ -13,6 +13,7 @@ from npc_server.conversations import Conversations
 from npc_server.errors import InvalidRequestError, UnknownSceneError, UnknownSessionError
 from npc_server.limits import check_id, check_short_text
 from npc_server.scenes.scene import Member, Player, Scene
+from npc_server.situations import NOTHING, Reported
 from personas.persona import Persona
 
 MAX_SCENES = 1_000
@@ -62,7 +63,11 @@ class Scenes:
             member.persona = self._characters.get(member.character, member.persona)
 
     async def start(
-        self, characters: Sequence[str], players: Sequence[Newcomer], place: str = ""
+        self,
+        characters: Sequence[str],
+        players: Sequence[Newcomer],
+        place: str = "",
+        world: Reported = NOTHING,
     ) -> Scene:
         """Open a scene. Raises InvalidRequestError and UnknownCharacterError."""
         if not characters or not players:
@@ -73,6 +78,7 @@ class Scenes:
             scene.add_character(self._persona(character))
         for player in players:
             self._let_in(scene, player)
+        scene.report(world)
         for member in scene.members.values():
             scene.happen(scene.surroundings(member), [member.character])
         self._open[scene.scene_id] = scene

@@ -11,6 +11,7 @@ import grpc.aio
 from npc.v1 import scenes_pb2, scenes_pb2_grpc
 from npc_server.adapters import Adapters
 from npc_server.conversations import Conversations
+from npc_server.convert import world_report
 from npc_server.dialogue import Dialogue
 from npc_server.scenes import convert
 from npc_server.scenes.barks import Barks
@@ -37,7 +38,8 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         self, request: scenes_pb2.StartSceneRequest, context: Context
     ) -> scenes_pb2.StartSceneResponse:
         players = [convert.newcomer(player) for player in request.players]
-        scene = await self._scenes.start(request.characters, players, request.place)
+        world = world_report(request.world)
+        scene = await self._scenes.start(request.characters, players, request.place, world)
         return scenes_pb2.StartSceneResponse(
             scene_id=scene.scene_id,
             members=[self._message(member) for member in scene.members.values()],
@@ -58,7 +60,8 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
     ) -> AsyncIterator[scenes_pb2.SceneEvent]:
         lines = request.lines if request.HasField("lines") else 1
         call = convert.call_of(request)
-        said = self._talking.go_on(request.scene_id, lines, request.event, call)
+        world = world_report(request.world)
+        said = self._talking.go_on(request.scene_id, lines, request.event, call, world)
         async with aclosing(said) as events:
             async for event in events:
                 yield convert.scene_event(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from feedback_store.privacy.policy import Policy
 from feedback_store.privacy.redaction import redact
@@ -23,6 +23,7 @@ from npc_server.scenes.scenes import MAX_TOLD_CHARACTERS, Scenes
 from npc_server.scenes.speaking_order import Bid, speakers
 from npc_server.scenes.transcript import Entry
 from npc_server.sessions import Exchange, Session
+from npc_server.situations import NOTHING, Reported
 from npc_server.turns import Model
 from personas.authored_fields import MAX_STOPS
 
@@ -40,6 +41,7 @@ class Speech:
     to: Sequence[str] = ()  # nobody = those whom it names
     audience: Sequence[str] = ()  # nobody = all who are there
     most_replies: int = MAX_CHARACTERS
+    world: Reported = field(default_factory=dict)  # how things stand from this line on
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Talking:
         text = redact(check_text("text", speech.text), self._redaction())
         heard_by = scene.hearers(speech.to, speech.audience)
         check_count("max_replies", speech.most_replies, MAX_CHARACTERS)
+        scene.report(speech.world)
         await scene.interrupt()
         self._scenes.update_cast(scene)
         entry = scene.say(player, text, heard_by)
@@ -91,7 +94,7 @@ class Talking:
                 yield event
 
     async def go_on(
-        self, scene_id: str, lines: int, happened: str, call: Call
+        self, scene_id: str, lines: int, happened: str, call: Call, world: Reported = NOTHING
     ) -> AsyncGenerator[SceneEvent]:
         """Have characters talk among themselves; `happened` is what they see before, "" = nothing.
 
@@ -103,6 +106,7 @@ class Talking:
         if scene.busy:
             raise SessionBusyError("something is being said in the scene; wait for it or cancel it")
         self._scenes.update_cast(scene)
+        scene.report(world)
         if happened:
             text = check_short_text("event", happened, MAX_TOLD_CHARACTERS)
             scene.happen(redact(text, self._redaction()), scene.members)
@@ -148,7 +152,12 @@ class Talking:
         exchange = scene.begin(member, heard_by, bid, room, self._size)
         stop = (*call.changes.get("stop", member.persona.sampling.stop), *scene.stops)[:MAX_STOPS]
         first = secrets.randbits(32) if call.seed is None else call.seed
-        own = replace(call, seed=(first + number) % _SEEDS, changes={**call.changes, "stop": stop})
+        own = replace(
+            call,
+            seed=(first + number) % _SEEDS,
+            changes={**call.changes, "stop": stop},
+            world=scene.state_for(member),
+        )
         player, end = scene.credited_player, len(scene.entries)
         return _Part(member, player, bid, exchange, heard_by, end, own)
 

@@ -101,6 +101,7 @@ def test_every_problem_of_every_file_is_reported_at_once(write_character: WriteC
         ("player: Hi.", 'player: "Whats your oven called"', "persona.yaml:10:6: examples[0].player: asks what probe 'oven-name' asks"),  # noqa: E501
         ("Hello, love.", "Burnt again!", "persona.yaml:10:19: examples[0].reply: says 'burnt'"),
         ("id: ada", "id: ada\ntriggers: [{event: dawn, happens: It dawns., when: quest >}]", "persona.yaml:2:46: triggers[0].when: 'quest >' ends where"),  # noqa: E501
+        ("id: ada", "id: ada\ntriggers: [{event: dawn, happens: It dawns., when: quest > 1}]", "persona.yaml:2:46: triggers[0].when: no variable 'quest'"),  # noqa: E501
         ("id: ada", "id: ada\ntriggers: [{event: dawn, instruction: You hide the chalk.}]", "persona.yaml:2:26: triggers[0].instruction: gives away secret 'flour'"),  # noqa: E501
         ("You are kind.", "You sift chalk.", "persona.yaml:4:1: summary: gives away secret 'flou"),
         ("id: ada", "id: ada\nsampling: {top_p: 2}", "persona.yaml:2:12: sampling.top_p: input"),

@@ -29,7 +29,7 @@ def voice(request: Request) -> str:
     prompt = FakeTokenizer().decode(request.prompt_ids)
     (name,) = re.findall(r"Your name is (\w+)", prompt)
     own = prompt.count("<|im_start|>assistant")
-    return f"Well, {name} speaks for the {own}th time."
+    return f"Well, {name} speaks, the {own}th time."
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ async def test_whoever_is_named_answers_and_the_other_hears_it(made: Stage) -> N
     first = await made.client.say_in_scene(scene.scene_id, "Mira, is the sword done?")
     assert speakers(first) == ["mira"]
     assert "named Mira" in first.lines[0].why
-    assert first.lines[0].text == "Well, Mira speaks for the 1th time."
+    assert first.lines[0].text == "Well, Mira speaks, the 1th time."
     second = await made.client.say_in_scene(scene.scene_id, "And you, Fenn?")
     assert await read(made, second) == [
         "[You are in the tavern, with Mira Holt and Anna.]",
         '[Anna says, "Mira, is the sword done?"]',
-        '[Mira Holt says, "Well, Mira speaks for the 1th time."]',
+        '[Mira Holt says, "Well, Mira speaks, the 1th time."]',
         "And you, Fenn?",
     ]
 
@@ -90,7 +90,7 @@ async def test_lines_of_others_are_one_message_of_the_player_and_own_lines_the_c
     (turn,) = await turns(made, talk)
     assert [message["role"] for message in turn.messages[-3:]] == ["user", "assistant", "user"]
     assert turn.messages[-1]["content"] == (
-        '[Anna says, "Fenn!"]\n[Fenn Tarrow says, "Well, Fenn speaks for the 1th time."]\nMira, again!'
+        '[Anna says, "Fenn!"]\n[Fenn Tarrow says, "Well, Fenn speaks, the 1th time."]\nMira, again!'
     )
 
 
@@ -138,7 +138,7 @@ async def test_characters_talk_among_themselves_each_hearing_the_one_before(made
     assert speakers(talk) == ["mira", "fenn", "mira"]
     assert talk.rest == "lines"
     last = (await turns(made, talk))[-1]
-    assert last.messages[-1]["content"] == "[Fenn Tarrow speaks.]\nWell, Fenn speaks for the 1th time."
+    assert last.messages[-1]["content"] == "[Fenn Tarrow speaks.]\nWell, Fenn speaks, the 1th time."
     assert "[A bell rings.]" in last.messages[-3]["content"]
 
 
@@ -331,6 +331,20 @@ async def test_no_model_reads_an_attack_that_the_guard_answered(made: Stage) -> 
     talk = await made.client.say_in_scene(scene.scene_id, "Fenn?")
     assert attack.removeprefix("Mira, ") not in "".join(await read(made, talk))
     assert (await read(made, talk))[-1] == "Fenn?"
+
+
+async def test_all_characters_of_a_scene_know_how_things_stand(made: Stage) -> None:
+    world = {"weather": "foggy"}
+    scene = await made.client.start_scene(["mira", "fenn"], ANNA, world=world)
+    one = await made.client.say_in_scene(scene.scene_id, "Mira?")
+    other = await made.client.say_in_scene(scene.scene_id, "Fenn?", world={"weather": "stormy"})
+    told = [turn.annotations["world"] for talk in (one, other) for turn in await turns(made, talk)]
+    assert [one["values"] for one in told if isinstance(one, dict)] == [
+        {"weather": "foggy"},
+        {"weather": "stormy"},
+    ]
+    why = await reason(made.client.continue_scene(scene.scene_id, world={"wether": "foggy"}))
+    assert "weather" in why
 
 
 async def speaking(made: Stage, scene: Scene) -> asyncio.Task[SceneTalk]:

@@ -10,8 +10,8 @@ import yaml
 
 from feedback_store.selection import select
 from npc_client.client import Reply, Silence
-from personas.persona_files import SAMPLE_CHARACTERS
 from tests.support.calls import refusal
+from tests.support.casts import copy_cast
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -23,7 +23,7 @@ FLOOD = {
     "cooldown_s": 60,
 }
 GREETING = {"event": "greet", "say_verbatim": ["Morning. Mind the sparks."]}
-NEVER = {"event": "omen", "happens": "A raven falls.", "when": "quest.flood >= 1"}
+NEVER = {"event": "omen", "happens": "A raven falls.", "when": "quest.mill >= 1"}
 
 
 @pytest.fixture
@@ -33,13 +33,11 @@ async def made(stage: StageMaker, tmp_path: Path) -> Stage:
 
 def mira_who_speaks_of(folder: Path, *triggers: dict[str, Any]) -> Path:
     """The folder of a cast of Mira alone, with these triggers."""
-    home = folder / "cast" / "mira"
-    home.mkdir(parents=True)
-    for file in (SAMPLE_CHARACTERS / "mira").iterdir():
-        (home / file.name).write_bytes(file.read_bytes())
-    card = yaml.safe_load((home / "persona.yaml").read_text(encoding="utf-8"))
-    (home / "persona.yaml").write_text(yaml.safe_dump({**card, "triggers": list(triggers)}))
-    return home.parent
+    cast = copy_cast(folder, "mira")
+    file = cast / "mira" / "persona.yaml"
+    card = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({**card, "triggers": list(triggers)}))
+    return cast
 
 
 async def opened(made: Stage) -> str:
@@ -142,7 +140,11 @@ async def test_a_trigger_rests_and_says_so(made: Stage) -> None:
 
 
 async def test_a_condition_that_does_not_hold_keeps_it_quiet(made: Stage) -> None:
-    assert await made.client.trigger(await opened(made), "omen") == Silence("condition")
+    session = await opened(made)
+    assert await made.client.trigger(session, "omen") == Silence("condition")
+    reply = said(await made.client.trigger(session, "omen", world={"quest.mill": 1}))
+    assert "[A raven falls.]" in (await read(made, reply.turn_id))[-1]
+    said(await made.client.trigger(session, "omen"))
 
 
 async def test_the_same_call_again_gets_the_same_reply(made: Stage) -> None:
