@@ -5,6 +5,7 @@ with every problem of every file: `mira/persona.yaml:12:3: voice.stile: unknown 
 'style'?`. A cast of thousands is read by several processes side by side.
 """
 
+import gc
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -76,8 +77,10 @@ def read_folders(folders: Sequence[Path], root: Path) -> list[Reading]:
     if len(folders) < SIDE_BY_SIDE_FROM:
         return [read_folder(folder, root) for folder in folders]
     processes = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)))
-    # A fork would inherit the threads and locks of gRPC.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    # A fork would inherit the threads and locks of gRPC. What is read has no circles, and the
+    # garbage collector would walk through all of it again and again.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=gc.disable) as pool:
         return list(pool.map(partial(read_folder, root=root), folders, chunksize=_PORTION))
 
 

@@ -12,6 +12,8 @@ from benchmarks.errors import PeerBrokeError
 from npc_client import server_process
 from npc_client.client import ServerNotReadyError
 from npc_client.server_process import ServerProcess
+from personas.persona_files import SAMPLE_CHARACTERS
+from personas.world_files import worlds_beside
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Extent:
     starts: int  # of each cast
 
 
-FULL = Extent(savings=20, characters=10_000, starts=3)
+FULL = Extent(savings=20, characters=10_000, starts=2)
 QUICK = Extent(savings=4, characters=1_000, starts=1)
 
 Workspace = parts.Workspace[Extent]
@@ -34,6 +36,7 @@ async def server(workspace: Workspace, cast: Path, name: str) -> AsyncIterator[S
     """`npc serve` on a folder of characters and an empty data folder. Raises PeerBrokeError."""
     settings = {
         "NPC_PATHS_CHARACTERS": str(cast),
+        "NPC_PATHS_WORLDS": str(worlds_beside(SAMPLE_CHARACTERS)),
         "NPC_PATHS_DATA": str(workspace.scratch / f"{name}-data"),
         "NPC_PATHS_CACHE": str(workspace.cache),
         "NPC_MODEL_BASE": str(workspace.base),
