@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks import options, parts
 from benchmarks.console import progress_line
-from benchmarks.desk import large_cast, lore, memory_recall, reloading
+from benchmarks.desk import acting, large_cast, lore, memory_recall, reloading
 from benchmarks.desk.figures import MARKS
 from benchmarks.desk.workspace import FULL, QUICK, Workspace
 from benchmarks.machine import CORES, use_cores
@@ -31,6 +31,7 @@ PARTS = {
     "large_cast": large_cast.run,
     "lore": lore.run,
     "memory_recall": memory_recall.run,
+    "acting": acting.run,
 }
 
 console = Console()

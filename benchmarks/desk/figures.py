@@ -14,4 +14,6 @@ MARKS = (
     Mark("memory_recall", "told facts that are in the prompt when they are asked for", 0.9),
     Mark("memory_recall_first", "the same among the first three notes"),
     Mark("tokens_per_question", "tokens of memory in a prompt"),
+    Mark("action_cost", "tokens for emotion and action / tokens of the turn", None, 0.2),
+    Mark("acting_turns", "share of Mira's turns with an action"),
 )

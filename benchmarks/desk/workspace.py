@@ -23,10 +23,11 @@ class Extent:
     savings: int  # of files
     characters: int  # of the large cast
     starts: int  # of each cast
+    visits: int  # to a character that acts
 
 
-FULL = Extent(savings=20, characters=10_000, starts=2)
-QUICK = Extent(savings=4, characters=1_000, starts=1)
+FULL = Extent(savings=20, characters=10_000, starts=2, visits=6)
+QUICK = Extent(savings=4, characters=1_000, starts=1, visits=2)
 
 Workspace = parts.Workspace[Extent]
 
