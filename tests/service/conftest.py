@@ -15,6 +15,7 @@ from npc_client.client import Client
 from npc_server.config import (
     Config,
     FeedbackSection,
+    GuardSection,
     LoreSection,
     MemorySection,
     PrivacySection,
@@ -23,6 +24,7 @@ from npc_server.config import (
     Watch,
 )
 from npc_server.engine.fake import FakeEngine, Script
+from npc_server.guard import RULES
 from npc_server.live_cast import CastFolder
 from npc_server.parts import Parts
 from npc_server.server import running
@@ -42,6 +44,9 @@ from tests.support.scripted_server import (
     StageMaker,
 )
 
+#: A guarded reply is shown a word late, and the scripted engine halts at words.
+UNGUARDED = GuardSection(off=RULES)
+
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
@@ -59,6 +64,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             reload: ReloadSection | None = None,  # None = files are not followed
             lore: LoreSection = UNTOLD,
             tokenizer: FakeTokenizer | None = None,
+            guard: GuardSection = UNGUARDED,
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -86,6 +92,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 privacy=privacy,
                 memory=memory,
                 lore=lore,
+                guard=guard,
                 reload=reload or ReloadSection(watch=Watch.OFF),
             )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
