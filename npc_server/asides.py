@@ -189,4 +189,4 @@ def _behind(turn: OpenTurn, reply: Finish | None) -> Ids:
 
 
 def _emotion(told: Answer) -> ShownEmotion | None:
-    return ShownEmotion(told.emotion, told.probability) if told.emotion else None
+    return ShownEmotion(told.emotion, round(told.probability, 4)) if told.emotion else None

@@ -32,7 +32,7 @@ class ShownEmotion:
     """What the character feels about the exchange, of what it has declared."""
 
     label: str
-    probability: float  # among all of its emotions, from 0 to 1
+    probability: float  # among all of its emotions, from 0 to 1, in four digits
 
 
 @dataclass(frozen=True)

@@ -284,7 +284,7 @@ def _has_logprob(turn: OpenTurn, reply: Finish) -> bool:
 def _of_shown(shown: Shown) -> dict[str, JSON]:
     told: dict[str, JSON] = {}
     if emotion := shown.emotion:
-        told["emotion"] = {"label": emotion.label, "probability": round(emotion.probability, 4)}
+        told["emotion"] = {"label": emotion.label, "probability": emotion.probability}
     if action := shown.action:
         told["action"] = {"name": action.name, "arguments": dict(action.arguments)}
     return told

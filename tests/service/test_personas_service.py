@@ -207,7 +207,7 @@ async def test_files_are_validated_without_being_saved(made: Stage, root: Path) 
     files = {file.name: file.read_text() for file in (root / "mira").iterdir()}
     good = await made.client.validate_persona("mira", files)
     assert (good.version, list(good.problems)) == ((await standing(made)).version, [])
-    files["persona.yaml"] = files["persona.yaml"].replace("name:", "nmae:")
+    files["persona.yaml"] = files["persona.yaml"].replace("\nname:", "\nnmae:")
     (problem,) = (await made.client.validate_persona("mira", files)).problems
     assert (problem.file, problem.line, problem.column) == ("persona.yaml", 4, 1)
     assert problem.what == "unknown key; did you mean 'name'?"

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from npc_client.client import Notes, Written
-from npc_server.config import LoreSection
+from npc_server.config import GuardSection, LoreSection
 from tests.support.calls import refusal
 from tests.support.casts import copy_cast
 from tests.support.scripted_server import Stage, StageMaker
@@ -187,7 +187,9 @@ async def test_a_secret_may_be_told_once_the_world_says_so(
     cast = copy_cast(tmp_path, "mira")
     lore, first = cast / "mira" / "lore.yaml", "  - id: sluice-key\n"
     lore.write_text(lore.read_text().replace(first, f"{first}    when: quest.mill < 2\n"))
-    made = await stage(lambda _: "It was my locking pin.", characters=cast, lore=LORE)
+    made = await stage(
+        lambda _: "It was my locking pin.", characters=cast, lore=LORE, guard=GuardSection()
+    )
     kept, told = [
         await made.client.say(
             (await made.client.start_session("mira", "p1", world={"quest.mill": mill})).session_id,
