@@ -24,7 +24,6 @@ from npc_server.config import (
     Watch,
 )
 from npc_server.engine.fake import FakeEngine, Script
-from npc_server.guard import RULES
 from npc_server.live_cast import CastFolder
 from npc_server.parts import Parts
 from npc_server.server import running
@@ -43,9 +42,7 @@ from tests.support.scripted_server import (
     Stage,
     StageMaker,
 )
-
-#: A guarded reply is shown a word late, and the scripted engine halts at words.
-UNGUARDED = GuardSection(off=RULES)
+from tests.support.unguarded import UNGUARDED
 
 
 @pytest.fixture

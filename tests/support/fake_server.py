@@ -25,6 +25,7 @@ from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from tests.support.paths import ROOT
+from tests.support.unguarded import UNGUARDED
 
 
 @contextmanager
@@ -61,6 +62,7 @@ async def _serve(folder: Path, whole_replies: int) -> None:
         paths=PathsConfig(data=folder),
         server=ServerSection(port=0, grace_s=1),
         feedback=FeedbackSection(events_per_minute=0, turn_wait_s=0.1),
+        guard=UNGUARDED,
     )
     model = Model(_halting_engine(whole_replies), FakeTokenizer(), "b" * 64)
     store, pseudonyms = open_store(config)
