@@ -9,8 +9,6 @@ Several stores, in one process or in several, may be open on one file.
 """
 
 import struct
-import threading
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -27,11 +25,11 @@ from feedback_store.errors import (
     FeedbackStoreError,
     InvalidEventError,
     InvalidRecordError,
-    StoreClosedError,
 )
 from feedback_store.intake import Intake, ReceiptOrError, Submission, undo
 from feedback_store.memory_records import Memories, Statement, Summary
 from feedback_store.rate_limit import RateLimit
+from feedback_store.read_connections import ReadConnections
 from feedback_store.records import (
     Checkpoint,
     Event,
@@ -55,13 +53,9 @@ class Store:
     """A feedback store on one SQLite file. Made by `open`, ended by `close`."""
 
     def __init__(self, path: Path, busy_timeout_s: float, writer: Writer, limit: RateLimit) -> None:
-        self._path = path
-        self._busy_timeout_s = busy_timeout_s
         self._writer = writer
         self._intake = Intake(limit)
-        self._closed = False
-        self._own = threading.local()  # .db: the calling thread's read connection
-        self._readers: weakref.WeakSet[Database] = weakref.WeakSet()
+        self._connections = ReadConnections(path, busy_timeout_s)
 
     @classmethod
     def open(
@@ -89,11 +83,9 @@ class Store:
         return cls(path, busy_timeout_s, Writer(db, path), limit)
 
     def close(self) -> None:
-        """Write what is waiting, then close the file. Call it when reads have ended."""
+        """Write what is waiting, let reads end, then close the file."""
         self._writer.close()
-        self._closed = True
-        for reader in list(self._readers):
-            reader.close()
+        self._connections.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -268,10 +260,8 @@ class Store:
         With `across`, what others tell that remember across sessions is among it; with `undone`,
         what a loaded save game took back.
         """
-        with translate_errors(self._path):
-            return remembering.memories(
-                self._reader(), character, player_id, session_id, across, undone
-            )
+        with self._connections.reading() as db:
+            return remembering.memories(db, character, player_id, session_id, across, undone)
 
     def characters(self) -> list[str]:
         """The characters that players talked to, by name."""
@@ -306,32 +296,22 @@ class Store:
 
     def statistics(self, character: str) -> statistics.Statistics:
         """Figures of a character as of today; all zero for one nobody talked to."""
-        with translate_errors(self._path):
-            return statistics.read(self._reader(), character, datetime.now(UTC).date())
+        with self._connections.reading() as db:
+            return statistics.read(db, character, datetime.now(UTC).date())
 
     def reactions(self, character: str) -> Iterator[export.Line]:
         """All events about a character with their turns, flat, for analysis."""
-        with translate_errors(self._path):
-            yield from export.reactions(self._reader(), character)
+        with self._connections.reading() as db:
+            yield from export.reactions(db, character)
 
     def person(self, player_id: str, character: str = "") -> Iterator[export.Line]:
         """All that is kept of a player, a session a line; of one character, or of all."""
-        with translate_errors(self._path):
-            yield from export.person(self._reader(), player_id, character)
+        with self._connections.reading() as db:
+            yield from export.person(db, player_id, character)
 
     def _read(self, sql: str, parameters: list[str] | dict[str, str]) -> list[dict[str, Any]]:
-        with translate_errors(self._path):
-            return list(self._reader().query(sql, parameters))
-
-    def _reader(self) -> Database:
-        if self._closed:
-            raise StoreClosedError(f"feedback store {self._path} is closed; open it again")
-        if not hasattr(self._own, "db"):
-            self._own.db = connect(self._path, self._busy_timeout_s)
-            self._own.db.execute("PRAGMA query_only = ON")
-            self._readers.add(self._own.db)
-        db: Database = self._own.db
-        return db
+        with self._connections.reading() as db:
+            return list(db.query(sql, parameters))
 
 
 def _submission(reaction: Reaction, now: datetime) -> Submission | InvalidEventError:
