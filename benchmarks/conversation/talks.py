@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmarks.conversation.script import PLAYER_LINES, Setting
 from npc_client import server_process
 from npc_client.client import Client, Reply, SamplingOverrides
 from personas.persona_files import SAMPLE_CHARACTERS, character_folders
+from personas.world_files import worlds_beside
 
 SIDE_BY_SIDE = 6
 
@@ -77,7 +79,8 @@ async def _talk(client: Client, setting: Setting, character: str, seed: int) -> 
 
 
 def write_cast(folder: Path, setting: Setting) -> Path:
-    """Write the sample cast as the setting has it; returns its folder."""
+    """Write the sample cast as the setting has it, and its world beside; returns its folder."""
+    shutil.copytree(worlds_beside(SAMPLE_CHARACTERS), worlds_beside(folder))
     for source in character_folders(SAMPLE_CHARACTERS):
         home = folder / source.name
         home.mkdir(parents=True)

@@ -23,7 +23,7 @@ from benchmarks.options import RESULTS
 from languages.phrases import mentioned
 from languages.tags import language_of
 from personas.checks import out_of_character
-from personas.persona import Persona
+from personas.persona import Lore, Persona
 from personas.unsafe import unsafe
 from personas.word_lists import word_lists
 
@@ -49,7 +49,15 @@ def measure(code: str, lines: Lines) -> dict[str, Any]:
     by_dress = Counter(dress for dress, _, _ in looks)
     lost = Counter(dress for dress, _, _ in missed)
     alarms = [line for line in lines.innocent if mentioned(line, lines.phrases, code)]
-    speaker = Persona.model_construct(language=code, machine_talk=(), unsafe=())
+    nobody: dict[str, Any] = {
+        "name": "",
+        "role": "",
+        "summary": "",
+        "machine_talk": (),
+        "unsafe": (),
+    }
+    lore = Lore.model_construct(facts=(), secrets=(), entries=())
+    speaker = Persona.model_construct(language=code, lore=lore, **nobody)
     machines = [line for line in lines.machine if out_of_character(line, speaker)]
     wrong = [
         line for line in lines.innocent if out_of_character(line, speaker) or unsafe(line, speaker)

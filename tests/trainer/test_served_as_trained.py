@@ -26,6 +26,7 @@ from npc_server.conversations import Conversations
 from npc_server.dialogue import Dialogue
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.vocab import Vocab
+from npc_server.guard import RULES, Guard, GuardSettings
 from npc_server.recorder import Recorder
 from npc_server.reply_events import Finished
 from npc_server.sessions import Sessions
@@ -150,7 +151,8 @@ async def talk_and_correct(
     model = Model(engine, vocab, "base")
     pseudonyms, recorder = Pseudonyms(b"k" * 32), Recorder(store)
     kept = Conversations(Sessions(), recorder, pseudonyms, timedelta(hours=1))
-    dialogue = Dialogue(cast, model, adapters, kept)
+    unguarded = Guard(cast, GuardSettings(off=frozenset(RULES)))  # it would answer hostile lines
+    dialogue = Dialogue(cast, model, adapters, kept, guard=unguarded)
     ids = map(str, range(99))
     player = next(name for name in ids if not is_held_out(pseudonyms.of(name), 0.2))
     async with recorder.at_work(grace_s=5):
