@@ -39,6 +39,7 @@ SHOWN = (
     "in_mid_sentence",
     "as_the_one_before",
     "as_any_before_when_asked_again",
+    "phrases_again",
     "facts_told",
     "reply_tokens",
     "generated_tokens",

@@ -32,6 +32,11 @@ FAULTS = (
 )
 
 
+#: Of a reply's phrases, those that may have been in one earlier reply of the talk.
+MOST_PHRASES_AGAIN = 0.2
+_PHRASE_WORDS = 4
+
+
 @dataclass(frozen=True)
 class _Turn:
     persona: Persona
@@ -73,13 +78,29 @@ def _endings(turns: Sequence[_Turn]) -> dict[str, float]:
 
 
 def _repeats(turns: Sequence[_Turn]) -> dict[str, float]:
-    """Word for word as the reply before, as any before, and as any before when asked again."""
+    """Word for word as the reply before, as any before, and as any before when asked again; and
+    how many have more than a few phrases of four words in common with a reply before.
+    """
     asked = [turn for turn in turns if turn.asked_before]
     return {
         "as_the_one_before": _share(_same(turn, turn.before[-1:]) for turn in turns),
         "as_any_before": _share(_same(turn, turn.before) for turn in turns),
         "as_any_before_when_asked_again": _share(_same(turn, turn.before) for turn in asked),
+        "phrases_again": _share(
+            phrases_again(turn.reply.text, turn.before) > MOST_PHRASES_AGAIN for turn in turns
+        ),
     }
+
+
+def phrases_again(reply: str, before: Iterable[str]) -> float:
+    """The largest share of a reply's phrases of four words that one earlier reply has."""
+    own = _phrases(reply)
+    return max((len(own & _phrases(text)) / len(own) for text in before if own), default=0.0)
+
+
+def _phrases(text: str) -> set[tuple[str, ...]]:
+    said = words(text)
+    return {tuple(said[i : i + _PHRASE_WORDS]) for i in range(len(said) - _PHRASE_WORDS + 1)}
 
 
 def _same(turn: _Turn, before: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ _ENDINGS = {
     "at_limit": "cut at the limit",
     "in_mid_sentence": "in mid-sentence",
     "as_any_before_when_asked_again": "asked again: same words",
+    "phrases_again": "phrases of an earlier reply",
 }
 _FAULTS = {"facts_told": "facts told", "any": "some fault"}
 _TOKENS = {"reply_tokens": "said", "generated_tokens": "generated"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conversation.figures import summary
+from benchmarks.conversation.figures import phrases_again, summary
 from benchmarks.conversation.script import ASKED_FACTS, PLAYER_LINES, SETTINGS
 from benchmarks.conversation.talks import Played, Talk, write_cast
 from npc_client.client import Reply
@@ -28,6 +28,14 @@ def test_replies_cut_off_and_repeated_and_facts_told_are_counted() -> None:
     assert (found["as_the_one_before"], found["as_any_before"]) == (0, 0.25)
     assert found["as_any_before_when_asked_again"] == pytest.approx(1 / 3)
     assert (found["facts_told"], found["generated_tokens"]) == (0.75, 8)
+
+
+def test_phrases_that_one_earlier_reply_has_are_counted_as_a_share() -> None:
+    reply = "The iron comes from Ostrel, and it is heavy."  # six phrases of four words
+    assert phrases_again(reply, ["My iron comes from Ostrel.", "And it is light."]) == 1 / 6
+    assert phrases_again(reply, [reply.upper()]) == 1
+    assert phrases_again("Aye, it is.", ["Aye, it is."]) == 0  # too short for a phrase
+    assert phrases_again(reply, []) == 0
 
 
 def test_faults_are_found_with_the_personas_own_checks() -> None:
