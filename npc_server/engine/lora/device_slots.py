@@ -17,7 +17,7 @@ import numpy as np
 
 from npc_server.engine.lora.ggml import Address, Tensor, TensorMemory, copy_of
 from npc_server.engine.lora.half_lora import Half, HalfLora
-from npc_server.engine.lora.slots import Lora
+from npc_server.engine.lora.slots import MAY_LOSE, Lora
 
 _ITEM_BYTES = 2
 
@@ -56,6 +56,7 @@ class DeviceSlots:
         self._memory = TensorMemory()
         self._settle = settle
         self.slots = slots
+        self.may_lose = MAY_LOSE
         self.rank = next(iter(carrier.values())).a.ne[1]
         self.linears = {name: _linear(weights, slots) for name, weights in carrier.items()}
         self.sizes = {name: (one.columns, one.rows) for name, one in self.linears.items()}

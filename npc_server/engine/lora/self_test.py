@@ -32,8 +32,6 @@ _PROMPT_TOKENS = 6
 _STEPS = 2
 _TOKENS = _PROMPT_TOKENS + _STEPS
 _NOISE_FACTOR = 3.0  # two samples of the same noise differ this much at most
-#: Of the adapters' effect, for bases without noise; in 8 bits adapters lose a hundredth of it.
-_LEAST_SHARE = 0.03
 _LEAST_EFFECT = 1e-3
 
 
@@ -44,11 +42,12 @@ class Agreement:
     error: float  # mixed against stock
     noise: float  # stock, in a batch against alone and with the adapter in 32 bits
     effect: float  # one adapter against another, both stock
+    may_lose: float  # of the effect, for bases that have no noise at all
 
     @property
     def good(self) -> bool:
         """Whether rows ran under their own adapters."""
-        tolerance = _NOISE_FACTOR * self.noise + _LEAST_SHARE * self.effect
+        tolerance = _NOISE_FACTOR * self.noise + self.may_lose * self.effect
         return self.effect > _LEAST_EFFECT and self.error <= min(tolerance, self.effect / 2)
 
 
@@ -80,7 +79,7 @@ def _compare(llama: Llama, mixer: Mixer, arena: Slots) -> Agreement:
     own = np.stack([stock[i][i] for i in everyone])
     other = np.stack([stock[i - 1][i] for i in everyone])
     effect = _rms(other - own) if count > 1 else float("inf")
-    return Agreement(_rms(mixed - own), _rms(alone - own), effect)
+    return Agreement(_rms(mixed - own), _rms(alone - own), effect, arena.may_lose)
 
 
 def _stock_run(

@@ -26,6 +26,9 @@ from npc_server.engine.lora.fixed_point import (
 )
 from npc_server.engine.lora.half_lora import HalfLora
 
+MAY_LOSE = 0.01  # of an adapter's effect
+MAY_LOSE_IN_8_BITS = 0.03  # a hundredth is usual
+
 _ALIGNMENT_BYTES = 64
 
 
@@ -43,6 +46,8 @@ class Slots(Protocol):
 
     rank: int
     slots: int
+    may_lose: float
+    """The share of an adapter's effect that rounding may lose in slots of this kind, at most."""
 
     @property
     def sizes(self) -> Mapping[str, tuple[int, int]]:
@@ -89,6 +94,7 @@ class SlotArena:
     ) -> None:
         self.rank = rank
         self.bits = bits
+        self.may_lose = MAY_LOSE if bits == 16 else MAY_LOSE_IN_8_BITS
         self.slots = slots
         self.sizes = linears
         kind = integer_type(bits)
