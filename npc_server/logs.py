@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from npc_server.interceptors import RequestIdFilter
+from npc_server.calls import RequestIdFilter
 
 
 class _JsonFormatter(logging.Formatter):
