@@ -35,6 +35,7 @@ from npc_server.reply_events import Finished, ReplyEvent, Started
 from npc_server.reply_sampling import Changes, sampling_of
 from npc_server.reranking import (
     Candidate,
+    Judged,
     candidate_requests,
     choose_favourite,
     draw,
@@ -373,7 +374,8 @@ class Replies:
     ) -> tuple[OpenTurn, Candidate]:
         """Choose the best candidate; returns it, and the turn with its seed and judge."""
         persona, said = turn.session.persona, turn.exchange.player_text
-        best = finalists(candidates, self._model.scorer, persona, said, turn.history)
+        at = Judged(persona, said, turn.history, state_of(turn.session))
+        best = finalists(candidates, self._model.scorer, at)
         head, chosen = await self._judge(persona, best)
         return replace(turn, sampling=chosen.request.sampling, judge=head), chosen
 

@@ -25,6 +25,7 @@ from personas.checks import says_again
 from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona
 from personas.render import Line, Speaker, Tokenizer, reply_ids
+from personas.variables import Values
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +40,21 @@ class Candidate:
     reply: Finish
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What candidates are judged against."""
+
+    persona: Persona
+    player_text: str
+    history: Sequence[Line] = ()  # with earlier takes on the reply
+    state: Values | None = None  # of the session's world; None = as it is declared
+
+
 class Scorer(Protocol):
     """Scores candidates."""
 
-    def score(
-        self, persona: Persona, player_text: str, history: Sequence[Line], reply: str
-    ) -> float:
-        """How good the reply is; higher is better. The history includes earlier takes on it."""
+    def score(self, at: Judged, reply: str) -> float:
+        """How good the reply is; higher is better."""
         ...
 
 
@@ -70,12 +79,11 @@ AVOIDED = frozenset(
 class FaultScorer:
     """Counts faults. A graver one outweighs all lesser ones together, so the order is the rule."""
 
-    def score(
-        self, persona: Persona, player_text: str, history: Sequence[Line], reply: str
-    ) -> float:
+    def score(self, at: Judged, reply: str) -> float:
         """0 for a reply without fault, less with every one."""
-        earlier = tuple(line.text for line in history if line.speaker is Speaker.CHARACTER)
-        found = find_faults(ReplyInContext(persona, reply, player_text, earlier), AVOIDED)
+        earlier = tuple(line.text for line in at.history if line.speaker is Speaker.CHARACTER)
+        said = ReplyInContext(at.persona, reply, at.player_text, earlier, state=at.state)
+        found = find_faults(said, AVOIDED)
         return -sum(2.0**-place for place, fault in enumerate(found.values()) if fault)
 
 
@@ -155,18 +163,9 @@ async def _generate(engine: Engine, request: Request) -> Finish | EngineError:
     raise RuntimeError(f"the engine left request {request.request_id} without a finish")
 
 
-def finalists(
-    candidates: Sequence[Candidate],
-    scorer: Scorer,
-    persona: Persona,
-    player_text: str,
-    history: Sequence[Line],
-) -> list[Candidate]:
+def finalists(candidates: Sequence[Candidate], scorer: Scorer, at: Judged) -> list[Candidate]:
     """The candidates with the highest score, in the order they were drawn."""
-    scores = [
-        scorer.score(persona, player_text, history, candidate.reply.text)
-        for candidate in candidates
-    ]
+    scores = [scorer.score(at, candidate.reply.text) for candidate in candidates]
     return [one for one, score in zip(candidates, scores, strict=True) if score == max(scores)]
 
 

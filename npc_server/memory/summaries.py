@@ -18,6 +18,7 @@ from personas.chat import Message
 from personas.faults import Fault, ReplyInContext, find_faults, gravest
 from personas.persona import Persona
 from personas.render import Line, Speaker, Tokenizer, message_ids, messages
+from personas.variables import Values
 
 ASKED = (
     "[The player has left. Write down in one or two short sentences what the player told you and"
@@ -76,9 +77,14 @@ def asking(
     return 0, ()
 
 
-def objection(summary: str, exchanges: Sequence[Exchange], persona: Persona) -> str:
-    """Why a summary may not be remembered; "" = it may."""
-    fault = gravest(find_faults(ReplyInContext(persona, summary), _FAULTS))
+def objection(
+    summary: str, exchanges: Sequence[Exchange], persona: Persona, state: Values | None = None
+) -> str:
+    """Why a summary may not be remembered; "" = it may.
+
+    `state` is that of the conversation's world, by which some secrets hold; None = as declared.
+    """
+    fault = gravest(find_faults(ReplyInContext(persona, summary, state=state), _FAULTS))
     if fault is not None:
         return fault.value
     if word_count(summary) > MAX_WORDS:

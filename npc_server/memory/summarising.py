@@ -22,6 +22,7 @@ from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, first_wor
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import Model
+from npc_server.world_notes import state_of
 from personas.sizes import END_TOKENS
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Summariser:
         for seed in range(TRIES if part else 0):
             answer = await self._asker.ask(ids, _sampling(seed), session.persona.id)
             text = f"{first_words(session.persona)}{answer or ''}".strip()
-            fault = objection(text, part, session.persona)
+            fault = objection(text, part, session.persona, state_of(session))
             if not fault:
                 self._recorder.remember(_summary(session, part, text))
                 break

@@ -15,6 +15,7 @@ from npc_server.engine.protocol import Request, Sampling
 from npc_server.reranking import (
     Candidate,
     FaultScorer,
+    Judged,
     candidate_requests,
     choose_favourite,
     draw,
@@ -39,7 +40,7 @@ def mira() -> Persona:
 def chosen(mira: Persona, *replies: str, history: tuple[Line, ...] = ()) -> str:
     """Which of the replies wins."""
     candidates = [Candidate(REQUEST, finish_of(REQUEST, reply)) for reply in replies]
-    return finalists(candidates, FaultScorer(), mira, "Hello.", history)[0].reply.text
+    return finalists(candidates, FaultScorer(), Judged(mira, "Hello.", history))[0].reply.text
 
 
 def test_candidates_differ_in_seed_and_name_alone() -> None:
@@ -71,6 +72,15 @@ def test_a_leaked_secret_is_worse_than_all_else_together(mira: Persona) -> None:
     leak = f"It was {mira.lore.secrets[0].leak_words[0]}."
     worst = "By the sea, as an AI I say. " * 5 + "And"
     assert chosen(mira, leak, worst) == worst
+
+
+def test_a_secret_for_a_while_is_kept_as_long_as_it_is_one(mira: Persona) -> None:
+    later = mira.lore.secrets[0].model_copy(update={"when": "quest.mill >= 2"})
+    lore = mira.lore.model_copy(update={"secrets": (later,)})
+    persona, leak = mira.model_copy(update={"lore": lore}), f"It was {later.leak_words[0]}."
+    at_first, then = ({"quest.mill": done} for done in (0, 2))
+    assert FaultScorer().score(Judged(persona, "Why?", state=at_first), leak) == 0
+    assert FaultScorer().score(Judged(persona, "Why?", state=then), leak) < 0
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

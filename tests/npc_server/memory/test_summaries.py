@@ -53,6 +53,15 @@ def test_no_secret_is_remembered_to_have_been_told() -> None:
     assert objection(summary, TALK, MIRA) == "leak"
 
 
+def test_a_secret_for_a_while_is_kept_as_the_world_of_the_talk_stands() -> None:
+    later = MIRA.lore.secrets[0].model_copy(update={"when": "quest.mill >= 2"})
+    lore = MIRA.lore.model_copy(update={"secrets": (later,)})
+    mira = MIRA.model_copy(update={"lore": lore})
+    summary = f"The player asked for the sword and the horse, and heard of the {later.leak_words[0]}."
+    assert objection(summary, TALK, mira, {"quest.mill": 0}) == ""
+    assert objection(summary, TALK, mira, {"quest.mill": 2}) == "leak"
+
+
 def test_what_does_not_fit_is_left_for_another_summary() -> None:
     tokenizer = FakeTokenizer()
     both, whole = asking(MIRA, TALK, tokenizer, 10_000)
