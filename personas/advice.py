@@ -6,7 +6,7 @@ line that says the contrary of a fact, a fact whose loss nobody would notice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from languages.recognition import hollow_words
@@ -15,11 +15,14 @@ from personas import yaml_file
 from personas.checks import contradicts
 from personas.errors import Problem
 from personas.known_names import nearest
+from personas.lore.entries import Entry
 from personas.own_language import UNDECLARED
 from personas.persona import PLAYER, Fact, Persona, ProbeKind
 from personas.persona_checks import spoken_texts
 from personas.persona_files import FILES
 from personas.words import words
+from personas.world import World
+from personas.world_files import MAX_LORE_BYTES
 from personas.yaml_file import Document, Loc
 
 
@@ -30,8 +33,18 @@ def advice_on(persona: Persona, folder: Path, cast: Collection[str]) -> list[Pro
     return [
         *_at_places(card, _strangers(persona, cast)),
         *_at_places(card, _contradictions(persona)),
+        *_at_places(lore, _unheard(persona.lore.entries, cast)),
+        *_at_places(lore, _kept_from_itself(persona)),
         *_at_places(lore, _without_probe(persona)),
     ]
+
+
+def advice_on_world(world: World, folder: Path, cast: Collection[str]) -> list[Problem]:
+    """What to look at in the lore of a world that is in order; `cast` are all ids."""
+    found = _unheard(world.entries, cast)
+    if not found:
+        return []
+    return _at_places(yaml_file.read(folder / "lore.yaml", folder.parent, MAX_LORE_BYTES), found)
 
 
 def _at_places(document: Document, found: Mapping[Loc, str]) -> list[Problem]:
@@ -41,13 +54,37 @@ def _at_places(document: Document, found: Mapping[Loc, str]) -> list[Problem]:
 def _strangers(persona: Persona, cast: Collection[str]) -> dict[Loc, str]:
     """Relationships to nobody."""
     known = {*cast, PLAYER}
-    found: dict[Loc, str] = {}
-    for index, one in enumerate(persona.relationships):
-        if one.to not in known:
-            meant = nearest(one.to, known)
-            hint = f"; did you mean {meant!r}?" if meant else ""
-            found["relationships", index, "to"] = f"nobody of the cast is called {one.to!r}{hint}"
-    return found
+    return {
+        ("relationships", index, "to"): _nobody(one.to, known)
+        for index, one in enumerate(persona.relationships)
+        if one.to not in known
+    }
+
+
+def _unheard(entries: Iterable[Entry], cast: Collection[str]) -> dict[Loc, str]:
+    """Ids in the audience of lore that nobody has."""
+    return {
+        ("entries", index, "audience", at): _nobody(one, cast)
+        for index, entry in enumerate(entries)
+        for at, one in enumerate(entry.audience)
+        if one not in cast
+    }
+
+
+def _kept_from_itself(persona: Persona) -> dict[Loc, str]:
+    """Lore of the character's own that its audience keeps from it, and so from everybody."""
+    return {
+        ("entries", index, "audience"): f"leaves out {persona.id!r}, so nobody is told it: lore"
+        " for several characters belongs to their world"
+        for index, entry in enumerate(persona.lore.entries)
+        if entry.audience and persona.id not in entry.audience
+    }
+
+
+def _nobody(name: str, known: Collection[str]) -> str:
+    meant = nearest(name, known)
+    hint = f"; did you mean {meant!r}?" if meant else ""
+    return f"nobody of the cast is called {name!r}{hint}"
 
 
 def _contradictions(persona: Persona) -> dict[Loc, str]:

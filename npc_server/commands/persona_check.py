@@ -13,7 +13,7 @@ from npc_server.commands.cast_sizes import Measured, measure, require_fit
 from npc_server.commands.command_line import complain, plural, say
 from npc_server.commands.exit_codes import Exit
 from npc_server.config import Config
-from personas.advice import advice_on
+from personas.advice import advice_on, advice_on_world
 from personas.errors import PersonaError, Problem
 from personas.persona import Persona
 from personas.persona_files import Reading, in_its_world, read_folder
@@ -39,8 +39,8 @@ def find_out(folders: Sequence[Path], config: Config) -> Findings:
     readings = [(folder, _reading(folder, config)) for folder in folders]
     good = {reading.persona.id: reading.persona for _, reading in readings if reading.persona}
     problems = dict.fromkeys(what for _, reading in readings for what in reading.problems)
-    advice = [what for folder, reading in readings for what in _advice(folder, reading)]
-    return Findings(good, tuple(problems), tuple(advice), measure(good, config))
+    advice = [what for folder, reading in readings for what in _advice(folder, reading, config)]
+    return Findings(good, tuple(problems), tuple(dict.fromkeys(advice)), measure(good, config))
 
 
 def _reading(folder: Path, config: Config) -> Reading:
@@ -48,11 +48,16 @@ def _reading(folder: Path, config: Config) -> Reading:
     return in_its_world(read_folder(folder, folder.parent), config.paths.worlds_of(root))
 
 
-def _advice(folder: Path, reading: Reading) -> list[Problem]:
-    if reading.persona is None:
+def _advice(folder: Path, reading: Reading, config: Config) -> list[Problem]:
+    persona = reading.persona
+    if persona is None:
         return []
-    beside = {one.name for one in folder.absolute().parent.iterdir() if one.is_dir()}
-    return advice_on(reading.persona, folder, beside)
+    root = folder.absolute().parent
+    beside = {one.name for one in root.iterdir() if one.is_dir()}
+    found, world = advice_on(persona, folder, beside), persona.setting
+    if world is None:
+        return found
+    return [*found, *advice_on_world(world, config.paths.worlds_of(root).root / world.id, beside)]
 
 
 def show(found: Findings) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from personas.advice import advice_on
+from personas.advice import advice_on, advice_on_world
 from personas.persona_files import SAMPLE_CHARACTERS, character_folders, load_character
+from personas.world_files import read_world
 
 WriteCharacter = Callable[..., Path]
 
@@ -64,3 +65,37 @@ def test_a_fact_that_no_probe_asks_about_is_told(
 @pytest.mark.parametrize("folder", character_folders(SAMPLE_CHARACTERS), ids=lambda path: path.name)
 def test_the_sample_cast_needs_no_advice(folder: Path) -> None:
     assert advice_on(load_character(folder), folder, {"mira", "fenn", "orsolo"}) == []
+
+
+def with_entries(lore: str, *entries: str) -> str:
+    return lore + "entries:\n" + "".join(f"  - {one}\n" for one in entries)
+
+
+def test_lore_for_nobody_of_the_cast_is_told_with_the_nearest(
+    write_character: WriteCharacter, lore: str
+) -> None:
+    entry = "{id: rye, text: Rye is dear., keys: [rye], audience: [ada, bab]}"
+    what = "entries[0].audience[1]: nobody of the cast is called 'bab'; did you mean 'bob'?"
+    folder = write_character(lore=with_entries(lore, entry))
+    assert [one.split(" ", 1)[1] for one in advice(folder, "bob")] == [what]
+
+
+def test_own_lore_that_its_character_is_not_told_is_lost(
+    write_character: WriteCharacter, lore: str
+) -> None:
+    entry = "{id: rye, text: Rye is dear., keys: [rye], audience: [bob]}"
+    (told,) = advice(write_character(lore=with_entries(lore, entry)), "bob")
+    assert "entries[0].audience: leaves out 'ada', so nobody is told it" in told
+
+
+def test_lore_of_a_world_for_nobody_of_the_cast_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "saltmere"
+    folder.mkdir()
+    (folder / "world.yaml").write_text("{id: saltmere, name: Saltmere}")
+    entry = "{id: rye, text: Rye is dear., keys: [rye], audience: [ada, bob]}"
+    (folder / "lore.yaml").write_text(f"entries:\n  - {entry}\n")
+    world, _ = read_world(folder, tmp_path)
+    assert world is not None
+    (told,) = advice_on_world(world, folder, {"ada"})
+    assert str(told).endswith("entries[0].audience[1]: nobody of the cast is called 'bob'")
+    assert advice_on_world(world, folder, {"ada", "bob"}) == []
