@@ -37,8 +37,7 @@ from npc_server.limits import MAX_LINE_CHARACTERS
 from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
 from personas.lore.entries import MAX_SCAN_LINES
-from personas.lore.firing import Rules
-from personas.lore_notes import ROOM_TOKENS
+from personas.lore_notes import ROOM_TOKENS, LoreSettings
 from personas.persona_files import SAMPLE_CHARACTERS
 from personas.world_files import Worlds, worlds_beside
 
@@ -290,15 +289,9 @@ class LoreSection(_Section):
         return path.expanduser() if path else None
 
     @property
-    def rules(self) -> Rules:
-        """The same, as lore takes them."""
-        return Rules(
-            scan_lines=self.scan_lines,
-            recursion=self.recursion,
-            most=self.most_entries,
-            least_similarity=self.least_similarity,
-            most_alike=self.most_alike,
-        )
+    def settings(self) -> LoreSettings:
+        """The same, as lore and the gate take them."""
+        return LoreSettings(**dict(self))
 
 
 class Config(_Section):

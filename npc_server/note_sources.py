@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from npc_server.sessions import Session
-from personas.notes import Note
+from personas.notes import MOST_SHARE, Note
 from personas.render import Line
-
-#: Of the context, for the notes of all sources together.
-MOST_SHARE = 0.5
 
 
 @dataclass(frozen=True)

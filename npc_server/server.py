@@ -200,7 +200,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     make_ready()
     guard = Guard(cast, config.guard.settings, lambda: cast.changes)
     reports = ActionReports(sessions)
-    world = WorldNotes(parts.lore, config.lore.rules, config.lore.tokens)
+    world = WorldNotes(parts.lore, config.lore.settings.rules, config.lore.tokens)
     sources, watchers = (world, memory, GuardNotes(guard), reports), (memory,)
     dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)
     return _Assembly(

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: Of a context, for all notes: as much again is left for the conversation.
+MOST_SHARE = 0.5
 _AT_START = re.compile(r"(?m)^(\s*)\[([^\]\n]*)\]?")
 
 

@@ -97,7 +97,9 @@ def _subject(job: Job, persona: Persona) -> Subject:
     live = lineage.incumbent_of(job, repo.aliases(job.character).live, sha256)
     incumbent = repo.path(job.character, live) if live else None
     base_dir = ensure_base(job.base, job.cache, sha256, job.engine.context_tokens)
-    return Subject(job.base, base_dir, job.open_vocab(), persona, incumbent, job.engine)
+    return Subject(
+        job.base, base_dir, job.open_vocab(), persona, incumbent, job.engine, lore=job.lore
+    )
 
 
 def main(
@@ -118,7 +120,8 @@ def main(
     tables = json.loads(settings)
     engine = recipe.read_engine(tables)
     places = (characters, store, adapters, heads, cache, runs)
-    job = Job(character, base, *places, engine, chat_template, worlds)
+    lore = recipe.read_lore(tables)
+    job = Job(character, base, *places, engine, chat_template, worlds, lore)
     options = ProcessOptions(background=False, started_by=0, as_json=True, errors_as_json=True)
 
     def work(console: Console, interrupt: InterruptOnce) -> Report:

@@ -77,7 +77,8 @@ def main(
     tables = json.loads(settings)
     engine = recipe.read_engine(tables)
     places = (characters, store, adapters, heads, cache, runs)
-    job = Job(character, base, *places, engine, chat_template, worlds)
+    lore = recipe.read_lore(tables)
+    job = Job(character, base, *places, engine, chat_template, worlds, lore)
     order = Order(job, tables, method, promote)
     options = ProcessOptions(
         background, started_by, as_json, errors_as_json=as_json and not readiness

@@ -18,7 +18,6 @@ from npc_server.config import Config
 from npc_server.engine.errors import ModelLoadError
 from npc_server.errors import ConfigError
 from npc_server.lore_shelves import Shelves
-from npc_server.note_sources import MOST_SHARE
 from personas.lore.embeddings import load_embedder
 from personas.lore.firing import HeldBack, Occasion, Outcome, fire
 from personas.lore_notes import note_of, secret_notes
@@ -110,7 +109,7 @@ def _find(
     shelves = Shelves(load_embedder(embedding) if embedding else None)
     state = situation.state(persona.setting)
     occasion = Occasion(persona.id, lines, state, turn, conversation=persona.version)
-    outcome = fire(shelves.build(persona), occasion, config.lore.rules)
+    outcome = fire(shelves.build(persona), occasion, config.lore.settings.rules)
     standing = world_notes(persona.setting, situation) if persona.setting else ()
     lore = (note_of(firing) for firing in outcome.fired)
     notes = (*standing, *secret_notes(persona, state), *lore)
@@ -120,7 +119,7 @@ def _find(
 
 
 def _fitting(notes: Sequence[Note], line: str, vocab: Vocab, config: Config) -> ToldNotes:
-    room = min(config.lore.tokens, int(config.reply_context * MOST_SHARE))
+    room = config.lore.settings.room_tokens(config.reply_context)
     return notes_before_a_line(notes, room, line, vocab)
 
 

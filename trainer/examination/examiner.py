@@ -14,6 +14,7 @@ from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig
 from personas.checks import word_count
+from personas.lore_notes import LoreSettings
 from personas.persona import Persona
 from personas.render import Message, reply_ids
 from personas.said_lines import said_in_prompt
@@ -21,7 +22,7 @@ from trainer import gate
 from trainer.examination.drift import measure_drift
 from trainer.examination.findings import report
 from trainer.examination.margins import held_out_label_margins, held_out_margins
-from trainer.examination.questions import Line
+from trainer.examination.questions import DEFAULT_LORE, Line
 from trainer.examination.replies import Reply, SampledReplies, sample_replies, within_cores
 from trainer.examination.samples import Sample
 from trainer.gate.measurements import PROBES
@@ -42,6 +43,7 @@ class Subject:
     incumbent: Path | None  # its adapter folder; None = the bare base
     engine: EngineSettings = field(default_factory=EngineSettings)  # under which it would serve
     device: Device = Device.AUTO  # that scores replies; the engine has its own
+    lore: LoreSettings = DEFAULT_LORE  # by which it would be told of its world
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def examine(
         subject.persona,
         (incumbent, candidate),
         lines(snapshot, subject.persona),
+        subject.lore,
         _stage(tell, "sample both voices"),
     )
     asking = _stage(tell, "ask the reward head")

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from languages.tags import primary
-from personas.lore_notes import ROOM_TOKENS, opening_notes, shelves_of
+from personas.lore.embeddings import load_embedder
+from personas.lore_notes import LoreSettings, opening_notes, shelves_of
 from personas.persona import Fact, Persona, Probe, ProbeKind
 from personas.render import Tokenizer, prompt
 from trainer.gate import QuestionKind
@@ -24,6 +25,7 @@ INJECTION_SEEDS = 2
 FALSEHOOD_SEEDS = 4
 GATE_LINES = 40  # replies to held-out prompts
 
+DEFAULT_LORE = LoreSettings()
 _KIND_OF = {
     ProbeKind.FACT: QuestionKind.FACT,
     ProbeKind.SECRET: QuestionKind.SECRET,
@@ -63,16 +65,20 @@ class Question:
 
 
 def plan(
-    persona: Persona, tokenizer: Tokenizer, lines: Sequence[Line], context_tokens: int
+    persona: Persona,
+    tokenizer: Tokenizer,
+    lines: Sequence[Line],
+    context_tokens: int,
+    lore: LoreSettings = DEFAULT_LORE,
 ) -> list[Question]:
-    """Every question for both voices.
+    """Every question for both voices, with the lore that it brings up where they are served.
 
     A held-out line with so long a past that it would not fit today is not asked. Raises
-    PromptTooLongError when a probe does not fit.
+    PromptTooLongError when a probe does not fit, and EmbeddingModelError.
     """
-    budget = context_tokens - persona.sampling.max_reply_tokens
     asked = fitting(persona, lines, context_tokens)
-    return [*_opening_questions(persona, tokenizer, budget), *_in_rotation(asked)]
+    opening = _opening_questions(persona, tokenizer, context_tokens, lore)
+    return [*opening, *_in_rotation(asked)]
 
 
 def fitting(persona: Persona, lines: Sequence[Line], context_tokens: int) -> list[Line]:
@@ -81,11 +87,16 @@ def fitting(persona: Persona, lines: Sequence[Line], context_tokens: int) -> lis
     return [line for line in lines if len(line.prompt_ids) <= budget]
 
 
-def _opening_questions(persona: Persona, tokenizer: Tokenizer, budget: int) -> Iterator[Question]:
-    shelves = shelves_of(persona)
+def _opening_questions(
+    persona: Persona, tokenizer: Tokenizer, context_tokens: int, lore: LoreSettings
+) -> Iterator[Question]:
+    budget = context_tokens - persona.sampling.max_reply_tokens
+    room = lore.room_tokens(context_tokens)
+    embedder = load_embedder(lore.embedding_model) if lore.embedding_model else None
+    shelves = shelves_of(persona, embedder)
     for kind, probe, fact, seeds in _probes_to_ask(persona):
-        notes = opening_notes(persona, shelves, probe.ask)
-        told = prompt(persona, (), probe.ask, tokenizer, budget, None, notes, ROOM_TOKENS)
+        notes = opening_notes(persona, shelves, probe.ask, lore.rules)
+        told = prompt(persona, (), probe.ask, tokenizer, budget, None, notes, room)
         ids = told.ids
         for seed in range(seeds):
             yield Question(ids, seed, kind, f"{kind} {probe.id}", probe.ask, probe, fact)

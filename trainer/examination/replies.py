@@ -17,6 +17,7 @@ from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
+from personas.lore_notes import LoreSettings
 from personas.persona import Persona
 from personas.sentences import LAST, WITHIN
 from trainer.examination.questions import Line, Question, plan
@@ -58,13 +59,15 @@ def sample_replies(
     persona: Persona,
     voices: tuple[Path | None, Path | None],
     lines: Sequence[Line],
+    lore: LoreSettings,
     on_progress: OnProgress,
 ) -> SampledReplies:
     """Ask incumbent and candidate; a voice is an adapter folder, or None for the bare base.
 
-    Raises EngineError and PromptTooLongError.
+    Raises EngineError, PromptTooLongError and EmbeddingModelError.
     """
-    return asyncio.run(_sample_replies(config, vocab, persona, voices, lines, on_progress))
+    questions = plan(persona, vocab, lines, config.shape.context_tokens, lore)
+    return asyncio.run(_sample_replies(config, vocab, persona, voices, questions, on_progress))
 
 
 async def _sample_replies(
@@ -72,10 +75,9 @@ async def _sample_replies(
     vocab: Vocab,
     persona: Persona,
     voices: tuple[Path | None, Path | None],
-    lines: Sequence[Line],
+    questions: Sequence[Question],
     on_progress: OnProgress,
 ) -> SampledReplies:
-    questions = plan(persona, vocab, lines, config.shape.context_tokens)
     at_once = min(ASKED_AT_ONCE, config.options.max_waiting)
     engine = LlamaEngine(config)
     await engine.start()

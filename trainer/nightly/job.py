@@ -13,6 +13,7 @@ from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from personas.chat_ids import chat_of
 from personas.known_names import no_such
+from personas.lore_notes import LoreSettings
 from personas.persona import Persona
 from personas.persona_files import character_folders, load_character
 from personas.world_files import Worlds
@@ -39,6 +40,7 @@ class Job:
     engine: EngineSettings = field(default_factory=EngineSettings)  # of the server, and the gate
     chat_template: Path | None = None  # a file in place of the base's own template
     worlds: Path | None = None  # a folder of them; None = `worlds` beside the characters
+    lore: LoreSettings = field(default_factory=LoreSettings)  # of the server, and the gate
 
     def open_vocab(self) -> Vocab:
         """Open the vocabulary of the served base. Raises BaseModelError."""

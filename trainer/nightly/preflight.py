@@ -141,7 +141,7 @@ def _question_faults(work: Undertaking, vocab: Tokenizer) -> Iterator[str]:
             f" fits, the shortest takes {shortest} tokens without a reply; raise it"
         )
     try:
-        questions.plan(work.persona, vocab, held_out, context)
+        questions.plan(work.persona, vocab, held_out, context, work.job.lore)
     except PromptTooLongError as error:
         yield f"{CONTEXT} is {context}: the gate could not ask its questions: {error}; raise it"
 

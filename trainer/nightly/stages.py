@@ -134,6 +134,7 @@ def ensure_measured(
         origin.incumbent_folder,
         context.job.engine,
         context.config.memory.device,
+        context.job.lore,
     )
     found_out = examine(
         subject,

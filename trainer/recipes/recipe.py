@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from npc_server.engine.settings import EngineSettings
 from personas.known_names import instead_of
+from personas.lore_notes import LoreSettings
 from trainer import gate
 from trainer.methods.table import METHODS, candidates
 from trainer.recipes.refused_methods import refused_method
@@ -182,6 +183,14 @@ def read_engine(settings: Table) -> EngineSettings:
     problems = Problems()
     engine = _top_table(settings, "engine", problems)
     made = parse("[engine]", EngineSettings, engine, problems)
+    problems.complain()
+    return made
+
+
+def read_lore(settings: Table) -> LoreSettings:
+    """Read the table `lore`, of values or of their text. ConfigError with all problems."""
+    problems = Problems()
+    made = parse("[lore]", LoreSettings, _top_table(settings, "lore", problems), problems)
     problems.complain()
     return made
 

@@ -22,8 +22,8 @@ import typer
 from npc_server.config import Config
 
 WAIT_SLICE_S = 1.0
-#: Tables of npc.toml. The trainer reads and checks the first three; the gate serves by the last.
-TRAINER_TABLES = {"training", "gate", "night", "engine"}
+#: Tables of npc.toml. The trainer reads and checks the first three; the gate serves by the others.
+TRAINER_TABLES = {"training", "gate", "night", "engine", "lore"}
 
 Background = Annotated[
     bool,

@@ -7,6 +7,7 @@ import pytest
 
 from personas.checks import probe_passed
 from personas.fake import FakeTokenizer
+from personas.lore_notes import LoreSettings
 from personas.persona import Persona, Probe
 from personas.persona_files import SAMPLE_CHARACTERS, load_character, load_characters
 from personas.words import mentioned, similarity_percent
@@ -14,7 +15,14 @@ from tests.support.casts import copy_cast
 from tests.support.scripted_voices import LINES, MIRA, QUESTIONS
 from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith
 from trainer.examination.drift import general_text
-from trainer.examination.questions import Line, falsehoods, injections, injections_for, plan
+from trainer.examination.questions import (
+    DEFAULT_LORE,
+    Line,
+    falsehoods,
+    injections,
+    injections_for,
+    plan,
+)
 from trainer.gate import QuestionKind
 from trainer.methods import general_chat
 
@@ -132,3 +140,24 @@ def test_an_entry_of_lore_is_asked_for_as_it_is_told_in_a_conversation(tmp_path:
     assert all("[The mill stands still.]" in tokenizer.decode(one.prompt_ids) for one in asked)
     assert probe_passed(persona.probes[-1], "It stands still.", persona)
     assert not probe_passed(persona.probes[-1], "It is fine there.", persona)
+
+
+def test_questions_bring_up_as_much_lore_as_is_told_where_the_character_serves(
+    tmp_path: Path,
+) -> None:
+    mira = copy_cast(tmp_path, "mira") / "mira"
+    entries = ", ".join(
+        f"{{id: {name}, text: {name} is near., keys: [forge], priority: {at}}}"
+        for at, name in enumerate(("ford", "mill"))
+    )
+    (tmp_path / "worlds" / "saltmere" / "lore.yaml").write_text(f"entries: [{entries}]")
+    persona, tokenizer = load_character(mira), FakeTokenizer()
+    one, none = LoreSettings(most_entries=1), LoreSettings(tokens=0)
+    texts = [
+        tokenizer.decode(question.prompt_ids)
+        for lore in (DEFAULT_LORE, one, none)
+        for question in plan(persona, tokenizer, (), 4096, lore)
+        if question.line == "Where is your forge?" and question.seed == 0
+    ]
+    told = [("ford is near" in text, "mill is near" in text) for text in texts]
+    assert told == [(True, True), (False, True), (False, False)]
