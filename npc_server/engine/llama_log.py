@@ -7,6 +7,8 @@ from collections import deque
 
 import llama_cpp as lc
 
+from npc_server.engine.amx import leave_out_amx
+
 _recent: deque[str] = deque(maxlen=30)
 _WARNING_LEVEL = 3  # GGML_LOG_LEVEL_WARN
 
@@ -23,6 +25,7 @@ def init_library() -> None:
     """Start llama.cpp in this process, once or again, and listen to its log."""
     lc.llama_log_set(_callback, ctypes.c_void_p(0))
     lc.llama_backend_init()
+    leave_out_amx()
 
 
 def last_words() -> str:
