@@ -50,12 +50,18 @@ _STRAY = 2  # one letter in so many has an accent: more than languages write
 _READABLE = 0.8  # of a decoded text's signs are letters, digits and blanks
 
 
-@lru_cache(maxsize=1024)
 def plain_readings(text: str) -> tuple[str, ...]:
     """The folded text with disguised words made plain, in each way it can be; none if it has none.
 
     A "1" is an "i" in one reading and an "l" in the other.
     """
+    if text.isascii() and text.isalpha():
+        return ()
+    return _plain_readings(text)
+
+
+@lru_cache(maxsize=1024)
+def _plain_readings(text: str) -> tuple[str, ...]:
     folded = fold(text)
     joined = folded
     for spelled in _SPELLED:

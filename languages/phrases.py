@@ -89,6 +89,11 @@ class PhraseList:
         """The places of the phrases that the text says, in their order."""
         return _places(self._index, read(text), self._code, in_parts=True)
 
+    def whole_in(self, text: str) -> tuple[str, ...]:
+        """The phrases that the text says, other than in words joined to others."""
+        places = _places(self._index, read(text), self._code, in_parts=False)
+        return tuple(self._index.phrases[at] for at in places)
+
 
 @dataclass(frozen=True)
 class _Forms:

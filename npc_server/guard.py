@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import islice
 
 from languages.reading import words
 from languages.recognition import recognise
@@ -24,8 +25,7 @@ from personas.cast_names import names_of, names_of_cast
 from personas.faults import Fault
 from personas.guarded_stream import GUARDED, Watch, watch_of
 from personas.guardrails import Strictness
-from personas.injections import Target, injection
-from personas.injections import make_ready as make_ready
+from personas.injections import Target, injection, read_lists
 from personas.machine_characters import world_words
 from personas.notes import Note, NoteKind
 from personas.persona import Persona
@@ -82,6 +82,13 @@ class Guard:
         if (changes := self._changes()) != self._named[0]:
             self._named = changes, names_of_cast(self._cast.values())
         return self._named[1]
+
+    def make_ready(self) -> None:
+        """Read and index all lists, as the first turn would have to wait for that."""
+        read_lists()
+        for persona in islice(self._cast.values(), 1):
+            if watch := self.watch(persona):
+                watch.fault_in("Ready.")
 
     def hit_in(self, line: str, persona: Persona) -> GuardHit | None:
         """The rule that the line breaks, and what is to be done about it; None = it is fine."""

@@ -46,7 +46,7 @@ from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine, Request
 from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
-from npc_server.guard import Guard, GuardNotes, make_ready
+from npc_server.guard import Guard, GuardNotes
 from npc_server.interceptors import RequestInterceptor
 from npc_server.live_cast import Cast
 from npc_server.memory.idle_asking import IdleAsking
@@ -197,8 +197,8 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     kept = Conversations(sessions, recorder, parts.pseudonyms, silence, redaction)
     model = replace(parts.model, engine=engine)
     memory = _memory(parts, config, kept, model, adapters)
-    make_ready()
     guard = Guard(cast, config.guard.settings, lambda: cast.changes)
+    guard.make_ready()
     reports = ActionReports(sessions)
     world = WorldNotes(parts.lore, config.lore.settings.rules, config.lore.tokens)
     sources, watchers = (world, memory, GuardNotes(guard), reports), (memory,)

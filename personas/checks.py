@@ -8,6 +8,7 @@ limits: charm does not pay for a leaked secret.
 
 import re
 from collections.abc import Iterable, Set
+from functools import lru_cache
 
 from languages.phrases import AS_LISTED
 from languages.reading import is_unbroken
@@ -103,8 +104,12 @@ def recites_instructions(reply: str, persona: Persona) -> bool:
     """
     introduction = set(word_runs(f"{persona.name}, {persona.role}", _QUOTED_RUN_WORDS))
     said = set(word_runs(reply, _QUOTED_RUN_WORDS)) - introduction
-    own = (word_runs(text, _QUOTED_RUN_WORDS) for text in instructions(persona))
-    return any(not said.isdisjoint(runs) for runs in own)
+    return not said.isdisjoint(_runs_in(tuple(instructions(persona))))
+
+
+@lru_cache(maxsize=256)
+def _runs_in(texts: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    return frozenset(run for text in texts for run in word_runs(text, _QUOTED_RUN_WORDS))
 
 
 def blocked_words(reply: str, persona: Persona) -> tuple[str, ...]:

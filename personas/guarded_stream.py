@@ -1,10 +1,10 @@
 """A reply as it comes, held back as far as it could still turn into a fault.
 
-What was sent cannot be taken back. So every word waits for its end, and one that could begin
-something the character must not say waits until it is plain how it goes on: "I am an" waits, "I am
-the" does not. The verdict itself is that of `personas.faults`, asked wherever a listed phrase is
-complete, so that serving, gate and rewards agree. The places where it is asked follow from the
-text alone: however the text is cut on its way, the verdict is the same.
+What was sent cannot be taken back. So a word that could begin something the character must not say
+waits until it is plain how it goes on: "I am an" waits, "I am the" does not, and of a word that
+begins nothing the first letters are shown. The verdict itself is that of `personas.faults`, asked
+wherever a listed phrase is complete, so that serving, gate and rewards agree. The places where it
+is asked follow from the text alone: however the text is cut on its way, the verdict is the same.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from languages.disguises import LEAST_SPELLED, plain_readings
-from languages.phrase_starts import PhraseStarts, Reach, phrase_starts
+from languages.phrase_starts import ManyStarts, PhraseStarts, Reach, phrase_starts
 from languages.phrases import AS_LISTED
 from languages.reading import UNBROKEN, is_unbroken, read, word_count
 from languages.tags import primary
@@ -40,14 +40,17 @@ _REST = re.compile(r"\S+")
 _MARK_BEGUN = re.compile(r"<\|[^|<>]{0,40}\Z")
 _MARK = re.compile(r"<\|[^|<>]{0,40}\|>|\[/?INST\]|</?s>", re.IGNORECASE)
 _COLON = re.compile("[:：]")
+#: The beginning of a word that no disguise can be hidden in; what stands before it is no letter.
+_LETTERS_BEGUN = re.compile(r"\s*[\"'(*]?([A-Za-z]+)\Z")
 
 
 @dataclass(frozen=True)
 class Names:
-    """Names that a line could begin with, and what they begin with; without blanks."""
+    """Names that a line could begin with, and their first words and letters; without blanks."""
 
     names: frozenset[str]
     starts: frozenset[str]
+    letters: frozenset[str]
 
     def reach(self, said: str) -> Reach:
         """How far these words have come in saying a name and nothing else."""
@@ -55,17 +58,32 @@ class Names:
             return Reach.SAID
         return Reach.BEGUN if said in self.starts else Reach.NOWHERE
 
+    def may_go_on(self, tokens: Sequence[str], letters: str) -> bool:
+        """Whether a word that begins with these letters may be the next of a name."""
+        return "".join((*tokens, letters)) in self.letters
+
 
 @dataclass(frozen=True)
 class Claims:
     """Words of "I am", and the names of others that must not follow on them."""
 
     starts: Mapping[str, tuple[tuple[str, ...], ...]]  # by their first word
+    letters: frozenset[str]  # that the first words begin with
     names: Names
 
     def reach(self, tokens: tuple[str, ...]) -> Reach:
         """How far these words have come in claiming to be somebody else."""
         return max((self._reach(tokens, one) for one in self._starts(tokens)), default=Reach(0))
+
+    def may_go_on(self, tokens: tuple[str, ...], letters: str) -> bool:
+        """Whether a word that begins with these letters may be the next of a claim."""
+        return any(self._may_go_on(tokens, letters, one) for one in self._starts(tokens))
+
+    def _may_go_on(self, tokens: tuple[str, ...], letters: str, start: tuple[str, ...]) -> bool:
+        if len(tokens) >= len(start):
+            rest = "".join((*tokens[len(start) :], letters))
+            return tokens[: len(start)] == start and rest in self.names.letters
+        return start[: len(tokens)] == tokens and start[len(tokens)].startswith(letters)
 
     def _starts(self, tokens: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         return self.starts.get(tokens[0], ()) if tokens else ()
@@ -93,6 +111,10 @@ class Quotable:
             return "".join(tokens) in self.signs
         return f" {' '.join(tokens)} " in self.words
 
+    def begins(self, tokens: Sequence[str], letters: str) -> bool:
+        """Whether these words and a word that begins with the letters stand in a row there."""
+        return f" {' '.join((*tokens, letters))}" in self.words
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -101,11 +123,32 @@ class Watch:
     persona: Persona
     others: frozenset[str]  # folded names of other characters
     among: frozenset[Fault]
-    starts: tuple[PhraseStarts, ...]
+    own: PhraseStarts  # of what this persona alone must not say
+    listed: ManyStarts  # of what no character must say
     speakers: Names
     claims: Claims
     recited: Quotable
     state: Values | None = None  # of the world, which some secrets depend on
+
+    def reach(self, tokens: tuple[str, ...]) -> Reach:
+        """How far words have come in saying what must not be said."""
+        if not tokens:
+            return Reach.NOWHERE
+        return max(self.own.reach(tokens), self.listed.reach(tokens), self.claims.reach(tokens))
+
+    def may_go_on(self, tokens: tuple[str, ...], letters: str) -> bool:
+        """Whether a word that begins with these letters may bring these words further."""
+        parts = (self.own, self.listed, self.claims)
+        return bool(tokens) and any(one.may_go_on(tokens, letters) for one in parts)
+
+    def may_begin(self, letters: str, *, begins_line: bool) -> bool:
+        """Whether a word that begins with these letters may be the first of a fault."""
+        return (
+            self.own.may_begin(letters)
+            or self.listed.may_begin(letters)
+            or letters in self.claims.letters
+            or (begins_line and letters in self.speakers.letters)
+        )
 
     def fault_in(self, text: str) -> Fault | None:
         """The gravest fault of a text, as it stands or when its disguise is taken off."""
@@ -135,6 +178,7 @@ class _Open:
     begins_line: bool = False
     quote: int | None = None  # where they become more of a quotation than anybody may say
     held: int | None = None  # from where they are held back; None = they are not, as yet
+    spelled: int = 0  # words, each of them one letter; 0 = others are among them
 
 
 class GuardedStream:
@@ -147,6 +191,7 @@ class GuardedStream:
         self.text = before
         self._shown = len(before)
         self._read_to = 0  # all words before are whole and looked at
+        self._begins_line = True  # the next word does, where no line ends before it
         self._open: tuple[_Open, ...] = ()
         self.fault: Fault | None = None
         self._advance(_WHOLE)
@@ -175,16 +220,48 @@ class GuardedStream:
 
     def _release(self) -> str:
         """What is safe by now, without the blanks behind it: the next word may be withheld."""
-        held = (one.held for one in self._open if one.held is not None)
-        safe = min(held, default=self._read_to)
         if self._as_a_whole:
-            safe = self._shown
-        elif self.fault is not None:  # what no sentence ends in would only lead up to it
-            safe = max(sentence_ends(self.text[:safe]), default=0)
+            return ""
+        if self.fault is None:
+            safe = self._safe_end()
+        else:  # what no sentence ends in would only lead up to it
+            safe = max(sentence_ends(self.text[: self._held_from()]), default=0)
         end = max(self._shown, len(self.text[:safe].rstrip()))
         released = self.text[self._shown : end]
         self._shown = end
         return released
+
+    def _held_from(self) -> int:
+        held = (one.held for one in self._open if one.held is not None)
+        return min(held, default=self._read_to)
+
+    def _safe_end(self) -> int:
+        """Up to where nothing can become a fault, by the first letters of the next word, too."""
+        begun = _LETTERS_BEGUN.match(self.text, self._read_to)
+        if begun is None:
+            return self._held_from()
+        letters, begins_line = begun[1].lower(), self._is_at_line_begin(begun.start(1))
+        held = (self._held_before(one, letters) for one in self._open)
+        may_begin = self._watch.may_begin(letters, begins_line=begins_line)
+        least = self._read_to if may_begin else len(self.text)
+        return min((start for start in held if start is not None), default=least)
+
+    def _held_before(self, one: _Open, letters: str) -> int | None:
+        """From where these words are held, when letters follow; None = they begin nothing then."""
+        said = self.text[one.start : self._read_to]
+        if (
+            self._watch.may_go_on(one.tokens, letters)
+            or (one.begins_line and self._watch.speakers.may_go_on(one.tokens, letters))
+            or (one.spelled and len(letters) == 1)
+            or _reach_of_mark(said) is not Reach.NOWHERE
+        ):
+            return one.start
+        if len(one.tokens) < _SAYABLE_WORDS or not self._watch.recited.begins(one.tokens, letters):
+            return None
+        return self._read_to if one.quote is None else one.quote
+
+    def _is_at_line_begin(self, start: int) -> bool:
+        return self._begins_line or "\n" in self.text[self._read_to : start]
 
     def _advance(self, pattern: re.Pattern[str]) -> None:
         for word in pattern.finditer(self.text, self._read_to):
@@ -193,47 +270,45 @@ class GuardedStream:
             self._look_at(word.start(), word.end())
 
     def _look_at(self, start: int, end: int) -> None:
-        waiting, is_doubtful = self._go_on(start, end)
+        begins_line = self._is_at_line_begin(start)
+        waiting, is_doubtful = self._go_on(start, end, begins_line)
         if is_doubtful:
             self.fault = self._watch.fault_in(self.text[:end])
         if self.fault is None:
             self._open, self._read_to = waiting, end
+            self._begins_line = begins_line and not read(self.text[start:end]).tokens
 
-    def _go_on(self, start: int, end: int) -> tuple[tuple[_Open, ...], bool]:
+    def _go_on(self, start: int, end: int, begins_line: bool) -> tuple[tuple[_Open, ...], bool]:
         """What could be a beginning after this word, and whether something is complete."""
         waiting: dict[_Open, None] = {}
         is_doubtful = False
-        for one in self._continuations(start, end):
+        for one in self._continuations(start, end, begins_line):
             reach, quoted = self._reach(one, end), self._reach_of_quotation(one, end)
             is_doubtful |= Reach.SAID in (reach, quoted)
             if reach is not Reach.NOWHERE:
                 waiting[replace(one, held=one.start)] = None
-            elif quoted is not Reach.NOWHERE:
+            elif quoted is not Reach.NOWHERE or one.spelled:
                 waiting[replace(one, held=one.quote)] = None
         ended = (one for one in self._open if one.start not in {left.start for left in waiting})
-        is_doubtful |= any(_is_spelled(one.tokens) for one in ended)
+        is_doubtful |= any(one.spelled >= LEAST_SPELLED for one in ended)
         return tuple(waiting), is_doubtful
 
-    def _continuations(self, start: int, end: int) -> Iterator[_Open]:
+    def _continuations(self, start: int, end: int, begins_line: bool) -> Iterator[_Open]:
         word = self.text[start:end]
-        begins_line = not read(self.text[:start].rpartition("\n")[2]).tokens
         for reading in (word, *plain_readings(word)):
             tokens = read(reading).tokens
             yield from (_with_word(one, tokens, start) for one in self._open)
-            starts = range(max(1, len(tokens)))
-            yield from (_Open(start, tokens[at:], begins_line and not at) for at in starts)
+            for at in range(max(1, len(tokens))):
+                fresh = _Open(start, begins_line=begins_line and not at)
+                yield _with_word(fresh, tokens[at:], start)
 
     def _reach(self, one: _Open, end: int) -> Reach:
         return max(
-            self._reach_of_phrases(one.tokens),
+            self._watch.reach(one.tokens),
             self._reach_of_speaker(one, end),
-            self._watch.claims.reach(one.tokens),
             _reach_of_mark(self.text[one.start : end]),
-            Reach.BEGUN if _is_letters(one.tokens) else Reach.NOWHERE,
+            Reach.BEGUN if one.spelled > 1 else Reach.NOWHERE,
         )
-
-    def _reach_of_phrases(self, tokens: Sequence[str]) -> Reach:
-        return max((starts.reach(tokens) for starts in self._watch.starts), default=Reach.NOWHERE)
 
     def _reach_of_quotation(self, one: _Open, end: int) -> Reach:
         if not self._watch.recited.has(one.tokens):
@@ -253,21 +328,17 @@ class GuardedStream:
 def _with_word(one: _Open, tokens: tuple[str, ...], start: int) -> _Open:
     longer = one.tokens + tokens
     quote = start if one.quote is None and len(longer) > _SAYABLE_WORDS else one.quote
-    return _Open(one.start, longer, one.begins_line, quote)
+    is_letter = len(tokens) == 1 and len(tokens[0]) == 1 and tokens[0].isalpha()
+    spelled = one.spelled + 1 if is_letter and one.spelled == len(one.tokens) else 0
+    return _Open(one.start, longer, one.begins_line, quote, spelled=spelled)
 
 
 def _reach_of_mark(text: str) -> Reach:
+    if "<" not in text and "[" not in text:
+        return Reach.NOWHERE
     if _MARK.search(text):
         return Reach.SAID
     return Reach.BEGUN if _MARK_BEGUN.search(text) else Reach.NOWHERE
-
-
-def _is_letters(tokens: Sequence[str]) -> bool:
-    return bool(tokens) and all(len(token) == 1 and token.isalpha() for token in tokens)
-
-
-def _is_spelled(tokens: Sequence[str]) -> bool:
-    return len(tokens) >= LEAST_SPELLED and _is_letters(tokens)
 
 
 @dataclass(frozen=True)
@@ -289,25 +360,27 @@ def _watch_of(known: _Known) -> Watch:
         persona=persona,
         others=known.cast - names_of(persona),
         among=known.among,
-        starts=tuple(_starts(known)),
+        own=phrase_starts(_own(known), primary(persona.language) or "en"),
+        listed=_follow_listed(known.among),
         speakers=_speakers(known.cast),
         claims=_claims(known.cast),
         recited=_quotable(instructions(persona)),
     )
 
 
-def _starts(known: _Known) -> Iterator[PhraseStarts]:
-    by_code: dict[str, list[str]] = {primary(known.persona.language) or "en": _own(known)}
+@lru_cache(maxsize=16)
+def _follow_listed(among: frozenset[Fault]) -> ManyStarts:
+    by_code: dict[str, list[str]] = {}
     for lists in filter(None, map(word_lists, languages_with_lists())):
         inflected = by_code.setdefault(lists.code, [])
         listed = by_code.setdefault(AS_LISTED, [])
-        if Fault.OUT_OF_CHARACTER in known.among:
+        if Fault.OUT_OF_CHARACTER in among:
             inflected += lists.machine_talk_at_home
             listed += lists.confessions
-        if Fault.UNSAFE in known.among:
+        if Fault.UNSAFE in among:
             inflected += lists.unsafe["slurs"]
             listed += (one for group in lists.unsafe.values() for one in group)
-    return (phrase_starts(phrases, code) for code, phrases in by_code.items())
+    return ManyStarts(phrase_starts(phrases, code) for code, phrases in by_code.items())
 
 
 def _own(known: _Known) -> list[str]:
@@ -332,7 +405,8 @@ def _speakers(cast: frozenset[str]) -> Names:
     known = listed | {tuple(name.split()) for name in cast}
     starts = {"".join(one[:end]) for one in known for end in range(1, len(one))}
     signs = {one[0][:end] for one in known if is_unbroken(one[0]) for end in range(1, len(one[0]))}
-    return Names(frozenset(map("".join, known)), frozenset(starts | signs))
+    names = frozenset(map("".join, known))
+    return Names(names, frozenset(starts | signs), _letters_of(names))
 
 
 @lru_cache(maxsize=16)
@@ -341,7 +415,12 @@ def _claims(cast: frozenset[str]) -> Claims:
     for lists in filter(None, map(word_lists, languages_with_lists() if cast else ())):
         for start in lists.starts:
             starts[start[0]] = (*starts.get(start[0], ()), start)
-    return Claims(starts, _speakers(cast))
+    return Claims(starts, _letters_of(starts), _speakers(cast))
+
+
+def _letters_of(words: Iterable[str]) -> frozenset[str]:
+    """What the words begin with, up to all of their letters."""
+    return frozenset(word[:end] for word in words for end in range(1, len(word) + 1))
 
 
 def _quotable(texts: Iterable[str]) -> Quotable:

@@ -20,7 +20,7 @@ import yaml
 
 from languages.disguises import decoded_readings, plain_readings, spelled_words
 from languages.folding import fold, without_accents
-from languages.phrases import mentioned
+from languages.phrases import PhraseList, mentioned
 from languages.reading import read
 from languages.recognition import scripts
 from languages.tags import language_of, primary
@@ -101,7 +101,7 @@ class _Lists:
     dictation: tuple[frozenset[str], ...]  # one of each
     dictation_by_itself: frozenset[str]
     innocent: frozenset[str]  # take an order back, or say whose the instructions are
-    phrases: tuple[str, ...]  # all of them
+    phrases: PhraseList = field(hash=False)  # all of them
 
     def could_be(self, said: frozenset[str]) -> bool:
         """Whether a sentence of what says these phrases could be an attempt."""
@@ -155,7 +155,7 @@ def _attempts_in(sentence: str, lists: _Lists, target: Target) -> Iterator[Injec
 
 
 def _phrases_in(text: str, lists: _Lists, target: Target) -> frozenset[str]:
-    said = mentioned(text, lists.phrases, lists.code, in_parts=False)
+    said = lists.phrases.whole_in(text)
     own = target.world_words
     return frozenset(one for one in said if not (own and mentioned(one, own, lists.code)))
 
@@ -224,10 +224,10 @@ def _is_written_in(letters: Mapping[str, int], code: str) -> bool:
     return any(letters.get(script) for script in language_of(code).scripts)
 
 
-def make_ready() -> None:
+def read_lists() -> None:
     """Read all lists and index them, as the first line would have to wait for that."""
     for code in languages_with_lists():
-        mentioned("ready", _lists(code).phrases, code)
+        _lists(code)
 
 
 @cache
@@ -264,7 +264,7 @@ def _made_of(code: str, data: Mapping[str, Any]) -> _Lists:
         dictation=dictation,
         dictation_by_itself=by_itself,
         innocent=innocent,
-        phrases=tuple(sorted(phrases - {""})),
+        phrases=PhraseList(sorted(phrases - {""}), code),
     )
 
 

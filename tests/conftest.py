@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from npc_server.base_models.catalogue import CATALOGUE, DEFAULT_MODEL
 from npc_server.base_models.model_files import cached_path
@@ -18,6 +19,10 @@ from tests.support import tiny_gguf
 # As the engine process does, so that the suite passes beside busy processes. Nothing above loads a
 # model library, and every test module is imported after this one.
 set_short_spin()
+
+# Beside other work an example may take any time; pytest's own timeout ends what hangs.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)

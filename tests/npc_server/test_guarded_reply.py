@@ -98,7 +98,7 @@ async def test_a_reply_ends_behind_whole_sentences_that_were_sent() -> None:
 
 
 async def test_after_two_faults_a_fallback_line_takes_their_place() -> None:
-    sent, ended = await heard(Tries(signs("My fault."), signs("A flaw.")))
+    sent, ended = await heard(Tries(signs("My fault."), signs("Flaw.")))
     assert sent == FALLBACK
     assert ended.hits == (
         GuardHit(LEAK, GuardAction.RETRIED),

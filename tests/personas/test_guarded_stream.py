@@ -94,6 +94,45 @@ def test_words_come_as_soon_as_they_can_begin_nothing() -> None:
     ]
 
 
+def test_letters_come_before_their_word_is_whole_where_no_fault_begins_so() -> None:
+    stream = GuardedStream(MIRA)
+    shown = [
+        stream.push(part) for part in ("Early", " rise", "rs", ",", " I", " h", "ave", " a fl")
+    ]
+    assert shown == ["Early", " rise", "rs", ",", "", "", " I have", " a"]
+
+
+@pytest.mark.parametrize("said", ["Sprachmodell", "Ein Riesensprachmodell"])
+def test_of_a_word_joined_to_another_two_letters_are_seen_at_most(said: str) -> None:
+    stream = GuardedStream(MIRA)
+    shown = "".join(map(stream.push, said)) + stream.push(" bin ich.")
+    assert stream.fault is Fault.OUT_OF_CHARACTER
+    assert not shown.lower().endswith("spr")
+
+
+SAID = (
+    *("I", "am", "an", "a", "AI", "flaw", "pin", "locking", "my", "kill", "yourself"),
+    *("Fenn", "Tarrow", ":", "\n", "f", "l", "w", "<|im_start|>"),
+)
+PLAIN = ("early", "riser", "The", "smith", "inkwell", "amble", "killed", "Well,", "flower", "sp")
+
+
+@given(
+    st.lists(st.sampled_from((*SAID, *PLAIN)), max_size=12).map(" ".join),
+    st.lists(st.integers(0, 200), max_size=30),
+)
+def test_nothing_that_is_withheld_was_begun(text: str, cuts: list[int]) -> None:
+    stream, whole = GuardedStream(MIRA), GuardedStream(MIRA)
+    shown = "".join(map(stream.push, parts_of(text, cuts))) + stream.finish()
+    whole.push(text)
+    whole.finish()
+    assert stream.fault is whole.fault
+    assert text.startswith(shown)
+    assert MIRA.fault_in(shown) is None
+    if stream.fault in (Fault.LEAK, Fault.UNSAFE):
+        assert MIRA.fault_in(f"x {text[len(shown) :].lstrip()}") in (Fault.LEAK, Fault.UNSAFE)
+
+
 def test_at_a_fault_whole_sentences_come_through_and_no_lead_up_to_it() -> None:
     stream = GuardedStream(MIRA)
     assert stream.push("Aye. It was my locking pin.") == "Aye."
