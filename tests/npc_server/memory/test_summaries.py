@@ -57,7 +57,9 @@ def test_a_secret_for_a_while_is_kept_as_the_world_of_the_talk_stands() -> None:
     later = MIRA.lore.secrets[0].model_copy(update={"when": "quest.mill >= 2"})
     lore = MIRA.lore.model_copy(update={"secrets": (later,)})
     mira = MIRA.model_copy(update={"lore": lore})
-    summary = f"The player asked for the sword and the horse, and heard of the {later.leak_words[0]}."
+    summary = (
+        f"The player asked for the sword and the horse, and heard of the {later.leak_words[0]}."
+    )
     assert objection(summary, TALK, mira, {"quest.mill": 0}) == ""
     assert objection(summary, TALK, mira, {"quest.mill": 2}) == "leak"
 
