@@ -14,6 +14,11 @@ _UNSPACED = (
 )
 
 
+def is_unspaced(character: str) -> bool:
+    """Whether a character belongs to a script without blanks between words."""
+    return any(first <= character <= last for first, last in _UNSPACED)
+
+
 def goes_on_with_a_word(piece: bytes) -> bool:
     """Whether a token begins with a letter or digit and no blank, or in the midst of a character.
 
@@ -22,6 +27,6 @@ def goes_on_with_a_word(piece: bytes) -> bool:
     if not piece or 0x80 <= piece[0] < 0xC0:
         return bool(piece)
     first = piece.decode("utf-8", "ignore")[:1]
-    if not first or any(low <= first <= high for low, high in _UNSPACED):
+    if not first or is_unspaced(first):
         return False
     return first.isalnum()
