@@ -32,9 +32,9 @@ from personas.notes import NO_NOTES, Note, NoteKind, ToldNotes
 from personas.persona import Persona
 from personas.render import Line, Prompt, Speaker, Tokenizer
 from personas.said_lines import said_lately
-from personas.sentences import LAST, WITHIN
+from personas.sentences import LAST, UNMARKED, WITHIN
 
-SENTENCE_RULE = SentenceRule(WITHIN, LAST)
+SENTENCE_RULE = SentenceRule(WITHIN, LAST, UNMARKED)
 _UNFINISHED = (FinishReason.CANCELLED, FinishReason.FAILED)  # not the end the reply would have had
 _NOT_DRAWN = (*_UNFINISHED, FinishReason.SCRIPTED)  # or not to its end
 
@@ -113,7 +113,7 @@ class OpenTurn:
     @property
     def said(self) -> tuple[str, ...]:
         """What was said lately whose phrases count as said: in a scene, by others too."""
-        if not self.sampling.dry_multiplier or self.sampling.in_form:
+        if not self.sampling.minds_phrases:
             return ()
         overheard = self.exchange.overheard
         return (*(overheard.echoes if overheard else ()), *said_lately(self.history))

@@ -66,6 +66,9 @@ WITHIN = _pattern(_marks(_FULL_STOP_WITHIN) + _BEGINS, _WIDE_MARKS + _BEGINS_AT_
 #: The end of a sentence with nothing behind it, of a thought broken off, of a stage direction.
 LAST = _pattern(rf"(?:{_marks(_FULL_STOP)}|{_WIDE_MARKS}|{_BREAK_OFF}|{_DIRECTION}){_TEXT_END}")
 
+#: The end of a text in a script that marks no ends.
+UNMARKED = rf"[\u0e01-\u0eff]{_TEXT_END}"
+
 _WITHIN, _LAST = re.compile(WITHIN), re.compile(LAST)
 
 

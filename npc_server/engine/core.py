@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from npc_server.engine.counts import Counts
@@ -32,7 +32,7 @@ from npc_server.engine.protocol import (
     Sampling,
     Stats,
 )
-from npc_server.engine.request_checks import check_request
+from npc_server.engine.request_checks import check_request, most_prompt_tokens
 from npc_server.engine.running_turn import RunningTurn
 from npc_server.engine.sampling import Sampler, check_sampling, token_logprob, token_logprobs
 from npc_server.engine.scheduler import (
@@ -293,8 +293,14 @@ class EngineCore:
         pinned = turn.request.pinned_tokens
         if pinned >= MIN_SHARED_TOKENS and not self._prefixes.covers(turn.voice, prompt[:pinned]):
             turn.save_at.add(pinned)
-        turn.sampler = Sampler(self._llama, turn.request.sampling, turn.request.said)
+        turn.sampler = self._sampler_of(turn.request)
         self._counts.record_start(turn, slot_hit=hit)
+
+    def _sampler_of(self, request: Request) -> Sampler:
+        room = self._llama.shape.context_tokens - most_prompt_tokens(request)
+        most_tokens = max(1, min(request.sampling.max_tokens, room))
+        sampling = replace(request.sampling, max_tokens=most_tokens)
+        return Sampler(self._llama, sampling, request.said, request.sentences)
 
     # Computing
 

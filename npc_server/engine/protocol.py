@@ -40,6 +40,7 @@ class Sampling:
     dry_multiplier: float = 0.0  # 0 = off; "don't repeat yourself": punishes repeated phrases
     dry_base: float = 1.75  # the penalty grows by this factor for each token repeated beyond
     dry_allowed_tokens: int = 2  # this many, which are free
+    most_said_again: float = 1.0  # share of its phrases that one line said before may have; 1 = off
     seed: int = 0
     min_tokens: int = 0  # the reply cannot end before it has this many
     max_tokens: int = 96
@@ -54,6 +55,11 @@ class Sampling:
         """Whether the reply keeps to a grammar or schema."""
         return bool(self.grammar or self.json_schema)
 
+    @property
+    def minds_phrases(self) -> bool:
+        """Whether phrases that were said before make a difference."""
+        return not self.in_form and (self.dry_multiplier > 0 or self.most_said_again < 1)
+
 
 @dataclass(frozen=True)
 class SentenceRule:
@@ -64,6 +70,7 @@ class SentenceRule:
 
     within: str  # ends that are certain, whatever text follows
     last: str  # the end at the end of the text
+    unmarked: str = r"(?!)"  # the end of a text whose script marks no ends
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ class Request:
     conversation: str = ""  # requests of one that goes on have it in common; "" = a lone request
     idle: bool = False  # a guess at what comes next: it runs while nobody else needs what it takes
     sentences: SentenceRule | None = None  # a reply cut off ends at its last whole sentence
-    said: tuple[tuple[int, ...], ...] = ()  # earlier replies: DRY takes their phrases as said
+    said: tuple[tuple[int, ...], ...] = ()  # earlier replies, whose phrases count as said
     choices: tuple[int, ...] = ()  # say nothing; report how likely each of these tokens is next
     passing: bool = False  # nothing goes on from it: what it reads is not kept for others
     thought: Thought | None = None  # think first; None = reply at once

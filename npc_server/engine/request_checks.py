@@ -11,7 +11,7 @@ _MOST_SCALE = 4.0
 
 def check_request(request: Request, context_tokens: int, vocab_size: int) -> None:
     """Raise RequestRejectedError for a request that could never run."""
-    length = _most_tokens(request)
+    length = most_prompt_tokens(request)
     if not request.prompt_ids:
         raise RequestRejectedError("the prompt is empty")
     if length >= context_tokens:
@@ -32,7 +32,7 @@ def check_request(request: Request, context_tokens: int, vocab_size: int) -> Non
         _check_choices(request, vocab_size)
 
 
-def _most_tokens(request: Request) -> int:
+def most_prompt_tokens(request: Request) -> int:
     """Tokens of the context that are taken when the reply begins, at most."""
     thought = request.thought
     if thought is None:
@@ -44,6 +44,8 @@ def _check_sentences(request: Request) -> None:
     rule, most = request.sentences, request.sampling.max_sentences
     for pattern in (rule.within, rule.last) if rule else ():
         pattern_of(pattern)
+    if rule:
+        pattern_of(rule.unmarked, marks_end=False)
     if rule and request.sampling.in_form:
         why = "a reply in a form ends with the form"
         raise RequestRejectedError(f"max_sentences is {most}, but {why}; leave it out")

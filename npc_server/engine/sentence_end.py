@@ -58,9 +58,7 @@ class SentenceEnds:
 
     def _ends(self, pattern: re.Pattern[str]) -> Iterator[int]:
         """Ends behind the last known one."""
-        for match in pattern.finditer(self._text, self._seen):
-            if match.end("end") > self._seen:
-                yield match.end("end")
+        return (end for end in ends_in(pattern, self._text, self._seen) if end > self._seen)
 
     def _count_end(self, end: int, *, may_end: bool) -> None:
         self._seen = end
@@ -75,13 +73,18 @@ class SentenceEnds:
         return shown
 
 
+def ends_in(pattern: re.Pattern[str], text: str, start: int = 0) -> Iterator[int]:
+    """Where a pattern of a rule finds ends of sentences."""
+    return (match.end("end") for match in pattern.finditer(text, start) if match["end"] is not None)
+
+
 @lru_cache(maxsize=16)
-def pattern_of(pattern: str) -> re.Pattern[str]:
+def pattern_of(pattern: str, *, marks_end: bool = True) -> re.Pattern[str]:
     """A pattern of a rule, ready. Raises RequestRejectedError when it is none, or has no `end`."""
     try:
         made = re.compile(pattern)
     except re.error as error:
         raise RequestRejectedError(f"a sentence rule is no pattern: {error}") from error
-    if "end" not in made.groupindex:
+    if marks_end and "end" not in made.groupindex:
         raise RequestRejectedError("a sentence rule has no group named 'end'")
     return made

@@ -19,7 +19,7 @@ from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from personas.lore_notes import LoreSettings
 from personas.persona import Persona
-from personas.sentences import LAST, WITHIN
+from personas.sentences import LAST, UNMARKED, WITHIN
 from trainer.examination.questions import Line, Question, plan
 from trainer.gate import Timing
 from trainer.progress import Counter, OnProgress
@@ -27,7 +27,7 @@ from trainer.progress import Counter, OnProgress
 ASKED_AT_ONCE = 64  # the engine's queue is finite, a designer's probes may be many
 TIMED_TURNS = 12  # of each voice
 TIMED_TOKENS = 24  # per turn
-_SENTENCES = SentenceRule(WITHIN, LAST)
+_SENTENCES = SentenceRule(WITHIN, LAST, UNMARKED)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ tokens said so far, the draw sees the likeliest ones, picked out of the whole vo
 A token that the form refuses is drawn again from those it allows, so a form costs little where the
 model keeps to it anyway.
 
+What the rules of replies refuse (`reply_rules`) is drawn again without it.
+
 The same seed and the same logits give the same token, whatever else runs.
 """
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import math
 import threading
@@ -25,8 +28,11 @@ import numpy.typing as npt
 
 from npc_server.engine.errors import DecodeError, RequestRejectedError
 from npc_server.engine.llama import Llama
-from npc_server.engine.protocol import Sampling
+from npc_server.engine.protocol import Sampling, SentenceRule
 from npc_server.engine.sampling.forms import Form, Forms
+from npc_server.engine.sampling.reply_end import ReplyEnd, is_mark
+from npc_server.engine.sampling.reply_rules import ReplyRules, Verdict
+from npc_server.engine.sampling.said_phrases import SaidLine, SaidPhrases, read_line
 from npc_server.engine.sampling.word_beginnings import goes_on_with_a_word
 from npc_server.engine.vocab import tokenize
 
@@ -41,30 +47,42 @@ _SEED_MODULUS = 0xFFFFFFFF  # this value itself means "random" to llama.cpp
 _GREEDY_BELOW = 0.01  # temperatures that would divide logits out of the range of floats
 _BREAKERS = (b"\n", b":", b'"', b"*")  # a phrase does not go on across these
 _DRY_WINDOW_TOKENS = 2048  # of earlier replies and this one; the prompt is not looked at
+_DRY_LINES = 16  # of earlier replies, the latest
 _BETWEEN_REPLIES = "\n"  # a breaker
 _GRID_ROWS = 64
 _TRIED = 128  # likeliest tokens that a slow form is asked for one by one, before any will do
+_MOST_REFUSED = 64  # tokens in one place; then the sentence ends, or the reply
+_KEPT_LINES = 1024  # earlier replies that were read
 _UNUSABLE = "the model computed no usable logits; its adapter or the base may be damaged"
 
 
 class Sampler:
     """Draws the tokens of one turn, and remembers them.
 
-    `said` are earlier replies, whose phrases count as said to the penalty on phrases (DRY). The
-    penalty on single tokens does not look at them: it would forbid the names of things. A word
-    begun is ended as it was, since half a name is worse than a phrase said twice.
+    `said` are earlier replies, whose phrases count as said: to the penalty on phrases (DRY), and to
+    the share that may be said again. The penalty on single tokens does not look at them: it would
+    forbid the names of things. A word begun is ended as it was, since half a name is worse than a
+    phrase said twice.
     """
 
     def __init__(
-        self, llama: Llama, sampling: Sampling, said: Sequence[Sequence[int]] = ()
+        self,
+        llama: Llama,
+        sampling: Sampling,
+        said: Sequence[Sequence[int]] = (),
+        sentences: SentenceRule | None = None,
     ) -> None:
         self._llama = llama
         self._sampling = sampling
         self._workspace = _workspace_of(llama)
         self._drawn = 0
-        self._said = self._workspace.word_beginnings(said)  # distinct tokens
+        lately = said[-_DRY_LINES:]
+        self._said = self._workspace.word_beginnings(lately)  # distinct tokens
         self._form = self._workspace.forms.begin(sampling)
-        self._penalties = _penalty_chain(llama, sampling, said)
+        self._penalties = _penalty_chain(llama, sampling, lately)
+        self._rules = None if sampling.in_form else self._workspace.rules(sampling, said, sentences)
+        self._marks = self._workspace.marks(sentences) if sentences else _NO_IDS
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._chain = None if sampling.temperature < _GREEDY_BELOW else _draw_chain(sampling)
 
     def sample(self, row: int) -> int:
@@ -80,6 +98,8 @@ class Sampler:
             token = self._draw(logits)
         if not math.isfinite(logits[token]):
             raise DecodeError(_UNUSABLE)
+        if self._rules is not None:
+            token = self._fit(self._rules, logits, token)
         self._remember(token)
         return token
 
@@ -99,6 +119,38 @@ class Sampler:
             raise DecodeError(_UNUSABLE)
         return token
 
+    def _fit(self, rules: ReplyRules, logits: Logits, token: int) -> int:
+        """The token, or another that the rules let through."""
+        for _ in range(_MOST_REFUSED):
+            verdict = self._judge(rules, token)
+            if verdict is Verdict.FITS:
+                return token
+            logits = self._workspace.without_masked(logits)
+            if verdict is Verdict.MARK and (mark := self._find_mark(rules, logits)) is not None:
+                return mark
+            if verdict is Verdict.MARK and token not in self._workspace.end_ids:
+                return token
+            logits[self._workspace.ends if token in self._workspace.end_ids else token] = -np.inf
+            if not np.isfinite(logits.max()):
+                break
+            token = self._draw(logits)
+        mark = self._find_mark(rules, logits) if rules.takes_mark else None
+        return _best(logits, self._workspace.closing) if mark is None else mark
+
+    def _judge(self, rules: ReplyRules, token: int) -> Verdict:
+        if token in self._workspace.end_ids:
+            return rules.judge_end()
+        text = self._workspace.text_of(token)
+        # A character that has begun is ended as it was.
+        whole = text is not None and not self._decoder.getstate()[0]
+        return rules.judge(text) if text is not None and whole else Verdict.FITS
+
+    def _find_mark(self, rules: ReplyRules, logits: Logits) -> int | None:
+        """The likeliest mark that makes a sentence whole here."""
+        in_order = self._marks[np.argsort(-logits[self._marks], kind="stable")].tolist()
+        texts = ((mark, self._workspace.text_of(mark)) for mark in in_order)
+        return next((mark for mark, text in texts if text and rules.ends_sentence(text)), None)
+
     def close(self) -> None:
         """Free what llama.cpp holds for the turn; further calls do nothing."""
         for sampler in filter(None, (self._penalties, self._chain)):
@@ -109,12 +161,15 @@ class Sampler:
         """The logits with penalties, and without ends that would come too early."""
         too_early = self._too_early and self._form is None
         penalised = self._penalties is not None and len(self._said) > 0
-        if not too_early and not penalised:
+        push = self._rules.push_to_mark if self._rules else 0.0
+        if not too_early and not penalised and not push:
             return logits
         adjusted = self._workspace.adjusted
         np.copyto(adjusted, logits)
         if penalised:
             adjusted[self._said] = self._workspace.apply(self._penalties, self._said, logits)
+        if push:
+            adjusted[self._marks] += np.float32(push)
         if too_early:
             adjusted[self._workspace.ends] = -np.inf
         return adjusted
@@ -172,6 +227,8 @@ class Sampler:
         self._drawn += 1
         if self._form is not None and token not in self._workspace.closes:
             self._form.accept(token)
+        if self._rules is not None and token not in self._workspace.end_ids:
+            self._rules.add(self._decoder.decode(self._workspace.piece(token)))
         if self._penalties is not None:
             lc.llama_sampler_accept(self._penalties, token)
             if token not in self._said:
@@ -205,6 +262,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     ("dry_multiplier", lambda v: 0 <= v < math.inf, "0 (none) or more"),
     ("dry_base", lambda v: 1 <= v < math.inf, "at least 1"),
     ("dry_allowed_tokens", lambda v: 1 <= v < 2**31, "at least 1"),
+    ("most_said_again", lambda v: 0 <= v <= 1, "0 (nothing) to 1 (no limit)"),
     ("min_tokens", lambda v: v >= 0, "0 or more"),
     ("max_tokens", lambda v: v >= 1, "at least 1"),
     ("max_sentences", lambda v: v >= 0, "0 (no limit) or more"),
@@ -312,9 +370,11 @@ class _Workspace:
         self.closes = frozenset(token for token in range(size) if _closes(llama, token))
         self.closing = np.array(sorted(self.closes), np.intp)
         self.ends = np.array([token for token in range(size) if llama.is_end(token)], np.intp)
-        ends = set(self.ends.tolist())  # none of them writes anything, however it is stored
-        self._pieces = [b"" if t in ends else llama.token_bytes(t) for t in range(size)]
+        self.end_ids = frozenset(self.ends.tolist())  # none writes anything, however it is stored
+        self._pieces = [b"" if t in self.end_ids else llama.token_bytes(t) for t in range(size)]
         self.adjusted = np.empty(size, np.float32)
+        self._marks: dict[SentenceRule, Ids] = {}
+        self._read_line = lru_cache(_KEPT_LINES)(self._read)
         self._masked = np.array(sorted(llama.chat.masked), np.intp)
         self._vocab = vocab
         self._begins_word: dict[int, bool] = {}
@@ -331,6 +391,41 @@ class _Workspace:
         """Forms over this vocabulary; made when the first is asked for, some tenths of a second."""
         silent = (token for token, piece in enumerate(self._pieces) if not piece)
         return Forms(self._pieces, next(iter(self.closing.tolist()), next(silent, 0)))
+
+    def rules(
+        self, sampling: Sampling, said: Sequence[Sequence[int]], sentences: SentenceRule | None
+    ) -> ReplyRules | None:
+        """What a reply keeps to; None where that is nothing."""
+        phrases = end = None
+        if sampling.most_said_again < 1 and said:
+            lines = [self._read_line(tuple(tokens)) for tokens in said]
+            phrases = SaidPhrases(lines, sampling.most_said_again)
+        if sentences is not None:
+            end = ReplyEnd(sentences, sampling.max_tokens)
+        return ReplyRules(phrases, end) if phrases or end else None
+
+    def _read(self, tokens: tuple[int, ...]) -> SaidLine:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return read_line([decoder.decode(self._pieces[token]) for token in tokens])
+
+    def marks(self, rule: SentenceRule) -> Ids:
+        """The tokens that can end a sentence."""
+        if rule not in self._marks:
+            texts = ((token, self.text_of(token)) for token in range(len(self._pieces)))
+            found = [token for token, text in texts if text and is_mark(rule, text)]
+            self._marks[rule] = np.array(found, np.intp)
+        return self._marks[rule]
+
+    def piece(self, token: int) -> bytes:
+        """What a token writes; ends write nothing."""
+        return self._pieces[token]
+
+    def text_of(self, token: int) -> str | None:
+        """The text of a token; None where it is no whole characters."""
+        try:
+            return self._pieces[token].decode()
+        except UnicodeDecodeError:
+            return None
 
     def apply(self, sampler: Any, tokens: Ids, logits: Logits) -> Logits:
         """The logits of these tokens behind a sampler that keeps their order."""
@@ -392,6 +487,7 @@ def _closes(llama: Llama, token: int) -> bool:
     return bool(lc.llama_vocab_is_eog(llama.vocab, token) or token in llama.chat.ends)
 
 
+_NO_IDS = np.array([], np.intp)
 _ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _MOST_DRY = 16
 _workspaces: WeakKeyDictionary[Llama, _Workspace] = WeakKeyDictionary()

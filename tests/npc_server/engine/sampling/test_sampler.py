@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+from benchmarks.conversation.figures import phrases_again
 from npc_server.engine.errors import DecodeError, RequestRejectedError
 from npc_server.engine.llama import BatchRow, ContextShape, Llama
-from npc_server.engine.protocol import Sampling
+from npc_server.engine.protocol import Sampling, SentenceRule
 from npc_server.engine.sampling import Sampler, check_sampling, likeliest, sampler, token_logprob
+from npc_server.engine.sentence_end import SentenceEnds
 from npc_server.engine.vocab import tokenize
+from npc_server.turns import SENTENCE_RULE
 from personas import authored_fields
+from personas.sentences import ends_whole
 
 PROMPT = """<|im_start|>system
 You are Mira, a blacksmith.<|im_end|>
@@ -44,12 +48,17 @@ def said(
     sampling: Sampling,
     prompt_text: str = PROMPT,
     earlier: Sequence[Sequence[int]] = (),
+    sentences: SentenceRule | None = None,
 ) -> list[int]:
     """The tokens of a reply, its end left out."""
     prompt = tokenize(llama.vocab, prompt_text, parse_special=True)
     llama.clear(0)
     llama.decode([BatchRow(t, i, 0, i == len(prompt) - 1) for i, t in enumerate(prompt)])
-    sampler, tokens, row = Sampler(llama, sampling, earlier), list[int](), len(prompt) - 1
+    sampler, tokens, row = (
+        Sampler(llama, sampling, earlier, sentences),
+        list[int](),
+        len(prompt) - 1,
+    )
     while len(tokens) < sampling.max_tokens:
         token = sampler.sample(row)
         if llama.is_end(token):
@@ -62,8 +71,7 @@ def said(
 
 
 def text_of(llama: Llama, sampling: Sampling) -> str:
-    tokens = said(llama, sampling)
-    return b"".join(llama.token_bytes(token) for token in tokens).decode("utf-8", "replace")
+    return _text(llama, said(llama, sampling))
 
 
 def reference(llama: Llama, sampling: Sampling) -> object:
@@ -151,6 +159,47 @@ def test_earlier_replies_do_not_weigh_on_single_words(llama: Llama) -> None:
     plain = Sampling(temperature=0, max_tokens=12, repeat_penalty=1.5)
     reply = said(llama, plain)
     assert said(llama, plain, earlier=[reply]) == reply
+
+
+@pytest.mark.real_model
+def test_no_reply_says_more_than_a_fifth_of_an_earlier_one_again(llama: Llama) -> None:
+    bound = Sampling(temperature=0, max_tokens=24, most_said_again=0.2)
+    takes: list[list[int]] = []
+    for seed in range(6):
+        takes.append(said(llama, replace(bound, seed=seed), earlier=takes))
+    texts = [_text(llama, tokens) for tokens in takes]
+    pairs = [(text, before) for i, text in enumerate(texts) for before in texts[:i]]
+    assert max(phrases_again(text, [before]) for text, before in pairs) <= 0.2
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.real_model
+def test_the_share_said_again_changes_nothing_where_nothing_was_said(llama: Llama) -> None:
+    bound = Sampling(max_tokens=12, most_said_again=0)
+    free = replace(bound, most_said_again=1)
+    assert said(llama, bound) == said(llama, free)
+    assert said(llama, bound) == said(llama, bound)
+
+
+@pytest.mark.real_model
+@pytest.mark.parametrize("most_tokens", [6, 12, 24])
+def test_a_reply_ends_where_a_sentence_does(llama: Llama, most_tokens: int) -> None:
+    for seed in range(4):
+        sampling = Sampling(max_tokens=most_tokens, seed=seed)
+        ends = SentenceEnds(SENTENCE_RULE, 0)
+        reply = _text(llama, said(llama, sampling, sentences=SENTENCE_RULE))
+        assert ends_whole(ends.push(reply) + ends.cut())
+
+
+@pytest.mark.real_model
+def test_a_form_is_kept_to_whatever_was_said(llama: Llama) -> None:
+    sampling = Sampling(json_schema='{"enum": ["the same words again"]}', most_said_again=0)
+    reply = said(llama, sampling)
+    assert said(llama, sampling, earlier=[reply]) == reply
+
+
+def _text(llama: Llama, tokens: Sequence[int]) -> str:
+    return b"".join(llama.token_bytes(token) for token in tokens).decode("utf-8", "replace")
 
 
 def _repeated_share(tokens: list[int]) -> float:
@@ -261,6 +310,7 @@ def test_logits_that_are_no_numbers_are_an_error(tiny: Llama, temperature: float
         (Sampling(dry_multiplier=-1), "dry_multiplier is -1; 0 (none) or more"),
         (Sampling(dry_base=0.9), "dry_base is 0.9; at least 1"),
         (Sampling(dry_allowed_tokens=0), "dry_allowed_tokens is 0; at least 1"),
+        (Sampling(most_said_again=1.1), "most_said_again is 1.1; 0 (nothing) to 1 (no limit)"),
         (Sampling(max_tokens=0), "max_tokens is 0; at least 1"),
         (Sampling(min_tokens=97), "min_tokens 97 is above max_tokens 96; lower it"),
         (Sampling(stop=("x",) * 17), "stop has 17 texts; at most 16 are taken"),
