@@ -124,6 +124,12 @@ class Sampling(Closed):
     dry_multiplier: float = Field(
         default=0.8, ge=0, le=5, description="Makes phrases said before less likely; 0: off."
     )
+    most_said_again: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of its phrases of four words that one earlier line may have; 1: off.",
+    )
     min_reply_tokens: int = Field(
         default=0, ge=0, le=512, description="The character does not stop before this many tokens."
     )

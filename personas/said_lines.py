@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from personas.persona import Persona
 from personas.render import Line, Message, Speaker
 
-SAID_LINES = 8  # some pages of talk; older lines may come back
+SAID_LINES = 64  # an evening's talk; older lines may come back
 
 
 def said_lately(history: Iterable[Line]) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ class TriggerRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., event: _Optional[str] = ..., text: _Optional[str] = ..., verbatim: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[SamplingOverrides, _Mapping]] = ..., trigger_id: _Optional[str] = ..., world: _Optional[_Mapping[str, WorldValue]] = ...) -> None: ...
 
 class SamplingOverrides(_message.Message):
-    __slots__ = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "dry_multiplier", "min_tokens", "max_tokens", "stop", "grammar", "json_schema", "logprobs", "max_sentences")
+    __slots__ = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "dry_multiplier", "min_tokens", "max_tokens", "stop", "grammar", "json_schema", "logprobs", "max_sentences", "most_said_again")
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     TOP_P_FIELD_NUMBER: _ClassVar[int]
@@ -215,6 +215,7 @@ class SamplingOverrides(_message.Message):
     JSON_SCHEMA_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     MAX_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    MOST_SAID_AGAIN_FIELD_NUMBER: _ClassVar[int]
     temperature: float
     top_k: int
     top_p: float
@@ -228,7 +229,8 @@ class SamplingOverrides(_message.Message):
     json_schema: str
     logprobs: bool
     max_sentences: int
-    def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., repeat_penalty: _Optional[float] = ..., dry_multiplier: _Optional[float] = ..., min_tokens: _Optional[int] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., grammar: _Optional[str] = ..., json_schema: _Optional[str] = ..., logprobs: _Optional[bool] = ..., max_sentences: _Optional[int] = ...) -> None: ...
+    most_said_again: float
+    def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., min_p: _Optional[float] = ..., repeat_penalty: _Optional[float] = ..., dry_multiplier: _Optional[float] = ..., min_tokens: _Optional[int] = ..., max_tokens: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., grammar: _Optional[str] = ..., json_schema: _Optional[str] = ..., logprobs: _Optional[bool] = ..., max_sentences: _Optional[int] = ..., most_said_again: _Optional[float] = ...) -> None: ...
 
 class UpdateContextRequest(_message.Message):
     __slots__ = ("session_id", "mode", "notes", "world")

@@ -31,13 +31,13 @@ from personas.audience import hearers
 from personas.known_names import no_such
 from personas.notes import direction
 from personas.persona import Persona
-from personas.said_lines import SAID_LINES
 from personas.variables import Value, Values, Written
 
 MAX_CHARACTERS = 8
 MAX_PLAYERS = 8
 MOST_HEARD = 32  # entries that a character reads at once; there is seldom room for as many
 #: What players without a name are called, one after another.
+_ECHOES = 8  # lines of others that a character does not say over again
 _NAMELESS = (
     "Traveller",
     "Stranger",
@@ -268,7 +268,7 @@ class Scene:
         own = key_of(player.player_id)
         told = "\n".join(entry.text for entry in heard if entry.speaker == own)
         echoes = [entry.text for entry in heard if entry.speaker in self.members]
-        return Overheard(player.pseudonym, told, tuple(echoes[-SAID_LINES:]))
+        return Overheard(player.pseudonym, told, tuple(echoes[-_ECHOES:]))
 
     @property
     def stops(self) -> list[str]:

@@ -134,7 +134,7 @@ async def test_what_was_said_in_the_session_is_not_to_be_said_again(stage: Stage
 async def test_where_phrases_are_free_nothing_counts_as_said(
     stage: StageMaker, tmp_path: Path
 ) -> None:
-    made = await stage(characters=mira_with(tmp_path, dry_multiplier=0))
+    made = await stage(characters=mira_with(tmp_path, dry_multiplier=0, most_said_again=1))
     session = await made.client.start_session("mira", "p1")
     for _ in range(2):
         reply = await made.client.say(session.session_id, "Hello.")
