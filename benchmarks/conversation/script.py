@@ -71,14 +71,19 @@ class Setting:
     whole_sentences: bool = True  # False: replies are streamed and cut as they are drawn
 
 
+_FREE = {"most_said_again": 1}  # without the bound
+_AS_LIKELY = {**_FREE, "dry_multiplier": 0}  # nor the penalty
+
 SETTINGS: Mapping[str, Setting] = {
-    "as_drawn": Setting("no ending, no penalty on phrases", 0, {"dry_multiplier": 0}, False),
-    "ending": Setting("replies end where sentences do", 0, {"dry_multiplier": 0}),
-    "phrases": Setting("and phrases said before are penalised: the cast's own way"),
-    "greedy": Setting("and always the likeliest token", 0, {"temperature": 0}),
-    "best_of_3": Setting("as phrases, and the best of three is said", 0, {"best_of": 3}),
-    "examples_2": Setting("as phrases, and two examples are in the prompt", 2),
-    "examples_4": Setting("as phrases, and four examples", 4),
-    "examples_4_free_phrases": Setting("four examples, no penalty", 4, {"dry_multiplier": 0}),
-    "examples_4_best_of_3": Setting("four examples, the best of three", 4, {"best_of": 3}),
+    "as_drawn": Setting("no ending, nothing against repeating", 0, _AS_LIKELY, False),
+    "ending": Setting("replies end where sentences do", 0, _AS_LIKELY),
+    "phrases": Setting("and phrases said before are penalised", 0, _FREE),
+    "bounded": Setting("and a fifth of them may come again at most: the cast's own way"),
+    "greedy": Setting("as phrases, always the likeliest token", 0, {**_FREE, "temperature": 0}),
+    "bounded_greedy": Setting("as bounded, always the likeliest token", 0, {"temperature": 0}),
+    "best_of_3": Setting("as phrases, the best of three is said", 0, {**_FREE, "best_of": 3}),
+    "examples_2": Setting("as phrases, and two examples are in the prompt", 2, _FREE),
+    "examples_4": Setting("as phrases, and four examples", 4, _FREE),
+    "examples_4_free_phrases": Setting("four examples, nothing against repeating", 4, _AS_LIKELY),
+    "examples_4_best_of_3": Setting("four examples, best of three", 4, {**_FREE, "best_of": 3}),
 }
