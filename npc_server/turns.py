@@ -27,6 +27,7 @@ from npc_server.guard_hits import GuardHit, annotation_of, hits_in, is_unread
 from npc_server.reply_events import Answer, ChosenAction, Finished, Shown, ShownEmotion, Started
 from npc_server.reranking import FaultScorer, Scorer
 from npc_server.sessions import Cue, Exchange, Session, Take
+from personas.cast_names import speaking_names
 from personas.chat_thoughts import thinking_of
 from personas.notes import NO_NOTES, Note, NoteKind, ToldNotes
 from personas.persona import Persona
@@ -106,6 +107,7 @@ class OpenTurn:
             pinned_tokens=self.prompt.opening_tokens,
             sentences=SENTENCE_RULE if self.sampling.max_sentences else None,
             said=tuple(tuple(self.tokenizer.encode(text)) for text in self.said),
+            speakers=speaking_names(self.persona),
             conversation=self.session.session_id,
             thought=self.thought,
         )

@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from languages.reading import read
 from languages.recognition import hollow_words
+from languages.tags import primary
 from personas.persona import Persona
-from personas.word_lists import LONGEST_NAME
+from personas.word_lists import LONGEST_NAME, word_lists
 
 _LEAST_LETTERS = 3  # of a first name; "Al" is a word in too many languages
 _BEFORE_COLON = re.compile(r"^[^\w\n]*([^\n:：]{1,60}?)[*_ \t\])]*[:：]", re.MULTILINE)
@@ -27,6 +28,13 @@ def _names_of(name: str, id_: str) -> frozenset[str]:
     first = words[:1] if words and len(words[0]) >= _LEAST_LETTERS else ()
     own = {" ".join(words), " ".join(read(id_).tokens), *first}
     return frozenset(own - {""} - hollow_words("en"))
+
+
+def speaking_names(persona: Persona) -> tuple[str, ...]:
+    """Who would speak in a script of its talk: itself, a player, an assistant."""
+    lists = (word_lists(code) for code in dict.fromkeys(("en", primary(persona.language))))
+    listed = (name for known in lists if known for name in known.speakers)
+    return tuple(dict.fromkeys((*sorted(names_of(persona)), *listed)))
 
 
 def names_of_cast(cast: Iterable[Persona]) -> frozenset[str]:

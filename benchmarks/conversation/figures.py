@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.conversation.script import ASKED_FACTS
 from benchmarks.conversation.talks import Played, Talk, earlier
 from npc_client.client import Reply
+from personas.cast_names import speakers_in, speaking_names
 from personas.checks import word_count
 from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona
@@ -74,7 +75,15 @@ def _endings(turns: Sequence[_Turn]) -> dict[str, float]:
         "at_limit": _share(turn.reply.finish_reason == "length" for turn in turns),
         "by_sentences": _share(turn.reply.finish_reason == "sentences" for turn in turns),
         "in_mid_sentence": _share(not ends_whole(turn.reply.text) for turn in turns),
+        "as_a_script": _share(_names_speaker(turn) for turn in turns),
     }
+
+
+def _names_speaker(turn: _Turn) -> bool:
+    """Whether a line begins with a colon behind a name, the character's or a player's."""
+    names = [f" {' '.join(words(name))}" for name in speaking_names(turn.persona)]
+    speakers = speakers_in(turn.reply.text)
+    return any(f" {speaker}".endswith(name) for speaker in speakers for name in names)
 
 
 def _repeats(turns: Sequence[_Turn]) -> dict[str, float]:

@@ -300,7 +300,7 @@ class EngineCore:
         room = self._llama.shape.context_tokens - most_prompt_tokens(request)
         most_tokens = max(1, min(request.sampling.max_tokens, room))
         sampling = replace(request.sampling, max_tokens=most_tokens)
-        return Sampler(self._llama, sampling, request.said, request.sentences)
+        return Sampler(self._llama, sampling, request.said, request.sentences, request.speakers)
 
     # Computing
 

@@ -98,6 +98,7 @@ class Request:
     idle: bool = False  # a guess at what comes next: it runs while nobody else needs what it takes
     sentences: SentenceRule | None = None  # a reply cut off ends at its last whole sentence
     said: tuple[tuple[int, ...], ...] = ()  # earlier replies, whose phrases count as said
+    speakers: tuple[str, ...] = ()  # names that no line of the reply begins with, and a colon
     choices: tuple[int, ...] = ()  # say nothing; report how likely each of these tokens is next
     passing: bool = False  # nothing goes on from it: what it reads is not kept for others
     thought: Thought | None = None  # think first; None = reply at once

@@ -23,6 +23,7 @@ from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.turns import SENTENCE_RULE
 from personas.adapter_repo import AdapterRepo
+from personas.cast_names import speaking_names
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import Message, message_ids, opening_ids
 from tests.support.real_adapter import publish_random
@@ -94,6 +95,7 @@ async def said_again(engine: LlamaEngine, vocab: Vocab, turn: Turn, opening_toke
         pinned_tokens=opening_tokens,
         sentences=SENTENCE_RULE,
         said=tuple(tuple(vocab.encode(str(text))) for text in said),
+        speakers=speaking_names(load_characters(SAMPLE_CHARACTERS)["mira"]),
     )
     async with aclosing(engine.generate(request)) as events:
         async for event in events:

@@ -17,6 +17,7 @@ from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
+from personas.cast_names import speaking_names
 from personas.lore_notes import LoreSettings
 from personas.persona import Persona
 from personas.sentences import LAST, UNMARKED, WITHIN
@@ -121,6 +122,7 @@ async def _ask(
             sampling,
             sentences=_SENTENCES,
             said=tuple(tuple(vocab.encode(text)) for text in question.said),
+            speakers=speaking_names(persona),
         )
         async with places:
             reply = await _finish(engine, request)

@@ -1,7 +1,7 @@
 """What a reply may go on with, beside what a model makes likely. Pure.
 
 Not with phrases that were said before, but for a share of them; not with all that an earlier short
-line was; and it ends where a sentence does.
+line was; not with the name of a speaker and a colon; and it ends where a sentence does.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from enum import Enum
 
 from npc_server.engine.sampling.reply_end import ReplyEnd
 from npc_server.engine.sampling.said_phrases import SaidPhrases
+from npc_server.engine.sampling.speaker_names import SpeakerNames
 
 
 class Verdict(Enum):
@@ -24,8 +25,13 @@ class Verdict(Enum):
 class ReplyRules:
     """Follows one reply; what does not apply to it is None."""
 
-    def __init__(self, phrases: SaidPhrases | None, end: ReplyEnd | None) -> None:
-        self._phrases, self._end = phrases, end
+    def __init__(
+        self,
+        phrases: SaidPhrases | None = None,
+        end: ReplyEnd | None = None,
+        speakers: SpeakerNames | None = None,
+    ) -> None:
+        self._phrases, self._end, self._speakers = phrases, end, speakers
 
     @property
     def push_to_mark(self) -> float:
@@ -43,7 +49,7 @@ class ReplyRules:
 
     def judge(self, piece: str) -> Verdict:
         """What to make of a token of this text."""
-        if self._says_again(piece):
+        if self._says_again(piece) or (self._speakers and self._speakers.lets_speak(piece)):
             return Verdict.ANOTHER
         if self._end is None or self._end.leaves_room(piece):
             return Verdict.FITS
@@ -63,6 +69,8 @@ class ReplyRules:
             self._phrases.add(piece)
         if self._end:
             self._end.add(piece)
+        if self._speakers:
+            self._speakers.add(piece)
 
     def _says_again(self, piece: str) -> bool:
         if self._phrases is None:

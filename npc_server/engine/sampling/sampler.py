@@ -33,6 +33,7 @@ from npc_server.engine.sampling.forms import Form, Forms
 from npc_server.engine.sampling.reply_end import ReplyEnd, is_mark
 from npc_server.engine.sampling.reply_rules import ReplyRules, Verdict
 from npc_server.engine.sampling.said_phrases import SaidLine, SaidPhrases, read_line
+from npc_server.engine.sampling.speaker_names import SpeakerNames
 from npc_server.engine.sampling.word_beginnings import goes_on_with_a_word
 from npc_server.engine.vocab import tokenize
 
@@ -71,6 +72,7 @@ class Sampler:
         sampling: Sampling,
         said: Sequence[Sequence[int]] = (),
         sentences: SentenceRule | None = None,
+        speakers: Sequence[str] = (),
     ) -> None:
         self._llama = llama
         self._sampling = sampling
@@ -80,7 +82,9 @@ class Sampler:
         self._said = self._workspace.word_beginnings(lately)  # distinct tokens
         self._form = self._workspace.forms.begin(sampling)
         self._penalties = _penalty_chain(llama, sampling, lately)
-        self._rules = None if sampling.in_form else self._workspace.rules(sampling, said, sentences)
+        self._rules = None
+        if not sampling.in_form:
+            self._rules = self._workspace.rules(sampling, said, sentences, speakers)
         self._marks = self._workspace.marks(sentences) if sentences else _NO_IDS
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._chain = None if sampling.temperature < _GREEDY_BELOW else _draw_chain(sampling)
@@ -393,16 +397,22 @@ class _Workspace:
         return Forms(self._pieces, next(iter(self.closing.tolist()), next(silent, 0)))
 
     def rules(
-        self, sampling: Sampling, said: Sequence[Sequence[int]], sentences: SentenceRule | None
+        self,
+        sampling: Sampling,
+        said: Sequence[Sequence[int]],
+        sentences: SentenceRule | None,
+        speakers: Sequence[str],
     ) -> ReplyRules | None:
         """What a reply keeps to; None where that is nothing."""
-        phrases = end = None
+        phrases = end = names = None
         if sampling.most_said_again < 1 and said:
             lines = [self._read_line(tuple(tokens)) for tokens in said]
             phrases = SaidPhrases(lines, sampling.most_said_again)
         if sentences is not None:
             end = ReplyEnd(sentences, sampling.max_tokens)
-        return ReplyRules(phrases, end) if phrases or end else None
+        if speakers:
+            names = SpeakerNames(speakers)
+        return ReplyRules(phrases, end, names) if phrases or end or names else None
 
     def _read(self, tokens: tuple[int, ...]) -> SaidLine:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
