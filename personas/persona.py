@@ -394,7 +394,13 @@ _YOUNGER: dict[str, Any] = {
 }
 
 #: The same of drawing.
-_BEFORE_KEYS = {"dry_multiplier": 0.0, "min_reply_tokens": 0, "stop": [], "best_of": 1}
+_BEFORE_KEYS = {
+    "dry_multiplier": 0.0,
+    "most_said_again": 0.2,
+    "min_reply_tokens": 0,
+    "stop": [],
+    "best_of": 1,
+}
 
 
 def _without_later_keys(sampling: dict[str, Any]) -> dict[str, Any]:

@@ -335,7 +335,14 @@ def test_a_schema_that_grows_leaves_the_versions_of_its_files_alone(
 
 
 @pytest.mark.parametrize(
-    "key", ["dry_multiplier: 0.4", "min_reply_tokens: 4", "stop: ['END']", "best_of: 3"]
+    "key",
+    [
+        "dry_multiplier: 0.4",
+        "most_said_again: 1",
+        "min_reply_tokens: 4",
+        "stop: ['END']",
+        "best_of: 3",
+    ],
 )
 def test_a_younger_key_counts_once_it_says_something(
     write_character: WriteCharacter, card: str, key: str

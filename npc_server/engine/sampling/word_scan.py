@@ -54,7 +54,7 @@ class WordScan:
     @property
     def open(self) -> Word | None:
         """The word that may go on."""
-        return Word(folded(self._open), WORD, self._tied, self._open_at) if self._open else None
+        return Word(fold(self._open), WORD, self._tied, self._open_at) if self._open else None
 
     def push(self, piece: str) -> list[Word]:
         """Add text; returns the words that it completes."""
@@ -100,7 +100,7 @@ def shape_of(piece: str) -> Shape:
 
 
 @lru_cache(maxsize=4096)
-def folded(word: str) -> str:
+def fold(word: str) -> str:
     """The form of a word in which it is compared."""
     return word.lower() if word.isascii() else unicodedata.normalize("NFKC", word.casefold())
 
