@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 
 from feedback_store.records import JSON, OPENING, Turn
 from npc_server.adapters import LiveAdapter
@@ -106,7 +107,7 @@ class OpenTurn:
             self.sampling,
             pinned_tokens=self.prompt.opening_tokens,
             sentences=SENTENCE_RULE if self.sampling.max_sentences else None,
-            said=tuple(tuple(self.tokenizer.encode(text)) for text in self.said),
+            said=tuple(_ids_of_said(self.tokenizer, text) for text in self.said),
             speakers=speaking_names(self.persona),
             conversation=self.session.session_id,
             thought=self.thought,
@@ -125,6 +126,16 @@ class OpenTurn:
         """All that the character said in the session, oldest first, and earlier takes."""
         own = (line.text for line in self.history if line.speaker is Speaker.CHARACTER)
         return tuple(text for text in own if text)
+
+
+def _ids_of_said(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    """The tokens of a line, which counts as said in turn after turn and is encoded once."""
+    return _encode_once(tokenizer, text)  # type: ignore[arg-type]  # is hashed by identity
+
+
+@lru_cache(maxsize=2048)
+def _encode_once(tokenizer: Tokenizer, text: str) -> tuple[int, ...]:
+    return tuple(tokenizer.encode(text))
 
 
 def with_hits(turn: OpenTurn, hits: Iterable[GuardHit]) -> OpenTurn:

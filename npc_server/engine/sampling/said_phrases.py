@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from npc_server.engine.sampling.word_scan import WORD, Word, WordScan, shape_of
 
 _PHRASE = 4 * WORD
+_LONGEST_PHRASE = 12  # in the shortest signs
 _TINY = 1e-9  # a fifth of five is one
 Before = tuple[str, ...]
 Words = Mapping[str, int]  # with how many of its characters show that it is going to be the word
@@ -126,10 +127,13 @@ class SaidPhrases:
         words, length, goes_on = shape_of(piece)
         if words != 1:
             return words == 0
-        known = self._words if goes_on else self._words_now()
+        if not goes_on and (word := self._scan.open):
+            known = [*self._words[-_LONGEST_PHRASE:], word]
+        else:
+            known = self._words
         if _before(known, length) in self._ends:
             return False
-        return not any(near in self._heads for near in _near(known))
+        return not self._heads or not any(near in self._heads for near in _near(known))
 
     def _words_now(self) -> list[Word]:
         word = self._scan.open

@@ -145,9 +145,9 @@ class Sampler:
         if token in self._workspace.end_ids:
             return rules.judge_end()
         text = self._workspace.text_of(token)
-        # A character that has begun is ended as it was.
-        whole = text is not None and not self._decoder.getstate()[0]
-        return rules.judge(text) if text is not None and whole else Verdict.FITS
+        if text is None or self._decoder.getstate()[0]:
+            return Verdict.FITS  # a character that has begun is ended as it was
+        return rules.judge(text)
 
     def _find_mark(self, rules: ReplyRules, logits: Logits) -> int | None:
         """The likeliest mark that makes a sentence whole here."""
@@ -378,6 +378,7 @@ class _Workspace:
         self._pieces = [b"" if t in self.end_ids else llama.token_bytes(t) for t in range(size)]
         self.adjusted = np.empty(size, np.float32)
         self._marks: dict[SentenceRule, Ids] = {}
+        self._texts: dict[int, str | None] = {}
         self._read_line = lru_cache(_KEPT_LINES)(self._read)
         self._masked = np.array(sorted(llama.chat.masked), np.intp)
         self._vocab = vocab
@@ -421,8 +422,8 @@ class _Workspace:
     def marks(self, rule: SentenceRule) -> Ids:
         """The tokens that can end a sentence."""
         if rule not in self._marks:
-            texts = ((token, self.text_of(token)) for token in range(len(self._pieces)))
-            found = [token for token, text in texts if text and is_mark(rule, text)]
+            texts = (piece.decode("utf-8", "ignore") for piece in self._pieces)
+            found = [token for token, text in enumerate(texts) if is_mark(rule, text)]
             self._marks[rule] = np.array(found, np.intp)
         return self._marks[rule]
 
@@ -432,10 +433,12 @@ class _Workspace:
 
     def text_of(self, token: int) -> str | None:
         """The text of a token; None where it is no whole characters."""
-        try:
-            return self._pieces[token].decode()
-        except UnicodeDecodeError:
-            return None
+        if token not in self._texts:
+            try:
+                self._texts[token] = self._pieces[token].decode()
+            except UnicodeDecodeError:
+                self._texts[token] = None
+        return self._texts[token]
 
     def apply(self, sampler: Any, tokens: Ids, logits: Logits) -> Logits:
         """The logits of these tokens behind a sampler that keeps their order."""

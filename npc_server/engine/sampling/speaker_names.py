@@ -8,6 +8,7 @@ from functools import lru_cache
 from npc_server.engine.sampling.word_scan import WordScan
 
 _COLONS = (":", "：")
+_MOST_CHARACTERS = 200  # of a line that is looked at
 _MOST_WORDS = 6  # of a line that is nothing but a name, with what adorns it
 
 
@@ -31,7 +32,10 @@ class SpeakerNames:
 
     def add(self, piece: str) -> None:
         """Go on with this text."""
-        self._line = (self._line + piece).rpartition("\n")[2]
+        if "\n" in piece:
+            self._line = piece.rpartition("\n")[2]
+        elif len(self._line) < _MOST_CHARACTERS:
+            self._line += piece
 
 
 @lru_cache(maxsize=256)
