@@ -6,12 +6,14 @@ what is no authored file; a change is not checked here, so read the text again b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
+from ruamel.yaml.error import CommentMark, YAMLError
+from ruamel.yaml.tokens import CommentToken
 
 from personas.yaml_file import Loc, field_path
 
@@ -35,7 +37,7 @@ def with_value(text: str, loc: Loc, value: object) -> str:
     if isinstance(holder, Sequence) and key == len(holder):
         holder.append(value)  # type: ignore[attr-defined]  # ruamel's own list
     else:
-        holder[key] = value
+        _replace(holder, key, value)
     written = StringIO()
     yaml.dump(data, written)
     return written.getvalue()
@@ -48,6 +50,70 @@ def _writer(text: str) -> YAML:
     if any(line.startswith("  - ") for line in text.splitlines()):
         yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml
+
+
+def _replace(holder: Any, key: Any, value: object) -> None:
+    """Put a value in a place; comments behind the old one that stand on lines of their own stay.
+
+    ruamel has them at the last leaf of what they follow, with which they would go.
+    """
+    old = holder.get(key) if isinstance(holder, Mapping) else holder[key]
+    behind = _comment_behind(old)
+    holder[key] = _commented(value)
+    if isinstance(old, CommentedSeq) and old.fa.flow_style() and isinstance(value, list):
+        holder[key].fa.set_flow_style()
+    if behind:
+        at, last = _last_leaf(holder, key)
+        at.ca.items[last] = _with_comment(at, behind)
+
+
+def _comment_behind(value: Any) -> CommentToken | None:
+    """What stands on the lines below a list or mapping; None = nothing."""
+    if not isinstance(value, CommentedBase) or not value:
+        return None
+    at, last = _last_leaf(value, _last_key(value))
+    place = 2 if isinstance(at, CommentedMap) else 0
+    token = (at.ca.items.get(last) or [None] * 4)[place]
+    below = token.value.partition("\n")[2] if token is not None else ""
+    below += "".join(one.value for one in _ends(value))
+    return CommentToken(f"\n{below}", CommentMark(0), None) if below.strip() else None
+
+
+def _ends(value: Any) -> Iterator[CommentToken]:
+    """The comments that ruamel has at the end of a collection, the innermost first."""
+    if isinstance(value, CommentedBase) and value:
+        yield from _ends(value[_last_key(value)])
+        yield from value.ca.end or ()
+
+
+def _last_leaf(holder: Any, key: Any) -> tuple[Any, Any]:
+    """The innermost collection and the key in it at which what lies under a key ends."""
+    value = holder[key]
+    if isinstance(value, CommentedBase) and value and not value.fa.flow_style():
+        return _last_leaf(value, _last_key(value))
+    return holder, key
+
+
+def _last_key(value: Any) -> Any:
+    return list(value)[-1] if isinstance(value, CommentedMap) else len(value) - 1
+
+
+def _commented(value: object) -> Any:
+    """The value in ruamel's own lists and mappings, which may have comments."""
+    if isinstance(value, Mapping):
+        return CommentedMap({key: _commented(one) for key, one in value.items()})
+    if isinstance(value, list):
+        listed = CommentedSeq(map(_commented, value))
+        if not value:
+            listed.fa.set_flow_style()
+        return listed
+    return value
+
+
+def _with_comment(holder: Any, token: CommentToken) -> list[CommentToken | None]:
+    return (
+        [None, None, token, None] if isinstance(holder, CommentedMap) else [token, None, None, None]
+    )
 
 
 def _holder(data: Any, loc: Loc) -> Any:

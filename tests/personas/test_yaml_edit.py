@@ -65,6 +65,29 @@ def test_a_commented_file_survives_being_written_again(file: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "loc", "value"),
+    [
+        ("persona.yaml", ("goals",), ["You want to rest."]),
+        ("persona.yaml", ("goals",), []),
+        ("persona.yaml", ("taboos",), [{"id": "a", "rule": "You never b.", "words": ["b"]}]),
+        ("persona.yaml", ("examples",), [{"player": "Hi.", "reply": "Ho."}]),
+        ("lore.yaml", ("facts",), [{"id": "a", "fact": "You b.", "keywords": ["b"]}]),
+    ],
+    ids=["a list", "no list", "one that ends in a list", "before a comment", "facts"],
+)
+def test_what_stands_below_a_replaced_list_stays(file: str, loc: Loc, value: object) -> None:
+    text = starter("wanda")[file]
+    gone, _ = difference(text, with_value(text, loc, value))
+    assert [line for line in gone if line.startswith("#")] == []
+
+
+def test_a_list_in_one_line_stays_in_one() -> None:
+    before = "words: [one, two]   # some\nname: Ada\n"
+    after = "words: [three]      # some\nname: Ada\n"
+    assert with_value(before, ("words",), ["three"]) == after
+
+
+@pytest.mark.parametrize(
     "loc", [("name", "first"), ("words", 5), ("facts", 3, "id"), ("words", "x")]
 )
 def test_a_place_that_cannot_be_is_refused(loc: Loc) -> None:
