@@ -55,6 +55,7 @@ class _Chat:
     takes: list[Reply] = field(default_factory=list)
     events: list[str] = field(default_factory=list)  # ids of what was sent and not taken back
     scene: SceneChat | None = None  # while there is one
+    reported: dict[str, str] = field(default_factory=dict)  # of the world, by name of a variable
 
     async def speak(self, text: str) -> None:
         if self.scene is not None:
@@ -153,7 +154,10 @@ class _Chat:
                 raise _UsageError(f"{assignment} assigns nothing; write NAME=VALUE")
             world[name] = Written(value)
         told = await self.client.update_context(self.conversation.session_id, world=world)
-        lines = [f"told: {note.text}" for note in told.told]
+        self.reported |= {name: value.text for name, value in world.items()}
+        standing = ", ".join(f"{name}={value}" for name, value in sorted(self.reported.items()))
+        lines = [f"{standing}; the rest is as declared" if standing else "all is as declared"]
+        lines += [f"told: {note.text}" for note in told.told]
         lines += [f"no room for: {note.text}" for note in told.left_out]
         lines += [f"{told.tokens} tokens, {told.tokens_left} left"]
         self._note("\n".join(lines))

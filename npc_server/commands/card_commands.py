@@ -51,6 +51,12 @@ _HEADINGS = {
 }
 
 
+Root = Annotated[
+    Path | None,
+    typer.Option("--in", help="Folder of characters; the configured one when left out."),
+]
+
+
 def import_card(
     file: Annotated[Path, typer.Argument(help="A card (JSON, PNG, CHARX) or World Info (JSON).")],
     name: Annotated[
@@ -76,10 +82,7 @@ def import_card(
     same_base: Annotated[
         bool, typer.Option("--same-base", help="It was made for the served base by another name.")
     ] = False,
-    root: Annotated[
-        Path | None,
-        typer.Option("--in", help="Folder of characters; the configured one when left out."),
-    ] = None,
+    root: Root = None,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
@@ -124,6 +127,7 @@ def export_card(
         bool, typer.Option("--world", help="Export the world of that name as World Info.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    root: Root = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Export a character as a SillyTavern card, or a world as World Info.
@@ -131,7 +135,10 @@ def export_card(
     One that came in a card goes out in it, with what you changed since. The files themselves ride
     in the card where it alone would not bring them back; secrets and their truths are among them.
     """
-    config = config_of(config_file)
+    configured = config_of(config_file)
+    if root is not None:
+        require_there("folder", root)
+    config = _with_cast(configured, root or configured.paths.characters)
     _require_writable(to, overwrite)
     if world:
         _export_world(config, name, to)

@@ -186,6 +186,7 @@ async def test_the_state_of_the_world_is_told_and_shown(
     printed = await typed_into(
         made, monkeypatch, "/world quest.mill=2 night=true", "/world weather", "How is the mill?"
     )
+    assert "night=true, quest.mill=2; the rest is as declared\n" in printed
     assert "told: It is night.\n" in printed
     assert "weather assigns nothing; write NAME=VALUE" in printed
     assert "tokens: saltmere/night, saltmere/mill-turns" in printed

@@ -90,6 +90,14 @@ def test_a_file_is_not_replaced_unless_asked(tmp_path: Path) -> None:
     assert (tmp_path / "mira.png").read_bytes() != before
 
 
+def test_a_card_is_written_of_a_character_in_another_folder(tmp_path: Path, cast: Path) -> None:
+    cast.rename(tmp_path / "other")
+    npc("export", "mira", "--to", "mira.json", "--in", "other")
+    assert json.loads((tmp_path / "mira.json").read_text())["data"]["name"] == "Mira Holt"
+    with pytest.raises(ConfigError, match=r"no folder others; did you mean other\?"):
+        npc("export", "mira", "--to", "b.json", "--in", "others")
+
+
 def test_an_adapter_rides_in_a_charx_without_its_players(
     tmp_path: Path, cast: Path, tiny_model: Path
 ) -> None:
