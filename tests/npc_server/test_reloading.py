@@ -193,3 +193,48 @@ async def test_a_world_that_was_saved_broken_keeps_the_last_good_one(
     (problem,) = cast.standing("mira").problems
     assert "worlds/saltmere/lore.yaml" in problem
     assert "no variable 'tide'" in problem
+
+
+ENTRY = "entries: [{{id: sea, text: The sea is near., {}}}]"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (ENTRY.format("keys: [s\u00e9a]").encode("latin-1"), "not UTF-8 text; save the file as"),
+        (ENTRY.format("keys: [sea]").encode("utf-16"), "UTF-16 text; save the file as UTF-8"),
+        (ENTRY.format("patterns: ['(a+)+(?=b)']").encode(), "(?= looks around"),
+        (ENTRY.format("patterns: ['((a{9,999}){9,999}){9,999}']").encode(), "repeats too much"),
+        (ENTRY.format("keys: [sea], when: weathr == 1").encode(), "Did you mean 'weather'?"),
+    ],
+    ids=["latin-1", "utf-16", "look-around", "explodes", "undeclared name"],
+)
+async def test_lore_that_cannot_be_used_keeps_the_last_good_one(
+    follower: Reloading, cast: Cast, root: Path, content: bytes, why: str
+) -> None:
+    before = cast["mira"].version
+    (root.parent / "worlds" / "saltmere" / "lore.yaml").write_bytes(content)
+    await follower.catch_up()
+    (problem,) = cast.standing("mira").problems
+    assert cast["mira"].version == before
+    assert why in problem
+
+
+async def test_of_two_with_one_id_the_folder_of_that_name_stays(
+    follower: Reloading, cast: Cast, root: Path
+) -> None:
+    shutil.copytree(root / "mira", root / "mara")
+    await follower.catch_up()
+    assert set(cast) == {"mira", "fenn"}
+    assert "id: 'mira' differs from the folder's name 'mara'" in cast.standing("mara").problems[0]
+    assert cast.standing("mira").current
+
+
+async def test_an_action_whose_arguments_cannot_be_keeps_the_last_good_version(
+    follower: Reloading, cast: Cast, root: Path
+) -> None:
+    before = cast["mira"].version
+    save(root, "mira", "kind: int, least: 1", "kind: int, least: 13")
+    await follower.catch_up()
+    assert cast["mira"].version == before
+    assert "least 13 is above most 12" in cast.standing("mira").problems[0]
