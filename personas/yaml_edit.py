@@ -81,7 +81,7 @@ def _comment_behind(value: Any) -> CommentToken | None:
 
 def _ends(value: Any) -> Iterator[CommentToken]:
     """The comments that ruamel has at the end of a collection, the innermost first."""
-    if isinstance(value, CommentedBase) and value:
+    if isinstance(value, CommentedMap | CommentedSeq) and value:
         yield from _ends(value[_last_key(value)])
         yield from value.ca.end or ()
 
