@@ -213,7 +213,7 @@ class MemorySection(_Section):
     """What characters remember of players."""
 
     prompt_tokens: Annotated[int, Field(ge=0, le=4096)] = 96  # for it, before a line; 0 = none
-    summaries: bool = True  # the character sums up what no longer fits, while nobody speaks
+    summaries: bool = False  # the character sums up what no longer fits, while nobody speaks
     proposals: bool = False  # the base model looks for what no rule finds, likewise
 
 

@@ -14,6 +14,9 @@ MARKS = (
     Mark("memory_recall", "told facts that are in the prompt when they are asked for", 0.9),
     Mark("memory_recall_first", "the same among the first three notes"),
     Mark("tokens_per_question", "tokens of memory in a prompt"),
+    Mark("summaries_made", "talks of which a summary is remembered"),
+    Mark("summary_facts", "told facts that these summaries keep", 0.5),
+    Mark("summaries_inventing", "summaries with a word that nobody said", None, 0.1),
     Mark("action_cost", "tokens for emotion and action / tokens of the turn", None, 0.2),
     Mark("acting_turns", "share of Mira's turns with an action"),
 )

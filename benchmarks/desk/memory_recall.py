@@ -74,7 +74,7 @@ async def measure(scratch: Path, told: Sequence[Told]) -> Recall:
     config = Config(
         paths=paths,
         server=ServerSection(port=0),
-        memory=MemorySection(prompt_tokens=BUDGET_TOKENS, summaries=False),
+        memory=MemorySection(prompt_tokens=BUDGET_TOKENS),
     )
     with Store.open(paths.store) as store:
         port: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from languages.reading import word_count, word_runs, words
 from languages.recognition import hollow_words, recognise
 from languages.tags import primary
+from npc_server.engine.protocol import Sampling
 from npc_server.sessions import Exchange
 from personas.chat import Message
 from personas.faults import Fault, ReplyInContext, find_faults, gravest
@@ -29,6 +30,7 @@ BEGUN = "The player told me that"
 MAX_TOKENS = 64
 MAX_WORDS = 60
 SENTENCES = 2
+TRIES = 3  # to put it well
 _SHARED_WORDS = 2  # of content, at least, with what the player said
 _LEAST_KNOWN = 0.5  # of its words of content, share that was said by anybody; the rest is new
 _REPEATED_WORDS = 6  # in a row that the character has said: it goes on instead of summing up
@@ -75,6 +77,13 @@ def asking(
         if len(ids) <= most_tokens:
             return count, ids
     return 0, ()
+
+
+def sampling(seed: int) -> Sampling:
+    """How an answer is drawn: nearly the likeliest, and another one at another try."""
+    return Sampling(
+        temperature=0.3, seed=seed, max_tokens=MAX_TOKENS, max_sentences=SENTENCES, min_p=0.05
+    )
 
 
 def objection(

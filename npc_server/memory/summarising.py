@@ -16,9 +16,15 @@ from feedback_store.errors import FeedbackStoreError
 from feedback_store.memory_records import Summary
 from feedback_store.store import Store
 from npc_server.engine.errors import EngineError
-from npc_server.engine.protocol import Sampling
 from npc_server.memory.idle_asking import IdleAsking
-from npc_server.memory.summaries import MAX_TOKENS, SENTENCES, asking, first_words, objection
+from npc_server.memory.summaries import (
+    MAX_TOKENS,
+    TRIES,
+    asking,
+    first_words,
+    objection,
+    sampling,
+)
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session
 from npc_server.turns import Model
@@ -28,7 +34,6 @@ from personas.sizes import END_TOKENS
 logger = logging.getLogger(__name__)
 
 FEWEST = 2  # exchanges that are worth a summary
-TRIES = 3  # to put it well
 
 
 class Summariser:
@@ -101,7 +106,7 @@ class Summariser:
         count, ids = asking(session.persona, left, self._model.tokenizer, room)
         part = left[:count]
         for seed in range(TRIES if part else 0):
-            answer = await self._asker.ask(ids, _sampling(seed), session.persona.id)
+            answer = await self._asker.ask(ids, sampling(seed), session.persona.id)
             text = f"{first_words(session.persona)}{answer or ''}".strip()
             fault = objection(text, part, session.persona, state_of(session))
             if not fault:
@@ -109,12 +114,6 @@ class Summariser:
                 break
             logger.info("session %s: a summary is dropped: %s", session.session_id, fault)
         self._covered[session.session_id] |= {one.kept.turn_id for one in part or left}
-
-
-def _sampling(seed: int) -> Sampling:
-    return Sampling(
-        temperature=0.3, seed=seed, max_tokens=MAX_TOKENS, max_sentences=SENTENCES, min_p=0.05
-    )
 
 
 def _summary(session: Session, exchanges: Sequence[Exchange], text: str) -> Summary:

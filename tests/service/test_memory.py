@@ -17,7 +17,7 @@ from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
 
-ROOMY = MemorySection(prompt_tokens=300, summaries=False)
+ROOMY = MemorySection(prompt_tokens=300)
 SMALL_TALK = ("Nice weather for it.", "Any news from the road?", "And the harvest, then?") * 2
 SUMMARY = "The player told me that the weather is nice, and asked for news from the road."
 
@@ -188,7 +188,7 @@ async def test_the_base_finds_what_no_rule_does_and_is_believed_where_it_quotes(
             return "Aye."
         return '{"quotes": ["Mam na imię Ada i mam psa.", "She owns a dragon, too."]}'
 
-    made = await stage(script, memory=MemorySection(summaries=False, proposals=True))
+    made = await stage(script, memory=MemorySection(proposals=True))
     session = await opened(made)
     await said(made, session, "Dzień dobry! Mam na imię Ada i mam psa.")
     for _ in range(50):
@@ -206,7 +206,7 @@ async def test_what_was_said_long_ago_is_remembered_by_its_sense(stage: StageMak
         summing_up = any(ids[at : at + len(asked)] == asked for at in range(len(ids)))
         return SUMMARY.removeprefix(BEGUN) if summing_up else f"reply {request.sampling.seed}"
 
-    made = await stage(script, memory=MemorySection(prompt_tokens=200))
+    made = await stage(script, memory=MemorySection(prompt_tokens=200, summaries=True))
     session = await opened(made)
     await said(made, session, *SMALL_TALK)
     for _ in range(50):

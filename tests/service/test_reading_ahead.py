@@ -5,14 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from npc_server.config import MemorySection
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.protocol import Request
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
-
-NOTHING_SUMMED_UP = MemorySection(summaries=False)
 
 
 async def until_quiet(made: Stage) -> None:
@@ -40,7 +37,7 @@ def common(first: Request, second: Request) -> int:
 
 
 async def test_the_turn_after_a_drop_begins_with_what_was_read(stage: StageMaker) -> None:
-    made = await stage(lambda _: "Aye.", memory=NOTHING_SUMMED_UP)
+    made = await stage(lambda _: "Aye.")
     session = await made.client.start_session("orsolo", "p1")
     await talk(made, session.session_id, 30)
     requests, ahead = made.engine.requests, idle_requests(made)
@@ -52,7 +49,7 @@ async def test_the_turn_after_a_drop_begins_with_what_was_read(stage: StageMaker
 async def test_every_turn_begins_with_the_one_before_or_with_what_was_read(
     stage: StageMaker,
 ) -> None:
-    made = await stage(lambda _: "Aye.", memory=NOTHING_SUMMED_UP)
+    made = await stage(lambda _: "Aye.")
     session = await made.client.start_session("orsolo", "p1")
     await talk(made, session.session_id, 30)
     spoken = made.engine.requests[1:]  # the first one was the warm-up
@@ -69,7 +66,7 @@ async def test_nothing_is_read_ahead_while_all_fits(stage: StageMaker) -> None:
 
 
 async def test_a_drop_is_read_while_the_reply_before_it_is_made(stage: StageMaker) -> None:
-    made = await stage(lambda _: "Aye and so it is.", memory=NOTHING_SUMMED_UP)
+    made = await stage(lambda _: "Aye and so it is.")
     session = await made.client.start_session("orsolo", "p1")
     read: list[Request] = []
     while len(read) < 2:  # beside the reply, and again once it is known
