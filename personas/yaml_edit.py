@@ -59,7 +59,7 @@ def _replace(holder: Any, key: Any, value: object) -> None:
     """
     old = holder.get(key) if isinstance(holder, Mapping) else holder[key]
     behind = _comment_behind(old)
-    holder[key] = _commented(value)
+    holder[key] = _ruamel_value(value)
     if isinstance(old, CommentedSeq) and old.fa.flow_style() and isinstance(value, list):
         holder[key].fa.set_flow_style()
     if behind:
@@ -98,12 +98,12 @@ def _last_key(value: Any) -> Any:
     return list(value)[-1] if isinstance(value, CommentedMap) else len(value) - 1
 
 
-def _commented(value: object) -> Any:
+def _ruamel_value(value: object) -> Any:
     """The value in ruamel's own lists and mappings, which may have comments."""
     if isinstance(value, Mapping):
-        return CommentedMap({key: _commented(one) for key, one in value.items()})
+        return CommentedMap({key: _ruamel_value(one) for key, one in value.items()})
     if isinstance(value, list):
-        listed = CommentedSeq(map(_commented, value))
+        listed = CommentedSeq(map(_ruamel_value, value))
         if not value:
             listed.fa.set_flow_style()
         return listed
