@@ -8,13 +8,12 @@ until `clear_remains`. Backups and exports made earlier keep it.
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from feedback_store import remembering
+from feedback_store import remembering, scene_saves
 from feedback_store.database import connect, translate_errors
 from feedback_store.records import Forgotten
 
@@ -30,10 +29,16 @@ DELETE FROM checkpoints WHERE session_id IN (SELECT value FROM json_each(:sessio
     WHERE take.value IN (SELECT value FROM json_each(:turns))
 )
 """
-#: Turns of other players that were in a scene with this one, whose prompts may hold their words.
+#: Turns of other players whose prompts may hold words of this one: those of a scene name the
+#: sessions whose words their character had heard, those of older releases all who were there.
+_HEARD = """
+SELECT DISTINCT turn_id FROM turns, json_each(annotations, '$.speaker.heard') AS heard
+WHERE instr(annotations, '"speaker"') AND heard.value IN (SELECT value FROM json_each(?))
+"""
 _IN_ONE_SCENE = """
 SELECT turn_id FROM turns, json_each(annotations, '$.speaker.players') AS player
 WHERE instr(annotations, '"players"') AND player.value = ?
+AND json_extract(annotations, '$.speaker.heard') IS NULL
 """
 _LEFT_EMPTY = """
 SELECT value FROM json_each(?) AS touched
@@ -44,7 +49,8 @@ WHERE NOT EXISTS (SELECT 1 FROM turns WHERE turns.session_id = touched.value)
 def forget(db: Database, player_id: str) -> Forgotten:
     """Delete a player's sessions with all that belongs to them, and never record them again.
 
-    With them go turns of others that the player was in one scene with.
+    With them go turns of others that were said in a scene behind the player's words, and these
+    words in save games of scenes.
     """
     sessions = _column(db, "SELECT session_id FROM sessions WHERE player_id = ?", player_id)
     now = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -54,17 +60,27 @@ def forget(db: Database, player_id: str) -> Forgotten:
     )
     own = delete_sessions(db, sessions)
     beside = _column(db, _IN_ONE_SCENE, player_id)
-    events = _delete_turns(db, beside)
-    return replace(own, turns=own.turns + len(beside), events=own.events + events)
+    memories, events = _delete_turns(db, beside)
+    saves = scene_saves.forget(db, player_id)
+    return Forgotten(
+        own.sessions,
+        own.turns + len(beside),
+        own.events + events,
+        own.checkpoints + saves,
+        own.memories + memories,
+    )
 
 
 def delete_sessions(db: Database, session_ids: list[str]) -> Forgotten:
-    """Delete sessions with their turns, events, checkpoints and what is remembered of them."""
+    """Delete sessions with their turns, events, checkpoints and what is remembered of them.
+
+    Turns of other sessions go as well, if they were said behind words of these in a scene.
+    """
     db.execute("PRAGMA secure_delete = ON")
     sessions = json.dumps(session_ids)
-    turns = _column(db, f"SELECT turn_id FROM turns WHERE session_id {_LISTED}", sessions)
-    memories = remembering.delete_of_turns(db, json.dumps(turns))
-    events = _delete_turns(db, turns)
+    own = _column(db, f"SELECT turn_id FROM turns WHERE session_id {_LISTED}", sessions)
+    turns = list(dict.fromkeys((*own, *_column(db, _HEARD, sessions))))
+    memories, events = _delete_turns(db, turns)
     events += _delete(db, f"events WHERE turn_id IS NULL AND session_id {_LISTED}", sessions)
     checkpoints = _delete(db, f"checkpoints WHERE session_id {_LISTED}", sessions)
     deleted = _delete(db, f"sessions WHERE session_id {_LISTED}", sessions)
@@ -81,7 +97,7 @@ def delete_older(db: Database, before: str, consent: bool, limit: int) -> int:
     found = db.execute(_OLDEST, [int(consent), before, limit]).fetchall()
     turns, sessions = [row[0] for row in found], json.dumps(sorted({row[1] for row in found}))
     db.execute(_LEADS_TO, {"sessions": sessions, "turns": json.dumps(turns)})
-    remembering.delete_of_turns(db, json.dumps(turns))
+    scene_saves.delete_leading_to(db, turns)
     _delete_turns(db, turns)
     delete_sessions(db, _column(db, _LEFT_EMPTY, sessions))
     return len(turns)
@@ -99,12 +115,13 @@ def clear_remains(path: Path, timeout_s: float) -> bool:
     return not busy
 
 
-def _delete_turns(db: Database, turn_ids: list[str]) -> int:
-    """Delete turns with their events; returns the number of events."""
+def _delete_turns(db: Database, turn_ids: list[str]) -> tuple[int, int]:
+    """Delete turns with what is remembered of them, and their events; returns how many of these."""
     turns = json.dumps(turn_ids)
+    memories = remembering.delete_of_turns(db, turns)
     events = _delete(db, f"events WHERE turn_id {_LISTED}", turns)
     _delete(db, f"turns WHERE turn_id {_LISTED}", turns)
-    return events
+    return memories, events
 
 
 def _delete(db: Database, what: str, parameter: str) -> int:

@@ -328,6 +328,29 @@ def m012_situations_of_checkpoints(db: Database) -> None:
     db.execute("ALTER TABLE checkpoints ADD COLUMN situation TEXT NOT NULL DEFAULT '{}'")
 
 
+@STEPS()
+def m013_scenes(db: Database) -> None:
+    """Which scene a session is a part of, save games of scenes, and what triggers had rested.
+
+    Sessions of earlier scenes are parts of none; there is no save game of them.
+    """
+    db.execute("ALTER TABLE sessions ADD COLUMN scene_id TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX sessions_by_scene ON sessions (scene_id)")
+    db.execute("ALTER TABLE checkpoints ADD COLUMN rested_s TEXT NOT NULL DEFAULT '{}'")
+    db.execute(
+        """
+        CREATE TABLE scene_saves (
+            token TEXT PRIMARY KEY,
+            scene_id TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            players TEXT NOT NULL,
+            turn_ids TEXT NOT NULL,
+            state TEXT NOT NULL
+        ) STRICT
+        """
+    )
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

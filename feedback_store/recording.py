@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from feedback_store import remembering
 from feedback_store.errors import (
+    ForgottenError,
     InvalidRecordError,
     RecordConflictError,
     UnknownCheckpointError,
@@ -37,6 +38,12 @@ WHERE session_id = :session_id
 """
 
 
+_HEARS_FORGOTTEN = """
+SELECT 1 FROM json_each(?, '$.speaker.heard') AS heard
+WHERE heard.value IN (SELECT session_id FROM forgotten_sessions)
+"""
+
+
 def record_session(db: Database, row: SqlRow) -> None:
     """Raises ForgottenError, RecordConflictError."""
     forgotten = "SELECT 1 FROM forgotten_sessions WHERE session_id = ?"
@@ -54,7 +61,19 @@ def record_turn(db: Database, row: SqlRow) -> None:
                 f"turn {row['turn_id']!r} has {field} {row[field]!r}, but its session "
                 f"{row['session_id']!r} has {session[field]!r}; they must be equal"
             )
+    _require_no_forgotten_words(db, row)
     _record(db, "turns", "turn_id", row, changing=("rolled_back",))
+
+
+def _require_no_forgotten_words(db: Database, turn: SqlRow) -> None:
+    """Of a scene, a turn names the sessions whose words its character had heard."""
+    if '"heard"' not in turn["annotations"]:
+        return
+    if db.execute(_HEARS_FORGOTTEN, [turn["annotations"]]).fetchone():
+        raise ForgottenError(
+            f"turn {turn['turn_id']!r} may hold words of a player who was forgotten; "
+            "it is not recorded"
+        )
 
 
 def record_statement(db: Database, row: SqlRow) -> None:

@@ -98,6 +98,7 @@ class Session:
     memory: Span = Span.SESSION  # how long the character remembers what is said in it
     present: tuple[str, ...] = ()  # ids of other characters that stand by and hear
     greeting: str = ""  # what the character said first; "" = nothing
+    scene_id: str = ""  # of the scene that it is a part of; "" = it is a talk of two
 
 
 #: Key of a turn's annotations: how many of its messages every conversation began with then.
@@ -269,6 +270,8 @@ class Checkpoint:
     created_at: datetime
     #: How things stood in the game, as it had told; {} = it had told nothing.
     situation: Mapping[str, JSON] = field(default_factory=dict)
+    #: Seconds since triggers fired, by their marks.
+    rested_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -168,30 +168,35 @@ def checkpoint_row(checkpoint: Checkpoint) -> SqlRow:
     return {
         "token": checkpoint.token,
         "session_id": checkpoint.session_id,
-        "exchanges": canonical([_lived_fields(lived) for lived in checkpoint.exchanges]),
+        "exchanges": canonical([lived_fields(lived) for lived in checkpoint.exchanges]),
         "created_at": time_text(checkpoint.created_at),
         "situation": canonical(dict(checkpoint.situation)),
+        "rested_s": canonical(dict(checkpoint.rested_s)),
     }
 
 
 def checkpoint_of(row: SqlRow) -> Checkpoint:
     """The checkpoint that `checkpoint_row` wrote."""
-    exchanges = tuple(
-        LivedExchange(
-            tuple(lived["take_turn_ids"]),
-            lived["kept_turn_id"],
-            lived["text"],
-            lived.get("call_ids", {}),  # absent in older save games, as what follows
-            _time_or_none(lived.get("kept_at")),
-            _time_or_none(lived.get("text_at")),
-        )
-        for lived in json.loads(row["exchanges"])
-    )
+    exchanges = tuple(lived_of(lived) for lived in json.loads(row["exchanges"]))
     created_at, situation = datetime.fromisoformat(row["created_at"]), json.loads(row["situation"])
-    return Checkpoint(row["token"], row["session_id"], exchanges, created_at, situation)
+    rested_s = json.loads(row["rested_s"])
+    return Checkpoint(row["token"], row["session_id"], exchanges, created_at, situation, rested_s)
 
 
-def _lived_fields(lived: LivedExchange) -> dict[str, Any]:
+def lived_of(fields_: Mapping[str, Any]) -> LivedExchange:
+    """The exchange that `lived_fields` wrote."""
+    return LivedExchange(
+        tuple(fields_["take_turn_ids"]),
+        fields_["kept_turn_id"],
+        fields_["text"],
+        fields_.get("call_ids", {}),  # absent in older save games, as what follows
+        _time_or_none(fields_.get("kept_at")),
+        _time_or_none(fields_.get("text_at")),
+    )
+
+
+def lived_fields(lived: LivedExchange) -> dict[str, Any]:
+    """An exchange as JSON takes it."""
     times = {
         name: time_text(moment)
         for name, moment in (("kept_at", lived.kept_at), ("text_at", lived.text_at))

@@ -8,6 +8,7 @@ the caller's thread, over a connection of its own, and see what is committed.
 Several stores, in one process or in several, may be open on one file.
 """
 
+import json
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -19,7 +20,16 @@ from typing import Any, TypeVar
 
 from sqlite_utils import Database
 
-from feedback_store import export, forgetting, recording, remembering, rows, statistics
+from feedback_store import (
+    export,
+    forgetting,
+    recording,
+    remembering,
+    rows,
+    scene_rows,
+    scene_saves,
+    statistics,
+)
 from feedback_store.database import connect, ensure_folder, ensure_ready, translate_errors
 from feedback_store.errors import (
     FeedbackStoreError,
@@ -40,6 +50,7 @@ from feedback_store.records import (
     Turn,
 )
 from feedback_store.rows import SqlRow
+from feedback_store.scene_records import SceneSave
 from feedback_store.writer import Writer, settle_with_first
 
 NO_LIMIT = RateLimit(events_per_minute=0)
@@ -162,6 +173,22 @@ class Store:
         """
         return self._writer.enqueue(lambda db: recording.roll_back(db, token))
 
+    def record_scene_save(self, save: SceneSave) -> Future[None]:
+        """Store a point in a scene that a save game leads back to.
+
+        RecordConflictError, InvalidRecordError, StoreUnavailableError.
+        """
+        return self._write(lambda: scene_rows.scene_save_row(save), scene_saves.record)
+
+    def roll_back_scene(self, token: str) -> Future[None]:
+        """Mark which turns of a saved scene still happened to its players, and which not.
+
+        What characters remember of its sessions is again what they did then.
+
+        UnknownCheckpointError, StoreUnavailableError.
+        """
+        return self._writer.enqueue(lambda db: scene_saves.roll_back(db, token))
+
     def submit(self, reaction: Reaction) -> Future[Receipt]:
         """Store a player's reaction to a recorded turn or session.
 
@@ -246,6 +273,25 @@ class Store:
         """One checkpoint, or None when there is none of this token."""
         found = self._read("SELECT * FROM checkpoints WHERE token = ?", [token])
         return rows.checkpoint_of(found[0]) if found else None
+
+    def scene_save(self, token: str) -> SceneSave | None:
+        """One save game of a scene, or None when there is none of this token."""
+        found = self._read("SELECT * FROM scene_saves WHERE token = ?", [token])
+        return scene_rows.scene_save_of(found[0]) if found else None
+
+    def scene_sessions(self, scene_id: str) -> list[Session]:
+        """All sessions of a scene."""
+        found = self._read("SELECT * FROM sessions WHERE scene_id = ?", [scene_id])
+        return [rows.session_of(row) for row in found]
+
+    def forgotten_among(self, session_ids: Sequence[str]) -> list[str]:
+        """Those of these sessions whose player was forgotten."""
+        sql = (
+            "SELECT session_id FROM forgotten_sessions "
+            "WHERE session_id IN (SELECT value FROM json_each(?))"
+        )
+        found = self._read(sql, [json.dumps(list(session_ids))])
+        return [row["session_id"] for row in found]
 
     def memories(
         self,
