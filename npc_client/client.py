@@ -41,12 +41,14 @@ from npc_client.records import (
     Conversation,
     Emotion,
     LivedExchange,
+    LivedLine,
     Notes,
     Remembered,
     RememberedFact,
     RememberedTalk,
     Reply,
     Restored,
+    RestoredScene,
     Scene,
     SceneLine,
     SceneMember,
@@ -55,7 +57,16 @@ from npc_client.records import (
     ToldNote,
 )
 from npc_client.reply_stream import OnText, ReplyStream, new_line_id, read_whole
-from npc_client.scenes import OnLine, OnWords, barks_of, member_of, players_of, read_talk, scene_of
+from npc_client.scenes import (
+    OnLine,
+    OnWords,
+    barks_of,
+    member_of,
+    players_of,
+    read_talk,
+    restored_of,
+    scene_of,
+)
 
 __all__ = [
     "REASONS",
@@ -67,6 +78,7 @@ __all__ = [
     "Emotion",
     "EventStatus",
     "LivedExchange",
+    "LivedLine",
     "Notes",
     "OnLine",
     "OnText",
@@ -78,6 +90,7 @@ __all__ = [
     "Reply",
     "ReplyStream",
     "Restored",
+    "RestoredScene",
     "SamplingOverrides",
     "Scene",
     "SceneLine",
@@ -363,11 +376,13 @@ class Client:
         on_line: OnLine | None = None,
         sampling: SamplingOverrides | None = None,
         world: WorldValues | None = None,
+        line_id: str | None = None,
     ) -> SceneTalk:
         """Say something in a scene and wait for all answers.
 
         `on_text` sees them grow, `on_line` sees each when it has ended. It interrupts what is
-        being said there. Cancelling it interrupts the answers.
+        being said there. Cancelling it interrupts the answers. `line_id` names a line that was
+        sent before and may have been lost.
         """
         request = scenes_pb2.SayInSceneRequest(
             scene_id=scene_id,
@@ -379,8 +394,9 @@ class Client:
             seed=seed,
             sampling=sampling,
             world=world_messages(world),
+            line_id=line_id or new_line_id(),
         )
-        return await read_talk(self._scenes.Say(request), on_text, on_line)
+        return await read_talk(partial(self._scenes.Say, request), on_text, on_line)
 
     async def continue_scene(
         self,
@@ -392,8 +408,12 @@ class Client:
         on_line: OnLine | None = None,
         sampling: SamplingOverrides | None = None,
         world: WorldValues | None = None,
+        continue_id: str | None = None,
     ) -> SceneTalk:
-        """Let characters talk among themselves; `event` is what has just happened."""
+        """Let characters talk among themselves; `event` is what has just happened.
+
+        `continue_id` names a call that was made before and may have been lost.
+        """
         request = scenes_pb2.ContinueRequest(
             scene_id=scene_id,
             lines=lines,
@@ -401,8 +421,9 @@ class Client:
             seed=seed,
             sampling=sampling,
             world=world_messages(world),
+            continue_id=continue_id or new_line_id(),
         )
-        return await read_talk(self._scenes.Continue(request), on_text, on_line)
+        return await read_talk(partial(self._scenes.Continue, request), on_text, on_line)
 
     async def join_scene(self, scene_id: str, character: str) -> SceneMember:
         """Let a character come into a scene."""
@@ -427,6 +448,17 @@ class Client:
         if player_id:
             request.player_id = player_id
         await self._scenes.Leave(request)
+
+    async def checkpoint_scene(self, scene_id: str) -> str:
+        """The token that leads back to this point of a scene, for the save file."""
+        request = scenes_pb2.CheckpointSceneRequest(scene_id=scene_id)
+        answer: scenes_pb2.CheckpointSceneResponse = await self._scenes.Checkpoint(request)
+        return answer.token
+
+    async def restore_scene(self, token: str) -> RestoredScene:
+        """Go back to a checkpoint of a scene."""
+        request = scenes_pb2.RestoreSceneRequest(token=token)
+        return restored_of(await self._scenes.Restore(request))
 
     async def end_scene(self, scene_id: str) -> None:
         """Close a scene."""

@@ -173,6 +173,8 @@ class SceneLine:
     why: tuple[str, ...]  # such as "named Fenn" or "relevant hammer"
     interrupted: bool = False  # broken off after `text`
     adapter_version: str = ""  # "" = the bare base
+    emotion: Emotion | None = None  # None = the character shows none
+    action: Action | None = None  # None = it does nothing
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,27 @@ class SceneTalk:
 
     lines: tuple[SceneLine, ...]  # in the order in which they ended
     rest: str = ""  # why characters stopped: "lines", "player_named", "interrupted"; "" = an answer
+
+
+@dataclass(frozen=True)
+class LivedLine:
+    """A line of a scene that was lived through, or something that happened there."""
+
+    speaker: str  # character id; "" = a player said it, or it happened
+    name: str  # what the speaker is called; "" = it happened
+    text: str  # as it counts: chosen and corrected
+    turn_id: str  # "" = it is no character's line
+    interrupted: bool  # it was broken off after `text`
+    heard_by: tuple[str, ...]  # character ids
+
+
+@dataclass(frozen=True)
+class RestoredScene:
+    """A scene that goes on from a save game."""
+
+    scene: Scene
+    player_names: tuple[str, ...]  # of those that are there, as characters call them
+    lines: tuple[LivedLine, ...]  # oldest first, whispers among them
 
 
 @dataclass(frozen=True)

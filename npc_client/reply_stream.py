@@ -86,9 +86,9 @@ class ReplyStream:
                 self._silence = Silence(_silent_because(event.silence))
                 break
             if event.HasField("emotion"):
-                self.emotion = _emotion(event.emotion)
+                self.emotion = emotion_of(event.emotion)
             if event.HasField("action"):
-                self.action = _action(event.action)
+                self.action = action_of(event.action)
             if event.HasField("finished"):
                 first_text = self._first_text or time.perf_counter()
                 self._reply = _reply(event.finished, self._begun, first_text)
@@ -136,8 +136,8 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
         thought_tokens=finished.usage.thought_tokens,
         guard_hits=tuple(_guard_hit(hit) for hit in finished.guard_hits),
         notes=notes_of(finished.notes),
-        emotion=_emotion(finished.emotion) if finished.HasField("emotion") else None,
-        action=_action(finished.actions[0]) if finished.actions else None,
+        emotion=emotion_of(finished.emotion) if finished.HasField("emotion") else None,
+        action=action_of(finished.actions[0]) if finished.actions else None,
         prompt_tokens=finished.usage.prompt_tokens,
         cached_tokens=finished.usage.cached_tokens,
         aside_tokens=finished.usage.aside_tokens,
@@ -154,11 +154,13 @@ def _guard_hit(hit: dialogue_pb2.GuardHit) -> GuardHit:
     return GuardHit(hit.rule, name.removeprefix("GUARD_ACTION_").lower())
 
 
-def _emotion(emotion: dialogue_pb2.Emotion) -> Emotion:
+def emotion_of(emotion: dialogue_pb2.Emotion) -> Emotion:
+    """What a reply shows of a character's feelings."""
     return Emotion(emotion.label, emotion.probability)
 
 
-def _action(action: dialogue_pb2.Action) -> Action:
+def action_of(action: dialogue_pb2.Action) -> Action:
+    """What a reply does besides its words."""
     return Action(action.name, {name: _value(given) for name, given in action.arguments.items()})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from npc_client.client import Client, SceneLine
+from npc_client.client import Action, Client, Emotion, Scene, SceneLine
 
 
 @dataclass
@@ -33,9 +33,28 @@ class SceneChat:
         scene = await client.start_scene(
             characters, {player_id: ""}, training_consent=training_consent
         )
+        return cls._of(client, console, scene)
+
+    @classmethod
+    async def restore(cls, client: Client, token: str, console: Console) -> SceneChat:
+        """Go back to a save, and show what was said up to there."""
+        restored = await client.restore_scene(token)
+        chat = cls._of(client, console, restored.scene)
+        for line in restored.lines:
+            chat.latest_turn_id = line.turn_id or chat.latest_turn_id
+            said = f"{line.name}: {line.text}" if line.name else f"[{line.text}]"
+            console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
+        return chat
+
+    @classmethod
+    def _of(cls, client: Client, console: Console, scene: Scene) -> SceneChat:
         names = {member.character: member.character_name for member in scene.members}
         console.print(f"With you are [bold]{', '.join(names.values())}[/bold].")
         return cls(client, console, scene.scene_id, names)
+
+    async def save(self) -> str:
+        """The token that leads back here."""
+        return await self.client.checkpoint_scene(self.scene_id)
 
     async def speak(self, text: str) -> None:
         """Say something, and print every answer when it has ended."""
@@ -55,6 +74,22 @@ class SceneChat:
         self.latest_turn_id = line.turn_id or self.latest_turn_id
         self.console.print(f"[bold]{self.names[line.speaker]}[/bold]: ", end="")
         self.console.print(line.text, markup=False, highlight=False, soft_wrap=True)
+        for shown in (emotion_shown(line.emotion), action_shown(line.action)):
+            if shown:
+                self.console.print(shown, style="italic", markup=False)
         version = line.adapter_version or "base"
         why = ", ".join(line.why) or "first"
         self.console.print(f"{version} · {why}", style="dim", markup=False, highlight=False)
+
+
+def emotion_shown(emotion: Emotion | None) -> str:
+    """What a character feels, as a chat shows it."""
+    return f"({emotion.label}, {emotion.probability:.0%})" if emotion else ""
+
+
+def action_shown(action: Action | None) -> str:
+    """What a character does, as a chat shows it."""
+    if action is None:
+        return ""
+    given = ", ".join(f"{name}: {value}" for name, value in action.arguments.items())
+    return f"→ {action.name}({given})"

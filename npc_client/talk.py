@@ -14,16 +14,14 @@ from rich.console import Console
 
 from npc_client.client import (
     REASONS,
-    Action,
     Client,
     Conversation,
-    Emotion,
     RememberedFact,
     Reply,
     Silence,
     Written,
 )
-from npc_client.scene_talk import SceneChat
+from npc_client.scene_talk import SceneChat, action_shown, emotion_shown
 
 HELP = f"""\
 /like                 this reply is good
@@ -36,6 +34,8 @@ HELP = f"""\
 /happen TEXT          the same, in your words
 /scene NAMES          talk with several at once, such as /scene mira fenn; /scene alone ends it
 /listen [N]           let those in the scene say N lines among themselves
+/save                 a save game of this talk, or of the scene; its token is shown
+/load [TOKEN]         go back to it; without a token to the latest save
 /world [NAME=VALUE]   how things stand, as in /world quest.mill=2 night=true; alone shows it
 /memory               what the character remembers of you, and of this talk
 /forget [ID]          have it forgotten: one thing, or all
@@ -56,6 +56,7 @@ class _Chat:
     events: list[str] = field(default_factory=list)  # ids of what was sent and not taken back
     scene: SceneChat | None = None  # while there is one
     reported: dict[str, str] = field(default_factory=dict)  # of the world, by name of a variable
+    saves: dict[bool, str] = field(default_factory=dict)  # tokens, latest; True = of a scene
 
     async def speak(self, text: str) -> None:
         if self.scene is not None:
@@ -97,6 +98,33 @@ class _Chat:
         if lines and not lines.isdigit():
             raise _UsageError("/listen takes how many lines to listen to")
         await self.scene.listen(int(lines or 1))
+
+    async def save(self, _: str) -> None:
+        if self.scene is not None:
+            token = await self.scene.save()
+        else:
+            token = await self.client.checkpoint(self.conversation.session_id)
+        self.saves[self.scene is not None] = token
+        self._note(f"saved; /load leads back here, later as /load {token}")
+
+    async def load(self, token: str) -> None:
+        token = token or self.saves.get(self.scene is not None, "")
+        if not token:
+            raise _UsageError("/load needs the token of a save; /save makes one")
+        self.takes, self.events = [], []
+        if self.scene is not None:
+            left, self.scene = (
+                self.scene,
+                await SceneChat.restore(self.client, token, self.console),
+            )
+            if left.scene_id != self.scene.scene_id:
+                await left.end()
+            return
+        restored = await self.client.restore(token)
+        self.conversation = restored.conversation
+        for exchange in restored.exchanges:
+            self._note(f"{exchange.player_text or exchange.happened}\n{exchange.reply_text}")
+        self._note("the talk goes on from here")
 
     async def again(self, _: str) -> None:
         self._require_two("/again")
@@ -208,7 +236,7 @@ class _Chat:
         self.console.print(text, end="", markup=False, highlight=False, soft_wrap=True)
 
     def _end_line(self, reply: Reply) -> None:
-        for shown in (_emotion_shown(reply.emotion), _action_shown(reply.action)):
+        for shown in (emotion_shown(reply.emotion), action_shown(reply.action)):
             if shown:
                 self.console.print(f"\n{shown}", end="", style="italic", markup=False)
         version = reply.adapter_version or "base"
@@ -234,17 +262,6 @@ def _fact_line(fact: RememberedFact) -> str:
     overheard = " (overheard)" if fact.overheard else ""
     before = f" (before: {'; '.join(fact.replaced)})" if fact.replaced else ""
     return f"{fact.text}{overheard}{before}"
-
-
-def _emotion_shown(emotion: Emotion | None) -> str:
-    return f"({emotion.label}, {emotion.probability:.0%})" if emotion else ""
-
-
-def _action_shown(action: Action | None) -> str:
-    if action is None:
-        return ""
-    given = ", ".join(f"{name}: {value}" for name, value in action.arguments.items())
-    return f"→ {action.name}({given})"
 
 
 class _UsageError(Exception):
@@ -280,7 +297,7 @@ async def talk(
         if line:
             await _obey(chat, line)
     await chat.leave_scene()
-    await client.end_session(conversation.session_id)
+    await client.end_session(chat.conversation.session_id)
 
 
 async def _read_line(console: Console) -> str | None:
@@ -321,6 +338,8 @@ async def _obey(chat: _Chat, line: str) -> None:
         "happen": chat.happen,
         "scene": chat.open_scene,
         "listen": chat.listen,
+        "save": chat.save,
+        "load": chat.load,
         "world": chat.world,
         "memory": chat.memory,
         "forget": chat.forget,

@@ -1,8 +1,8 @@
 """What came of actions: a game reports it, and the character hears of it with the next line.
 
-A report waits with its session. The line that it is told with keeps it: another take on that line
-hears it again, and so does the line that is said in place of one that failed. Reports that nobody
-has heard end with the session, or with the server.
+A report waits with its conversation. The line that it is told with keeps it: another take on that
+line hears it again, and so does the line that is said in place of one that failed. Reports that
+nobody has heard end with the session, or with the server.
 """
 
 from __future__ import annotations
@@ -39,18 +39,19 @@ class ActionReports:
             )
         _require_action(take, name)
         told = check_report("text", text) or _plain_sentence(name, ok=ok)
-        waiting = [one for one in session.reports if one.turn_id != turn_id]
-        session.reports = [*waiting, ActionReport(turn_id, told)]
+        story = session.story
+        waiting = [one for one in story.reports if one.turn_id != turn_id]
+        story.reports = [*waiting, ActionReport(turn_id, told)]
 
     def room_tokens(self, session: Session) -> int:
         """Room for a report, from the first one on."""
-        return _ROOM_TOKENS if session.reports else 0
+        return _ROOM_TOKENS if session.story.reports else 0
 
     async def notes(self, moment: Moment) -> Sequence[Note]:
         """The reports that no line has been told with yet."""
         session = moment.session
         line, lived = len(session.exchanges), set(session.turn_ids())
-        heard = [one for one in session.reports if one.turn_id in lived]
+        heard = [one for one in session.story.reports if one.turn_id in lived]
         for report in heard:
             report.told_with = line if report.told_with is None else report.told_with
         return [

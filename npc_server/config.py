@@ -34,6 +34,7 @@ from npc_server.engine.settings import AUTO, EngineSettings, GpuLayers
 from npc_server.errors import ConfigError
 from npc_server.guard import RULES, GuardSettings
 from npc_server.limits import MAX_LINE_CHARACTERS
+from npc_server.scenes.limits import Patience, SceneLimits
 from personas.authored_text import NotUtf8Error, text_of
 from personas.known_names import no_such_file
 from personas.lore.entries import MAX_SCAN_LINES
@@ -294,6 +295,21 @@ class LoreSection(_Section):
         return LoreSettings(**dict(self))
 
 
+class ScenesSection(_Section):
+    """How large scenes may be, and how their characters take turns."""
+
+    characters: Annotated[int, Field(ge=1, le=16)] = 8  # in a scene at once
+    lines: Annotated[int, Field(ge=1, le=64)] = 16  # among themselves, in one call
+    silence_points: Annotated[float, Field(ge=0, le=100)] = 0.5  # a line that others said
+    silence_lines: Annotated[int, Field(ge=0, le=64)] = 4  # that count
+
+    @property
+    def limits(self) -> SceneLimits:
+        """The same, as scenes take them."""
+        patience = Patience(self.silence_points, self.silence_lines)
+        return SceneLimits(self.characters, self.lines, patience)
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -307,6 +323,7 @@ class Config(_Section):
     reload: ReloadSection = ReloadSection()
     guard: GuardSection = GuardSection()
     lore: LoreSection = LoreSection()
+    scenes: ScenesSection = ScenesSection()
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same

@@ -27,7 +27,6 @@ from npc_server import signals
 from npc_server.adapters import Adapters
 from npc_server.cast import cast_member
 from npc_server.conversations import Conversations
-from npc_server.engine.protocol import Delta
 from npc_server.errors import InvalidRequestError
 from npc_server.guard import Guard, GuardSettings
 from npc_server.limits import (
@@ -38,10 +37,10 @@ from npc_server.limits import (
     check_text,
 )
 from npc_server.note_sources import NoteSource
-from npc_server.reply_events import Answer, ReplyEvent
+from npc_server.reply_events import ReplyEvent, stream_again
 from npc_server.reply_sampling import NO_CHANGES, Changes
 from npc_server.replying import Call, Replies
-from npc_server.sessions import Exchange, Session
+from npc_server.sessions import Exchange, Session, Story
 from npc_server.situations import (
     NOTHING,
     ContextUpdate,
@@ -107,7 +106,6 @@ class Dialogue:
         present: Sequence[str] = (),
         seed: int | None = None,
         world: Reported = NOTHING,
-        greets: bool = True,
     ) -> Session:
         """Open a session, with the greeting that `seed` draws; None = any.
 
@@ -117,7 +115,6 @@ class Dialogue:
         pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id))
         now = datetime.now(UTC)
         drawn = secrets.randbits(32) if seed is None else seed
-        greeting = persona.greeting(drawn) if greets else ""
         record = SessionRecord(
             session_id=uuid.uuid4().hex,
             player_id=pseudonym,
@@ -127,12 +124,15 @@ class Dialogue:
             started_at=now,
             memory=memory,
             present=check_characters("present", present, self._characters),
-            greeting=greeting,
+            greeting=persona.greeting(drawn),
         )
-        session = Session(record, persona)
-        session.situation = Situation(accepted_report(persona, world))
-        await self._conversations.recorder.record_session(record)
+        story = Story(situation=Situation(accepted_report(persona, world)))
+        return await self.open(Session(record, persona, story))
+
+    async def open(self, session: Session) -> Session:
+        """Open and record a session that is made."""
         self._sessions.add(session)
+        await self._conversations.recorder.record_session(session.record)
         return session
 
     async def update_context(self, session_id: str, update: ContextUpdate) -> ToldNotes:
@@ -141,7 +141,7 @@ class Dialogue:
         Raises InvalidRequestError and UnknownSessionError; nothing is changed then.
         """
         session = self._sessions.get(session_id)
-        session.situation = situation_after(session.persona, session.situation, update)
+        session.story.situation = situation_after(session.persona, session.situation, update)
         return await self._replies.next_notes(session)
 
     def live_version(self, session: Session) -> str:
@@ -269,8 +269,8 @@ class Dialogue:
     ) -> AsyncGenerator[ReplyEvent | Quiet]:
         await session.settle(call.call_id)
         now_s, known = time.monotonic(), session.exchange_of_call(call.call_id)
-        session.situation = session.situation.with_values(call.world)
-        at = Surroundings(state_of(session), session.fired_at_s, now_s, call.seed or 0)
+        session.story.situation = session.situation.with_values(call.world)
+        at = Surroundings(state_of(session), session.story.fired_at_s, now_s, call.seed or 0)
         fired = Fired(known, None) if known else fire(session.persona, happening, at)
         if isinstance(fired, Quiet):
             yield fired
@@ -281,7 +281,7 @@ class Dialogue:
                     yield event
         finally:
             if fired.trigger and fired.exchange.takes:
-                session.fired_at_s[fired.trigger] = now_s
+                session.story.fired_at_s[fired.trigger] = now_s
 
     async def _reply(
         self,
@@ -295,10 +295,10 @@ class Dialogue:
             known = session.exchange_of_call(call.call_id)
             exchange = exchange_for(known)
             if answer := exchange.answer_to(call.call_id):
-                replies = _stream_again(answer)
+                replies = stream_again(answer)
             else:
                 session.require_open(exchange)
-                session.situation = session.situation.with_values(call.world)
+                session.story.situation = session.situation.with_values(call.world)
                 replies = self._replies.reply(session, exchange, call)
             async with aclosing(replies) as events:
                 async for event in events:
@@ -327,14 +327,3 @@ def _exchange_with(session: Session, turn_id: str, known: Exchange | None) -> Ex
             "take_id was sent with another turn before; a new take needs a new id"
         )
     return known
-
-
-async def _stream_again(answer: Answer) -> AsyncGenerator[ReplyEvent]:
-    yield answer.started
-    if answer.finished.reply.text:
-        yield Delta(answer.finished.reply.text)
-    if answer.finished.emotion:
-        yield answer.finished.emotion
-    if answer.finished.action:
-        yield answer.finished.action
-    yield answer.finished

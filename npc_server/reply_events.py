@@ -6,7 +6,7 @@ its answer was lost on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeAlias
@@ -80,3 +80,17 @@ class Answer:
 
     started: Started
     finished: Finished
+
+    @property
+    def events(self) -> list[ReplyEvent]:
+        """The stream, its text in one piece."""
+        finished = self.finished
+        text = [Delta(finished.reply.text)] if finished.reply.text else []
+        shown = [one for one in (finished.emotion, finished.action) if one is not None]
+        return [self.started, *text, *shown, finished]
+
+
+async def stream_again(answer: Answer) -> AsyncGenerator[ReplyEvent]:
+    """Stream a reply that was made before."""
+    for event in answer.events:
+        yield event

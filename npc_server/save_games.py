@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ from feedback_store.records import Checkpoint, LivedExchange, Turn
 from feedback_store.records import Session as SessionRecord
 from feedback_store.store import Store
 from languages.visibility import is_visible
-from npc_server.errors import UnknownCharacterError
+from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.recorder import Recorder
-from npc_server.sessions import Exchange, Session, Sessions
+from npc_server.sessions import Exchange, Session, Sessions, Story
 from npc_server.turns import stored_cue, stored_hearers, stored_notes, stored_take
 from personas.persona import Persona
 from personas.situation import situation_of
+from personas.triggers import fired_at_s, rested_s
 
 SETTLE_S = 5.0  # for the recorder's queue
 
@@ -58,15 +60,22 @@ class SaveGames:
     async def checkpoint(self, session_id: str) -> Checkpoint:
         """Store a checkpoint of an open session, after all the turns that it names.
 
-        Raises UnknownSessionError, SessionBusyError, StoreUnavailableError and ForgottenError.
+        Raises UnknownSessionError, InvalidRequestError for a part of a scene, SessionBusyError,
+        StoreUnavailableError and ForgottenError.
         """
         session = self._sessions.get(session_id)
+        if session.scene_id:
+            raise InvalidRequestError(
+                f"session {session_id} is a part of scene {session.scene_id};"
+                " the scene has a Checkpoint of its own"
+            )
         await session.settle_all()
         with session.claim_turn():
-            exchanges = tuple(_lived_exchange(exchange) for exchange in session.exchanges)
+            exchanges = tuple(lived_exchange(exchange) for exchange in session.exchanges)
             situation = session.situation.to_json()
-        token = secrets.token_urlsafe(24)
-        checkpoint = Checkpoint(token, session_id, exchanges, datetime.now(UTC), situation)
+            rested = rested_s(session.story.fired_at_s, time.monotonic())
+        now = datetime.now(UTC)
+        checkpoint = Checkpoint(new_token(), session_id, exchanges, now, situation, rested)
         await self._recorder.flush(SETTLE_S)
         await asyncio.wrap_future(self._store.record_checkpoint(checkpoint))
         return checkpoint
@@ -128,23 +137,25 @@ def rebuild(
 ) -> Session:
     """The session as it was at the checkpoint. Raises UnknownCheckpointError."""
     by_id = {turn.turn_id: turn for turn in turns}
-    session = Session(record, persona, turns=len(turns))
-    session.situation = situation_of(checkpoint.situation)
-    for lived in checkpoint.exchanges:
-        missing = [turn_id for turn_id in lived.take_turn_ids if turn_id not in by_id]
-        if missing:
-            raise UnknownCheckpointError(
-                f"turn {missing[0]!r} of the checkpoint is deleted, as expired turns are:"
-                " start a new session"
-            )
-        session.exchanges.append(_exchange(lived, by_id))
-        if session.exchanges[-1].kept.turn_id != lived.kept_turn_id:
-            kept_at = lived.kept_at or checkpoint.created_at
-            session.keep(lived.kept_turn_id, "", kept_at)
-        if lived.text is not None and is_visible(lived.text):  # older releases took any
-            text_at = lived.text_at or checkpoint.created_at
-            session.correct(lived.kept_turn_id, lived.text, "", text_at)
-    return session
+    exchanges = [lived_again(one, by_id, checkpoint.created_at) for one in checkpoint.exchanges]
+    fired = fired_at_s(persona.triggers, checkpoint.rested_s, time.monotonic())
+    story = Story(exchanges, situation_of(checkpoint.situation), fired_at_s=fired)
+    return Session(record, persona, story, turns=len(turns))
+
+
+def lived_again(lived: LivedExchange, turns: Mapping[str, Turn], saved_at: datetime) -> Exchange:
+    """An exchange as it was at a save. Raises UnknownCheckpointError."""
+    missing = [turn_id for turn_id in lived.take_turn_ids if turn_id not in turns]
+    if missing:
+        raise UnknownCheckpointError(
+            f"turn {missing[0]!r} of the save game is deleted, as expired turns are: begin anew"
+        )
+    exchange = _exchange(lived, turns)
+    if exchange.kept.turn_id != lived.kept_turn_id:
+        exchange.keep(lived.kept_turn_id, "", lived.kept_at or saved_at)
+    if lived.text is not None and is_visible(lived.text):  # older releases took any
+        exchange.correct(lived.kept_turn_id, lived.text, "", lived.text_at or saved_at)
+    return exchange
 
 
 def _exchange(lived: LivedExchange, turns: Mapping[str, Turn]) -> Exchange:
@@ -157,7 +168,8 @@ def _exchange(lived: LivedExchange, turns: Mapping[str, Turn]) -> Exchange:
     return exchange
 
 
-def _lived_exchange(exchange: Exchange) -> LivedExchange:
+def lived_exchange(exchange: Exchange) -> LivedExchange:
+    """An exchange as a save game names it."""
     takes = tuple(take.turn_id for take in exchange.takes)
     call_ids = {take.turn_id: take.call_id for take in exchange.takes if take.call_id}
     return LivedExchange(
@@ -168,3 +180,8 @@ def _lived_exchange(exchange: Exchange) -> LivedExchange:
         exchange.kept_at if exchange.chosen else None,
         exchange.kept.corrected_at,
     )
+
+
+def new_token() -> str:
+    """Names a save game; nobody can guess it."""
+    return secrets.token_urlsafe(24)

@@ -215,7 +215,9 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         dialogue=dialogue,
         memory=memory,
         guard=guard,
-        scenes=scenes_service(cast, kept, dialogue, model, adapters),
+        scenes=scenes_service(
+            cast, kept, dialogue, model, adapters, parts.store, config.scenes.limits
+        ),
         reports=reports,
         queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
         calls=Calls(),

@@ -107,6 +107,7 @@ class Overheard:
     player_id: str  # the pseudonym of the player whom the character answers
     told: str  # that player's own words in it; "" = others spoke
     echoes: tuple[str, ...] = ()  # what other characters said, whose phrases count as said
+    words_of: tuple[str, ...] = ()  # pseudonyms of players who speak or are answered in it
 
 
 @dataclass
@@ -189,6 +190,13 @@ class Exchange:
             if take.turn_id == turn_id:
                 self._insert(_Keeping(i, event_id, at))
 
+    def correct(self, turn_id: str, text: str, event_id: str, at: datetime) -> None:
+        """Replace a take's text by what the player wrote then, unless a later one is there."""
+        for take in self.takes:
+            if take.turn_id == turn_id:
+                correction = _Correction(event_id, text, at)
+                insort_right(take.corrections, correction, key=attrgetter("at"))
+
     def _insert(self, keeping: _Keeping) -> None:
         insort_right(self._keepings, keeping, key=attrgetter("at"))
 
@@ -208,19 +216,47 @@ class _Running:
 
 
 @dataclass
+class Story:
+    """What a character has lived through in a conversation.
+
+    In a scene it has a session for each player whom it answers, and one story.
+    """
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    situation: Situation = NOTHING_REPORTED  # as its game tells it; replaced, never changed
+    reports: list[ActionReport] = field(default_factory=list)
+    fired_at_s: dict[Trigger, float] = field(default_factory=dict)  # by the monotonic clock
+
+    def turn_ids(self) -> list[str]:
+        """The ids of all takes."""
+        return [take.turn_id for exchange in self.exchanges for take in exchange.takes]
+
+
+@dataclass
 class Session:
     """One player's conversation with one character."""
 
     record: SessionRecord
     persona: Persona
-    exchanges: list[Exchange] = field(default_factory=list)
+    story: Story = field(default_factory=Story)
     turns: int = 0
-    scene_id: str = ""  # of the scene that it is a part of; "" = it is a talk of two
-    fired_at_s: dict[Trigger, float] = field(default_factory=dict)  # by the monotonic clock
-    situation: Situation = NOTHING_REPORTED  # as its game tells it; replaced, never changed
     _running: _Running | None = None
-    reports: list[ActionReport] = field(default_factory=list)
     _telling: list[_Running] = field(default_factory=list)  # what comes after their words
+
+    @property
+    def scene_id(self) -> str:
+        """The scene that it is a part of; "" = it is a talk of two."""
+        return self.record.scene_id
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """What was said, oldest first."""
+        return self.story.exchanges
+
+    @property
+    def situation(self) -> Situation:
+        """How things stand, as its game tells."""
+        return self.story.situation
 
     @property
     def session_id(self) -> str:
@@ -328,8 +364,8 @@ class Session:
 
         Turns of other sessions are ignored.
         """
-        for take in self._takes(turn_id):
-            insort_right(take.corrections, _Correction(event_id, text, at), key=attrgetter("at"))
+        for exchange in self.exchanges:
+            exchange.correct(turn_id, text, event_id, at)
 
     def uncorrect(self, turn_id: str, text: str, event_id: str) -> None:
         """Undo a correction; unknown ones are ignored."""
@@ -341,7 +377,7 @@ class Session:
 
     def turn_ids(self) -> list[str]:
         """The ids of all takes of the conversation."""
-        return [take.turn_id for exchange in self.exchanges for take in exchange.takes]
+        return self.story.turn_ids()
 
     def take_of(self, turn_id: str) -> Take | None:
         """The take of a turn; None = the conversation has none."""
@@ -403,10 +439,9 @@ class Sessions:
             self._of_turn[take.turn_id] = session
 
     def go_back(self, session: Session, rebuilt: Session) -> None:
-        """Take an open session back to what was said, and how things stood, in a rebuilt one."""
+        """Take an open session back to what a rebuilt one has lived through."""
         self._forget(session)
-        session.exchanges = list(rebuilt.exchanges)
-        session.situation = rebuilt.situation
+        session.story = rebuilt.story
         self._of_turn |= dict.fromkeys(session.turn_ids(), session)
 
     def end(self, session_id: str) -> Session:

@@ -4,7 +4,8 @@ An author lists them in `persona.yaml`; several may wait for one event, under di
 The game names the event, and of those that may fire the one with the highest priority does.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Self
@@ -62,6 +63,12 @@ class Trigger(Closed):
         said = (("say_verbatim", text) for text in self.say_verbatim)
         return [*((key, text) for key, text in told if text), *said]
 
+    @property
+    def mark(self) -> str:
+        """What it is known by in save games: equal for triggers that say the same."""
+        said = self.model_dump_json(exclude_defaults=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
     def is_met(self, values: Values) -> bool:
         """Whether its condition holds; of a variable that has no value nothing holds."""
         if not self.when:
@@ -91,6 +98,19 @@ class Circumstances:
     values: Values  # of the world
     rested_s: Callable[[int], float]  # since the trigger of this number fired; inf = it never did
     draw: Callable[[], float]  # from 0 up to 1, another one each time
+
+
+def rested_s(fired_at_s: Mapping[Trigger, float], now_s: float) -> dict[str, float]:
+    """Seconds since triggers fired, by their marks, for a save game; of those that still rest."""
+    ages = {trigger: now_s - at_s for trigger, at_s in fired_at_s.items()}
+    return {one.mark: age for one, age in ages.items() if age < one.cooldown_s}
+
+
+def fired_at_s(
+    triggers: Iterable[Trigger], rested: Mapping[str, float], now_s: float
+) -> dict[Trigger, float]:
+    """The inverse of `rested_s` at another time; a trigger that was rewritten has not fired."""
+    return {one: now_s - rested[one.mark] for one in triggers if one.mark in rested}
 
 
 def firing(triggers: Sequence[Trigger], event: str, at: Circumstances) -> int | Quiet | None:

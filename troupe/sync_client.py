@@ -113,6 +113,8 @@ class SyncClient:
     join_scene = blocking(Client.join_scene)
     join_scene_as_player = blocking(Client.join_scene_as_player)
     leave_scene = blocking(Client.leave_scene)
+    checkpoint_scene = blocking(Client.checkpoint_scene)
+    restore_scene = blocking(Client.restore_scene)
     end_scene = blocking(Client.end_scene)
     barks = blocking(Client.barks)
     report_action = blocking(Client.report_action)

@@ -86,7 +86,7 @@ class SceneMember(_message.Message):
     def __init__(self, character: _Optional[str] = ..., character_name: _Optional[str] = ..., persona_version: _Optional[str] = ..., adapter_version: _Optional[str] = ...) -> None: ...
 
 class SayInSceneRequest(_message.Message):
-    __slots__ = ("scene_id", "player_id", "text", "to", "audience", "max_replies", "seed", "sampling", "world")
+    __slots__ = ("scene_id", "player_id", "text", "to", "audience", "max_replies", "seed", "sampling", "world", "line_id")
     class WorldEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +103,7 @@ class SayInSceneRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     WORLD_FIELD_NUMBER: _ClassVar[int]
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
     scene_id: str
     player_id: str
     text: str
@@ -112,10 +113,11 @@ class SayInSceneRequest(_message.Message):
     seed: int
     sampling: _dialogue_pb2.SamplingOverrides
     world: _containers.MessageMap[str, _dialogue_pb2.WorldValue]
-    def __init__(self, scene_id: _Optional[str] = ..., player_id: _Optional[str] = ..., text: _Optional[str] = ..., to: _Optional[_Iterable[str]] = ..., audience: _Optional[_Iterable[str]] = ..., max_replies: _Optional[int] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ...) -> None: ...
+    line_id: str
+    def __init__(self, scene_id: _Optional[str] = ..., player_id: _Optional[str] = ..., text: _Optional[str] = ..., to: _Optional[_Iterable[str]] = ..., audience: _Optional[_Iterable[str]] = ..., max_replies: _Optional[int] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ..., line_id: _Optional[str] = ...) -> None: ...
 
 class ContinueRequest(_message.Message):
-    __slots__ = ("scene_id", "lines", "event", "seed", "sampling", "world")
+    __slots__ = ("scene_id", "lines", "event", "seed", "sampling", "world", "continue_id")
     class WorldEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,13 +131,15 @@ class ContinueRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     WORLD_FIELD_NUMBER: _ClassVar[int]
+    CONTINUE_ID_FIELD_NUMBER: _ClassVar[int]
     scene_id: str
     lines: int
     event: str
     seed: int
     sampling: _dialogue_pb2.SamplingOverrides
     world: _containers.MessageMap[str, _dialogue_pb2.WorldValue]
-    def __init__(self, scene_id: _Optional[str] = ..., lines: _Optional[int] = ..., event: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ...) -> None: ...
+    continue_id: str
+    def __init__(self, scene_id: _Optional[str] = ..., lines: _Optional[int] = ..., event: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ..., continue_id: _Optional[str] = ...) -> None: ...
 
 class SceneEvent(_message.Message):
     __slots__ = ("speaker", "chosen", "reply", "interrupted", "rest")
@@ -216,6 +220,56 @@ class LeaveRequest(_message.Message):
 class LeaveResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class CheckpointSceneRequest(_message.Message):
+    __slots__ = ("scene_id",)
+    SCENE_ID_FIELD_NUMBER: _ClassVar[int]
+    scene_id: str
+    def __init__(self, scene_id: _Optional[str] = ...) -> None: ...
+
+class CheckpointSceneResponse(_message.Message):
+    __slots__ = ("token", "lines")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    lines: int
+    def __init__(self, token: _Optional[str] = ..., lines: _Optional[int] = ...) -> None: ...
+
+class RestoreSceneRequest(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class RestoreSceneResponse(_message.Message):
+    __slots__ = ("scene_id", "members", "player_names", "training_consent", "lines")
+    SCENE_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PLAYER_NAMES_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_CONSENT_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    scene_id: str
+    members: _containers.RepeatedCompositeFieldContainer[SceneMember]
+    player_names: _containers.RepeatedScalarFieldContainer[str]
+    training_consent: bool
+    lines: _containers.RepeatedCompositeFieldContainer[LivedLine]
+    def __init__(self, scene_id: _Optional[str] = ..., members: _Optional[_Iterable[_Union[SceneMember, _Mapping]]] = ..., player_names: _Optional[_Iterable[str]] = ..., training_consent: _Optional[bool] = ..., lines: _Optional[_Iterable[_Union[LivedLine, _Mapping]]] = ...) -> None: ...
+
+class LivedLine(_message.Message):
+    __slots__ = ("speaker", "name", "text", "turn_id", "interrupted", "heard_by")
+    SPEAKER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    TURN_ID_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPTED_FIELD_NUMBER: _ClassVar[int]
+    HEARD_BY_FIELD_NUMBER: _ClassVar[int]
+    speaker: str
+    name: str
+    text: str
+    turn_id: str
+    interrupted: bool
+    heard_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, speaker: _Optional[str] = ..., name: _Optional[str] = ..., text: _Optional[str] = ..., turn_id: _Optional[str] = ..., interrupted: _Optional[bool] = ..., heard_by: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EndSceneRequest(_message.Message):
     __slots__ = ("scene_id",)

@@ -31,9 +31,10 @@ class ScenesStub:
     whisper to others. Its lines are turns like those of a Dialogue, each of one character and one
     player, and take the same feedback.
 
-    A scene lasts until EndScene or a restart of the server; there is no save game of it.
+    A scene lasts until EndScene or a restart of the server, and Restore opens it again.
 
-    Errors: as in Dialogue. NOT_FOUND for an unknown scene, or a character or player that is not in it.
+    Errors: as in Dialogue. NOT_FOUND for an unknown scene, a character or player that is not in it, or
+    a token that leads to none.
     """
 
     def __init__(self, channel):
@@ -67,6 +68,16 @@ class ScenesStub:
                 request_serializer=npc_dot_v1_dot_scenes__pb2.LeaveRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_scenes__pb2.LeaveResponse.FromString,
                 _registered_method=True)
+        self.Checkpoint = channel.unary_unary(
+                '/npc.v1.Scenes/Checkpoint',
+                request_serializer=npc_dot_v1_dot_scenes__pb2.CheckpointSceneRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_scenes__pb2.CheckpointSceneResponse.FromString,
+                _registered_method=True)
+        self.Restore = channel.unary_unary(
+                '/npc.v1.Scenes/Restore',
+                request_serializer=npc_dot_v1_dot_scenes__pb2.RestoreSceneRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_scenes__pb2.RestoreSceneResponse.FromString,
+                _registered_method=True)
         self.EndScene = channel.unary_unary(
                 '/npc.v1.Scenes/EndScene',
                 request_serializer=npc_dot_v1_dot_scenes__pb2.EndSceneRequest.SerializeToString,
@@ -85,9 +96,10 @@ class ScenesServicer:
     whisper to others. Its lines are turns like those of a Dialogue, each of one character and one
     player, and take the same feedback.
 
-    A scene lasts until EndScene or a restart of the server; there is no save game of it.
+    A scene lasts until EndScene or a restart of the server, and Restore opens it again.
 
-    Errors: as in Dialogue. NOT_FOUND for an unknown scene, or a character or player that is not in it.
+    Errors: as in Dialogue. NOT_FOUND for an unknown scene, a character or player that is not in it, or
+    a token that leads to none.
     """
 
     def StartScene(self, request, context):
@@ -104,7 +116,8 @@ class ScenesServicer:
         come mixed, each message with its speaker.
 
         A line interrupts whatever is being said in the scene, also by characters among themselves: those
-        replies stay as far as they were heard, and the calls that they belong to end with Interrupted.
+        replies stay as far as they were heard, and the calls that they belong to end with Interrupted. A
+        reply of which only emotion and action are still to come ends by itself.
         Cancelling the call interrupts its replies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -129,6 +142,24 @@ class ScenesServicer:
 
     def Leave(self, request, context):
         """A character or a player leaves it. A character's running reply is interrupted.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Checkpoint(self, request, context):
+        """Marks the point a save game leads back to. The answer's token goes into the save file. ABORTED
+        while something is being said in the scene.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restore(self, request, context):
+        """A save game was loaded: the scene goes back to its checkpoint, also after it ended or the server
+        restarted. Who was there is there again, with what each had heard; the players under the ids that
+        they had. What is being said is interrupted. What was said since stays recorded, apart from what
+        the players lived through. Loading the same save again, or one of another branch, is fine.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,6 +209,16 @@ def add_ScenesServicer_to_server(servicer, server):
                     request_deserializer=npc_dot_v1_dot_scenes__pb2.LeaveRequest.FromString,
                     response_serializer=npc_dot_v1_dot_scenes__pb2.LeaveResponse.SerializeToString,
             ),
+            'Checkpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.Checkpoint,
+                    request_deserializer=npc_dot_v1_dot_scenes__pb2.CheckpointSceneRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_scenes__pb2.CheckpointSceneResponse.SerializeToString,
+            ),
+            'Restore': grpc.unary_unary_rpc_method_handler(
+                    servicer.Restore,
+                    request_deserializer=npc_dot_v1_dot_scenes__pb2.RestoreSceneRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_scenes__pb2.RestoreSceneResponse.SerializeToString,
+            ),
             'EndScene': grpc.unary_unary_rpc_method_handler(
                     servicer.EndScene,
                     request_deserializer=npc_dot_v1_dot_scenes__pb2.EndSceneRequest.FromString,
@@ -202,9 +243,10 @@ class Scenes:
     whisper to others. Its lines are turns like those of a Dialogue, each of one character and one
     player, and take the same feedback.
 
-    A scene lasts until EndScene or a restart of the server; there is no save game of it.
+    A scene lasts until EndScene or a restart of the server, and Restore opens it again.
 
-    Errors: as in Dialogue. NOT_FOUND for an unknown scene, or a character or player that is not in it.
+    Errors: as in Dialogue. NOT_FOUND for an unknown scene, a character or player that is not in it, or
+    a token that leads to none.
     """
 
     @staticmethod
@@ -332,6 +374,60 @@ class Scenes:
             '/npc.v1.Scenes/Leave',
             npc_dot_v1_dot_scenes__pb2.LeaveRequest.SerializeToString,
             npc_dot_v1_dot_scenes__pb2.LeaveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Checkpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Scenes/Checkpoint',
+            npc_dot_v1_dot_scenes__pb2.CheckpointSceneRequest.SerializeToString,
+            npc_dot_v1_dot_scenes__pb2.CheckpointSceneResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/npc.v1.Scenes/Restore',
+            npc_dot_v1_dot_scenes__pb2.RestoreSceneRequest.SerializeToString,
+            npc_dot_v1_dot_scenes__pb2.RestoreSceneResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -20,13 +20,13 @@ from npc_server.errors import InvalidRequestError
 from npc_server.limits import check_count, check_short_text
 from npc_server.reply_sampling import sampling_of
 from npc_server.reranking import AVOIDED, draw
-from npc_server.scenes.scene import MAX_CHARACTERS
 from npc_server.turns import SENTENCE_RULE, Model
 from personas.faults import ReplyInContext, find_faults, gravest
 from personas.notes import direction
 from personas.persona import Persona
 from personas.render import prompt
 
+MAX_CHARACTERS = 8  # at once
 MAX_BARKS = 8  # of one character
 MAX_SITUATION_CHARACTERS = 300
 _ROUNDS = 2

@@ -9,11 +9,12 @@ from npc_server import convert
 from npc_server.errors import InvalidRequestError
 from npc_server.replying import Call
 from npc_server.scenes.barks import Bark
-from npc_server.scenes.scene import MAX_CHARACTERS, Member
+from npc_server.scenes.scene import Member
 from npc_server.scenes.scene_events import Chosen, Interrupted, Rest, SceneEvent
 from npc_server.scenes.scenes import Newcomer
 from npc_server.scenes.speaking_order import Because, Reason
 from npc_server.scenes.talking import Speech
+from npc_server.scenes.transcript import Entry
 
 _BECAUSE = {
     Because.ADDRESSED: scenes_pb2.CHOSEN_BECAUSE_ADDRESSED,
@@ -36,7 +37,7 @@ def newcomer(player: scenes_pb2.ScenePlayer) -> Newcomer:
 
 def speech(request: scenes_pb2.SayInSceneRequest) -> Speech:
     """What a player says."""
-    most = request.max_replies if request.HasField("max_replies") else MAX_CHARACTERS
+    most = request.max_replies if request.HasField("max_replies") else None
     world = convert.world_report(request.world)
     return Speech(request.text, request.player_id, request.to, request.audience, most, world)
 
@@ -70,6 +71,22 @@ def scene_event(event: SceneEvent) -> scenes_pb2.SceneEvent:
         case reply:
             said = convert.reply_event(reply)
             return scenes_pb2.SceneEvent(speaker=event.speaker, reply=said)
+
+
+def lived_lines(entries: Sequence[Entry]) -> list[scenes_pb2.LivedLine]:
+    """What was said in a scene and has happened, as its players lived through it."""
+    seen = (entry for entry in entries if entry.text.strip() and not entry.to_one)
+    return [
+        scenes_pb2.LivedLine(
+            speaker=entry.speaker if entry.spoken else "",
+            name=entry.name,
+            text=entry.text,
+            turn_id=entry.exchange.kept.turn_id if entry.exchange else "",
+            interrupted=bool(entry.exchange and entry.exchange.kept.broken_off),
+            heard_by=entry.hearers,
+        )
+        for entry in seen
+    ]
 
 
 def barks_response(barks: Sequence[Bark]) -> scenes_pb2.BarksResponse:

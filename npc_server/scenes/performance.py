@@ -34,6 +34,10 @@ class Performance(Generic[EventT]):
         """Whether nothing of it runs any more."""
         return self._task.done()
 
+    async def wait(self, timeout_s: float | None = None) -> None:
+        """Return when all of it has ended by itself, or behind that time; None = without limit."""
+        await asyncio.wait([self._task], timeout=timeout_s)
+
     async def interrupt(self) -> None:
         """End it, if it runs; returns when all of it has ended."""
         self._task.cancel()

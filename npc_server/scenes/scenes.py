@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,9 +13,13 @@ from npc_server.cast import cast_member
 from npc_server.conversations import Conversations
 from npc_server.errors import InvalidRequestError, UnknownSceneError, UnknownSessionError
 from npc_server.limits import check_id, check_short_text
+from npc_server.scenes.limits import SCENE_LIMITS, SceneLimits
 from npc_server.scenes.scene import Member, Player, Scene
 from npc_server.situations import NOTHING, Reported
 from personas.persona import Persona
+
+#: Which of these sessions are of players who were forgotten. Reads the disk.
+Forgotten = Callable[[Sequence[str]], Sequence[str]]
 
 MAX_SCENES = 1_000
 MAX_TOLD_CHARACTERS = 300  # of a place, or of something that happens
@@ -36,11 +41,15 @@ class Scenes:
         self,
         characters: Mapping[str, Persona],
         conversations: Conversations,
+        forgotten: Forgotten,
+        limits: SceneLimits = SCENE_LIMITS,
         limit: int = MAX_SCENES,
     ) -> None:
         self._characters = characters
         self._sessions = conversations.sessions
         self._pseudonyms = conversations.pseudonyms
+        self._forgotten = forgotten
+        self._limits = limits
         self._limit = limit
         self._open: OrderedDict[str, Scene] = OrderedDict()
 
@@ -52,10 +61,43 @@ class Scenes:
         scene = self._open.get(scene_id)
         if scene is None:
             raise UnknownSceneError(
-                f"no open scene {scene_id!r}; it ended with EndScene or a restart: start a new one"
+                f"no open scene {scene_id!r}; it ended with EndScene or a restart: start a new one,"
+                " or restore a save game of this one"
             )
         self._open.move_to_end(scene_id)
         return scene
+
+    def find(self, scene_id: str) -> Scene | None:
+        """An open scene, or None."""
+        return self._open.get(scene_id)
+
+    async def get_clean(self, scene_id: str) -> Scene:
+        """An open scene, rid of players who were forgotten. Raises UnknownSceneError."""
+        scene = self.get(scene_id)
+        sessions = {session.session_id: session for session in scene.sessions}
+        gone = await asyncio.to_thread(self._forgotten, list(sessions)) if sessions else ()
+        for pseudonym in {sessions[one].record.player_id for one in gone}:
+            scene.forget(pseudonym)
+        if not scene.players:
+            await self.end(scene_id)
+        self.require_open(scene)
+        return scene
+
+    def require_open(self, scene: Scene) -> None:
+        """Raises UnknownSceneError for a scene that has ended, or has gone back to a save."""
+        if self.get(scene.scene_id) is not scene:
+            raise UnknownSceneError(
+                f"scene {scene.scene_id} has gone back to a save game meanwhile; speak again"
+            )
+
+    async def interrupt(self, scene: Scene) -> None:
+        """End what is being said in a scene. Raises UnknownSceneError, if the scene ends too."""
+        await scene.interrupt()
+        self.require_open(scene)
+
+    def pseudonym_of(self, player_id: str) -> str:
+        """What a player is known by; "" stays so. Raises InvalidRequestError."""
+        return self._pseudonyms.of(check_id("player_id", player_id)) if player_id else ""
 
     def update_cast(self, scene: Scene) -> None:
         """Let characters be as their files are now; who has left the cast stays as they were."""
@@ -73,18 +115,26 @@ class Scenes:
         if not characters or not players:
             raise InvalidRequestError("a scene needs at least one of characters and of players")
         where = check_short_text("place", place, MAX_TOLD_CHARACTERS) if place else ""
-        scene = Scene(uuid.uuid4().hex, where.rstrip(". "))
+        scene = Scene(uuid.uuid4().hex, where.rstrip(". "), limits=self._limits)
         for character in characters:
             scene.add_character(self._persona(character))
         for player in players:
             self._let_in(scene, player)
         scene.report(world)
         for member in scene.members.values():
-            scene.happen(scene.surroundings(member), [member.character])
+            scene.set_before(member)
+        await self.open(scene)
+        return scene
+
+    async def open(self, scene: Scene) -> None:
+        """Open a scene that is made, in place of one with the same id."""
+        if there := self._open.pop(scene.scene_id, None):
+            await self._close(there)
         self._open[scene.scene_id] = scene
+        for session in scene.sessions:
+            self._sessions.add(session)
         while len(self._open) > self._limit:
             await self._close(self._open.popitem(last=False)[1])
-        return scene
 
     def join_as_character(self, scene_id: str, character: str) -> Member:
         """Let a character in, where all can see it.
@@ -95,7 +145,7 @@ class Scenes:
         there = list(scene.members)
         member = scene.add_character(self._persona(character))
         scene.happen(f"{member.persona.name} comes in.", there)
-        scene.happen(scene.surroundings(member), [member.character])
+        scene.set_before(member)
         return member
 
     def join_as_player(self, scene_id: str, newcomer: Newcomer) -> Scene:
@@ -119,7 +169,7 @@ class Scenes:
     def leave_as_player(self, scene_id: str, player_id: str) -> None:
         """Let a player go. Raises UnknownSceneError, UnknownMemberError, InvalidRequestError."""
         scene = self.get(scene_id)
-        player = scene.remove_player(player_id)
+        player = scene.remove_player(self.pseudonym_of(player_id))
         scene.happen(f"{player.name} leaves.", scene.members)
 
     async def end(self, scene_id: str) -> Scene:
@@ -139,6 +189,5 @@ class Scenes:
         return cast_member(self._characters, "characters", character)
 
     def _let_in(self, scene: Scene, newcomer: Newcomer) -> Player:
-        player_id = check_id("player_id", newcomer.player_id)
-        pseudonym = self._pseudonyms.of(player_id)
-        return scene.add_player(player_id, pseudonym, newcomer.name, newcomer.consent)
+        pseudonym = self._pseudonyms.of(check_id("player_id", newcomer.player_id))
+        return scene.add_player(pseudonym, newcomer.name, newcomer.consent)

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
+from feedback_store.store import Store
 from npc.v1 import scenes_pb2, scenes_pb2_grpc
 from npc_server.adapters import Adapters
 from npc_server.conversations import Conversations
 from npc_server.convert import world_report
 from npc_server.dialogue import Dialogue
+from npc_server.limits import check_id
 from npc_server.scenes import convert
 from npc_server.scenes.barks import Barks
+from npc_server.scenes.limits import SceneLimits
+from npc_server.scenes.saves import SceneSaves
 from npc_server.scenes.scene import Member
 from npc_server.scenes.scenes import Scenes
 from npc_server.scenes.talking import Talking
@@ -28,8 +32,16 @@ if TYPE_CHECKING:  # generic in the stubs only
 class ScenesService(scenes_pb2_grpc.ScenesServicer):
     """npc.v1.Scenes."""
 
-    def __init__(self, scenes: Scenes, talking: Talking, barks: Barks, adapters: Adapters) -> None:
+    def __init__(
+        self,
+        scenes: Scenes,
+        talking: Talking,
+        saves: SceneSaves,
+        barks: Barks,
+        adapters: Adapters,
+    ) -> None:
         self._scenes = scenes
+        self._saves = saves
         self._talking = talking
         self._barks = barks
         self._adapters = adapters
@@ -50,7 +62,8 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         self, request: scenes_pb2.SayInSceneRequest, context: Context
     ) -> AsyncIterator[scenes_pb2.SceneEvent]:
         call = convert.call_of(request)
-        said = self._talking.say(request.scene_id, convert.speech(request), call)
+        line_id = request.line_id if request.HasField("line_id") else None
+        said = self._talking.say(request.scene_id, convert.speech(request), call, line_id)
         async with aclosing(said) as events:
             async for event in events:
                 yield convert.scene_event(event)
@@ -61,7 +74,8 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         lines = request.lines if request.HasField("lines") else 1
         call = convert.call_of(request)
         world = world_report(request.world)
-        said = self._talking.go_on(request.scene_id, lines, request.event, call, world)
+        continue_id = request.continue_id if request.HasField("continue_id") else None
+        said = self._talking.go_on(request.scene_id, lines, request.event, call, world, continue_id)
         async with aclosing(said) as events:
             async for event in events:
                 yield convert.scene_event(event)
@@ -84,6 +98,25 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         else:
             self._scenes.leave_as_player(request.scene_id, request.player_id)
         return scenes_pb2.LeaveResponse()
+
+    async def Checkpoint(  # noqa: N802
+        self, request: scenes_pb2.CheckpointSceneRequest, context: Context
+    ) -> scenes_pb2.CheckpointSceneResponse:
+        save = await self._saves.checkpoint(request.scene_id)
+        lines = sum(bool(line.turn_id) for line in save.lines)
+        return scenes_pb2.CheckpointSceneResponse(token=save.token, lines=lines)
+
+    async def Restore(  # noqa: N802
+        self, request: scenes_pb2.RestoreSceneRequest, context: Context
+    ) -> scenes_pb2.RestoreSceneResponse:
+        scene = await self._saves.restore(check_id("token", request.token))
+        return scenes_pb2.RestoreSceneResponse(
+            scene_id=scene.scene_id,
+            members=[self._message(member) for member in scene.members.values()],
+            player_names=scene.player_names,
+            training_consent=scene.consent,
+            lines=convert.lived_lines(scene.entries),
+        )
 
     async def EndScene(  # noqa: N802
         self, request: scenes_pb2.EndSceneRequest, context: Context
@@ -110,8 +143,11 @@ def scenes_service(
     dialogue: Dialogue,
     model: Model,
     adapters: Adapters,
+    store: Store,
+    limits: SceneLimits,
 ) -> ScenesService:
     """The service, over the parts that dialogues run on."""
-    scenes = Scenes(characters, conversations)
+    scenes = Scenes(characters, conversations, store.forgotten_among, limits)
     talking = Talking(scenes, dialogue, model, conversations.redaction)
-    return ScenesService(scenes, talking, Barks(characters, model, adapters), adapters)
+    saves = SceneSaves(characters, scenes, store, conversations.recorder, limits)
+    return ScenesService(scenes, talking, saves, Barks(characters, model, adapters), adapters)

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from languages.phrases import mentioned
+from npc_server.scenes.limits import PATIENCE, Patience
 from personas.persona import Persona
 
 TOPIC_POINTS = 3.0  # for each thing it knows that the line speaks of
 MOST_TOPICS = 2
-SILENCE_POINTS = 0.5  # for each line that others said since it last spoke
-MOST_SILENCE = 4  # lines; nobody is owed a word for ever
 SPOKE_LAST_POINTS = -4.0
 
 
@@ -74,14 +73,18 @@ class Bid:
 
 
 def speakers(
-    listeners: Sequence[Listener], line: str, addressed: Collection[str], most: int
+    listeners: Sequence[Listener],
+    line: str,
+    addressed: Collection[str],
+    most: int,
+    patience: Patience = PATIENCE,
 ) -> list[Bid]:
     """Who answers a line, at most so many: all who are called upon, else the one with most points.
 
     `addressed` are the ids that the game names, empty where it names none; a name in the line then
     counts. Characters that are called upon answer in the order in which they came.
     """
-    bids = [_bid(listener, line, addressed) for listener in listeners]
+    bids = [_bid(listener, line, addressed, patience) for listener in listeners]
     called = [bid for bid in bids if bid.called]
     return called[:most] if called else sorted(bids, key=lambda bid: -bid.score)[:1]
 
@@ -96,14 +99,16 @@ def names_in_cast(cast: Mapping[str, Persona]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _bid(listener: Listener, line: str, addressed: Collection[str]) -> Bid:
+def _bid(listener: Listener, line: str, addressed: Collection[str], patience: Patience) -> Bid:
     persona = listener.persona
     if addressed:
         reasons = [Reason(Because.ADDRESSED)] if persona.id in addressed else []
     else:
         said = mentioned(line, listener.names, persona.language)
         reasons = [Reason(Because.NAMED, detail=said[0])] if said else []
-    return Bid(persona.id, (*reasons, *_topics(persona, line), *_silence(listener.silence)))
+    return Bid(
+        persona.id, (*reasons, *_topics(persona, line), *_silence(listener.silence, patience))
+    )
 
 
 def _topics(persona: Persona, line: str) -> list[Reason]:
@@ -112,11 +117,12 @@ def _topics(persona: Persona, line: str) -> list[Reason]:
     return [Reason(Because.RELEVANT, TOPIC_POINTS, fact) for fact in known[:MOST_TOPICS]]
 
 
-def _silence(lines: int | None) -> list[Reason]:
+def _silence(lines: int | None, patience: Patience) -> list[Reason]:
     if lines == 0:
         return [Reason(Because.SPOKE_LAST, SPOKE_LAST_POINTS)]
-    waited = MOST_SILENCE if lines is None else min(lines, MOST_SILENCE)
-    return [Reason(Because.SILENT, SILENCE_POINTS * waited)]
+    most = patience.most_lines
+    waited = most if lines is None else min(lines, most)
+    return [Reason(Because.SILENT, patience.points * waited)]
 
 
 def _words(name: str) -> list[str]:

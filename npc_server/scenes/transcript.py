@@ -10,11 +10,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from npc_server.scenes.quotations import latest_line, quotation_of
-from npc_server.sessions import Exchange
+from npc_server.scenes.speaking_order import Bid
+from npc_server.sessions import Exchange, Session
 from personas.audience import lines_heard
 from personas.notes import direction
 
 Size = Callable[[str], int]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What is known of a character's line besides its words."""
+
+    session: Session  # that its turn is recorded in
+    bid: Bid  # why it was said
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,20 @@ class Entry:
     name: str  # of the speaker, as others call them
     said: str | Exchange  # a character's line is what its exchange keeps
     hearers: tuple[str, ...]  # ids of the characters that heard it, its speaker among them
+    player: str = ""  # pseudonym of the player who says it, or is answered; "" = nobody
+    call_id: str = ""  # of the call that it came with; "" = it had none
+    spoken: Spoken | None = None  # by a character; None = it is no such line
+    to_one: bool = False  # it tells one character where it is
+
+    @property
+    def hushed(self) -> Entry:
+        """What stands in its place when nobody is to read it any more."""
+        return Entry("", "", "", ())
+
+    @property
+    def exchange(self) -> Exchange | None:
+        """Of a character's line, what it answers; None = it is no such line."""
+        return None if isinstance(self.said, str) else self.said
 
     @property
     def text(self) -> str:

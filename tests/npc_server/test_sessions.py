@@ -6,7 +6,7 @@ import pytest
 
 from feedback_store.records import Session as SessionRecord
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
-from npc_server.sessions import Exchange, Session, Sessions, Take
+from npc_server.sessions import Exchange, Session, Sessions, Story, Take
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.render import Line, Speaker
 
@@ -19,7 +19,7 @@ def session(name: str = "s", prefix: str = "t") -> Session:
     exchange = Exchange("Hello.")
     exchange.add(Take(f"{prefix}1", "One."))
     exchange.add(Take(f"{prefix}2", "Two."))
-    return Session(record, MIRA, [exchange])
+    return Session(record, MIRA, Story([exchange]))
 
 
 def test_the_newest_take_is_what_was_said() -> None:

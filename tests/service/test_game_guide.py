@@ -11,18 +11,23 @@ from npc.v1 import feedback_pb2
 from npc_client.client import Client, EventStatus, SubmitRequest
 from tests.support.calls import a_turn, thumbs
 from tests.support.paths import DOCS
-from tests.support.scripted_server import StageMaker
+from tests.support.scripted_server import Stage, StageMaker
+from tests.support.taverns import voice
 
 pytestmark = pytest.mark.service
 
 GUIDE = DOCS / "game-programmers.md"
 
 
+def examples() -> list[str]:
+    """The code blocks of the guide."""
+    return re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+
+
 def shown(beginning: str) -> str:
     """The one code block of the guide that starts with `beginning`."""
-    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    (block,) = [block for block in blocks if block.startswith(beginning)]
-    return str(block)
+    (block,) = [block for block in examples() if block.startswith(beginning)]
+    return block
 
 
 def offline_queue() -> Any:
@@ -50,12 +55,30 @@ async def test_the_offline_queue_keeps_everything_while_nobody_answers() -> None
         assert await offline_queue()(client, queue) == queue
 
 
+async def run(made: Stage, code: str, **names: Any) -> None:
+    """Run an example of the guide against a server."""
+    body = code.replace("127.0.0.1:7749", made.client.address)
+    indented = "".join(f"    {line}\n" for line in body.splitlines())
+    known: dict[str, Any] = {"Client": Client, "player_id": "p1", **names}
+    exec(f"async def run():\n{indented}", known)
+    await known["run"]()
+
+
 async def test_the_conversation_of_the_guide_runs(stage: StageMaker) -> None:
     made = await stage()
-    code = shown("async with Client").replace("127.0.0.1:7749", made.client.address)
-    body = "async def run():\n" + "".join(f"    {line}\n" for line in code.splitlines())
-    names: dict[str, Any] = {"Client": Client, "player_id": "p1"}
-    exec(body, names)
-    await names["run"]()
+    await run(made, shown("async with Client"))
     kinds = [(event.kind.value, event.undone) for event in made.store.events("mira")]
     assert kinds == [("thumb", False), ("edit", True), ("outcome", False)]
+
+
+async def test_the_saved_scene_of_the_guide_runs(stage: StageMaker) -> None:
+    made = await stage(voice)
+    shown_lines: list[tuple[str, str]] = []
+    (code,) = [one for one in examples() if "restore_scene" in one]
+    await run(made, code, show=lambda *line: shown_lines.append(line))
+    assert shown_lines == [
+        ("Anna", "Mira, is the sword done?"),
+        ("Mira Holt", "Well, Mira speaks, the 1th time."),
+    ]
+    lived = [turn for turn in made.store.turns("fenn") if not turn.rolled_back]
+    assert ["sold" in turn.player_text for turn in lived] == [False]

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path
 
 import pytest
 
-from feedback_store.records import Turn
 from feedback_store.selection import select
 from npc_client.client import Scene, SceneTalk
 from npc_server.config import GuardSection, ReloadSection
-from npc_server.engine.protocol import Request
 from personas.fake import FakeTokenizer
 from tests.support.calls import refusal
 from tests.support.saved_casts import cast_in, save
 from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
+from tests.support.taverns import ANNA, PLACE, read, speakers, tavern, turns, voice
 
 pytestmark = pytest.mark.service
-
-ANNA = {"p1": "Anna"}
-PLACE = "in the tavern"
-
-
-def voice(request: Request) -> str:
-    """A reply that tells its speaker, and how many it has made."""
-    prompt = FakeTokenizer().decode(request.prompt_ids)
-    (name,) = re.findall(r"Your name is (\w+)", prompt)
-    own = prompt.count("<|im_start|>assistant")
-    return f"Well, {name} speaks, the {own}th time."
 
 
 @pytest.fixture
@@ -37,32 +24,9 @@ async def made(stage: StageMaker) -> Stage:
     return await stage(voice)
 
 
-async def tavern(made: Stage, *characters: str, consent: bool = False) -> Scene:
-    """A scene with Anna in it, and Mira and Fenn unless others are named."""
-    cast = characters or ("mira", "fenn")
-    return await made.client.start_scene(cast, ANNA, PLACE, training_consent=consent)
-
-
-async def turns(made: Stage, talk: SceneTalk) -> list[Turn]:
-    """The stored turns of what was said."""
-    await made.wait_until_stored()
-    found = [made.store.turn(line.turn_id) for line in talk.lines]
-    return [turn for turn in found if turn is not None]
-
-
-async def read(made: Stage, talk: SceneTalk) -> list[str]:
-    """What the model read last before its first line there."""
-    (turn, *_) = await turns(made, talk)
-    return turn.messages[-1]["content"].split("\n")
-
-
 async def reason(call: object) -> str:
     """Why the server refuses a call."""
     return (await refusal(call))[1]
-
-
-def speakers(talk: SceneTalk) -> list[str]:
-    return [line.speaker for line in talk.lines]
 
 
 async def test_whoever_is_named_answers_and_the_other_hears_it(made: Stage) -> None:
@@ -179,7 +143,7 @@ async def test_a_turn_of_a_scene_takes_feedback_that_is_trained_on(made: Stage) 
     assert turn.annotations["speaker"] == {
         "character": "mira",
         "scene": scene.scene_id,
-        "players": [PSEUDONYMS.of("p1")],
+        "heard": [line.session_id],
         "why": ["named", "silent"],
     }
     heard = await made.client.say_in_scene(scene.scene_id, "Fenn, did you hear?")

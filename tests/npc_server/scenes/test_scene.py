@@ -20,15 +20,15 @@ def scene_of(*characters: str, place: str = "") -> Scene:
 
 def test_players_without_a_name_are_told_apart() -> None:
     made = scene_of("mira")
-    names = [made.add_player(f"p{n}", f"x{n}", "", True).name for n in range(MAX_PLAYERS)]
+    names = [made.add_player(f"x{n}", "", True).name for n in range(MAX_PLAYERS)]
     assert len(set(names)) == MAX_PLAYERS
     with pytest.raises(InvalidRequestError, match="at most 8 players"):
-        made.add_player("p9", "x9", "", True)
+        made.add_player("x9", "", True)
 
 
 def test_a_character_is_told_where_it_is_and_with_whom() -> None:
     made = scene_of("mira", "fenn", place="in the tavern")
-    made.add_player("p1", "x1", "Anna", True)
+    made.add_player("x1", "Anna", True)
     told = made.surroundings(made.member("mira"))
     assert told == "You are in the tavern, with Fenn Tarrow and Anna."
 
@@ -41,21 +41,21 @@ def test_a_character_that_comes_back_knows_what_it_heard_before() -> None:
 
 def test_consent_once_withdrawn_does_not_come_back() -> None:
     made = scene_of("mira")
-    made.add_player("p1", "x1", "Anna", True)
+    made.add_player("x1", "Anna", True)
     assert made.consent
-    made.add_player("p2", "x2", "Bela", False)
-    made.remove_player("p2")
+    made.add_player("x2", "Bela", False)
+    made.remove_player("x2")
     assert not made.consent
 
 
 def test_a_line_that_characters_say_among_themselves_is_of_the_player_who_spoke_last() -> None:
     made = scene_of("mira")
-    made.add_player("p1", "x1", "Anna", True)
-    bela = made.add_player("p2", "x2", "Bela", True)
+    made.add_player("x1", "Anna", True)
+    bela = made.add_player("x2", "Bela", True)
     assert made.credited_player.name == "Anna"
     made.say(bela, "Hello.", ["mira"])
     assert made.credited_player is bela
-    made.remove_player("p2")
+    made.remove_player("x2")
     assert made.credited_player.name == "Anna"
 
 

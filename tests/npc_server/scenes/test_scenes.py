@@ -23,7 +23,7 @@ ANNA = Newcomer("p1", "Anna")
 async def test_a_new_scene_replaces_the_one_that_is_idle_for_longest(tmp_path: Path) -> None:
     with Store.open(tmp_path / "feedback.db") as store:
         kept = Conversations(Sessions(), Recorder(store), Pseudonyms(b"k" * 32), timedelta(hours=1))
-        scenes = Scenes(CAST, kept, limit=2)
+        scenes = Scenes(CAST, kept, store.forgotten_among, limit=2)
         first, second = [await scenes.start(["mira"], [ANNA]) for _ in range(2)]
         scenes.get(first.scene_id)
         third = await scenes.start(["mira"], [ANNA])
