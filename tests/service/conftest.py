@@ -20,6 +20,7 @@ from npc_server.config import (
     MemorySection,
     PrivacySection,
     ReloadSection,
+    ScenesSection,
     ServerSection,
     Watch,
 )
@@ -62,6 +63,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             lore: LoreSection = UNTOLD,
             tokenizer: FakeTokenizer | None = None,
             guard: GuardSection = UNGUARDED,
+            scenes: ScenesSection = ScenesSection(),  # noqa: B008 - frozen
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -90,6 +92,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 memory=memory,
                 lore=lore,
                 guard=guard,
+                scenes=scenes,
                 reload=reload or ReloadSection(watch=Watch.OFF),
             )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ import pytest
 
 from feedback_store.selection import select
 from npc_client.client import Scene, SceneTalk
-from npc_server.config import GuardSection, ReloadSection
+from npc_server.config import GuardSection, ReloadSection, ScenesSection
 from personas.fake import FakeTokenizer
 from tests.support.calls import refusal
 from tests.support.saved_casts import cast_in, save
@@ -372,3 +372,58 @@ async def test_what_another_has_just_said_counts_as_said(made: Stage) -> None:
         r for r in made.engine.requests if "Fenn?" in FakeTokenizer().decode(r.prompt_ids)
     ]
     assert FakeTokenizer().decode(request.said[-1]) == talk.lines[0].text
+
+
+async def test_a_player_who_leaves_in_mid_line_is_still_answered(made: Stage) -> None:
+    players = {"p1": "Anna", "p2": "Bela"}
+    scene = await made.client.start_scene(["mira"], players, PLACE)
+    made.engine.gate.clear()
+    heard = asyncio.Event()
+    call = made.client.say_in_scene(
+        scene.scene_id, "Hello.", "p1", on_text=lambda _, __: heard.set()
+    )
+    asked = asyncio.create_task(call)
+    await heard.wait()
+    await made.client.leave_scene(scene.scene_id, player_id="p1")
+    made.engine.gate.set()
+    talk = await asked
+    assert [turn.player_id for turn in await turns(made, talk)] == [PSEUDONYMS.of("p1")]
+    assert "use Join" in await reason(made.client.say_in_scene(scene.scene_id, "Hm.", "p1"))
+    other = await made.client.say_in_scene(scene.scene_id, "Well?")
+    assert await read(made, other) == ["[Anna leaves.]", "Well?"]
+
+
+async def test_an_open_scene_loses_what_a_forgotten_player_said_and_was_told(made: Stage) -> None:
+    players = {"p1": "Anna", "p2": "Bela"}
+    scene = await made.client.start_scene(["mira", "fenn"], players, PLACE)
+    await made.client.say_in_scene(scene.scene_id, "A secret.", "p1", ["fenn"], ["fenn"])
+    kept = await made.client.say_in_scene(scene.scene_id, "Good day.", "p2", ["mira"], ["mira"])
+    gone = await made.client.say_in_scene(scene.scene_id, "And you?", "p2", ["fenn"])
+    await asyncio.wrap_future(made.store.forget(PSEUDONYMS.of("p1")))
+    assert await turns(made, gone) == []
+    assert len(await turns(made, kept)) == 1
+    talk = await made.client.say_in_scene(scene.scene_id, "Once more!", to=["fenn"])
+    (turn,) = await turns(made, talk)
+    told = "".join(message["content"] for message in turn.messages)
+    assert "secret" not in told
+    assert "use Join" in await reason(made.client.say_in_scene(scene.scene_id, "Hm.", "p1"))
+
+
+async def test_barging_in_stops_the_speaker_and_keeps_what_was_heard(made: Stage) -> None:
+    scene = await tavern(made)
+    asked = await speaking(made, scene)
+    barging = asyncio.create_task(made.client.say_in_scene(scene.scene_id, "Fenn!"))
+    (line,) = (await asked).lines
+    made.engine.gate.set()
+    await barging
+    (turn,) = await turns(made, SceneTalk((line,)))
+    assert (line.text, turn.reply_text, turn.finish_reason) == ("Well,", "Well,", "cancelled")
+
+
+async def test_a_scene_has_as_many_characters_and_lines_as_its_operator_allows(
+    stage: StageMaker,
+) -> None:
+    made = await stage(voice, scenes=ScenesSection(characters=1, lines=2))
+    assert "at most 1 characters" in await reason(tavern(made))
+    scene = await tavern(made, "mira")
+    assert "lines is 3" in await reason(made.client.continue_scene(scene.scene_id, 3))

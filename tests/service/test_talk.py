@@ -125,6 +125,30 @@ async def test_several_characters_talk_in_a_scene(
     assert any(line.startswith("base · first word") for line in lines)
 
 
+async def test_a_talk_and_a_scene_go_back_to_their_saves(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await stage()
+    commands = (
+        "/load",
+        "/save",
+        "Hello.",
+        "/load",
+        "/scene mira",
+        "Mira!",
+        "/save",
+        "Again.",
+        "/load",
+    )
+    printed = await typed_into(made, monkeypatch, *commands)
+    assert "/load needs the token of a save" in printed
+    assert printed.count("saved; /load leads back here") == 2
+    marks = {
+        turn.player_text.split("\n")[-1]: turn.rolled_back for turn in made.store.turns("mira")
+    }
+    assert marks == {"Hello.": True, "Mira!": False, "Again.": True}
+
+
 async def test_characters_may_be_there_from_the_start(
     stage: StageMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,3 +172,17 @@ async def test_an_event_of_no_trigger_is_refused_with_those_there_are(made: Stag
     assert "or tell in text" in why
     _, nothing = await refusal(made.client.trigger(session))
     assert "say what happens" in nothing
+
+
+async def test_what_a_trigger_has_rested_rides_in_save_games_and_outlives_the_server(
+    stage: StageMaker, made: Stage
+) -> None:
+    session = await opened(made)
+    start = await made.client.checkpoint(session)
+    said(await made.client.trigger(session, "bell"))
+    token = await made.client.checkpoint(session)
+    after = await stage(characters=made.folder / "cast")
+    await after.client.restore(token)
+    assert await after.client.trigger(session, "bell") == Silence("cooldown")
+    await after.client.restore(start)
+    assert said(await after.client.trigger(session, "bell")).text

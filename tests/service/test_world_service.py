@@ -202,3 +202,49 @@ async def test_a_secret_may_be_told_once_the_world_says_so(
     assert "pin" not in kept.text
     assert [hit.rule for hit in kept.guard_hits][:1] == ["leak"]
     assert (told.text, told.guard_hits) == ("It was my locking pin.", ())
+
+
+def written_sticky(folder: Path) -> Path:
+    """A cast whose lore of the mill is told for a turn more, and then rests; returns its folder."""
+    cast = copy_cast(folder)
+    lore = folder / "worlds" / "saltmere" / "lore.yaml"
+    text = lore.read_text(encoding="utf-8")
+    timed = text.replace("- id: mill-broken", "- id: mill-broken\n    sticky: 1\n    cooldown: 3")
+    lore.write_text(timed, encoding="utf-8")
+    return cast
+
+
+async def test_how_long_lore_was_told_and_rests_outlives_the_server(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    cast = written_sticky(tmp_path)
+    made = await stage(lore=LORE, characters=cast)
+    session = await opened(made)
+    await made.client.say(session, MILL, seed=1)
+    token = await made.client.checkpoint(session)
+    after = await stage(lore=LORE, characters=cast)
+    await after.client.restore(token)
+    told = [
+        sources((await after.client.say(session, line, seed=1)).notes)
+        for line in ("Good morning.", MILL)
+    ]
+    assert told == [["saltmere/mill-broken"], []]
+
+
+async def test_how_long_lore_rests_in_a_scene_rides_in_its_save_games(
+    stage: StageMaker, tmp_path: Path
+) -> None:
+    cast = written_sticky(tmp_path)
+    made = await stage(lore=LORE, characters=cast)
+    scene = await made.client.start_scene(["fenn"], {"p1": "Anna"})
+    await made.client.say_in_scene(scene.scene_id, MILL, seed=1)
+    token = await made.client.checkpoint_scene(scene.scene_id)
+    after = await stage(lore=LORE, characters=cast)
+    await after.client.restore_scene(token)
+    for line in ("Good morning.", MILL):
+        await after.client.say_in_scene(scene.scene_id, line, seed=1)
+    await after.wait_until_stored()
+    told = [
+        "mill-broken" in str(turn.annotations.get("notes")) for turn in made.store.turns("fenn")
+    ]
+    assert told == [True, True, False]
