@@ -37,6 +37,7 @@ from personas.render import prompt
 
 TALKS = Path(__file__).with_name("talks.yaml")
 CONTEXT_TOKENS = 1024
+_REPORTING = "said say says asked ask asks told tell tells"  # whoever sums up has to say these
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class SummedUp:
     @property
     def invented(self) -> frozenset[str]:
         """Words of content that nobody said."""
-        own = frozenset(words(self.summary)) - frozenset(words(summaries.BEGUN))
-        return own - hollow_words("en") - self.said
+        own = frozenset(words(self.summary)) - self.said - hollow_words("en")
+        return own - frozenset(words(f"{summaries.BEGUN} {summaries.ASKED} {_REPORTING}"))
 
 
 def read_talks() -> tuple[Talk, ...]:
