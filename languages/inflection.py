@@ -84,6 +84,8 @@ def listed_forms(word: str, language: str, last: bool = True) -> frozenset[str]:
 
 def typed_forms(text: str) -> tuple[str, ...]:
     """A folded text as it is written, and as people type it who have no keys for its accents."""
+    if text.isascii():
+        return (text,)
     forms = (text, without_accents(text), text.translate(_TRANSLITERATED))
     return tuple(dict.fromkeys(forms))
 

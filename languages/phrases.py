@@ -7,7 +7,7 @@ phrase is found anywhere, save where it would begin or end within a sign or a na
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain, pairwise
@@ -19,6 +19,8 @@ from languages.tags import primary
 
 #: The tag of no language: words match as they are listed.
 AS_LISTED = "und"
+
+_APART = "\n0\n"  # a word between two texts, so that neither goes on in the other
 
 _FEW = 64  # phrases are looked for one by one; the parts of a text, in a longer list
 
@@ -95,6 +97,29 @@ class PhraseList:
         return tuple(self._index.phrases[at] for at in places)
 
 
+class TextList:
+    """Texts to be looked through for many lists of phrases; most say none of them."""
+
+    def __init__(self, texts: Sequence[str], language: str = "") -> None:
+        """`language` is a BCP 47 tag; without one it is told from each text that is plain."""
+        self._texts = texts
+        self._language = language
+        together = defaultdict[str, list[str]](list)
+        for text in texts:
+            code = primary(language) or recognise(text)
+            together[code if inflection(code) else AS_LISTED].append(text)
+        self._together = {code: read(_APART.join(some)) for code, some in together.items()}
+
+    def saying(self, phrases: Sequence[str]) -> Iterator[tuple[int, str]]:
+        """The number of each text that says some of the phrases, with each that it says."""
+        together = self._together.items()
+        if not any(_says_any(reading, phrases, code) for code, reading in together):
+            return
+        for number, text in enumerate(self._texts):
+            for phrase in mentioned(text, phrases, self._language):
+                yield number, phrase
+
+
 @dataclass(frozen=True)
 class _Forms:
     """The forms that the words of a text may stand for, word by word."""
@@ -124,6 +149,12 @@ def _places(listed: _Index, reading: Reading, code: str, in_parts: bool) -> tupl
     signs = listed.by_signs.places_within(reading.line)
     near = set(chain(chain.from_iterable(told), parts, signs))
     return tuple(at for at in sorted(near) if _says(reading, listed.ready[at], code))
+
+
+def _says_any(reading: Reading, phrases: Sequence[str], code: str) -> bool:
+    if inflection(code) is None:
+        return any(_says(reading, _prepare(phrase, code), code) for phrase in phrases)
+    return bool(_places(_index(tuple(phrases), code), reading, code, in_parts=True))
 
 
 def _says(reading: Reading, phrase: _Phrase, code: str) -> bool:

@@ -8,11 +8,11 @@ such a run counts as the part of a word that it is on average, so that lengths c
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from languages.folding import fold
 
@@ -107,6 +107,19 @@ def word_runs(text: str, length: int, within: int | None = None) -> list[tuple[s
 def similarity_percent(one: str, other: str) -> float:
     """How alike two lines are, word by word and letter by letter; 100 = equal words."""
     return fuzz.ratio(read(one).line[1:-1], read(other).line[1:-1])
+
+
+def similar_texts(
+    texts: Iterable[str], others: Iterable[str], least_percent: float
+) -> Iterator[tuple[int, int]]:
+    """The number of each text, with that of each of the others that is at least so similar."""
+    lines = [read(other).line[1:-1] for other in others]
+    for number, text in enumerate(texts):
+        line = read(text).line[1:-1]
+        found = process.extract(
+            line, lines, scorer=fuzz.ratio, score_cutoff=least_percent, limit=None
+        )
+        yield from sorted((number, other) for _, _, other in found)
 
 
 def _runs(units: Sequence[tuple[str, int]], wanted: int, end: float) -> Iterator[tuple[str, ...]]:

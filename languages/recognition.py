@@ -5,8 +5,8 @@ tell it, and letters that few have: enough for a paragraph, and too little for t
 """
 
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib import resources
 
@@ -49,6 +49,7 @@ _TELLING_LETTERS = {
 _UMLAUTS = frozenset("äöüßÄÖÜ")
 _LEAST_VOTES = 2.0  # words of a language, of which half a letter counts as half
 _AHEAD = 1.25  # times the votes of any other
+_NO_LETTERS_OF_ASCII = bytes(sign for sign in range(128) if not chr(sign).isalpha())
 
 
 @lru_cache(maxsize=1 << 16)
@@ -62,7 +63,7 @@ def script_of(letter: str) -> str:
 def scripts(text: str) -> Counter[str]:
     """How many letters of the text are of each script."""
     if text.isascii():
-        letters = sum(map(str.isalpha, text))
+        letters = len(text.encode().translate(None, _NO_LETTERS_OF_ASCII))
         return Counter({"LATIN": letters} if letters else {})
     found = Counter(map(script_of, unicodedata.normalize("NFKC", text)))
     del found[""]
@@ -72,6 +73,8 @@ def scripts(text: str) -> Counter[str]:
 @lru_cache(maxsize=1024)
 def recognise(text: str) -> str:
     """The code of the language the text is in; "" where that is not plain."""
+    if text.isascii():
+        return _by_words(text)
     found = scripts(text)
     if not found:
         return ""
@@ -88,13 +91,16 @@ def hollow_words(language: str) -> frozenset[str]:
 
 
 def _by_words(text: str) -> str:
-    said = frozenset(read(text).tokens)
-    votes = {code: float(len(said & _hollow()[code])) for code in _in_latin()}
+    votes = defaultdict[str, float](float)
+    languages = _languages_by_word()
+    for word in languages.keys() & read(text).tokens:
+        for code in languages[word]:
+            votes[code] += 1
     if not text.isascii():
         for code, letters in _TELLING_LETTERS.items():
             votes[code] += sum(0.5 for letter in letters if letter in text)
-    best = max(votes, key=votes.__getitem__)
-    most, second = votes.pop(best), max(votes.values())
+    best = max(votes, key=votes.__getitem__, default="")
+    most, second = votes.pop(best, 0.0), max(votes.values(), default=0.0)
     if most >= _LEAST_VOTES and most >= _AHEAD * second:
         return best
     return "de" if _UMLAUTS.intersection(text) else ""
@@ -103,6 +109,16 @@ def _by_words(text: str) -> str:
 @cache
 def _in_latin() -> tuple[str, ...]:
     return tuple(code for code, listed in _hollow().items() if all(map(_is_latin, listed)))
+
+
+@cache
+def _languages_by_word() -> Mapping[str, Sequence[str]]:
+    """The languages in Latin letters in which a word has no content of its own."""
+    found: dict[str, list[str]] = {}
+    for code in _in_latin():
+        for word in _hollow()[code]:
+            found.setdefault(word, []).append(code)
+    return found
 
 
 def _is_latin(word: str) -> bool:

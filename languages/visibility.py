@@ -48,6 +48,8 @@ _HIDDEN = re.compile(
 
 def is_visible(text: str) -> bool:
     """Whether a reader can see anything of the text."""
+    if _is_plain(text):
+        return text.strip(" ") != ""
     return any(map(_shows, text))
 
 
@@ -58,23 +60,32 @@ def is_unseen(sign: str) -> bool:
 
 def without_unwanted(text: str) -> str:
     """The text without the signs that are in no text."""
-    if text.isascii() and text.isprintable():
+    if _is_plain(text):
         return text
     return _UNWANTED.sub(lambda found: found["flag"] or "", text)
 
 
 def unwanted_sign(text: str) -> str:
     """The first sign of the text that is in none, as people look it up; "" = there is none."""
+    if _is_plain(text):
+        return ""
     found = (one for one in _UNWANTED.finditer(text) if not one["flag"])
     return next((_description_of(one[0]) for one in found), "")
 
 
 def hidden_sign(label: str) -> str:
     """The first sign that a label holds and does not show; "" = there is none."""
+    if _is_plain(label):
+        return ""
     if sign := unwanted_sign(label):
         return sign
     found = (one for one in _HIDDEN.finditer(label) if not one["flag"] and not one["shape"])
     return next((_description_of(one[0]) for one in found), "")
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is of ASCII's letters, digits, signs and blanks: most are, and show all."""
+    return text.isascii() and text.isprintable()
 
 
 def _shows(sign: str) -> bool:

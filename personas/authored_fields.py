@@ -25,7 +25,7 @@ _MACRO = re.compile(r"\{\{[^{}]*\}\}|\{(?:char|user)\}|<(?:user|bot|char|start)>
 
 def one_line(text: str) -> str:
     """The text in one line. Raises ValueError for a macro that nothing fills in here."""
-    if macro := _MACRO.search(text):
+    if ("{" in text or "<" in text) and (macro := _MACRO.search(text)):
         raise ValueError(f"holds {macro[0]}, which nothing fills in here; write the name itself")
     return " ".join(text.split())
 
@@ -46,7 +46,7 @@ def _shows_something(text: str) -> str:
 
 def _shows_all(label: str) -> str:
     """Signs that are in no text are told for every field by the reader of the file."""
-    if not unwanted_sign(label) and (sign := hidden_sign(label)):
+    if (sign := hidden_sign(label)) and not unwanted_sign(label):
         raise ValueError(f"holds {sign}, which nobody sees and every comparison does; delete it")
     return label
 

@@ -9,7 +9,7 @@ from personas.lore.entry_checks import check_entries
 from personas.own_language import foreign_text
 from personas.persona import Card, Lore, Probe, ProbeKind, ProbeSheet
 from personas.schema_errors import nearest
-from personas.words import mentioned, similarity_percent
+from personas.words import TextList, similar_texts
 from personas.yaml_file import Document, Loc
 
 SAME_QUESTION_PERCENT = 90.0  # of similarity; other words for the same thing are another question
@@ -27,12 +27,17 @@ def check_card(folder_name: str, card: Card, file: Document) -> None:
     _check_relationships(card, file)
     _check_emotions(card, file)
     _check_names(file, "actions", "name", [action.name for action in card.actions])
-    for loc, text in spoken_texts(card):
-        for taboo in card.taboos:
-            for word in mentioned(text, taboo.words, card.language):
-                file.report(loc, f"says {word!r}, which taboo {taboo.id!r} forbids")
-        for word in mentioned(text, card.guardrails.blocked_words, card.language):
-            file.report(loc, f"says {word!r}, which guardrails.blocked_words forbid")
+    _check_what_is_said(card, file)
+
+
+def _check_what_is_said(card: Card, file: Document) -> None:
+    spoken = list(spoken_texts(card))
+    texts = TextList([text for _, text in spoken], card.language)
+    for taboo in card.taboos:
+        for number, word in texts.saying(taboo.words):
+            file.report(spoken[number][0], f"says {word!r}, which taboo {taboo.id!r} forbids")
+    for number, word in texts.saying(card.guardrails.blocked_words):
+        file.report(spoken[number][0], f"says {word!r}, which guardrails.blocked_words forbid")
 
 
 def spoken_texts(card: Card) -> Iterator[tuple[Loc, str]]:
@@ -110,16 +115,18 @@ def _check_language(card: Card, lore: Lore, file: Document) -> None:
 
 
 def _check_facts_can_be_told(card: Card, lore: Lore, file: Document) -> None:
-    for index, fact in enumerate(lore.facts):
-        for word in mentioned(fact.fact, card.guardrails.blocked_words, card.language):
-            what = f"has {word!r}, which guardrails.blocked_words of persona.yaml forbid"
-            file.report(("facts", index, "fact"), what)
+    if not card.guardrails.blocked_words:
+        return
+    texts = TextList([fact.fact for fact in lore.facts], card.language)
+    for index, word in texts.saying(card.guardrails.blocked_words):
+        what = f"has {word!r}, which guardrails.blocked_words of persona.yaml forbid"
+        file.report(("facts", index, "fact"), what)
 
 
 def _check_contradictions(language: str, lore: Lore, file: Document) -> None:
     for index, fact in enumerate(lore.facts):
-        told = " / ".join((fact.fact, *fact.keywords))
-        for word in mentioned(told, fact.contradictions, language):
+        told = TextList([" / ".join((fact.fact, *fact.keywords))], language)
+        for _, word in told.saying(fact.contradictions):
             file.report(("facts", index, "contradictions"), f"the fact itself says {word!r}")
 
 
@@ -133,10 +140,11 @@ def _check_prompt_keeps_secrets(
         *((lore_file, ("entries", i, "text"), one.text) for i, one in enumerate(lore.entries)),
         *((lore_file, ("secrets", i, "deflect"), s.deflect) for i, s in enumerate(lore.secrets)),
     ]
+    texts = TextList([text for _, _, text in places], card.language)
     for secret in lore.secrets:
-        for file, loc, text in places:
-            for word in mentioned(text, secret.leak_words, card.language):
-                file.report(loc, f"gives away secret {secret.id!r}: leak word {word!r}")
+        for number, word in texts.saying(secret.leak_words):
+            file, loc, _ = places[number]
+            file.report(loc, f"gives away secret {secret.id!r}: leak word {word!r}")
 
 
 def _prompt_texts(card: Card) -> Iterator[tuple[Loc, str]]:
@@ -209,11 +217,11 @@ def check_probes_are_new(card: Card, sheet: ProbeSheet, card_file: Document) -> 
 
     Examples are learned by heart, so a probe that asks the same measures nothing.
     """
-    for index, example in enumerate(card.examples):
-        for probe in sheet.probes:
-            if similarity_percent(example.player, probe.ask) >= SAME_QUESTION_PERCENT:
-                what = f"asks what probe {probe.id!r} asks; put it differently"
-                card_file.report(("examples", index, "player"), what)
+    said = [example.player for example in card.examples]
+    asked = [probe.ask for probe in sheet.probes]
+    for index, number in similar_texts(said, asked, SAME_QUESTION_PERCENT):
+        what = f"asks what probe {sheet.probes[number].id!r} asks; put it differently"
+        card_file.report(("examples", index, "player"), what)
 
 
 def _wrong_subject(probe: Probe, subjects: list[str] | None) -> str:

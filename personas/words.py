@@ -5,7 +5,15 @@ Case, punctuation, hyphens and typographic quotes do not matter: "half-moon" fin
 none there: list "key" and "keys" when both count.
 """
 
-from languages.phrases import mentioned
-from languages.reading import similarity_percent, word_count, word_runs, words
+from languages.phrases import TextList, mentioned
+from languages.reading import similar_texts, similarity_percent, word_count, word_runs, words
 
-__all__ = ["mentioned", "similarity_percent", "word_count", "word_runs", "words"]
+__all__ = [
+    "TextList",
+    "mentioned",
+    "similar_texts",
+    "similarity_percent",
+    "word_count",
+    "word_runs",
+    "words",
+]

@@ -7,11 +7,13 @@ content: what was wrong is in `problems`, so that the caller can report all file
 
 Data is built in one pass over the parser's events. They come flat, so depth is known before
 anything recursive sees them; and libyaml's parser, where PyYAML has it, takes a tenth of the time
-of the one in Python, which a cast of thousands is read with.
+of the one in Python, which a cast of thousands is read with. Of places only the marks are kept that
+the parser makes anyway: most files have nothing wrong, so nobody asks where.
 """
 
 import stat
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -30,6 +32,7 @@ Plain = str | int | float | bool | None | object  # what SafeLoader makes of a s
 Data = Plain | dict[str, "Data"] | tuple["Data", ...]
 
 #: libyaml's parser, or the one in Python where PyYAML was built without it.
+_Scalar = yaml.ScalarEvent
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -51,6 +54,20 @@ class Mark(Protocol):  # the pure and the C reader each have their own class of 
     def column(self) -> int: ...
 
 
+@dataclass(slots=True)
+class Marks:
+    """Where something begins, and what it holds, in that order: the keys of a mapping, a list."""
+
+    start: Mark | None = None
+    entries: list[Mark | None] = field(default_factory=list)
+    within: dict[int, "Marks"] = field(default_factory=dict)  # the entries that hold something
+
+    def of_last(self) -> "Marks":
+        """Those of the entry that was begun last."""
+        found = self.within[len(self.entries) - 1] = Marks(self.entries[-1])
+        return found
+
+
 @dataclass
 class Document:
     """One file's content; `data` is None where the file could not be read at all."""
@@ -58,14 +75,20 @@ class Document:
     file: Path
     data: Data = None
     readable: bool = False
-    marks: dict[Loc, Mark] = field(default_factory=dict)  # where each field begins
+    marks: Marks = field(default_factory=Marks)
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, loc: Loc) -> Place:
         """The place of a field, or of the nearest thing around it."""
-        while loc and loc not in self.marks:
-            loc = loc[:-1]
-        return _place(self.marks.get(loc))
+        data, marks = self.data, self.marks
+        for part in loc:
+            number = _number_of(part, data)
+            if number is None:
+                break
+            if number not in marks.within:
+                return _place(marks.entries[number])
+            data, marks = data[part], marks.within[number]  # type: ignore[index]  # it has a number
+        return _place(marks.start)
 
     def report(self, loc: Loc, what: str) -> None:
         """Note a problem with the field at `loc`."""
@@ -76,6 +99,14 @@ class Document:
         return Problem(
             self.file, self.place(loc).line, field_path(loc), what, self.place(loc).column
         )
+
+
+def _number_of(part: str | int, data: Data) -> int | None:
+    """Which entry of `data` a part of a path names; None = none."""
+    if isinstance(data, dict):
+        return next((number for number, key in enumerate(data) if key == part), None)
+    within = isinstance(data, tuple) and isinstance(part, int) and part < len(data)
+    return int(part) if within else None
 
 
 def field_path(loc: Loc) -> str:
@@ -163,64 +194,75 @@ class _Reading:
     def __init__(self, text: str, document: Document) -> None:
         self._document = document
         self._events = _Loader(text)
-        self._scalars = yaml.SafeLoader("")  # what a plain word is: a number, a yes, a text
+        has_anchors = "&" in text or "*" in text  # or something that looks like some
+        self._next = self._next_without_anchor if has_anchors else self._events.get_event
         self._depth = 0
 
     def whole(self) -> Data:
         """The data of the file's only document. Raises _RefusedError and yaml's errors."""
         try:
             self._next()  # the stream begins
-            if isinstance(self._next(), yaml.StreamEndEvent):
+            if type(self._next()) is yaml.StreamEndEvent:
                 return None
-            data = self._value(self._next(), ())
+            first = self._next()
+            self._document.marks.start = first.start_mark
+            data = self._value(first, (), self._document.marks)
             self._next()  # the document ends
-            if not isinstance(more := self._next(), yaml.StreamEndEvent):
+            if type(more := self._next()) is not yaml.StreamEndEvent:
                 raise _RefusedError(_place(more.start_mark), "a second document begins; keep one")
             return data
         finally:
             self._events.dispose()
 
-    def _next(self) -> Any:
+    def _next_without_anchor(self) -> Any:
         event = self._events.get_event()
         if getattr(event, "anchor", None) is not None:
             what = "anchors and aliases (& and *) are not allowed; write it out"
             raise _RefusedError(_place(event.start_mark), what)
         return event
 
-    def _value(self, event: Any, loc: Loc) -> Data:
-        self._document.marks.setdefault(loc, event.start_mark)
-        if type(event) is yaml.ScalarEvent:
-            return self._scalar(event, loc)
+    def _value(self, event: Any, loc: Loc, marks: Marks) -> Data:
+        """The value that `event` begins, whose entries are marked in `marks`."""
+        if type(event) is _Scalar:
+            return self._scalar(event, loc, event.start_mark)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _too_deep(event)
-        data = (self._mapping if isinstance(event, yaml.MappingStartEvent) else self._list)(loc)
+        read = self._mapping if type(event) is yaml.MappingStartEvent else self._list
+        data = read(loc, marks)
         self._depth -= 1
         return data
 
-    def _list(self, loc: Loc) -> Data:
+    def _list(self, loc: Loc, marks: Marks) -> Data:
         values: list[Data] = []
-        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
-            values.append(self._value(event, (*loc, len(values))))
+        entries, next_ = marks.entries, self._next
+        while type(event := next_()) is not yaml.SequenceEndEvent:
+            entries.append(event.start_mark)
+            values.append(self._entry(event, loc, len(values), marks))
         return tuple(values)
 
-    def _mapping(self, loc: Loc) -> Data:
+    def _mapping(self, loc: Loc, marks: Marks) -> Data:
         found: dict[str, Data] = {}
-        event: Any
-        while not isinstance(event := self._next(), yaml.MappingEndEvent):
-            if type(event) is not yaml.ScalarEvent:
-                self._document.report(loc, "a key must be a plain word")
+        entries, next_ = marks.entries, self._next
+        while type(event := next_()) is not yaml.MappingEndEvent:
+            if type(event) is not _Scalar:
+                self._report(loc, marks.start, "a key must be a plain word")
                 self._skip(event)
                 self._skip(self._next())
-            elif event.value in found:
-                self._report_twice((*loc, event.value), event)
+            elif (key := event.value) in found:
+                self._report_twice((*loc, key), event, entries[list(found).index(key)])
                 self._skip(self._next())
             else:
-                inner = (*loc, event.value)
-                mark: Any = event.start_mark  # of one of two classes
-                self._document.marks[inner] = mark
-                found[event.value] = self._value(self._next(), inner)
+                entries.append(event.start_mark)
+                found[key] = self._entry(next_(), loc, key, marks)
         return found
+
+    def _entry(self, event: Any, loc: Loc, part: str | int, marks: Marks) -> Data:
+        if type(event) is not _Scalar:
+            return self._value(event, (*loc, part), marks.of_last())
+        if event.tag is None and _is_text(event.value, event.implicit[0]):
+            return event.value  # most are, and need no path
+        return self._scalar(event, (*loc, part), marks.entries[-1])
 
     def _skip(self, event: Any) -> None:
         """Read on to the end of what begins with `event`."""
@@ -234,40 +276,41 @@ class _Reading:
                 return
             event = self._next()
 
-    def _report_twice(self, loc: Loc, event: Any) -> None:
-        place, first = _place(event.start_mark), self._document.place(loc).line
-        what = f"key is given twice (first on line {first}); keep one"
+    def _report_twice(self, loc: Loc, event: Any, first: Mark | None) -> None:
+        what = f"key is given twice (first on line {_place(first).line}); keep one"
+        self._report(loc, event.start_mark, what)
+
+    def _report(self, loc: Loc, mark: Mark | None, what: str) -> None:
+        place = _place(mark)
         problem = Problem(self._document.file, place.line, field_path(loc), what, place.column)
         self._document.problems.append(problem)
 
-    def _scalar(self, event: Any, loc: Loc) -> Plain:
+    def _scalar(self, event: Any, loc: Loc, begins: Mark | None) -> Plain:
         text: str = event.value
         value: Plain = text
         if event.tag is not None or (event.implicit[0] and _may_be_no_text(text)):
-            value = self._made_of(event, loc)
-        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
-            self._refuse_unwanted_sign(value, loc)
+            value = self._value_of(event, loc, begins)
+        if isinstance(value, str) and (sign := unwanted_sign(value)):
+            self._report(loc, begins, f"holds {sign}, which belongs into no text; delete it")
         return value
 
-    def _refuse_unwanted_sign(self, text: str, loc: Loc) -> None:
-        if sign := unwanted_sign(text):
-            self._document.report(loc, f"holds {sign}, which belongs into no text; delete it")
-
-    def _made_of(self, event: Any, loc: Loc) -> Plain:
-        implied: Any = self._scalars.resolve
-        tag = event.tag or implied(yaml.ScalarNode, event.value, event.implicit)
-        node = yaml.ScalarNode(tag, event.value, event.start_mark, event.end_mark)
+    def _value_of(self, event: Any, loc: Loc, begins: Mark | None) -> Plain:
+        read = _word_value if len(event.value) <= _LONGEST_WORD else _scalar_value
         try:
-            value: Plain = self._scalars.construct_object(node)
+            return read(event.value, event.tag, event.implicit)
         except (yaml.constructor.ConstructorError, ValueError) as error:
             what = f"cannot be read as a value ({str(error).splitlines()[0]}); quote it"
-            self._document.report(loc, what)
+            self._report(loc, begins, what)
             return str(event.value)
-        return value
 
 
 def _too_deep(event: Any) -> _RefusedError:
     return _RefusedError(_place(event.start_mark), f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _is_text(text: str, plain: bool) -> bool:
+    """Whether a scalar surely is the text that it holds, and has no sign that is in no text."""
+    return text.isascii() and text.isprintable() and not (plain and _may_be_no_text(text))
 
 
 def _may_be_no_text(text: str) -> bool:
@@ -277,6 +320,28 @@ def _may_be_no_text(text: str) -> bool:
     if text[0].isalpha() and " " in text:
         return False
     return text[0] in yaml.SafeLoader.yaml_implicit_resolvers
+
+
+class _Scalars(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
+    """What a plain word is: a number, a yes, a text."""
+
+    def __init__(self) -> None:
+        yaml.constructor.SafeConstructor.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+
+
+def _scalar_value(text: str, tag: str | None, implicit: tuple[bool, bool]) -> Plain:
+    """What a scalar stands for. Raises ConstructorError and ValueError."""
+    scalars = _Scalars()
+    implied: Any = scalars.resolve
+    node = yaml.ScalarNode(tag or implied(yaml.ScalarNode, text, implicit), text)
+    value: Plain = scalars.construct_object(node)
+    return value
+
+
+#: The same words come again and again: ids, numbers, yes.
+_word_value = lru_cache(maxsize=4096)(_scalar_value)
+_LONGEST_WORD = 40
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:

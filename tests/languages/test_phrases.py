@@ -2,7 +2,7 @@
 
 import pytest
 
-from languages.phrases import mentioned
+from languages.phrases import TextList, mentioned
 
 FOUND = [
     ("en", "It's the KEY!", "key"),
@@ -89,3 +89,19 @@ def test_a_language_that_is_plain_need_not_be_told(text: str, phrase: str) -> No
 def test_phrases_come_back_in_their_order() -> None:
     assert mentioned("b then a", ["a", "c", "b"], "en") == ("a", "b")
     assert mentioned("a b", ["...", ""], "en") == ()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "recognised"])
+@pytest.mark.parametrize(("language", "text", "phrase"), FOUND)
+def test_a_list_of_texts_says_what_each_of_them_says(
+    language: str, text: str, phrase: str, told: bool
+) -> None:
+    code, texts = language if told else "", ["ミ", text, "Half a mile.", text, "鍵"]
+    alone = [(at, one) for at, t in enumerate(texts) for one in mentioned(t, [phrase], code)]
+    assert list(TextList(texts, code).saying([phrase])) == alone
+
+
+def test_texts_of_a_list_do_not_go_on_in_each_other() -> None:
+    assert (
+        list(TextList(["the half", "moon 0 key"], "en").saying(["half moon", "half 0 moon"])) == []
+    )

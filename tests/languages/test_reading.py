@@ -2,7 +2,7 @@
 
 import pytest
 
-from languages.reading import similarity_percent, word_count, word_runs, words
+from languages.reading import similar_texts, similarity_percent, word_count, word_runs, words
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,8 @@ def test_runs_of_signs_are_as_long_as_as_many_words() -> None:
 def test_likeness_ignores_dress() -> None:
     assert similarity_percent("Where's the KEY?", "where s the key") == 100
     assert similarity_percent("鍵は、どこ？", "鍵はどこ") == 100
+
+
+def test_every_likeness_between_two_lists_is_found() -> None:
+    texts, others = ["Where's the key?", "Who?"], ["who", "Where is the key?", "where's the KEY"]
+    assert list(similar_texts(texts, others, 90)) == [(0, 1), (0, 2), (1, 0)]
