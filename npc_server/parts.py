@@ -22,7 +22,7 @@ from personas.cast_stamps import stamps
 from personas.lore.embeddings import load_embedder
 from personas.persona import Persona
 from personas.persona_files import load_characters
-from personas.sizes import require_room, size_of
+from personas.sizes import is_roomy, require_room, size_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,8 @@ def _open_lore(config: Config, characters: Mapping[str, Persona]) -> Shelves:
 
 
 def _require_room(characters: Mapping[str, Persona], vocab: Vocab, context_tokens: int) -> None:
-    sizes = [size_of(one, vocab, context_tokens) for one in characters.values()]
+    tight = (one for one in characters.values() if not is_roomy(one, vocab, context_tokens))
+    sizes = [size_of(one, vocab, context_tokens) for one in tight]
     require_room(sizes)
     for warning in (size.warning for size in sizes if size.warning):
         logger.warning(warning)

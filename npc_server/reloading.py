@@ -20,7 +20,7 @@ from npc_server.live_cast import Cast, CastFolder
 from personas.cast_stamps import Stamp, changed_names, stamps
 from personas.errors import PersonaError
 from personas.persona import Persona
-from personas.persona_files import Reading, in_its_world, read_folders
+from personas.persona_files import Reading, in_their_worlds, read_folders
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Reloading:
     def _read(self, names: Sequence[str]) -> list[Reading]:
         root, worlds = self._folder.root, self._folder.worlds
         readings = read_folders([root / name for name in names], root)
-        return [in_its_world(reading, worlds) for reading in readings]
+        return in_their_worlds(readings, worlds)
 
     async def _take(self, readings: Iterable[Reading], now: dict[str, Stamp]) -> None:
         """Serve what is in order."""

@@ -13,7 +13,7 @@ import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -125,12 +125,24 @@ async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.E
     warn_if_off(config.privacy)
     require_free(config.server.host, config.server.port)
     with hold(config.paths.data):
-        parts = open_parts(config)
+        with _without_collections():
+            parts = open_parts(config)
         try:
             async with running(parts, config, on_ready) as supervisor:
                 return await _wait_for_first(stop, supervisor.given_up) is stop
         finally:
             parts.store.close()
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """What is made within the block stays, and is never walked through to be collected."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @asynccontextmanager

@@ -114,6 +114,14 @@ class Chat:
             return shared
         return whole if shared[: len(whole)] == whole else shared
 
+    def most_tokens(self, messages: Sequence[Message]) -> int:
+        """No beginning with these messages has more tokens: none has less than a byte of text."""
+        shaped = self._format.fit((*messages, Message("user", "")))
+        pieces = self._format.pieces(tuple(one.role for one in shaped), asks=True)
+        written = (*pieces, *(one.content for one in shaped))
+        blanks = len(written)  # of a vocabulary that begins each text with one
+        return sum(len(text.encode()) for text in written) + blanks + len(self.bos)
+
     def reply(self, text: str) -> Ids:
         """A reply as the model should produce it: its text, then the end of the turn."""
         text = text if self.manner.keeps_blanks else text.strip()

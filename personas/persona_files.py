@@ -9,8 +9,8 @@ import gc
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from multiprocessing import get_context
 from operator import attrgetter
 from pathlib import Path
@@ -29,7 +29,7 @@ from personas.persona_checks import (
 )
 from personas.schema_errors import validate
 from personas.world_files import MAX_LORE_BYTES, Worlds, worlds_beside
-from personas.world_ties import Tie, settle, ties_of
+from personas.world_ties import Find, Tie, settle, ties_of
 from personas.yaml_file import Document
 
 SAMPLE_CHARACTERS = Path(__file__).parent / "characters"
@@ -57,8 +57,7 @@ def load_characters(root: Path, worlds: Worlds | None = None) -> dict[str, Perso
     None for worlds that lie beside `root`. What is wrong with one is told once, whoever names it.
     """
     known = worlds or Worlds(worlds_beside(root))
-    read = read_folders(character_folders(root), root)
-    readings = [in_its_world(reading, known) for reading in read]
+    readings = in_their_worlds(read_folders(character_folders(root), root), known)
     problems = (problem for reading in readings for problem in reading.problems)
     _raise_if_any(dict.fromkeys(problems))
     return {reading.persona.id: reading.persona for reading in readings if reading.persona}
@@ -66,10 +65,20 @@ def load_characters(root: Path, worlds: Worlds | None = None) -> dict[str, Perso
 
 def in_its_world(reading: Reading, worlds: Worlds) -> Reading:
     """A character in its world, with what that rules out."""
+    return _in_its_world(reading, worlds.find)
+
+
+def in_their_worlds(readings: Iterable[Reading], worlds: Worlds) -> list[Reading]:
+    """The same of many; the disk is asked once for each world, not for each character."""
+    find = cache(worlds.find)
+    return [_in_its_world(reading, find) for reading in readings]
+
+
+def _in_its_world(reading: Reading, find: Find) -> Reading:
     if reading.persona is None:
         return reading
-    persona, problems = settle(reading.persona, reading.ties, worlds)
-    return replace(reading, persona=None if problems else persona, problems=problems)
+    persona, problems = settle(reading.persona, reading.ties, find)
+    return Reading(reading.name, None if problems else persona, problems, reading.ties)
 
 
 def read_folders(folders: Sequence[Path], root: Path) -> list[Reading]:
@@ -92,16 +101,25 @@ def character_folders(root: Path) -> list[Path]:
     a link to nothing.
     """
     try:
-        entries = sorted(root.iterdir())
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if _is_character(entry))
     except OSError as error:
         what = f"cannot be read as a folder of characters: {error.strerror}"
         raise PersonaError([Problem(root, 0, "", what)]) from error
-    named = (entry for entry in entries if not entry.name.startswith((".", "_")))
-    folders = [entry for entry in named if entry.is_dir() or not entry.exists()]
+    folders = [root / name for name in names]
     if not folders:
         what = "holds no characters; each needs a folder with persona.yaml"
         raise PersonaError([Problem(root, 0, "", what)])
     return folders
+
+
+def _is_character(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a character's; of all but links the listing tells, without another look."""
+    if entry.name.startswith((".", "_")):
+        return False
+    if not entry.is_symlink():
+        return entry.is_dir()
+    return Path(entry).is_dir() or not Path(entry).exists()
 
 
 def load_character(folder: Path, worlds: Worlds | None = None) -> Persona:

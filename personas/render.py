@@ -245,11 +245,25 @@ def opening_ids(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
     known = _openings.setdefault(tokenizer, {})
     opening = known.pop(persona.version, None)
     if opening is None:
-        opening = _read_chat(tokenizer).beginning(tuple(_opening(persona)))
+        opening = _beginning_of_all(persona, tokenizer)
         while len(known) >= MOST_OPENINGS:
             del known[next(iter(known))]  # used least lately
     known[persona.version] = opening
     return opening
+
+
+def opening_tokens(persona: Persona, tokenizer: Tokenizer) -> int:
+    """How many `opening_ids` has. Nothing is kept, as of most of a large cast nobody asks more."""
+    return len(_beginning_of_all(persona, tokenizer))
+
+
+def _beginning_of_all(persona: Persona, tokenizer: Tokenizer) -> tuple[int, ...]:
+    return _read_chat(tokenizer).beginning(tuple(_opening(persona)))
+
+
+def most_opening_tokens(persona: Persona, tokenizer: Tokenizer) -> int:
+    """No fewer than `opening_ids` has, told by the length of the text: that is not encoded."""
+    return _read_chat(tokenizer).most_tokens(tuple(_opening(persona)))
 
 
 def example_tokens(persona: Persona, tokenizer: Tokenizer) -> int:

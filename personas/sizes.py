@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from personas.errors import CharacterTooLargeError
 from personas.kept_history import LINE_TOKENS, Room
 from personas.persona import Persona
-from personas.render import Tokenizer, example_tokens, opening_ids, prompt, reply_ids
+from personas.render import (
+    Tokenizer,
+    example_tokens,
+    most_opening_tokens,
+    opening_tokens,
+    prompt,
+    reply_ids,
+)
 
 #: Of a row that is trained or judged: the end of the reply's turn, and one token after it.
 END_TOKENS = 2
@@ -69,13 +76,20 @@ class Size:
         )
 
 
+def is_roomy(persona: Persona, tokenizer: Tokenizer, context_tokens: int) -> bool:
+    """Whether there is surely neither fault nor warning; most of a cast need not be counted."""
+    most, reply = most_opening_tokens(persona, tokenizer), persona.sampling.max_reply_tokens
+    size = Size(persona.id, most, examples=0, reply=reply, context=context_tokens)
+    return not (size.fault or size.warning)
+
+
 def size_of(
     persona: Persona, tokenizer: Tokenizer, context_tokens: int, setting: str = CONTEXT
 ) -> Size:
     """Measure a character beside a limit, which is named for those who can raise it."""
     return Size(
         character=persona.id,
-        opening=len(opening_ids(persona, tokenizer)),
+        opening=opening_tokens(persona, tokenizer),
         examples=example_tokens(persona, tokenizer),
         reply=persona.sampling.max_reply_tokens,
         context=context_tokens,

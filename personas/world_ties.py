@@ -4,7 +4,7 @@ Worlds are read after the characters, once each, so whatever in a character's fi
 world is remembered with its place until then.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from personas.conditions import faults, parse
@@ -13,8 +13,11 @@ from personas.known_names import no_such
 from personas.persona import Lore, Persona, ProbeKind
 from personas.persona_checks import own_facts
 from personas.variables import Variables
-from personas.world_files import Worlds
+from personas.world import World
 from personas.yaml_file import Document, Loc
+
+#: Finds a world by its name, as `Worlds.find` does.
+Find = Callable[[str], tuple[World | None, tuple[Problem, ...]]]
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,11 @@ def _asked_facts(persona: Persona) -> Iterator[tuple[Loc, str]]:
 
 
 def settle(
-    persona: Persona, ties: Iterable[Tie], worlds: Worlds
+    persona: Persona, ties: Iterable[Tie], find: Find
 ) -> tuple[Persona, tuple[Problem, ...]]:
     """The character in its world, and what of its files the world rules out."""
     try:
-        world, problems = worlds.find(persona.world) if persona.world else (None, ())
+        world, problems = find(persona.world) if persona.world else (None, ())
     except LookupError as error:
         named = (tie for tie in ties if not (tie.condition or tie.fact))
         return persona, tuple(tie.problem(error.args[0]) for tie in named)

@@ -54,18 +54,9 @@ class Mark(Protocol):  # the pure and the C reader each have their own class of 
     def column(self) -> int: ...
 
 
-@dataclass(slots=True)
-class Marks:
-    """Where something begins, and what it holds, in that order: the keys of a mapping, a list."""
-
-    start: Mark | None = None
-    entries: list[Mark | None] = field(default_factory=list)
-    within: dict[int, "Marks"] = field(default_factory=dict)  # the entries that hold something
-
-    def of_last(self) -> "Marks":
-        """Those of the entry that was begun last."""
-        found = self.within[len(self.entries) - 1] = Marks(self.entries[-1])
-        return found
+#: Where something begins, then where each of its entries does, in their order: at their keys in a
+#: mapping. An entry that has entries itself is such a list.
+Marks = list["Mark | Marks | None"]
 
 
 @dataclass
@@ -75,7 +66,7 @@ class Document:
     file: Path
     data: Data = None
     readable: bool = False
-    marks: Marks = field(default_factory=Marks)
+    marks: Marks = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, loc: Loc) -> Place:
@@ -85,10 +76,11 @@ class Document:
             number = _number_of(part, data)
             if number is None:
                 break
-            if number not in marks.within:
-                return _place(marks.entries[number])
-            data, marks = data[part], marks.within[number]  # type: ignore[index]  # it has a number
-        return _place(marks.start)
+            entry = marks[1 + number]
+            if not isinstance(entry, list):
+                return _place(entry)
+            data, marks = data[part], entry  # type: ignore[index]  # it has a number
+        return _place(marks[0] if marks else None)
 
     def report(self, loc: Loc, what: str) -> None:
         """Note a problem with the field at `loc`."""
@@ -205,7 +197,7 @@ class _Reading:
             if type(self._next()) is yaml.StreamEndEvent:
                 return None
             first = self._next()
-            self._document.marks.start = first.start_mark
+            self._document.marks.append(first.start_mark)
             data = self._value(first, (), self._document.marks)
             self._next()  # the document ends
             if type(more := self._next()) is not yaml.StreamEndEvent:
@@ -222,9 +214,9 @@ class _Reading:
         return event
 
     def _value(self, event: Any, loc: Loc, marks: Marks) -> Data:
-        """The value that `event` begins, whose entries are marked in `marks`."""
+        """The value that `event` begins; its entries are added to `marks`."""
         if type(event) is _Scalar:
-            return self._scalar(event, loc, event.start_mark)
+            return self._scalar(event, loc, marks[0])
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _too_deep(event)
@@ -235,34 +227,36 @@ class _Reading:
 
     def _list(self, loc: Loc, marks: Marks) -> Data:
         values: list[Data] = []
-        entries, next_ = marks.entries, self._next
+        next_ = self._next
         while type(event := next_()) is not yaml.SequenceEndEvent:
-            entries.append(event.start_mark)
+            marks.append(event.start_mark)
             values.append(self._entry(event, loc, len(values), marks))
         return tuple(values)
 
     def _mapping(self, loc: Loc, marks: Marks) -> Data:
         found: dict[str, Data] = {}
-        entries, next_ = marks.entries, self._next
+        next_ = self._next
         while type(event := next_()) is not yaml.MappingEndEvent:
             if type(event) is not _Scalar:
-                self._report(loc, marks.start, "a key must be a plain word")
+                self._report(loc, marks[0], "a key must be a plain word")
                 self._skip(event)
                 self._skip(self._next())
             elif (key := event.value) in found:
-                self._report_twice((*loc, key), event, entries[list(found).index(key)])
+                self._report_twice((*loc, key), event, marks[1 + list(found).index(key)])
                 self._skip(self._next())
             else:
-                entries.append(event.start_mark)
+                marks.append(event.start_mark)
                 found[key] = self._entry(next_(), loc, key, marks)
         return found
 
     def _entry(self, event: Any, loc: Loc, part: str | int, marks: Marks) -> Data:
         if type(event) is not _Scalar:
-            return self._value(event, (*loc, part), marks.of_last())
+            inner: Marks = [marks[-1]]
+            marks[-1] = inner
+            return self._value(event, (*loc, part), inner)
         if event.tag is None and _is_text(event.value, event.implicit[0]):
             return event.value  # most are, and need no path
-        return self._scalar(event, (*loc, part), marks.entries[-1])
+        return self._scalar(event, (*loc, part), marks[-1])
 
     def _skip(self, event: Any) -> None:
         """Read on to the end of what begins with `event`."""
@@ -276,16 +270,16 @@ class _Reading:
                 return
             event = self._next()
 
-    def _report_twice(self, loc: Loc, event: Any, first: Mark | None) -> None:
+    def _report_twice(self, loc: Loc, event: Any, first: "Mark | Marks | None") -> None:
         what = f"key is given twice (first on line {_place(first).line}); keep one"
         self._report(loc, event.start_mark, what)
 
-    def _report(self, loc: Loc, mark: Mark | None, what: str) -> None:
+    def _report(self, loc: Loc, mark: "Mark | Marks | None", what: str) -> None:
         place = _place(mark)
         problem = Problem(self._document.file, place.line, field_path(loc), what, place.column)
         self._document.problems.append(problem)
 
-    def _scalar(self, event: Any, loc: Loc, begins: Mark | None) -> Plain:
+    def _scalar(self, event: Any, loc: Loc, begins: "Mark | Marks | None") -> Plain:
         text: str = event.value
         value: Plain = text
         if event.tag is not None or (event.implicit[0] and _may_be_no_text(text)):
@@ -294,7 +288,7 @@ class _Reading:
             self._report(loc, begins, f"holds {sign}, which belongs into no text; delete it")
         return value
 
-    def _value_of(self, event: Any, loc: Loc, begins: Mark | None) -> Plain:
+    def _value_of(self, event: Any, loc: Loc, begins: "Mark | Marks | None") -> Plain:
         read = _word_value if len(event.value) <= _LONGEST_WORD else _scalar_value
         try:
             return read(event.value, event.tag, event.implicit)
@@ -357,5 +351,7 @@ def _line_at(text: str, position: int) -> int:
     return 1 + text.encode()[:position].count(b"\n")
 
 
-def _place(mark: Mark | None) -> Place:
+def _place(mark: "Mark | Marks | None") -> Place:
+    if isinstance(mark, list):
+        return _place(mark[0])
     return _TOP if mark is None else Place(mark.line + 1, mark.column + 1)

@@ -15,7 +15,15 @@ from personas.chat_ids import Chat, chat_of
 from personas.errors import ChatFormatError
 from personas.fake import END, FakeTokenizer
 from personas.persona import Persona
-from personas.render import Line, Speaker, message_ids, opening_ids, prompt, reply_ids
+from personas.render import (
+    Line,
+    Speaker,
+    message_ids,
+    most_opening_tokens,
+    opening_ids,
+    prompt,
+    reply_ids,
+)
 from tests.support import tiny_gguf
 from tests.support.chat_templates import CHATML, LLAMA_2, LOOK_ALIKES, look_alike
 
@@ -93,6 +101,15 @@ def test_every_prompt_begins_with_the_opening(name: str, ada: Persona) -> None:
             assert made.ids[: made.opening_tokens] == opening
         missed = len(opening) < len(made.ids) - 200
         assert not missed, "the opening is all but the player's line"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_opening_has_more_tokens_than_its_text_allows(name: str, ada: Persona) -> None:
+    tokenizer = look_alike(name)
+    shown = ada.model_copy(update={"examples_in_prompt": 1, "version": "shown"})
+    for persona in (ada, shown):
+        opening = len(opening_ids(persona, tokenizer))
+        assert opening <= most_opening_tokens(persona, tokenizer) < 12 * opening
 
 
 @pytest.mark.parametrize("name", NAMES)

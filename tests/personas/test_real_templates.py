@@ -115,6 +115,13 @@ def test_ids_are_those_of_the_whole_text(vocabulary: str, template: str, said: S
         assert ids == whole(model, llama, messages), messages
 
 
+@each_pair
+def test_no_beginning_has_more_tokens_than_its_text_allows(vocabulary: str, template: str) -> None:
+    chat = chat_of(open_model(vocabulary, template).vocab)
+    for messages in some_talks(letters, random.Random(3)):
+        assert len(chat.beginning(messages)) <= chat.most_tokens(messages)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("vocabulary", "template"), BYTE_PAIRS)
 def test_ids_are_those_of_transformers(vocabulary: str, template: str) -> None:

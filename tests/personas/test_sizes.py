@@ -7,7 +7,15 @@ from personas.fake import FakeTokenizer
 from personas.kept_history import LINE_TOKENS
 from personas.persona import Example, Persona
 from personas.render import opening_ids, prompt
-from personas.sizes import END_TOKENS, Size, faults_of, require_fit, require_room, size_of
+from personas.sizes import (
+    END_TOKENS,
+    Size,
+    faults_of,
+    is_roomy,
+    require_fit,
+    require_room,
+    size_of,
+)
 
 
 def sized(opening: int, context: int = 1024, reply: int = 80, name: str = "ada") -> Size:
@@ -75,3 +83,13 @@ def test_the_setting_that_somebody_can_raise_is_named(
 ) -> None:
     with pytest.raises(CharacterTooLargeError, match="raise max_tokens to at least"):
         require_fit(ada, tokenizer, 100, "max_tokens")
+
+
+def test_what_is_roomy_at_a_glance_has_neither_fault_nor_warning(
+    ada: Persona, tokenizer: FakeTokenizer
+) -> None:
+    contexts = range(100, 2000, 25)
+    roomy = [at for at in contexts if is_roomy(ada, tokenizer, at)]
+    sizes = [size_of(ada, tokenizer, at) for at in roomy]
+    assert roomy
+    assert not any(size.fault or size.warning for size in sizes)
