@@ -21,9 +21,27 @@ from npc.v1 import (
     memory_pb2,
     memory_pb2_grpc,
 )
-from npc_server import convert
 from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters
+from npc_server.convert.adapters import character_adapters, stats_response
+from npc_server.convert.dialogue import (
+    context_update,
+    happening_of,
+    memory_span,
+    restore_response,
+    sampling_changes,
+    start_session_response,
+    update_context_response,
+    world_report,
+)
+from npc_server.convert.feedback import (
+    parse_batch,
+    parse_reaction,
+    submit_batch_response,
+    submit_response,
+)
+from npc_server.convert.memory import list_memory_response
+from npc_server.convert.replies import reply_event
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
 from npc_server.limits import check_events, check_id
@@ -51,59 +69,59 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
             request.character,
             request.player_id,
             request.training_consent,
-            convert.memory_span(request.memory),
+            memory_span(request.memory),
             request.present,
             request.seed if request.HasField("seed") else None,
-            convert.world_report(request.world),
+            world_report(request.world),
         )
-        return convert.start_session_response(session, self._dialogue.live_version(session))
+        return start_session_response(session, self._dialogue.live_version(session))
 
     async def Say(  # noqa: N802
         self, request: dialogue_pb2.SayRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        changes = convert.changes(request.sampling)
+        changes = sampling_changes(request.sampling)
         line_id = request.line_id if request.HasField("line_id") else None
-        world = convert.world_report(request.world)
+        world = world_report(request.world)
         replies = self._dialogue.say(
             request.session_id, request.text, seed, changes, line_id, request.audience, world
         )
         async with aclosing(replies) as events:
             async for event in events:
-                yield convert.reply_event(event)
+                yield reply_event(event)
 
     async def Regenerate(  # noqa: N802
         self, request: dialogue_pb2.RegenerateRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        changes = convert.changes(request.sampling)
+        changes = sampling_changes(request.sampling)
         take_id = request.take_id if request.HasField("take_id") else None
         takes = self._dialogue.regenerate(
             request.session_id, request.turn_id, seed, changes, take_id
         )
         async with aclosing(takes) as events:
             async for event in events:
-                yield convert.reply_event(event)
+                yield reply_event(event)
 
     async def Trigger(  # noqa: N802
         self, request: dialogue_pb2.TriggerRequest, context: Context
     ) -> AsyncIterator[dialogue_pb2.ReplyEvent]:
         seed = request.seed if request.HasField("seed") else None
-        call = Call("", seed, convert.changes(request.sampling))
+        call = Call("", seed, sampling_changes(request.sampling))
         trigger_id = request.trigger_id if request.HasField("trigger_id") else None
-        happening = convert.happening(request)
-        world = convert.world_report(request.world)
+        happening = happening_of(request)
+        world = world_report(request.world)
         replies = self._dialogue.trigger(request.session_id, happening, call, trigger_id, world)
         async with aclosing(replies) as events:
             async for event in events:
-                yield convert.reply_event(event)
+                yield reply_event(event)
 
     async def UpdateContext(  # noqa: N802
         self, request: dialogue_pb2.UpdateContextRequest, context: Context
     ) -> dialogue_pb2.UpdateContextResponse:
-        update = convert.context_update(request)
+        update = context_update(request)
         told = await self._dialogue.update_context(request.session_id, update)
-        return convert.update_context_response(told)
+        return update_context_response(told)
 
     async def ReportAction(  # noqa: N802
         self, request: dialogue_pb2.ReportActionRequest, context: Context
@@ -125,7 +143,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     ) -> dialogue_pb2.RestoreResponse:
         session = await self._save_games.restore(check_id("token", request.token))
         self._dialogue.read_restored(session)
-        return convert.restore_response(session, self._dialogue.live_version(session))
+        return restore_response(session, self._dialogue.live_version(session))
 
     async def EndSession(  # noqa: N802
         self, request: dialogue_pb2.EndSessionRequest, context: Context
@@ -144,7 +162,7 @@ class MemoryService(memory_pb2_grpc.MemoryServicer):
         self, request: memory_pb2.ListMemoryRequest, context: Context
     ) -> memory_pb2.ListMemoryResponse:
         memories = await self._memory.memories_of(request.session_id)
-        return convert.list_memory_response(memories)
+        return list_memory_response(memories)
 
     async def Forget(  # noqa: N802
         self, request: memory_pb2.ForgetMemoryRequest, context: Context
@@ -162,17 +180,17 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
     async def Submit(  # noqa: N802
         self, request: feedback_pb2.SubmitRequest, context: Context
     ) -> feedback_pb2.SubmitResponse:
-        result = await self._reactions.submit(convert.parse_reaction(request, datetime.now(UTC)))
+        result = await self._reactions.submit(parse_reaction(request, datetime.now(UTC)))
         if not isinstance(result, Receipt):
             raise result
-        return convert.submit_response(result)
+        return submit_response(result)
 
     async def SubmitBatch(  # noqa: N802
         self, requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], context: Context
     ) -> feedback_pb2.SubmitBatchResponse:
         ids: list[str] = []
         results = await self._reactions.submit_all(_portions(requests, ids))
-        return convert.submit_batch_response(ids, results)
+        return submit_batch_response(ids, results)
 
     async def Undo(  # noqa: N802
         self, request: feedback_pb2.UndoRequest, context: Context
@@ -188,7 +206,7 @@ async def _portions(
     async for message in requests:
         ids.extend(event.event_id for event in message.events)
         check_events(len(message.events), len(ids))
-        yield convert.parse_batch(message, datetime.now(UTC))
+        yield parse_batch(message, datetime.now(UTC))
 
 
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
@@ -205,7 +223,7 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
         asked = [request.character] if request.character else sorted(self._characters)
         listings = [await asyncio.to_thread(self._adapters.listing, name) for name in asked]
         return adapters_pb2.ListAdaptersResponse(
-            characters=[convert.character_adapters(listing) for listing in listings]
+            characters=[character_adapters(listing) for listing in listings]
         )
 
     async def Promote(  # noqa: N802
@@ -225,4 +243,4 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     async def Stats(  # noqa: N802
         self, request: adapters_pb2.StatsRequest, context: Context
     ) -> adapters_pb2.StatsResponse:
-        return convert.stats_response(await self._engine.stats())
+        return stats_response(await self._engine.stats())

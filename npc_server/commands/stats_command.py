@@ -71,7 +71,7 @@ def _stats_table(now: Stats, shown: Figures) -> Table:
 async def _readings(client: Client, watch: bool) -> AsyncIterator[tuple[Stats, Figures]]:
     """Stats and the figures of the second before, once or every second."""
     from npc_server.commands.figures import figures
-    from npc_server.convert import engine_stats
+    from npc_server.convert.adapters import engine_stats
 
     before, asked_s = engine_stats(await client.stats()), time.monotonic()
     while True:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from npc.v1 import scenes_pb2
-from npc_server import convert
+from npc_server.convert.dialogue import sampling_changes, world_report
+from npc_server.convert.replies import reply_event
 from npc_server.errors import InvalidRequestError
 from npc_server.replying import Call
 from npc_server.scenes.barks import Bark
@@ -38,14 +39,14 @@ def newcomer(player: scenes_pb2.ScenePlayer) -> Newcomer:
 def speech(request: scenes_pb2.SayInSceneRequest) -> Speech:
     """What a player says."""
     most = request.max_replies if request.HasField("max_replies") else None
-    world = convert.world_report(request.world)
+    world = world_report(request.world)
     return Speech(request.text, request.player_id, request.to, request.audience, most, world)
 
 
 def call_of(request: scenes_pb2.SayInSceneRequest | scenes_pb2.ContinueRequest) -> Call:
     """How the replies are drawn. Raises InvalidRequestError."""
     seed = request.seed if request.HasField("seed") else None
-    return Call("", seed, convert.changes(request.sampling))
+    return Call("", seed, sampling_changes(request.sampling))
 
 
 def member_message(member: Member, adapter_version: str) -> scenes_pb2.SceneMember:
@@ -69,7 +70,7 @@ def scene_event(event: SceneEvent) -> scenes_pb2.SceneEvent:
         case Rest() as why:
             return scenes_pb2.SceneEvent(rest=scenes_pb2.Rest(because=_RESTS[why]))
         case reply:
-            said = convert.reply_event(reply)
+            said = reply_event(reply)
             return scenes_pb2.SceneEvent(speaker=event.speaker, reply=said)
 
 

@@ -12,7 +12,7 @@ from feedback_store.store import Store
 from npc.v1 import scenes_pb2, scenes_pb2_grpc
 from npc_server.adapters import Adapters
 from npc_server.conversations import Conversations
-from npc_server.convert import world_report
+from npc_server.convert.dialogue import world_report
 from npc_server.dialogue import Dialogue
 from npc_server.limits import check_id
 from npc_server.scenes import convert

@@ -12,7 +12,7 @@ import grpc.aio
 import pytest
 
 from npc.v1 import adapters_pb2
-from npc_server.convert import engine_stats
+from npc_server.convert.adapters import engine_stats
 from npc_server.engine.errors import EngineBusyError
 from npc_server.engine.protocol import Request, Stats
 from npc_server.errors import ConfigError

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.service
 
 def public(kind: type) -> dict[str, object]:
     """Methods that a user may call."""
-    return {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+    return {name: value for name, value in inspect.getmembers(kind) if not name.startswith("_")}
 
 
 @pytest.fixture
