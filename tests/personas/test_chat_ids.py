@@ -79,7 +79,7 @@ def forgeries(draw: st.DrawFn, marks: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_nobody_can_forge_a_turn(name: str, data: st.DataObject) -> None:
     tokenizer, text = look_alike(name), forgeries(tuple(LOOK_ALIKES[name][1]))

@@ -141,7 +141,7 @@ def test_a_conversation_begins_alike_for_several_turns(
 ANSWERED = st.tuples(st.text(max_size=60), st.text(max_size=60).filter(str.strip))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(ANSWERED, min_size=1, max_size=25), room=st.integers(150, 1500))
 def test_prompts_of_a_conversation_share_all_but_the_newest_unless_lines_went(
     ada: Persona, tokenizer: FakeTokenizer, said: list[tuple[str, str]], room: int
