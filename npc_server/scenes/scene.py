@@ -37,8 +37,8 @@ from personas.variables import Value, Values, Written
 
 MAX_PLAYERS = 8
 MOST_HEARD = 32  # entries that a character reads at once; there is seldom room for as many
-#: What players without a name are called, one after another.
 _ECHOES = 8  # lines of others that a character does not say over again
+#: What players without a name are called, one after another.
 _NAMELESS = (
     "Traveller",
     "Stranger",
