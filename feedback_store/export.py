@@ -6,7 +6,8 @@ would see, row for row, in TRL's conversational columns; ours stand beside them.
 null or an empty list, so that readers that guess a column's type from its first rows guess right:
 what a kind of event does not have is "", false or 0, and a list of nothing holds one "".
 
-`person` is all that is kept of one player, for them to have: their words with and without consent.
+`person` and `scene_words` are all that is kept of one player, for them to have: their words with
+and without consent.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ ORDER BY coalesce(occurred_at, created_at), created_at, event_id
 _SAVES = """
 SELECT created_at, exchanges FROM checkpoints WHERE session_id = :session ORDER BY created_at
 """
+_SCENE_SAVES = """
+SELECT scene_id, created_at, state FROM scene_saves WHERE EXISTS (
+    SELECT 1 FROM json_each(players) AS player WHERE player.value = ?
+) ORDER BY created_at, scene_id
+"""
 _STATEMENTS = """
 SELECT statement_id, turn_id, character, topic, text, finder, told_at, rolled_back FROM statements
 WHERE session_id = :session ORDER BY told_at, statement_id
@@ -128,6 +134,24 @@ def person(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
         flat = _with_flag({**session, "present": json.loads(session["present"])}, "consent")
         remembered = {"statements": _statements(db, own), "summaries": _summaries(db, own)}
         yield {**flat, "turns": turns, "events": events, "save_games": saves, **remembered}
+
+
+def scene_words(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
+    """What save games of scenes repeat of a player, a save a line, oldest first.
+
+    Only they have a line that nobody answered. "" as the character = whoever heard it.
+    """
+    for row in db.query(_SCENE_SAVES, [player_id]):
+        state = json.loads(row.pop("state"))
+        names = [one["name"] for one in state["players"] if one["player_id"] == player_id]
+        own = [one for one in state["lines"] if one["player_id"] == player_id]
+        lines = [
+            {"text": one["text"], "heard_by": one["hearers"]}
+            for one in own
+            if not one["speaker"] and (not character or character in one["hearers"])
+        ]
+        if lines or (names and not character):
+            yield {**row, "player_id": player_id, "name": "".join(names), "lines": lines}
 
 
 def _statements(db: Database, of: dict[str, str]) -> list[Line]:

@@ -91,13 +91,14 @@ def delete_older(db: Database, before: str, consent: bool, limit: int) -> int:
     """Delete at most `limit` turns said before a time, oldest first; returns how many.
 
     With them go their events, checkpoints that lead to them, what is remembered of them, and
-    sessions that are left empty.
+    sessions that are left empty; and as old saves of scenes in which nobody had answered yet.
     """
     db.execute("PRAGMA secure_delete = ON")
     found = db.execute(_OLDEST, [int(consent), before, limit]).fetchall()
     turns, sessions = [row[0] for row in found], json.dumps(sorted({row[1] for row in found}))
     db.execute(_LEADS_TO, {"sessions": sessions, "turns": json.dumps(turns)})
     scene_saves.delete_leading_to(db, turns)
+    scene_saves.delete_unanswered(db, before, consent)
     _delete_turns(db, turns)
     delete_sessions(db, _column(db, _LEFT_EMPTY, sessions))
     return len(turns)

@@ -37,6 +37,10 @@ DELETE FROM scene_saves WHERE EXISTS (
     SELECT 1 FROM json_each(turn_ids) AS lived WHERE lived.value IN {_LISTED}
 )
 """
+_UNANSWERED = """
+DELETE FROM scene_saves
+WHERE turn_ids = '[]' AND created_at < ? AND json_extract(state, '$.consent') = ?
+"""
 _HOLDS_FORGOTTEN = """
 SELECT 1 FROM json_each(:state, '$.lines') AS line
 WHERE line.value ->> 'session_id' IN (SELECT session_id FROM forgotten_sessions)
@@ -91,3 +95,8 @@ def forget(db: Database, player_id: str) -> int:
 def delete_leading_to(db: Database, turn_ids: Sequence[str]) -> None:
     """Delete the saves that lead back to any of these turns."""
     db.execute(_LEADS_TO, [json.dumps(list(turn_ids))])
+
+
+def delete_unanswered(db: Database, before: str, consent: bool) -> None:
+    """Delete saves from before a time that hold no turn, which they could age out with."""
+    db.execute(_UNANSWERED, [before, int(consent)])

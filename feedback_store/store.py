@@ -242,7 +242,7 @@ class Store:
         oldest first; returns how many.
 
         With them go their events, save games that lead to them, what is remembered of them, and
-        sessions left empty.
+        sessions left empty; and as old save games of scenes in which nobody had answered yet.
         ValueError for a moment without a timezone, StoreUnavailableError.
         """
         before = rows.time_text(moment)
@@ -351,9 +351,15 @@ class Store:
             yield from export.reactions(db, character)
 
     def person(self, player_id: str, character: str = "") -> Iterator[export.Line]:
-        """All that is kept of a player, a session a line; of one character, or of all."""
+        """All that is kept of a player in sessions, one a line; of one character, or of all."""
         with self._connections.reading() as db:
             yield from export.person(db, player_id, character)
+
+    def scene_words(self, player_id: str, character: str = "") -> Iterator[export.Line]:
+        """What save games of scenes repeat of a player, a save a line; as heard by one character,
+        or by all."""
+        with self._connections.reading() as db:
+            yield from export.scene_words(db, player_id, character)
 
     def _read(self, sql: str, parameters: list[str] | dict[str, str]) -> list[dict[str, Any]]:
         with self._connections.reading() as db:

@@ -122,6 +122,28 @@ def test_going_back_marks_the_turns_of_the_scene_alone(store: Store, scene_turn:
     assert isinstance(store.roll_back_scene("nope").exception(), UnknownCheckpointError)
 
 
+def test_a_save_that_nobody_had_answered_in_gets_old_by_itself(store: Store) -> None:
+    silent = tuple(replace(member, exchanges=()) for member in SAVE.members)
+    early = replace(SAVE, members=silent, lines=SAVE.lines[:1])
+    refusing = replace(early, token="save-2", consent=False)
+    late = replace(early, token="save-3", created_at=NOON + timedelta(days=2))
+    for save in (early, refusing, late):
+        store.record_scene_save(save).result()
+    store.delete_older(NOON + timedelta(days=1), consent=True, limit=10).result()
+    kept = [store.scene_save(token) for token in ("save-1", "save-2", "save-3")]
+    assert kept == [None, refusing, late]
+
+
+def test_what_saves_repeat_of_a_player_is_theirs_to_have(store: Store) -> None:
+    store.record_scene_save(SAVE).result()
+    (kept,) = store.scene_words("ann")
+    said = {"text": "I am Anna.", "heard_by": ["mira"]}
+    assert (kept["scene_id"], kept["name"], kept["lines"]) == ("scene-1", "Anna", [said])
+    assert not any(other in str(kept) for other in ("save-1", "Bela"))
+    assert list(store.scene_words("ann", "fenn")) == []
+    assert list(store.scene_words("nobody")) == []
+
+
 def test_a_save_goes_with_the_turns_that_it_leads_back_to(store: Store) -> None:
     store.record_scene_save(SAVE).result()
     store.delete_older(NOON + timedelta(days=1), consent=True, limit=10).result()

@@ -92,7 +92,7 @@ def _drop_frozen_of(config: Config, pseudonym: str) -> list[str]:
 
 
 def _summary(deleted: Forgotten) -> str:
-    if not deleted.sessions:
+    if not (deleted.sessions or deleted.checkpoints):
         return "nothing of this player is stored"
     counts = (
         plural(deleted.sessions, "session"),

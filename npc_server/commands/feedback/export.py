@@ -43,7 +43,7 @@ def export(
         typer.Option(
             "--format",
             help="jsonl: every event with its turn; dpo, kto, sft: rows as TRL reads them; with"
-            " --player: jsonl, a session per line, or json, one document.",
+            " --player: jsonl, a session or a save of a scene per line, or json, one document.",
         ),
     ] = Format.JSONL,
     split: Annotated[
@@ -57,7 +57,7 @@ def export(
         str,
         typer.Option(
             help="All that is kept of one player, by the game's id or by pseudonym: sessions,"
-            " lines, replies, feedback and save games with their times."
+            " lines, replies, feedback and save games with their times, those of scenes too."
         ),
     ] = "",
     config_file: ConfigFile = None,
@@ -96,14 +96,16 @@ def _lines_of_person(
 ) -> Iterator[str]:
     """The lines to write. Raises ConfigError when nothing is kept of the player."""
     sessions = list(store.person(pseudonym, character))
-    if not sessions:
+    scenes = list(store.scene_words(pseudonym, character))
+    if not (sessions or scenes):
         raise ConfigError(
             f"nothing is stored of player {asked!r}{f' with {character}' if character else ''};"
             " ask by the id that the game sent, or by the pseudonym (p1-…)"
         )
     if form is Format.JSON:
-        return iter([json.dumps({"player_id": pseudonym, "sessions": sessions}, indent=2)])
-    return (line(session) for session in sessions)
+        kept = {"player_id": pseudonym, "sessions": sessions, "scene_saves": scenes}
+        return iter([json.dumps(kept, indent=2)])
+    return (line(row) for row in (*sessions, *scenes))
 
 
 def _rows(store: Store, character: str, form: Format, split: Split) -> Iterator[Line]:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from feedback_store.frozen_snapshots import freeze
 from feedback_store.privacy.pseudonyms import Pseudonyms, ensure_key
 from feedback_store.records import Edit, Payload, Reaction, Session, Thumb, Turn
+from feedback_store.scene_records import SavedLine, SavedPlayer, SceneSave
 from feedback_store.selection import select
 from feedback_store.store import Store
 from npc_server.commands.feedback.learned_from import taught_versions
@@ -25,7 +26,7 @@ from npc_server.errors import ConfigError
 from personas.adapter_repo import AdapterRepo, Draft, Manifest
 from personas.base_repo import BaseDraft, BaseRepo
 from tests.support import tiny_gguf
-from tests.support.turns import TURN
+from tests.support.turns import NOON, TURN
 
 NOW = datetime.now(UTC)
 ANN = "ann@game"
@@ -171,6 +172,18 @@ def test_a_player_without_consent_gets_their_own_words(store: Store, tmp_path: P
     (session,) = json.loads(out.read_text())["sessions"]
     assert session["turns"][0]["player_text"] == SAID
     assert session["events"][0]["payload"] == {"text": "Begone, thief!"}
+
+
+def test_a_player_whom_nobody_answered_gets_their_lines_and_can_be_forgotten(
+    store: Store, data: Path
+) -> None:
+    eve = Pseudonyms(ensure_key(data / "player.key")).of("eve@game")
+    player, line = SavedPlayer(eve, "Eve", False), SavedLine("", eve, "Eve", "Hello?", ("mira",))
+    save = SceneSave("t", "s", NOON, "", (player,), (), (line,), (eve,), {}, False, eve)
+    store.record_scene_save(save).result()
+    kept = json.loads(said("export", "--player", "eve@game", "--format", "json"))
+    assert kept["scene_saves"][0]["lines"] == [{"text": "Hello?", "heard_by": ["mira"]}]
+    assert "1 save game and 0 memories deleted" in said("forget", "eve@game", "--yes")
 
 
 def test_an_unknown_player_is_told_and_no_file_is_touched(store: Store, tmp_path: Path) -> None:
