@@ -7,6 +7,7 @@ the trainer knows their keys, and checks them when it starts.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -44,6 +45,8 @@ from personas.world_files import Worlds, worlds_beside
 
 DEFAULT_FILE = Path("npc.toml")
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@A-Z]+")  # as browsers write them
+
 
 def _has_a_sign(word: str) -> str:
     if not any(sign.isalnum() for sign in word):
@@ -69,6 +72,11 @@ def _layer_count(layers: object) -> object:
 
 
 _Layers = Annotated[GpuLayers, BeforeValidator(_layer_count)]
+
+
+def _split_at_commas(words: object) -> object:
+    """A variable holds them with commas between."""
+    return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
 
 
 class _Section(BaseModel):
@@ -140,7 +148,25 @@ class ServerSection(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 7749  # 0 = any free one
     grace_s: Annotated[float, Field(ge=0)] = 10.0  # for running replies when the server stops
     adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # between two looks at the aliases on disk
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Connect and gRPC-Web; 0 = off
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Prometheus over HTTP; 0 = off
+
+
+def _origin(text: str) -> str:
+    if text in ("*", "null") or _ORIGIN.fullmatch(text):
+        return text
+    raise ValueError(
+        f"{text!r} is no origin; write https://play.example.com, with the port if it is not the "
+        'usual one and nothing behind it, or "*" for the pages of everybody'
+    )
+
+
+class HttpSection(_Section):
+    """The port for web pages and other clients that speak HTTP."""
+
+    origins: Annotated[  # of pages that may call; none = no page may
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split_at_commas)
+    ] = ()
 
 
 class ModelSection(_Section):
@@ -250,11 +276,6 @@ def _known_language(tag: str) -> str:
         raise ValueError(str(error)) from error
 
 
-def _split_at_commas(words: object) -> object:
-    """A variable holds them with commas between."""
-    return [word.strip() for word in words.split(",")] if isinstance(words, str) else words
-
-
 class GuardSection(_Section):
     """What is kept from characters and from players; `off` names rules that are not used."""
 
@@ -315,6 +336,7 @@ class Config(_Section):
 
     paths: PathsConfig = Field(default_factory=PathsConfig)  # late: needs a home
     server: ServerSection = ServerSection()
+    http: HttpSection = HttpSection()
     model: ModelSection = ModelSection()
     engine: EngineSection = EngineSection()
     feedback: FeedbackSection = FeedbackSection()

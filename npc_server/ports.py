@@ -53,8 +53,31 @@ def _require_bindable(family: socket.AddressFamily, address: tuple[Any, ...], sh
 
 
 def _bind_briefly(family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
+    _bound(family, address).close()
+
+
+def bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """Sockets on all addresses of a host, on a port that is not 0. Raises ConfigError."""
+    found = _addresses(host.strip("[]"), port)
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in found:
+            sockets.append(_bound(family, address))
+    except OSError as error:
+        for one in sockets:
+            one.close()
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return sockets
+
+
+def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC will
         if family == socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        probe.bind(address)
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -12,34 +12,21 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from npc.v1 import (
-    adapters_pb2,
-    adapters_pb2_grpc,
-    dialogue_pb2,
-    dialogue_pb2_grpc,
-    feedback_pb2,
-    feedback_pb2_grpc,
-    memory_pb2,
-    memory_pb2_grpc,
-    personas_pb2,
-    personas_pb2_grpc,
-    scenes_pb2,
-    scenes_pb2_grpc,
-)
 from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.admission import Admission
 from npc_server.config import Config
+from npc_server.contract import NAMES, Service, services_of
 from npc_server.conversations import Conversations
 from npc_server.data_lock import hold
 from npc_server.dialogue import Dialogue
@@ -58,7 +45,7 @@ from npc_server.parts import Parts, open_parts
 from npc_server.persona_desk import PersonaDesk
 from npc_server.persona_service import PersonasService
 from npc_server.personal_data import PolicyOfCast, warn_if_off
-from npc_server.ports import require_free
+from npc_server.ports import bound_sockets, require_free
 from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
@@ -75,6 +62,9 @@ from npc_server.turns import SENTENCE_RULE, Model
 from npc_server.world_notes import WorldNotes
 from personas.chat_ids import chat_of
 from personas.render import prompt
+
+if TYPE_CHECKING:
+    from npc_server.doors.listening import HttpServer
 
 logger = logging.getLogger(__name__)
 
@@ -104,15 +94,6 @@ OPTIONS = (
     ("grpc.http2.ping_timeout_ms", 10_000),
 )
 
-SERVICES = (
-    dialogue_pb2.DESCRIPTOR.services_by_name["Dialogue"].full_name,
-    feedback_pb2.DESCRIPTOR.services_by_name["Feedback"].full_name,
-    adapters_pb2.DESCRIPTOR.services_by_name["Adapters"].full_name,
-    memory_pb2.DESCRIPTOR.services_by_name["Memory"].full_name,
-    scenes_pb2.DESCRIPTOR.services_by_name["Scenes"].full_name,
-    personas_pb2.DESCRIPTOR.services_by_name["Personas"].full_name,
-)
-
 
 async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.Event) -> bool:
     """Run until `stop` is set or a dead engine is given up, and return whether it was `stop`.
@@ -123,7 +104,8 @@ async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.E
     sys.setswitchinterval(THREAD_SWITCH_S)
     gc.set_threshold(*GC_THRESHOLDS)
     warn_if_off(config.privacy)
-    require_free(config.server.host, config.server.port)
+    for port in (config.server.port, config.server.http_port):
+        require_free(config.server.host, port)
     with hold(config.paths.data):
         with _without_collections():
             parts = open_parts(config)
@@ -264,8 +246,9 @@ async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
     """Open the ports and run the background tasks; yields the gRPC port."""
     section = config.server
     async with serve_metrics(_sources(assembly), section.host, section.metrics_port):
-        server = _grpc_server(assembly, config)
-        port = _bind(server, config)
+        services = _services(assembly, config)
+        server = _grpc_server(services, assembly)
+        port, web = _bind(server, config), list(_web_doors(services, assembly, config))
         background = (
             assembly.supervisor.run(),
             assembly.adapters.watch(section.adapter_poll_s),
@@ -275,12 +258,15 @@ async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
         )
         async with assembly.recorder.at_work(section.grace_s), _in_background(*background):
             await server.start()
+            for door in web:
+                await door.start()
             try:
                 yield port
             finally:
                 await assembly.status.enter_graceful_shutdown()
                 assembly.dialogue.end()
-                await server.stop(section.grace_s)
+                stopping = [door.stop() for door in web]
+                await asyncio.gather(server.stop(section.grace_s), *stopping)
                 await assembly.memory.end()
 
 
@@ -321,21 +307,41 @@ def _sources(assembly: _Assembly) -> Sources:
     )
 
 
-def _grpc_server(assembly: _Assembly, config: Config) -> grpc.aio.Server:
+def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
+    """All that is answered for, by whatever door."""
+    desk = PersonaDesk(assembly.cast, assembly.parts.folder, assembly.parts.model)
+    servicers = (
+        _dialogue_service(assembly),
+        _feedback_service(assembly, config),
+        AdaptersService(assembly.adapters, assembly.cast, assembly.engine),
+        MemoryService(assembly.memory),
+        assembly.scenes,
+        PersonasService(desk, config.reload.watch),
+    )
+    return services_of(servicers)
+
+
+def _grpc_server(services: Sequence[Service], assembly: _Assembly) -> grpc.aio.Server:
     interceptors = [RequestInterceptor(assembly.calls.count)]
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
-    dialogue_pb2_grpc.add_DialogueServicer_to_server(_dialogue_service(assembly), server)
-    feedback_pb2_grpc.add_FeedbackServicer_to_server(_feedback_service(assembly, config), server)
-    adapters = AdaptersService(assembly.adapters, assembly.cast, assembly.engine)
-    adapters_pb2_grpc.add_AdaptersServicer_to_server(adapters, server)
-    memory_pb2_grpc.add_MemoryServicer_to_server(MemoryService(assembly.memory), server)
-    scenes_pb2_grpc.add_ScenesServicer_to_server(assembly.scenes, server)
-    desk = PersonaDesk(assembly.cast, assembly.parts.folder, assembly.parts.model)
-    personas = PersonasService(desk, config.reload.watch)
-    personas_pb2_grpc.add_PersonasServicer_to_server(personas, server)
+    for service in services:
+        service.put_on(server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
-    enable_reflection([*SERVICES, health.SERVICE_NAME], server)
+    enable_reflection([*NAMES, health.SERVICE_NAME], server)
     return server
+
+
+def _web_doors(
+    services: Sequence[Service], assembly: _Assembly, config: Config
+) -> Iterator[HttpServer]:
+    """The HTTP port, where one is set."""
+    if port := config.server.http_port:
+        from npc_server.doors.listening import HttpServer  # late: it takes 12 MB
+        from npc_server.doors.web import web_app
+
+        sockets = bound_sockets(config.server.host, port)
+        app = web_app(services, assembly.calls.count, config.http.origins)
+        yield HttpServer(app, sockets, config.server.grace_s)
 
 
 def _dialogue_service(assembly: _Assembly) -> DialogueService:
@@ -363,7 +369,7 @@ def _bind(server: grpc.aio.Server, config: Config) -> int:
 async def _announce(status: Any, serving: bool) -> None:
     states = health_pb2.HealthCheckResponse
     state = states.SERVING if serving else states.NOT_SERVING
-    for service in ("", *SERVICES):
+    for service in ("", *NAMES):
         await status.set(service, state)
 
 

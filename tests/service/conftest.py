@@ -16,6 +16,7 @@ from npc_server.config import (
     Config,
     FeedbackSection,
     GuardSection,
+    HttpSection,
     LoreSection,
     MemorySection,
     PrivacySection,
@@ -34,6 +35,8 @@ from personas.cast_stamps import stamps
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from personas.world_files import Worlds, worlds_beside
+from tests.support.casts import mira_with
+from tests.support.metrics_page import free_port
 from tests.support.scripted_server import (
     BASE_SHA256,
     HASTY,
@@ -44,6 +47,7 @@ from tests.support.scripted_server import (
     StageMaker,
 )
 from tests.support.unguarded import UNGUARDED
+from tests.support.web_calls import PAGE, WORDS
 
 
 @pytest.fixture
@@ -54,6 +58,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
         async def make(
             script: Script | None = None,
             metrics_port: int = 0,
+            http_port: int = 0,
+            origins: tuple[str, ...] = (),
             characters: Path = SAMPLE_CHARACTERS,
             feedback: FeedbackSection = HASTY,
             privacy: PrivacySection = KEEP,
@@ -83,10 +89,15 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 CastFolder(characters, worlds, stamps(characters, worlds)) if reload else None,
             )
             section = ServerSection(
-                port=0, grace_s=1, adapter_poll_s=0.05, metrics_port=metrics_port
+                port=0,
+                grace_s=1,
+                adapter_poll_s=0.05,
+                metrics_port=metrics_port,
+                http_port=http_port,
             )
             config = Config(
                 server=section,
+                http=HttpSection(origins=origins),
                 feedback=feedback,
                 privacy=privacy,
                 memory=memory,
@@ -101,3 +112,16 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             return Stage(client, engine, store, repo, heads, tmp_path)
 
         yield make
+
+
+@pytest.fixture
+def web_port() -> int:
+    """A port for HTTP."""
+    return free_port()
+
+
+@pytest.fixture
+async def web_stage(stage: StageMaker, web_port: int, tmp_path: Path) -> Stage:
+    """A server whose Mira draws one reply of four words, with an HTTP port that `PAGE` may use."""
+    cast = mira_with(tmp_path, best_of=1)
+    return await stage(lambda _: WORDS, http_port=web_port, characters=cast, origins=(PAGE,))

@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from npc_client.client import Reply
-from npc_server.server import SERVICES
+from npc_server.contract import NAMES
 from tests.support.disk_faults import flip_last_byte
 from tests.support.scripted_server import Stage, StageMaker
 
@@ -82,8 +82,8 @@ async def test_a_running_turn_ends_unavailable_and_is_recorded_as_failed(
 async def test_health_is_bad_for_as_long_as_the_engine_is_away(stage: StageMaker) -> None:
     made = await stage()
     async with death(made):
-        assert {await health(made, service) for service in SERVICES} == {"NOT_SERVING"}
-    assert {await health(made, service) for service in SERVICES} == {"SERVING"}
+        assert {await health(made, service) for service in NAMES} == {"NOT_SERVING"}
+    assert {await health(made, service) for service in NAMES} == {"SERVING"}
 
 
 async def test_turns_meanwhile_are_refused_at_once_with_a_hint(stage: StageMaker) -> None:
