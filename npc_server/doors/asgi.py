@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -23,3 +24,9 @@ async def respond(send: Send, status: int, headers: Headers, body: bytes = b"") 
     length = (b"content-length", b"%d" % len(body))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, status: int, code: str, message: str) -> None:
+    """Refuse a request before it is a call, as Connect tells errors."""
+    body = json.dumps({"code": code, "message": message}).encode()
+    await respond(send, status, [(b"content-type", b"application/json")], body)

@@ -7,12 +7,11 @@ have their name point to this machine. Clients that are no browsers name none, a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Collection
 
 from npc_server.calls import REQUEST_ID_KEY, RETRY_AFTER_KEY
-from npc_server.doors.asgi import App, Event, Receive, Scope, Send, header, respond
+from npc_server.doors.asgi import App, Event, Receive, Scope, Send, header, refuse, respond
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ def for_pages_of(origins: Collection[str], app: App) -> App:
         if not origin:
             await app(scope, receive, send)
         elif not _admits(origins, origin):
-            await _refuse(origin, send)
+            await _refuse_page(origin, send)
         elif scope["method"] == "OPTIONS":
             await _answer_preflight(scope, origin, send)
         else:
@@ -60,11 +59,10 @@ def _admits(origins: Collection[str], origin: str) -> bool:
     return ANY in origins or origin in origins
 
 
-async def _refuse(origin: str, send: Send) -> None:
+async def _refuse_page(origin: str, send: Send) -> None:
     logger.info("refused a call from a page of %r", origin[:200])
     message = f"pages of {origin} may not call here: list it in [http] origins of npc.toml"
-    body = json.dumps({"code": "permission_denied", "message": message}).encode()
-    await respond(send, 403, [(b"content-type", b"application/json")], body)
+    await refuse(send, 403, "permission_denied", message)
 
 
 async def _answer_preflight(scope: Scope, origin: str, send: Send) -> None:

@@ -7,7 +7,7 @@ from typing import cast
 
 from npc_server.calls import Count
 from npc_server.contract import Service
-from npc_server.doors.asgi import App, Receive, Scope, Send
+from npc_server.doors.asgi import App, Receive, Scope, Send, refuse
 from npc_server.doors.origins import for_pages_of
 from npc_server.doors.rpcs import Rpcs
 from npc_server.doors.text_framing import with_text_framing
@@ -19,7 +19,30 @@ _COMPRESSED_STREAMS = (b"connect-accept-encoding", b"grpc-accept-encoding")
 def web_app(services: Iterable[Service], count: Count, origins: Collection[str]) -> App:
     """All RPCs over Connect and gRPC-Web, for pages of these origins and for other programs."""
     rpcs = cast(App, Rpcs(services, count))  # its types name the same by other names
-    return for_pages_of(origins, with_text_framing(_with_plain_streams(rpcs)))
+    return _with_readable_heads(for_pages_of(origins, with_text_framing(_with_plain_streams(rpcs))))
+
+
+def _with_readable_heads(app: App) -> App:
+    """Headers that are no text are refused by name; connectrpc would call them our fault."""
+
+    async def readable(scope: Scope, receive: Receive, send: Send) -> None:
+        if name := next((name for name, value in scope["headers"] if not _is_text(value)), None):
+            message = (
+                f"header {name.decode()} is not UTF-8; give bytes as base64, under a name in -bin"
+            )
+            await refuse(send, 400, "invalid_argument", message)
+        else:
+            await app(scope, receive, send)
+
+    return readable
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _with_plain_streams(app: App) -> App:

@@ -28,6 +28,7 @@ BAD_INPUT = {
     "large": (TOO_LARGE, JSON, "resource_exhausted", LIMIT),
     "zip": (b"{}", ZIPPED, "invalid_argument", "decompress"),
     "timeout": (b"{}", HASTY, "invalid_argument", "soon"),
+    "header": (b"{}", {**JSON, "x-mood": "\xff"}, "invalid_argument", "x-mood"),
 }
 
 NO_CALLS = {
