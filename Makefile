@@ -13,7 +13,7 @@ BROWSE := $(VENV)/.browse
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-desk bench-guardrails bench-quantization bench-training bench-gpu bench-learning browse format proto proto-check clean
+.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-desk bench-doors bench-guardrails bench-quantization bench-training bench-gpu bench-learning browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -75,6 +75,10 @@ bench-conversation: $(CORE) $(BENCH) ## ten exchanges with each sample character
 bench-desk: $(CORE) ## what designers wait for: saved files, a cast of 10,000; some 5 minutes, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.desk $(ARGS)
+
+bench-doors: $(CORE) ## what the HTTP port costs beside gRPC; some 5 minutes, to JSON
+	$(BIN)/npc model pull
+	$(BIN)/python -m benchmarks.doors $(ARGS)
 
 bench-guardrails: $(CORE) $(BENCH) ## attacks on the sample characters with and without the guard; some 10 minutes, to JSON
 	$(BIN)/python -m benchmarks.guardrails $(ARGS)

@@ -119,7 +119,7 @@ class Troupe:
     async def _events(
         self, session: str, turn: PlayerTurn
     ) -> AsyncGenerator[dialogue_pb2.ReplyEvent]:
-        call = self._dialogue.Say(_request(session, turn))
+        call = self._dialogue.Say(say_request(session, turn))
         try:
             with _translate_errors(self.name):
                 async for event in call:
@@ -144,7 +144,8 @@ def _translate_errors(name: str) -> Iterator[None]:
         raise PeerBrokeError(f"{name}: {error.code().name}: {error.details()}") from error
 
 
-def _request(session: str, turn: PlayerTurn) -> dialogue_pb2.SayRequest:
+def say_request(session: str, turn: PlayerTurn) -> dialogue_pb2.SayRequest:
+    """The turn in a session, as the contract has it."""
     sampling = dialogue_pb2.SamplingOverrides(
         min_tokens=turn.sampling.min_tokens,
         max_tokens=turn.sampling.max_tokens,

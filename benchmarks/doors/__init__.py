@@ -1,0 +1,1 @@
+"""What the doors cost: HTTP beside gRPC, on one server."""

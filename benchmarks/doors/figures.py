@@ -1,0 +1,12 @@
+"""The figures to reach."""
+
+from __future__ import annotations
+
+from benchmarks.marks import Mark
+
+MARKS = (
+    Mark("web_over_grpc", "tokens/s of 8 streams over Connect / over gRPC", 0.95),
+    Mark("web_ttft_added_ms", "median time to the first text, over Connect - over gRPC", None, 5),
+    Mark("grpc_web_over_grpc", "tokens/s of 8 streams over gRPC-Web / over gRPC", 0.95),
+    Mark("grpc_web_ttft_added_ms", "the same for the first text", None, 5),
+)
