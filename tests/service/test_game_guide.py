@@ -1,6 +1,9 @@
 """The code in the game programmers' guide does what the guide says."""
 
+import asyncio
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,20 +16,22 @@ from tests.support.calls import a_turn, thumbs
 from tests.support.paths import DOCS
 from tests.support.scripted_server import Stage, StageMaker
 from tests.support.taverns import voice
+from tests.support.web_calls import WORDS
 
 pytestmark = pytest.mark.service
 
 GUIDE = DOCS / "game-programmers.md"
 
 
-def examples() -> list[str]:
-    """The code blocks of the guide."""
-    return re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+def examples(language: str = "python") -> list[str]:
+    """The code blocks of the guide in a language."""
+    guide = GUIDE.read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", guide, re.DOTALL)
 
 
-def shown(beginning: str) -> str:
+def shown(beginning: str, language: str = "python") -> str:
     """The one code block of the guide that starts with `beginning`."""
-    (block,) = [block for block in examples() if block.startswith(beginning)]
+    (block,) = [block for block in examples(language) if block.startswith(beginning)]
     return block
 
 
@@ -82,3 +87,25 @@ async def test_the_saved_scene_of_the_guide_runs(stage: StageMaker) -> None:
     ]
     lived = [turn for turn in made.store.turns("fenn") if not turn.rolled_back]
     assert ["sold" in turn.player_text for turn in lived] == [False]
+
+
+async def run_page(folder: Path, port: int, character: str = "mira") -> str:
+    """What the guide's page shows, run by Node; its error where it ends in one."""
+    code = (
+        shown("const SERVER", "js").replace("7750", str(port)).replace('"mira"', f'"{character}"')
+    )
+    page = folder / "page.mjs"
+    page.write_text(f"const show = (text) => process.stdout.write(text);\n{code}")
+    process = await asyncio.create_subprocess_exec(
+        "node", page, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    return (await process.communicate())[0].decode()
+
+
+@pytest.mark.usefixtures("web_stage")
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js runs the page's code")
+async def test_the_page_of_the_guide_shows_a_reply_and_errors(
+    web_port: int, tmp_path: Path
+) -> None:
+    assert await run_page(tmp_path, web_port) == WORDS
+    assert "no character 'nobody'" in await run_page(tmp_path, web_port, "nobody")
