@@ -1,9 +1,9 @@
-"""Metrics for Prometheus, served over HTTP by a thread of its own.
+"""Metrics for Prometheus.
 
 A scrape asks the engine for fresh stats through the event loop, for a limited time, and falls back
 to the last ones with their age: a busy or restarting engine must not make the scrape fail. The
-thread changes nothing of the server's; it reads snapshots and counters. Names follow Prometheus:
-base units, `_total` for counters, one prefix.
+thread of a scrape changes nothing of the server's; it reads snapshots and counters. Names follow
+Prometheus: base units, `_total` for counters, one prefix.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ import concurrent.futures
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -31,7 +29,6 @@ from prometheus_client.registry import Collector
 from feedback_store.records import Kind
 from npc_server.engine.errors import EngineError
 from npc_server.engine.protocol import Histogram, Stats
-from npc_server.errors import ConfigError
 
 STATS_LIMIT_S = 0.5
 
@@ -85,29 +82,6 @@ class Sources:
     serving: Callable[[], bool]
     restarts: Callable[[], int]
     guard_hits: Callable[[], Mapping[tuple[str, str], int]]  # by rule and action
-
-
-@asynccontextmanager
-async def serve_metrics(sources: Sources, host: str, port: int) -> AsyncIterator[None]:
-    """Serve metrics for the length of the block; port 0 serves none. Raises ConfigError."""
-    if port == 0:
-        yield
-        return
-    registry = CollectorRegistry()
-    registry.register(ServerCollector(sources, asyncio.get_running_loop()))
-    try:
-        server, thread = start_http_server(port, host.strip("[]"), registry)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot serve metrics on {host}:{port}: {error}; set another [server] metrics_port, "
-            "or 0 for none"
-        ) from error
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(server.shutdown)
-        server.server_close()
-        thread.join()
 
 
 class ServerCollector(Collector):

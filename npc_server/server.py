@@ -24,6 +24,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
+from npc_server.admin import Phase, Readiness, serve_admin
 from npc_server.admission import Admission
 from npc_server.config import Config
 from npc_server.contract import NAMES, Service, services_of
@@ -40,7 +41,7 @@ from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.memory import Memory
 from npc_server.memory.proposing import Proposer
 from npc_server.memory.summarising import Summariser
-from npc_server.metrics import Calls, Events, Sources, serve_metrics
+from npc_server.metrics import Calls, Events, ServerCollector, Sources
 from npc_server.parts import Parts, open_parts
 from npc_server.persona_desk import PersonaDesk
 from npc_server.persona_service import PersonasService
@@ -132,13 +133,16 @@ async def running(
     parts: Parts, config: Config, on_ready: Callable[[int], None]
 ) -> AsyncIterator[Supervisor]:
     """Serve for the length of the block; yields the supervisor of the engine."""
-    assembly = _assemble(parts, config)
+    assembly, section = _assemble(parts, config), config.server
+    figures = ServerCollector(_sources(assembly), asyncio.get_running_loop())
     try:
-        await _bring_up(parts.model, assembly.cast, assembly.adapters, assembly.heads)
-        async with _listen(assembly, config) as port:
-            await _announce(assembly.status, serving=True)
-            on_ready(port)
-            yield assembly.supervisor
+        async with serve_admin(figures, assembly.readiness, section.host, section.metrics_port):
+            await _bring_up(parts.model, assembly.cast, assembly.adapters, assembly.heads)
+            async with _listen(assembly, config) as port:
+                await _announce(assembly.status, serving=True)
+                assembly.readiness.phase = Phase.SERVING
+                on_ready(port)
+                yield assembly.supervisor
     finally:
         await parts.model.engine.close()
 
@@ -164,6 +168,7 @@ class _Assembly:
     calls: Calls
     events: Events
     status: Any  # the health servicer
+    readiness: Readiness
 
 
 def _assemble(parts: Parts, config: Config) -> _Assembly:
@@ -217,6 +222,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         calls=Calls(),
         events=Events(),
         status=status,
+        readiness=Readiness(lambda: supervisor.serving),
     )
 
 
@@ -245,29 +251,29 @@ async def _bring_up(model: Model, cast: Cast, *pools: Adapters) -> None:
 async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
     """Open the ports and run the background tasks; yields the gRPC port."""
     section = config.server
-    async with serve_metrics(_sources(assembly), section.host, section.metrics_port):
-        services = _services(assembly, config)
-        server = _grpc_server(services, assembly)
-        port, web = _bind(server, config), list(_web_doors(services, assembly, config))
-        background = (
-            assembly.supervisor.run(),
-            assembly.adapters.watch(section.adapter_poll_s),
-            assembly.heads.watch(section.adapter_poll_s),
-            sweep_hourly(assembly.parts.store, config.privacy, config.paths.runs),
-            *_follow_files(assembly, config),
-        )
-        async with assembly.recorder.at_work(section.grace_s), _in_background(*background):
-            await server.start()
-            for door in web:
-                await door.start()
-            try:
-                yield port
-            finally:
-                await assembly.status.enter_graceful_shutdown()
-                assembly.dialogue.end()
-                stopping = [door.stop() for door in web]
-                await asyncio.gather(server.stop(section.grace_s), *stopping)
-                await assembly.memory.end()
+    services = _services(assembly, config)
+    server = _grpc_server(services, assembly)
+    port, web = _bind(server, config), list(_web_doors(services, assembly, config))
+    background = (
+        assembly.supervisor.run(),
+        assembly.adapters.watch(section.adapter_poll_s),
+        assembly.heads.watch(section.adapter_poll_s),
+        sweep_hourly(assembly.parts.store, config.privacy, config.paths.runs),
+        *_follow_files(assembly, config),
+    )
+    async with assembly.recorder.at_work(section.grace_s), _in_background(*background):
+        await server.start()
+        for door in web:
+            await door.start()
+        try:
+            yield port
+        finally:
+            assembly.readiness.phase = Phase.STOPPING
+            await assembly.status.enter_graceful_shutdown()
+            assembly.dialogue.end()
+            stopping = [door.stop() for door in web]
+            await asyncio.gather(server.stop(section.grace_s), *stopping)
+            await assembly.memory.end()
 
 
 def _follow_files(assembly: _Assembly, config: Config) -> Iterator[Coroutine[Any, Any, None]]:
@@ -301,7 +307,7 @@ def _sources(assembly: _Assembly) -> Sources:
         records_waiting=lambda: assembly.recorder.waiting,
         records_dropped=lambda: assembly.recorder.dropped,
         dialogues_open=lambda: len(assembly.sessions),
-        serving=lambda: assembly.supervisor.serving,
+        serving=lambda: assembly.readiness.engine_up,
         restarts=lambda: assembly.supervisor.restarts,
         guard_hits=assembly.guard.hits_so_far,
     )

@@ -16,7 +16,7 @@ from npc_server.convert.adapters import engine_stats
 from npc_server.engine.errors import EngineBusyError
 from npc_server.engine.protocol import Request, Stats
 from npc_server.errors import ConfigError
-from tests.support.metrics_page import free_port, scrape
+from tests.support.metrics_page import free_port, scrape, status_of
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -106,3 +106,13 @@ async def test_a_busy_engine_says_when_to_come_again(stage: StageMaker) -> None:
     trailers: Any = caught.value.trailing_metadata()
     assert trailers["retry-after-ms"] == "1250"
     assert "x-request-id" in trailers
+
+
+async def test_a_server_is_ready_while_its_engine_lives(stage: StageMaker) -> None:
+    port = free_port()
+    made = await stage(metrics_port=port)
+    assert await status_of(port, "/readyz") == 200
+    made.engine.startable.clear()
+    made.engine.die()
+    assert await status_of(port, "/readyz") == 503
+    assert await status_of(port, "/healthz") == 200

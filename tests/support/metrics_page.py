@@ -1,6 +1,7 @@
-"""The page of figures, read as a Prometheus server reads it."""
+"""The pages of the admin port, read as a Prometheus server and an orchestrator read them."""
 
 import asyncio
+import http.client
 import socket
 import urllib.request
 
@@ -24,3 +25,14 @@ async def scrape(port: int) -> dict[tuple[str, str], float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+async def status_of(port: int, page: str) -> int:
+    """The HTTP status of a page."""
+
+    def asked() -> int:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        link.request("GET", page)
+        return link.getresponse().status
+
+    return await asyncio.to_thread(asked)
