@@ -12,9 +12,10 @@ class Extent:
     """How much is measured."""
 
     rounds: int  # by each door
+    first_texts: int  # of a player alone, by each door
 
 
-FULL = Extent(rounds=9)
-QUICK = Extent(rounds=2)
+FULL = Extent(rounds=9, first_texts=40)
+QUICK = Extent(rounds=2, first_texts=5)
 
 Workspace = parts.Workspace[Extent]
