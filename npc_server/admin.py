@@ -77,14 +77,14 @@ class AdminPages:
             case "/metrics" | "/":
                 return self.metrics(environ, start)
             case "/healthz":
-                return _verdict(self._stalled(), start)
+                return _verdict(self._stall(), start)
             case "/readyz":
-                return _verdict(self._stalled() or self.readiness.why_not(), start)
+                return _verdict(self._stall() or self.readiness.why_not(), start)
             case path:
                 known = f"no page {path}; known: /healthz, /metrics, /readyz"
                 return _page(HTTPStatus.NOT_FOUND, known, start)
 
-    def _stalled(self) -> str:
+    def _stall(self) -> str:
         turned = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop)
         try:
             turned.result(LOOP_LIMIT_S)

@@ -53,16 +53,16 @@ def _require_bindable(family: socket.AddressFamily, address: tuple[Any, ...], sh
 
 
 def _bind_briefly(family: socket.AddressFamily, address: tuple[Any, ...]) -> None:
-    _bound(family, address).close()
+    _bind(family, address).close()
 
 
-def bound_sockets(host: str, port: int) -> list[socket.socket]:
+def bind_sockets(host: str, port: int) -> list[socket.socket]:
     """Sockets on all addresses of a host, on a port that is not 0. Raises ConfigError."""
     found = _addresses(host.strip("[]"), port)
     sockets: list[socket.socket] = []
     try:
         for family, address in found:
-            sockets.append(_bound(family, address))
+            sockets.append(_bind(family, address))
     except OSError as error:
         for one in sockets:
             one.close()
@@ -70,7 +70,7 @@ def bound_sockets(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC will

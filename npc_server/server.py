@@ -46,7 +46,7 @@ from npc_server.parts import Parts, open_parts
 from npc_server.persona_desk import PersonaDesk
 from npc_server.persona_service import PersonasService
 from npc_server.personal_data import PolicyOfCast, warn_if_off
-from npc_server.ports import bound_sockets, require_free
+from npc_server.ports import bind_sockets, require_free
 from npc_server.prefill import prefill_opening
 from npc_server.reactions import Reactions
 from npc_server.recorder import Recorder
@@ -345,7 +345,7 @@ def _web_doors(
         from npc_server.doors.listening import HttpServer  # late: it takes 12 MB
         from npc_server.doors.web import web_app
 
-        sockets = bound_sockets(config.server.host, port)
+        sockets = bind_sockets(config.server.host, port)
         app = web_app(services, assembly.calls.count, config.http.origins)
         yield HttpServer(app, sockets, config.server.grace_s)
 

@@ -83,7 +83,7 @@ def _with_prompt_bodies(app: App) -> App:
     async def prompt(scope: Scope, receive: Receive, send: Send) -> None:
         whole = False
 
-        async def received() -> Event:
+        async def receive_part() -> Event:
             nonlocal whole
             if whole:
                 return await receive()
@@ -91,7 +91,7 @@ def _with_prompt_bodies(app: App) -> App:
             whole = not event.get("more_body")
             return event
 
-        await app(scope, received, send)
+        await app(scope, receive_part, send)
 
     return prompt
 

@@ -41,7 +41,7 @@ _SHOWN = (
 def for_pages_of(origins: Collection[str], app: App) -> App:
     """The application, for clients that are no browsers and for pages of these origins."""
 
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+    async def ask_origin(scope: Scope, receive: Receive, send: Send) -> None:
         origin = header(scope, b"origin")
         if not origin:
             await app(scope, receive, send)
@@ -52,7 +52,7 @@ def for_pages_of(origins: Collection[str], app: App) -> App:
         else:
             await app(scope, receive, _shown_to(origin, send))
 
-    return guarded
+    return ask_origin
 
 
 def _admits(origins: Collection[str], origin: str) -> bool:

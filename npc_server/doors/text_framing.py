@@ -22,17 +22,17 @@ _PIECE = re.compile(rb"[^=]+=*")
 def with_text_framing(app: App) -> App:
     """The application, which speaks the binary form, for clients of both."""
 
-    async def framed(scope: Scope, receive: Receive, send: Send) -> None:
+    async def reframe(scope: Scope, receive: Receive, send: Send) -> None:
         if not any(k == b"content-type" and v.startswith(_TEXT) for k, v in scope["headers"]):
             return await app(scope, receive, send)
-        headers = _retyped(scope["headers"], _TEXT, _BINARY)
-        decoded, encoded = _Decoding(receive), _encoding(send)
-        return await app({**scope, "headers": headers}, decoded.receive, encoded)
+        headers = _retype(scope["headers"], _TEXT, _BINARY)
+        decoding = _Decoding(receive)
+        return await app({**scope, "headers": headers}, decoding.receive, _encoding(send))
 
-    return framed
+    return reframe
 
 
-def _retyped(headers: Headers, old: bytes, new: bytes) -> list[tuple[bytes, bytes]]:
+def _retype(headers: Headers, old: bytes, new: bytes) -> list[tuple[bytes, bytes]]:
     return [
         (key, value.replace(old, new, 1) if key == b"content-type" else value)
         for key, value in headers
@@ -65,14 +65,14 @@ def _decode(text: bytes) -> bytes:
 
 
 def _encoding(send: Send) -> Send:
-    async def encoded(event: Event) -> None:
+    async def send_text(event: Event) -> None:
         match event["type"]:
             case "http.response.start":
-                headers = _retyped(event["headers"], _BINARY, _TEXT)
+                headers = _retype(event["headers"], _BINARY, _TEXT)
                 await send({**event, "headers": headers})
             case "http.response.body":
                 await send({**event, "body": base64.b64encode(event.get("body", b""))})
             case _:
                 await send(event)
 
-    return encoded
+    return send_text

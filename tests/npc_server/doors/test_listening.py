@@ -11,7 +11,7 @@ import pytest
 from npc_server.doors import listening
 from npc_server.doors.asgi import App, Receive, Scope, Send, respond
 from npc_server.doors.listening import HttpServer
-from npc_server.ports import bound_sockets
+from npc_server.ports import bind_sockets
 from tests.support.metrics_page import free_port
 
 HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n"
@@ -27,7 +27,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 async def connected(app: App = echo) -> AsyncIterator[tuple[HttpServer, Link]]:
     """A server of an application, and a connection to it."""
     port = free_port()
-    server = HttpServer(app, bound_sockets("127.0.0.1", port), grace_s=2)
+    server = HttpServer(app, bind_sockets("127.0.0.1", port), grace_s=2)
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
