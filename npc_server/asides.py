@@ -21,10 +21,19 @@ from npc_server.engine.protocol import Finish, Request, Sampling
 from npc_server.guard_hits import GuardAction, hits_in
 from npc_server.reply_events import ChosenAction, ShownEmotion
 from npc_server.turns import Model, OpenTurn
-from personas.actions import Action, ArgumentsRefusedError, arguments_of, possible_actions
-from personas.aside_answers import Answer, Priors, answer, empty_exchanges, read_priors
-from personas.asides import Aside, Ids, arguments_start, aside, following, frame
-from personas.refusals import refuses
+from personas.actions import Action, ArgumentsRefusedError
+from personas.aside_answers import (
+    Answer,
+    Priors,
+    answer,
+    arguments,
+    arguments_sampling,
+    behind_reply,
+    empty_exchanges,
+    permitted_actions,
+    read_priors,
+)
+from personas.asides import Aside, Ids, aside
 from personas.variables import Values
 
 logger = logging.getLogger(__name__)
@@ -62,7 +71,7 @@ class Asides:
         persona = turn.persona
         if not self.concern(turn):
             return
-        actions = self._possible_actions(turn, reply)
+        actions = permitted_actions(persona, reply.text, _world(turn))
         asked = aside(persona, turn.tokenizer).only(
             emotions=not persona.emotion_first, actions=[one.name for one in actions]
         )
@@ -74,14 +83,6 @@ class Asides:
             turn.shown.action = await self._with_arguments(turn, reply, chosen)
         if turn.shown.action:
             yield turn.shown.action
-
-    def _possible_actions(self, turn: OpenTurn, reply: Finish) -> tuple[Action, ...]:
-        persona = turn.persona
-        if not (persona.actions and reply.text):
-            return ()
-        if refuses(reply.text, persona.language, persona.refusals):
-            return ()
-        return possible_actions(persona.actions, _world(turn))
 
     async def _answer(
         self,
@@ -114,21 +115,15 @@ class Asides:
         self, turn: OpenTurn, reply: Finish, action: Action
     ) -> ChosenAction | None:
         """The action with what it needs; None = that was not found, or its time has passed."""
-        begun = (
-            *frame(turn.persona, turn.tokenizer),
-            *arguments_start(action, turn.tokenizer),
-        )
-        start = (*_behind(turn, reply), *begun)
-        questions = _Questions(self._model, turn)
+        write, behind = _Questions(self._model, turn).write, _behind(turn, reply)
         try:
-            text = await questions.write(start, action) if action.parameters else "{}"
-            arguments = arguments_of(action, text)
+            given = await arguments(action, turn.persona, behind, turn.tokenizer, write)
         except (EngineError, ArgumentsRefusedError) as error:
             logger.warning("turn %s takes no action: %s", turn.started.turn_id, error)
             return None
         if not action.possible(_world(turn)):
             return None
-        return ChosenAction(action.name, arguments)
+        return ChosenAction(action.name, given)
 
 
 class _Questions:
@@ -145,9 +140,7 @@ class _Questions:
 
     async def write(self, prompt_ids: Ids, action: Action) -> str:
         """The likeliest arguments of an action, as JSON. Raises EngineError."""
-        sampling = Sampling(
-            temperature=0, json_schema=action.json_schema, max_tokens=action.most_tokens
-        )
+        sampling = Sampling(**arguments_sampling(action))
         return (await self._finish(prompt_ids, sampling)).text
 
     async def _finish(self, prompt_ids: Ids, sampling: Sampling, tokens: Ids = ()) -> Finish:
@@ -182,10 +175,9 @@ def _world(turn: OpenTurn) -> Values:
 
 
 def _behind(turn: OpenTurn, reply: Finish | None) -> Ids:
-    """The prompt with the reply, token for token as it was drawn, where it was."""
     if reply is None:
         return turn.prompt.ids
-    return (*turn.prompt.ids, *(reply.token_ids or following(reply.text, "\n", turn.tokenizer)))
+    return behind_reply(turn.prompt.ids, reply.token_ids, reply.text, turn.tokenizer)
 
 
 def _emotion(told: Answer) -> ShownEmotion | None:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from personas.actions import Action, arguments_of, possible_actions
 from personas.asides import (
     EMPTY_EXCHANGES,
     Aside,
     Ids,
     Option,
+    arguments_start,
     calibrated_scores,
     following,
+    frame,
     is_action,
     likeliest,
     share,
 )
 from personas.chat import Tokenizer
 from personas.persona import Persona
+from personas.refusals import refuses
 from personas.render import prompt
+from personas.variables import Value, Values
 
 #: The log-probability, in nats, of each of some tokens (the second) behind a prompt (the first).
 Reader = Callable[[Ids, Ids], Awaitable[Sequence[float]]]
-#: The same by token, behind each of the empty exchanges.
+#: The likeliest arguments of an action behind a prompt, as JSON under the action's schema.
+Writer = Callable[[Ids, Action], Awaitable[str]]
+#: What a reader says by token, behind each of the empty exchanges.
 Priors = Sequence[Mapping[int, float]]
 
 
@@ -35,6 +43,13 @@ class Answer:
     action: str = ""  # a name; "" = none
 
 
+def permitted_actions(persona: Persona, reply: str, world: Values) -> tuple[Action, ...]:
+    """What may go with a reply: nothing with an empty one, or with words that refuse."""
+    if not (persona.actions and reply) or refuses(reply, persona.language, persona.refusals):
+        return ()
+    return possible_actions(persona.actions, world)
+
+
 async def answer(asked: Aside, behind: Ids, priors: Priors, read: Reader) -> Answer:
     """Answer an aside behind a prompt, with its reply or before it. Raises what `read` does."""
     start = (*behind, *asked.frame)
@@ -45,6 +60,28 @@ async def answer(asked: Aside, behind: Ids, priors: Priors, read: Reader) -> Ans
         return Answer(action=action)
     emotion = await _choose(asked.emotions, scores, start, read)
     return Answer(emotion.name, share(asked.emotions, emotion, scores), action)
+
+
+async def arguments(
+    action: Action, persona: Persona, behind: Ids, tokenizer: Tokenizer, write: Writer
+) -> dict[str, Value]:
+    """What an action is done with. Raises ArgumentsRefusedError, and what `write` does."""
+    start = (*behind, *frame(persona, tokenizer), *arguments_start(action, tokenizer))
+    return arguments_of(action, await write(start, action) if action.parameters else "{}")
+
+
+def arguments_sampling(action: Action) -> dict[str, Any]:
+    """How arguments are drawn, under the engine's names for it."""
+    return {
+        "temperature": 0.0,
+        "json_schema": action.json_schema,
+        "max_tokens": action.most_tokens,
+    }
+
+
+def behind_reply(prompt_ids: Ids, token_ids: Sequence[int], text: str, tokenizer: Tokenizer) -> Ids:
+    """A prompt with its reply, token for token as it was drawn, where it was."""
+    return (*prompt_ids, *(token_ids or following(text, "\n", tokenizer)))
 
 
 async def read_priors(asked: Aside, empty: Sequence[Ids], read: Reader) -> Priors:
