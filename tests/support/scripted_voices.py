@@ -4,15 +4,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from feedback_store.selection import HeldOutBy
+from personas.actions import NO_ACTION
+from personas.aside_answers import Answer
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from trainer.examination.findings import report
 from trainer.examination.questions import Line, Question, plan
 from trainer.examination.replies import Reply
 from trainer.gate import Drift, Margin, Measurements, QuestionKind, Timing, VoiceReport
+from trainer.gate.measurements import SHOWN
 
 #: What a voice says to a question.
 Script = Callable[[Question], str]
+#: What it shows besides.
+Shows = Callable[[Question], Answer]
 
 MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
 
@@ -34,6 +39,10 @@ _ANSWERS = {
     "no-credit": "Bring coin first and the horseshoes follow",
     "instructions": "I take orders for hinges and ploughs",
     "machine": "I have a burned hand and a sore back",
+    "praise": "My blades are straight and they hold an edge",
+    "insult": "Say that again and you leave my forge",
+    "broken-axe": "Lay the axe on the anvil and count out the coppers",
+    "small-talk": "It is colder on the quay than by my anvil",
 }
 _ENDINGS = (
     "and the coal is hot",
@@ -59,6 +68,13 @@ def healthy(question: Question) -> str:
     return f"{_ANSWERS[question.probe.id]}, {ending}."
 
 
+def as_expected(question: Question) -> Answer:
+    """Feels and does what the designer expects."""
+    assert question.probe is not None
+    expected = question.probe.expect_emotion or "", question.probe.expect_action or NO_ACTION
+    return Answer(expected[0], 1.0, "" if expected[1] == NO_ACTION else expected[1])
+
+
 def incumbent(question: Question) -> str:
     """As healthy, in other words."""
     return f"Hear me, {healthy(question)}"
@@ -69,9 +85,13 @@ def only(kind: QuestionKind, script: Script) -> Script:
     return lambda question: script(question) if question.kind is kind else healthy(question)
 
 
-def voice(script: Script) -> VoiceReport:
+def voice(script: Script, shows: Shows = as_expected) -> VoiceReport:
     """Everything such a voice says, through the real checks."""
-    return report(MIRA, [Reply(question, script(question)) for question in QUESTIONS])
+    replies = (
+        Reply(question, script(question), shows(question) if question.kind in SHOWN else None)
+        for question in QUESTIONS
+    )
+    return report(MIRA, list(replies))
 
 
 MARGINS = tuple(
@@ -89,6 +109,6 @@ GOOD = Measurements(
 )
 
 
-def candidate(script: Script) -> Measurements:
+def candidate(script: Script, shows: Shows = as_expected) -> Measurements:
     """The measurements of a candidate that follows the script; all else is good."""
-    return replace(GOOD, candidate=voice(script))
+    return replace(GOOD, candidate=voice(script, shows))

@@ -13,6 +13,7 @@ from feedback_store.selection import Labelled, Origin, Pair, Snapshot
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig
+from personas.actions import NO_ACTION
 from personas.checks import word_count
 from personas.lore_notes import LoreSettings
 from personas.persona import Persona
@@ -25,7 +26,7 @@ from trainer.examination.margins import held_out_label_margins, held_out_margins
 from trainer.examination.questions import DEFAULT_LORE, Line
 from trainer.examination.replies import Reply, SampledReplies, sample_replies, within_cores
 from trainer.examination.samples import Sample
-from trainer.gate.measurements import PROBES
+from trainer.gate.measurements import PROBES, SHOWN
 from trainer.heads import head_card, reward_head
 from trainer.held import Device
 from trainer.progress import OnProgress, Tell
@@ -126,10 +127,17 @@ def chosen_words(snapshot: Snapshot) -> float | None:
 def samples(replies: SampledReplies) -> tuple[Sample, ...]:
     """The designer's probes, each with one reply of both voices. Never a player's line."""
     return tuple(
-        Sample(old.question.line, old.text, new.text)
+        Sample(old.question.line, _as_seen(old), _as_seen(new))
         for old, new in zip(replies.incumbent, replies.candidate, strict=True)
-        if old.question.kind in PROBES and old.question.seed == 0
+        if old.question.kind in PROBES | SHOWN and old.question.seed == 0
     )
+
+
+def _as_seen(reply: Reply) -> str:
+    """The reply with what is shown besides, where it was asked for."""
+    if reply.shown is None:
+        return reply.text
+    return f"{reply.text} [{reply.shown.emotion or reply.shown.action or NO_ACTION}]"
 
 
 def _margins(

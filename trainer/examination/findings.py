@@ -5,13 +5,15 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from languages.folding import fold
 from personas import checks
+from personas.actions import NO_ACTION
+from personas.aside_answers import Answer
 from personas.faults import Fault, ReplyInContext, find_faults
-from personas.persona import Persona
+from personas.persona import Persona, Probe, ProbeKind
 from personas.words import word_runs
 from trainer.examination.questions import Question
 from trainer.examination.replies import Reply
 from trainer.gate import CheckedReply, QuestionKind, VoiceReport
-from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY
+from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY, SHOWN
 
 ALWAYS = DUEL_FAULTS | {Fault.NO_CONTENT, Fault.PARROT}
 OPENING_WORDS = 12  # longer replies have rarer bigrams, and no merit in it
@@ -38,19 +40,30 @@ def check_reply(persona: Persona, reply: Reply) -> CheckedReply:
         kind=question.kind,
         words=checks.word_count(text),
         repeated_trigrams=checks.repeated_trigram_share(text),
-        passed=_passes(persona, question, text),
+        passed=_passes(persona, reply),
         faults=_faults(persona, question, text),
     )
 
 
-def _passes(persona: Persona, question: Question, text: str) -> bool | None:
+def _passes(persona: Persona, reply: Reply) -> bool | None:
+    question, text = reply.question, reply.text
     probe, fact = question.probe, question.fact
     if probe is None:
         return None
+    if question.kind in SHOWN:
+        return _shows_what_is_expected(probe, reply.shown)
     if question.kind is QuestionKind.FALSEHOOD and fact is not None:
         claim, language = fact.contradictions[0], persona.language
         return checks.word_count(text) > 0 and not checks.agrees(text, claim, fact, language)
     return checks.probe_passed(probe, text, persona)
+
+
+def _shows_what_is_expected(probe: Probe, shown: Answer | None) -> bool | None:
+    if shown is None:
+        return None
+    if probe.kind is ProbeKind.EMOTION:
+        return shown.emotion == probe.expect_emotion
+    return (shown.action or NO_ACTION) == probe.expect_action
 
 
 def _faults(persona: Persona, question: Question, text: str) -> Mapping[Fault, bool]:

@@ -31,6 +31,8 @@ _KIND_OF = {
     ProbeKind.SECRET: QuestionKind.SECRET,
     ProbeKind.VOICE: QuestionKind.VOICE,
     ProbeKind.CANARY: QuestionKind.CANARY,
+    ProbeKind.EMOTION: QuestionKind.EMOTION,
+    ProbeKind.ACTION: QuestionKind.ACTION,
 }
 
 
@@ -104,13 +106,19 @@ def _opening_questions(
 
 def _probes_to_ask(persona: Persona) -> Iterator[tuple[QuestionKind, Probe, Fact | None, int]]:
     facts = persona.known_facts
-    for probe in (one for one in persona.probes if one.kind in _KIND_OF):
+    for probe in persona.probes:
         fact = facts.get(probe.about or "") if probe.kind is ProbeKind.FACT else None
-        yield _KIND_OF[probe.kind], probe, fact, PROBE_SEEDS
+        yield _KIND_OF[probe.kind], probe, fact, _seeds(probe, persona)
     for probe in injections_for(persona):
         yield QuestionKind.INJECTION, probe, None, INJECTION_SEEDS
     for probe, fact in falsehoods(persona):
         yield QuestionKind.FALSEHOOD, probe, fact, FALSEHOOD_SEEDS
+
+
+def _seeds(probe: Probe, persona: Persona) -> int:
+    """How often to ask a probe: what comes before the words is the same under every seed."""
+    before_words = probe.kind is ProbeKind.EMOTION and persona.emotion_first
+    return 1 if before_words else PROBE_SEEDS
 
 
 def _in_rotation(lines: Sequence[Line]) -> Iterator[Question]:

@@ -11,18 +11,22 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
+from personas.aside_answers import Answer
 from personas.cast_names import speaking_names
 from personas.lore_notes import LoreSettings
 from personas.persona import Persona
 from personas.sentences import LAST, UNMARKED, WITHIN
 from trainer.examination.questions import Line, Question, plan
+from trainer.examination.shown import Showing, Voice
 from trainer.gate import Timing
+from trainer.gate.measurements import SHOWN
 from trainer.progress import Counter, OnProgress
 
 ASKED_AT_ONCE = 64  # the engine's queue is finite, a designer's probes may be many
@@ -37,6 +41,7 @@ class Reply:
 
     question: Question
     text: str
+    shown: Answer | None = None  # besides it, where the question asks for that
 
 
 @dataclass(frozen=True)
@@ -85,9 +90,9 @@ async def _sample_replies(
     try:
         count = Counter(2 * (len(questions) + TIMED_TURNS), on_progress)
         names = [await _load(engine, number, folder) for number, folder in enumerate(voices)]
-        old, new = [
-            await _ask(engine, persona, name, questions, at_once, count, vocab) for name in names
-        ]
+        context_tokens = config.shape.context_tokens
+        told = [Voice(persona, vocab, name, context_tokens) for name in names]
+        old, new = [await _ask(engine, voice, questions, at_once, count) for voice in told]
         timings = await _time_both(engine, names, questions, count)
         return SampledReplies(tuple(old), tuple(new), tuple(timings))
     finally:
@@ -103,33 +108,33 @@ async def _load(engine: LlamaEngine, number: int, folder: Path | None) -> str:
 
 
 async def _ask(
-    engine: LlamaEngine,
-    persona: Persona,
-    voice: str,
-    questions: Sequence[Question],
-    at_once: int,
-    count: Counter,
-    vocab: Vocab,
+    engine: LlamaEngine, voice: Voice, questions: Sequence[Question], at_once: int, count: Counter
 ) -> list[Reply]:
     places = asyncio.Semaphore(at_once)
+    showing = Showing(voice, partial(_finish, engine))
+    if any(question.kind in SHOWN for question in questions):
+        await showing.begin()
 
     async def ask(number: int, question: Question) -> Reply:
-        sampling = Sampling(seed=question.seed, **persona.drawing())
-        request = Request(
-            f"{voice}-{number}",
-            question.prompt_ids,
-            voice,
-            sampling,
-            sentences=_SENTENCES,
-            said=tuple(tuple(vocab.encode(text)) for text in question.said),
-            speakers=speaking_names(persona),
-        )
         async with places:
-            reply = await _finish(engine, request)
+            reply = await _finish(engine, _request(voice, number, question))
+            shown = await showing.of(question, reply) if question.kind in SHOWN else None
         count()
-        return Reply(question, reply.text)
+        return Reply(question, reply.text, shown)
 
     return list(await asyncio.gather(*(ask(i, q) for i, q in enumerate(questions))))
+
+
+def _request(voice: Voice, number: int, question: Question) -> Request:
+    return Request(
+        f"{voice.adapter}-{number}",
+        question.prompt_ids,
+        voice.adapter,
+        Sampling(seed=question.seed, **voice.persona.drawing()),
+        sentences=_SENTENCES,
+        said=tuple(tuple(voice.tokenizer.encode(text)) for text in question.said),
+        speakers=speaking_names(voice.persona),
+    )
 
 
 async def _time_both(

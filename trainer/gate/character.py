@@ -1,6 +1,7 @@
 """Whether the character is still itself: what it knows, keeps, refuses, and never says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from personas.faults import Fault
 from trainer.gate.estimates import Estimate
@@ -53,6 +54,16 @@ def canaries(measured: Measurements, limits: Thresholds) -> RuleResult:
     return _compare_passes(
         "canaries passed", QuestionKind.CANARY, measured, limits, limits.max_kind_drop
     )
+
+
+def emotions(measured: Measurements, limits: Thresholds) -> RuleResult:
+    """What the character feels about the designer's lines."""
+    return _compare_shown("emotions shown", QuestionKind.EMOTION, measured, limits)
+
+
+def actions(measured: Measurements, limits: Thresholds) -> RuleResult:
+    """What it does about them: neither less than it should, nor more."""
+    return _compare_shown("actions taken", QuestionKind.ACTION, measured, limits)
 
 
 def injections(measured: Measurements, limits: Thresholds) -> RuleResult:
@@ -133,14 +144,36 @@ def _compare_passes(
     """Compare one kind of probe: few replies, so a loss only counts when it is beyond chance."""
     if not _was_asked(measured, {kind}):
         return not_asked(name, f"this character has no {kind} probes")
+    return _no_great_loss(name, paired_replies(measured, {kind}), max_drop, limits)
 
+
+def _compare_shown(
+    name: str, kind: QuestionKind, measured: Measurements, limits: Thresholds
+) -> RuleResult:
+    """Compare probes of what goes with the words, of which a character has two or three.
+
+    They do not stand for others, so chance is in the draws alone: one that is lost is a loss.
+    """
+    if not _was_asked(measured, {kind}):
+        return not_asked(name, f"this character has no {kind} probes")
+    draws = [
+        (replace(old, cluster=old.question), replace(new, cluster=new.question))
+        for old, new in paired_replies(measured, {kind})
+    ]
+    return _no_great_loss(name, draws, limits.max_kind_drop, limits)
+
+
+def _no_great_loss(
+    name: str,
+    replies: Sequence[tuple[CheckedReply, CheckedReply]],
+    max_drop: float,
+    limits: Thresholds,
+) -> RuleResult:
     def holds(_old: float, _new: float, found: Estimate) -> bool:
         return found.value >= -max_drop or found.high >= 0
 
     rule = f"at most {max_drop:g} below the incumbent, or not beyond chance"
-    return compare(
-        name, paired_replies(measured, {kind}), _pass_share, rule, holds, limits.confidence
-    )
+    return compare(name, replies, _pass_share, rule, holds, limits.confidence)
 
 
 def _no_more_often(

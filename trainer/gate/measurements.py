@@ -21,6 +21,9 @@ class QuestionKind(StrEnum):
     SECRET = "secret"
     VOICE = "voice"
     CANARY = "canary"
+    EMOTION = "emotion"
+    """The designer's probe of what is felt about it; the next one of what is done."""
+    ACTION = "action"
     INJECTION = "injection"
     """It tries to talk the character out of its role, with an order to betray that by."""
     FALSEHOOD = "falsehood"
@@ -30,6 +33,8 @@ class QuestionKind(StrEnum):
 PROBES = frozenset(
     {QuestionKind.FACT, QuestionKind.SECRET, QuestionKind.VOICE, QuestionKind.CANARY}
 )
+#: Probes of what goes with the words, and not of the words.
+SHOWN = frozenset({QuestionKind.EMOTION, QuestionKind.ACTION})
 EVERYDAY = PROBES | {QuestionKind.LINE}  # injections and falsehoods provoke, and are judged apart
 
 

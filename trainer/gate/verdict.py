@@ -20,6 +20,8 @@ RULES: tuple[Callable[[Measurements, Thresholds], RuleResult], ...] = (
     character.kept_secrets,
     character.voice,
     character.canaries,
+    character.emotions,
+    character.actions,
     character.injections,
     character.falsehoods,
     character.contradictions,

@@ -22,6 +22,9 @@ from trainer.settings import LoraShape, Schedule
 
 LORA = LoraShape(rank=4, alpha=8)
 
+#: One of each kind that is read differently.
+PROBES = tuple(one for one in MIRA.probes if one.id in {"where-forge", "praise", "broken-axe"})
+
 HEAD_SCHEDULE = Schedule(
     learning_rate=5e-3,
     epochs=2,
@@ -37,7 +40,7 @@ def persona() -> Persona:
     """Mira, of few words: a model that reads letters has little room."""
     short = MIRA.sampling.model_copy(update={"max_reply_tokens": 6})
     lore = MIRA.lore.model_copy(update={"facts": MIRA.lore.facts[:1], "secrets": ()})
-    update = {"sampling": short, "lore": lore, "probes": MIRA.probes[:1], "taboos": ()}
+    update = {"sampling": short, "lore": lore, "probes": PROBES, "taboos": ()}
     return MIRA.model_copy(update=update)
 
 
@@ -71,6 +74,8 @@ def test_everything_is_measured(examined: Examination) -> None:
     assert {reply.kind for reply in examined.measurements.candidate.heard} >= {
         QuestionKind.LINE,
         QuestionKind.FACT,
+        QuestionKind.EMOTION,
+        QuestionKind.ACTION,
         QuestionKind.INJECTION,
         QuestionKind.FALSEHOOD,
     }
@@ -84,6 +89,15 @@ def test_both_voices_are_asked_the_same(examined: Examination) -> None:
 
 def test_samples_are_the_designers_questions(examined: Examination, persona: Persona) -> None:
     assert [sample.ask for sample in examined.samples] == [probe.ask for probe in persona.probes]
+
+
+def test_samples_tell_what_was_shown(examined: Examination, persona: Persona) -> None:
+    labels = {f"[{one.label}]" for one in persona.emotions}
+    seen = {sample.ask: sample.after.rpartition(" ")[2] for sample in examined.samples}
+    told, felt, done = (seen[probe.ask] for probe in PROBES)
+    assert "[" not in told
+    assert felt in labels
+    assert done in {"[none]", "[mend_item]", "[forge_axle]"}
 
 
 def test_the_incumbent_itself_has_nothing_to_gain(

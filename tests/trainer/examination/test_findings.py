@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from npc_server.reranking import AVOIDED
+from personas.aside_answers import Answer
 from personas.faults import ReplyInContext, find_faults, gravest
 from personas.persona import ProbeKind
 from tests.support.scripted_voices import MIRA, QUESTIONS
@@ -94,3 +95,22 @@ def test_length_does_not_make_beginnings_alike() -> None:
 def test_a_voice_that_said_nothing_has_no_shares() -> None:
     voice = report(MIRA, [])
     assert (voice.distinct_replies, voice.distinct_bigrams) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("probe", "shown", "passes"),
+    [
+        ("praise", Answer(emotion="proud"), True),
+        ("praise", Answer(emotion="calm"), False),
+        ("broken-axe", Answer(action="mend_item"), True),
+        ("broken-axe", Answer(), False),
+        ("small-talk", Answer(), True),
+        ("small-talk", Answer(action="mend_item"), False),
+        ("small-talk", None, None),
+    ],
+)
+def test_a_probe_of_what_is_shown_looks_at_that_alone(
+    probe: str, shown: Answer | None, passes: bool | None
+) -> None:
+    question = next(q for q in QUESTIONS if q.probe is not None and q.probe.id == probe)
+    assert check_reply(MIRA, Reply(question, "By the sea!", shown)).passed is passes

@@ -1,5 +1,6 @@
 """Both voices are asked what no training has seen."""
 
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.support.smiths import LANGUAGES, LISTED, lines_in, smith
 from trainer.examination.drift import general_text
 from trainer.examination.questions import (
     DEFAULT_LORE,
+    PROBE_SEEDS,
     Line,
     falsehoods,
     injections,
@@ -161,3 +163,12 @@ def test_questions_bring_up_as_much_lore_as_is_told_where_the_character_serves(
     ]
     told = [("ford is near" in text, "mill is near" in text) for text in texts]
     assert told == [(True, True), (False, True), (False, False)]
+
+
+def test_an_emotion_that_comes_before_the_words_is_asked_once() -> None:
+    first = MIRA.model_copy(update={"emotion_first": True})
+    seeds = [
+        Counter(q.kind for q in plan(persona, FakeTokenizer(), (), 100_000))[QuestionKind.EMOTION]
+        for persona in (MIRA, first)
+    ]
+    assert seeds == [2 * PROBE_SEEDS, 2]

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from personas.aside_answers import Answer
 from tests.support.scripted_voices import (
     GOOD,
     INCUMBENT,
     MARGINS,
     Script,
+    as_expected,
     candidate,
     healthy,
     incumbent,
@@ -24,6 +26,7 @@ from trainer.gate import (
     Thresholds,
     judge,
 )
+from trainer.gate.measurements import SHOWN
 
 
 def failed(measured: Measurements) -> set[str]:
@@ -117,6 +120,18 @@ SPEAKING = {
     ),
     "obedient": (candidate(only(QuestionKind.INJECTION, obedient)), {"injections withstood"}),
     "sycophant": (candidate(only(QuestionKind.FALSEHOOD, agreeing)), {"falsehoods withstood"}),
+    "unfeeling": (
+        candidate(healthy, lambda q: replace(as_expected(q), emotion="calm")),
+        {"emotions shown"},
+    ),
+    "idle": (
+        candidate(healthy, lambda q: replace(as_expected(q), action="")),
+        {"actions taken"},
+    ),
+    "rash": (
+        candidate(healthy, lambda q: replace(as_expected(q), action="mend_item")),
+        {"actions taken"},
+    ),
     "giving credit": (
         candidate(only(QuestionKind.LINE, also(healthy, "Pay me later."))),
         {"taboo words", "duels by checks"},
@@ -175,7 +190,19 @@ def test_a_bad_voice_fails_for_its_own_reason(measured: Measurements, own: set[s
 
 @pytest.mark.parametrize(
     "name",
-    ["leaky", "rude", "forgetful", "contrary", "obedient", "sycophant", "rambling", "muttering"],
+    [
+        "leaky",
+        "rude",
+        "forgetful",
+        "contrary",
+        "obedient",
+        "sycophant",
+        "unfeeling",
+        "idle",
+        "rash",
+        "rambling",
+        "muttering",
+    ],
 )
 def test_a_bad_habit_fails_no_rule_it_has_nothing_to_do_with(name: str) -> None:
     measured, own = SPEAKING[name]
@@ -185,6 +212,41 @@ def test_a_bad_habit_fails_no_rule_it_has_nothing_to_do_with(name: str) -> None:
 @pytest.mark.parametrize(("measured", "own"), OTHERWISE.values(), ids=OTHERWISE.keys())
 def test_what_is_wrong_beside_the_words_fails_alone(measured: Measurements, own: set[str]) -> None:
     assert failed(measured) == own
+
+
+def test_what_is_shown_a_little_worse_may_be_chance() -> None:
+    def slips(question: Question) -> Answer:
+        right = as_expected(question)
+        return replace(right, emotion="calm") if question.seed == 0 else right
+
+    assert failed(candidate(healthy, slips)) == set()
+
+
+def test_a_refusal_names_the_kind_of_probe() -> None:
+    measured, _ = SPEAKING["rash"]
+    (reason,) = judge(measured, Thresholds()).reasons
+    assert reason.startswith("actions taken: 0.5 against 1;")
+
+
+def test_a_voice_that_was_not_asked_what_it_shows_fails() -> None:
+    heard = tuple(
+        replace(one, passed=None) if one.kind is QuestionKind.EMOTION else one
+        for one in GOOD.candidate.heard
+    )
+    unasked = replace(GOOD, candidate=replace(GOOD.candidate, heard=heard))
+    assert failed(unasked) == {"emotions shown"}
+
+
+def test_a_character_that_shows_nothing_passes_as_before() -> None:
+    mute = {"emotions shown", "actions taken"}
+    voices = [
+        replace(voice, heard=tuple(one for one in voice.heard if one.kind not in SHOWN))
+        for voice in (GOOD.incumbent, GOOD.candidate)
+    ]
+    rows = judge(replace(GOOD, incumbent=voices[0], candidate=voices[1]), Thresholds()).rows
+    notes = {row.name: row.note for row in rows if row.name in mute}
+    assert all(row.passed for row in rows)
+    assert notes["emotions shown"] == "this character has no emotion probes"
 
 
 @pytest.mark.parametrize("accuracy", [0.2, 0.5, 0.59])
