@@ -89,6 +89,10 @@ SELECT scene_id, created_at, state FROM scene_saves WHERE EXISTS (
     SELECT 1 FROM json_each(players) AS player WHERE player.value = ?
 ) ORDER BY created_at, scene_id
 """
+_REPORTS = """
+SELECT turn_id, text, reported_at FROM action_reports
+WHERE session_id = :session ORDER BY reported_at, turn_id
+"""
 _STATEMENTS = """
 SELECT statement_id, turn_id, character, topic, text, finder, told_at, rolled_back FROM statements
 WHERE session_id = :session ORDER BY told_at, statement_id
@@ -131,9 +135,11 @@ def person(db: Database, player_id: str, character: str = "") -> Iterator[Line]:
         turns = [_with_flag(row, "rolled_back") for row in db.query(_TURNS, own)]
         events = [_event_of_person(row) for row in db.query(_EVENTS, own)]
         saves = [_save_of_person(row) for row in db.query(_SAVES, own)]
+        reports = list(db.query(_REPORTS, own))
         flat = _with_flag({**session, "present": json.loads(session["present"])}, "consent")
         remembered = {"statements": _statements(db, own), "summaries": _summaries(db, own)}
-        yield {**flat, "turns": turns, "events": events, "save_games": saves, **remembered}
+        happened = {"turns": turns, "events": events, "action_reports": reports}
+        yield {**flat, **happened, "save_games": saves, **remembered}
 
 
 def scene_words(db: Database, player_id: str, character: str = "") -> Iterator[Line]:

@@ -117,10 +117,14 @@ def clear_remains(path: Path, timeout_s: float) -> bool:
 
 
 def _delete_turns(db: Database, turn_ids: list[str]) -> tuple[int, int]:
-    """Delete turns with what is remembered of them, and their events; returns how many of these."""
+    """Delete turns with what is remembered and reported of them, and their events.
+
+    Returns how many memories and events there were.
+    """
     turns = json.dumps(turn_ids)
     memories = remembering.delete_of_turns(db, turns)
     events = _delete(db, f"events WHERE turn_id {_LISTED}", turns)
+    _delete(db, f"action_reports WHERE turn_id {_LISTED}", turns)
     _delete(db, f"turns WHERE turn_id {_LISTED}", turns)
     return memories, events
 

@@ -351,6 +351,22 @@ def m013_scenes(db: Database) -> None:
     )
 
 
+@STEPS()
+def m014_reports_of_actions(db: Database) -> None:
+    """What came of actions, for a character that has not heard of it yet when its server ends."""
+    db.execute(
+        """
+        CREATE TABLE action_reports (
+            turn_id TEXT PRIMARY KEY REFERENCES turns (turn_id),
+            session_id TEXT NOT NULL REFERENCES sessions (session_id),
+            text TEXT NOT NULL,
+            reported_at TEXT NOT NULL
+        ) STRICT
+        """
+    )
+    db.execute("CREATE INDEX action_reports_by_session ON action_reports (session_id)")
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

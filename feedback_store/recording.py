@@ -87,6 +87,20 @@ def record_statement(db: Database, row: SqlRow) -> None:
         _insert(db, "statements", row)
 
 
+def record_action_report(db: Database, row: SqlRow) -> None:
+    """Raises UnknownSessionError, ForgottenError, UnknownTurnError.
+
+    It takes the place of an earlier report on the turn, unless that came later.
+    """
+    _session(db, row["session_id"], "a report")
+    _require_turns(db, [row["turn_id"]])
+    stored = _one(db, "action_reports", "turn_id", row["turn_id"])
+    if stored is not None and stored["reported_at"] > row["reported_at"]:
+        return
+    db.execute("DELETE FROM action_reports WHERE turn_id = ?", [row["turn_id"]])
+    _insert(db, "action_reports", row)
+
+
 def record_summary(db: Database, row: SqlRow) -> None:
     """Raises UnknownSessionError, ForgottenError, UnknownTurnError, RecordConflictError."""
     _session(db, row["session_id"], "a summary")
@@ -128,7 +142,7 @@ def ensure_pseudonyms(
 def _require_turns(db: Database, turn_ids: list[str]) -> None:
     for turn_id in turn_ids:
         if db.execute("SELECT 1 FROM turns WHERE turn_id = ?", [turn_id]).fetchone() is None:
-            raise UnknownTurnError(f"turn {turn_id!r} is not recorded, so nothing is remembered")
+            raise UnknownTurnError(f"turn {turn_id!r} is not recorded, nor what came of it")
 
 
 def _session(db: Database, session_id: str, who: str) -> SqlRow:

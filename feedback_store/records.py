@@ -275,6 +275,16 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class ActionReport:
+    """What came of the action that a turn announced, as its character is told."""
+
+    turn_id: str  # one report a turn: a later one takes the place of an earlier
+    session_id: str
+    text: str
+    reported_at: datetime
+
+
+@dataclass(frozen=True)
 class Receipt:
     """Confirms a stored event; for a duplicate, with the first `received_at`."""
 

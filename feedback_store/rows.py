@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from feedback_store.memory_records import Finder, Span, Statement, Summary
 from feedback_store.records import (
+    ActionReport,
     Checkpoint,
     Choice,
     Edit,
@@ -207,6 +208,16 @@ def lived_fields(lived: LivedExchange) -> dict[str, Any]:
 
 def _time_or_none(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def action_report_row(report: ActionReport) -> SqlRow:
+    """Raises ValueError or TypeError for a value that cannot be stored."""
+    return {**_plain(report), "reported_at": time_text(report.reported_at)}
+
+
+def action_report_of(row: SqlRow) -> ActionReport:
+    """The report that `action_report_row` wrote."""
+    return ActionReport(**{**row, "reported_at": datetime.fromisoformat(row["reported_at"])})
 
 
 def statement_row(statement: Statement) -> SqlRow:

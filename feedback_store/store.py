@@ -41,6 +41,7 @@ from feedback_store.memory_records import Memories, Statement, Summary
 from feedback_store.rate_limit import RateLimit
 from feedback_store.read_connections import ReadConnections
 from feedback_store.records import (
+    ActionReport,
     Checkpoint,
     Event,
     Forgotten,
@@ -149,6 +150,14 @@ class Store:
         InvalidRecordError, StoreUnavailableError.
         """
         return self._write(lambda: rows.summary_row(summary), recording.record_summary)
+
+    def record_action_report(self, report: ActionReport) -> Future[None]:
+        """Store what came of a recorded turn's action, in place of what was reported before.
+
+        UnknownSessionError, UnknownTurnError, ForgottenError, InvalidRecordError,
+        StoreUnavailableError.
+        """
+        return self._write(lambda: rows.action_report_row(report), recording.record_action_report)
 
     def edit_statement(self, statement_id: str, text: str) -> Future[bool]:
         """Put an operator's text in place of a statement's; False = there is no such statement.
@@ -273,6 +282,11 @@ class Store:
         """One checkpoint, or None when there is none of this token."""
         found = self._read("SELECT * FROM checkpoints WHERE token = ?", [token])
         return rows.checkpoint_of(found[0]) if found else None
+
+    def action_reports(self, session_id: str) -> list[ActionReport]:
+        """What came of the actions of a session, oldest first."""
+        sql = "SELECT * FROM action_reports WHERE session_id = ? ORDER BY reported_at, turn_id"
+        return [rows.action_report_of(row) for row in self._read(sql, [session_id])]
 
     def scene_save(self, token: str) -> SceneSave | None:
         """One save game of a scene, or None when there is none of this token."""

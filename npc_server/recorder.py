@@ -25,7 +25,7 @@ from feedback_store.errors import (
     UnknownSessionError,
 )
 from feedback_store.memory_records import Statement, Summary
-from feedback_store.records import Reaction, Session, Turn
+from feedback_store.records import ActionReport, Reaction, Session, Turn
 from feedback_store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ _CLOSING_RETRY_S = 0.1
 _BYTES_PER_TOKEN = 36  # an int and the reference to it
 _BYTES_PER_RECORD = 2_000  # its fields, besides text and tokens
 
-_Record: TypeAlias = Session | Turn | Reaction | Statement | Summary
+_Record: TypeAlias = Session | Turn | Reaction | Statement | Summary | ActionReport
 
 
 @dataclass(eq=False)
@@ -79,6 +79,10 @@ class Recorder:
     async def record_turn(self, turn: Turn, session: Session) -> None:
         """Record a turn of `session`; waits for the disk, but at most COMMIT_WAIT_S."""
         await self._put_and_wait(turn, session)
+
+    async def record_action_report(self, report: ActionReport) -> None:
+        """Record a report, behind its turn; waits for the disk, but at most COMMIT_WAIT_S."""
+        await self._put_and_wait(report, None)
 
     def record_cut_turn(self, turn: Turn, session: Session) -> None:
         """Record a turn whose reply was cut short; returns at once, as nobody waits for it."""
@@ -209,6 +213,8 @@ class Recorder:
                 await asyncio.wrap_future(store.record_statement(statement))
             case Summary() as summary:
                 await asyncio.wrap_future(store.record_summary(summary))
+            case ActionReport() as report:
+                await asyncio.wrap_future(store.record_action_report(report))
 
     async def _write_turn(self, turn: Turn, session: Session | None) -> None:
         try:
@@ -268,6 +274,8 @@ def _name(record: _Record) -> str:
             return f"summary {record.summary_id}"
         case Reaction():
             return f"event {record.event_id}"
+        case ActionReport():
+            return f"the report on the action of turn {record.turn_id}"
 
 
 def _size_bytes(record: _Record) -> int:

@@ -18,10 +18,11 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from feedback_store.errors import UnknownCheckpointError
-from feedback_store.records import Checkpoint, LivedExchange, Turn
+from feedback_store.records import ActionReport, Checkpoint, LivedExchange, Turn
 from feedback_store.records import Session as SessionRecord
 from feedback_store.store import Store
 from languages.visibility import is_visible
+from npc_server.action_reports import unheard_reports
 from npc_server.errors import InvalidRequestError, UnknownCharacterError
 from npc_server.recorder import Recorder
 from npc_server.sessions import Exchange, Session, Sessions, Story
@@ -35,10 +36,11 @@ SETTLE_S = 5.0  # for the recorder's queue
 
 @dataclass(frozen=True)
 class _StoredConversation:
-    """The stored session of a checkpoint, and all its turns."""
+    """The stored session of a checkpoint, all its turns, and what came of its actions."""
 
     record: SessionRecord
     turns: Sequence[Turn]
+    reports: Sequence[ActionReport]
 
 
 class SaveGames:
@@ -104,6 +106,7 @@ class SaveGames:
             await self._recorder.flush(SETTLE_S)
             stored = await asyncio.to_thread(self._read_stored, checkpoint)
             rebuilt = rebuild(stored.record, self._persona(stored.record), checkpoint, stored.turns)
+            rebuilt.story.reports = unheard_reports(checkpoint, stored.turns, stored.reports)
             await asyncio.wrap_future(self._store.roll_back(checkpoint.token))
             return self._reopen(rebuilt)
 
@@ -111,7 +114,8 @@ class SaveGames:
         record = self._store.session(checkpoint.session_id)
         if record is None:
             raise UnknownCheckpointError("the checkpoint's session is deleted: start a new one")
-        return _StoredConversation(record, self._store.turns_of(checkpoint.session_id))
+        turns = self._store.turns_of(checkpoint.session_id)
+        return _StoredConversation(record, turns, self._store.action_reports(record.session_id))
 
     def _persona(self, record: SessionRecord) -> Persona:
         persona = self._characters.get(record.character)

@@ -198,7 +198,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     memory = _memory(parts, config, kept, model, adapters)
     guard = Guard(cast, config.guard.settings, lambda: cast.changes)
     guard.make_ready()
-    reports = ActionReports(sessions)
+    reports = ActionReports(sessions, recorder, model.tokenizer)
     world = WorldNotes(parts.lore, config.lore.settings.rules, config.lore.tokens)
     sources, watchers = (world, memory, GuardNotes(guard), reports), (memory,)
     dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)

@@ -127,7 +127,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.ReportActionRequest, context: Context
     ) -> dialogue_pb2.ReportActionResponse:
         turn_id, name = check_id("turn_id", request.turn_id), check_id("name", request.name)
-        self._reports.report(turn_id, name, request.text, ok=request.ok)
+        await self._reports.report(turn_id, name, request.text, ok=request.ok)
         return dialogue_pb2.ReportActionResponse()
 
     async def Checkpoint(  # noqa: N802

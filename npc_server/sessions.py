@@ -48,8 +48,8 @@ class _Keeping:
 
 
 @dataclass
-class ActionReport:
-    """What came of the action of a turn, as the character is told."""
+class UnheardReport:
+    """What came of the action of a turn, which the character is to be told once."""
 
     turn_id: str
     text: str
@@ -224,7 +224,7 @@ class Story:
 
     exchanges: list[Exchange] = field(default_factory=list)
     situation: Situation = NOTHING_REPORTED  # as its game tells it; replaced, never changed
-    reports: list[ActionReport] = field(default_factory=list)
+    reports: list[UnheardReport] = field(default_factory=list)
     fired_at_s: dict[Trigger, float] = field(default_factory=dict)  # by the monotonic clock
 
     def turn_ids(self) -> list[str]:

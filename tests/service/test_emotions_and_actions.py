@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import pytest
 
 from npc.v1 import dialogue_pb2
-from npc_client.client import Action, Reply
+from npc_client.client import Action, Client, Reply
 from npc_server.engine.errors import DecodeError
 from npc_server.engine.protocol import Request
 from personas.fake import FakeTokenizer
-from tests.support.actors import CARD, is_aside, taste, write_ada
+from tests.support.actors import CARD, HANDED, is_aside, taste, write_ada
 from tests.support.calls import refusal
+from tests.support.fake_server import child
 from tests.support.interruptions import Call, begin, ended, stub_of
-from tests.support.scripted_server import Stage, StageMaker
+from tests.support.scripted_server import PSEUDONYMS, Stage, StageMaker
 
 WORDS = "Here you are, love."
-HANDED = '{"loaf": "rye", "coins": 2}'
 
 
 def script(words: str = WORDS, arguments: str = HANDED) -> Callable[[Request], str]:
@@ -226,6 +227,98 @@ async def test_a_report_without_words_is_told_in_plain_ones(baker: Stage) -> Non
     await baker.client.report_action(reply.turn_id, "hand_over", False)
     await baker.client.say(session, "Well?")
     assert "[You tried to hand over, and it failed.]" in prompts(baker)[-1]
+
+
+async def test_a_report_sent_again_is_told_once(baker: Stage) -> None:
+    session = await opened(baker)
+    reply = await baker.client.say(session, "A loaf.")
+    await baker.client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+    await baker.client.say(session, "Well?")
+    await baker.client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+    await baker.client.say(session, "And now?")
+    assert "stale" not in prompts(baker)[-1].rpartition("Well?")[2]
+
+
+async def test_a_long_report_has_room(baker: Stage) -> None:
+    session, text = await opened(baker), " ".join(["stale"] * 40)
+    reply = await baker.client.say(session, "A loaf.")
+    await baker.client.report_action(reply.turn_id, "hand_over", True, text)
+    assert text in [note.text for note in (await baker.client.say(session, "Well?")).notes.told]
+
+
+async def told_after(server: Path, token: str) -> list[str]:
+    """What the next line is told with, where a later server goes back to a save game."""
+    async with after(server) as client:
+        session = (await client.restore(token)).conversation.session_id
+        return [note.text for note in (await client.say(session, "Well?")).notes.told]
+
+
+@asynccontextmanager
+async def after(folder: Path) -> AsyncIterator[Client]:
+    """A server on the folder's data, killed at the end."""
+    if not (folder / "cast").exists():
+        write_ada(folder)
+    with child(folder / "data", cast=folder / "cast") as (_, address):
+        async with Client(address) as client:
+            yield client
+
+
+async def test_a_report_that_nobody_has_heard_outlives_its_server(tmp_path: Path) -> None:
+    async with after(tmp_path) as client:
+        session = (await client.start_session("ada", "p1")).session_id
+        reply = await client.say(session, "A loaf.")
+        await client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+        token = await client.checkpoint(session)
+    assert await told_after(tmp_path, token) == ["The loaf was stale."]
+
+
+async def test_a_report_behind_the_last_save_outlives_its_server(tmp_path: Path) -> None:
+    async with after(tmp_path) as client:
+        session = (await client.start_session("ada", "p1")).session_id
+        reply = await client.say(session, "A loaf.")
+        token = await client.checkpoint(session)
+        await client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+    assert await told_after(tmp_path, token) == ["The loaf was stale."]
+
+
+async def test_a_report_that_was_heard_is_not_told_again_by_a_later_server(tmp_path: Path) -> None:
+    async with after(tmp_path) as client:
+        session = (await client.start_session("ada", "p1")).session_id
+        reply = await client.say(session, "A loaf.")
+        await client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+        await client.say(session, "And?")
+        token = await client.checkpoint(session)
+    assert await told_after(tmp_path, token) == []
+
+
+async def test_a_save_takes_back_what_was_reported_after_it(baker: Stage) -> None:
+    session = await opened(baker)
+    reply = await baker.client.say(session, "A loaf.")
+    token = await baker.client.checkpoint(session)
+    await baker.client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+    await baker.client.say(session, "And?")
+    await baker.client.restore(token)
+    assert (await baker.client.say(session, "Well?")).notes.told == ()
+
+
+async def test_a_save_brings_back_what_was_not_heard_then(baker: Stage) -> None:
+    session = await opened(baker)
+    reply = await baker.client.say(session, "A loaf.")
+    await baker.client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+    token = await baker.client.checkpoint(session)
+    await baker.client.say(session, "And?")
+    await baker.client.restore(token)
+    told = (await baker.client.say(session, "Well?")).notes.told
+    assert [note.text for note in told] == ["The loaf was stale."]
+
+
+async def test_a_forgotten_player_leaves_no_report(baker: Stage) -> None:
+    session = await opened(baker)
+    reply = await baker.client.say(session, "A loaf.")
+    await baker.client.report_action(reply.turn_id, "hand_over", True, "The loaf was stale.")
+    assert [one.text for one in baker.store.action_reports(session)] == ["The loaf was stale."]
+    await asyncio.wrap_future(baker.store.forget(PSEUDONYMS.of("p1")))
+    assert baker.store.action_reports(session) == []
 
 
 async def test_a_report_on_what_was_not_announced_is_refused(baker: Stage) -> None:

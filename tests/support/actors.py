@@ -32,6 +32,8 @@ actions:
 LORE = "facts: [{id: oven, fact: Your oven is called Bertha., keywords: [bertha]}]\n"
 PROBES = 'probes: [{id: oven, kind: fact, about: oven, ask: "What is it called?"}]\n'
 
+HANDED = '{"loaf": "rye", "coins": 2}'  # arguments of hand_over
+
 LIKED, DISLIKED = -1.0, -9.0
 
 

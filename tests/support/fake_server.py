@@ -1,7 +1,8 @@
 """A server over a scripted engine in a process of its own, to be killed and started again.
 
-Run as `python -m tests.support.fake_server DATA_FOLDER REPLIES`; prints its port once it serves.
-After so many whole replies the next ones halt behind their first word; 0 = never.
+Run as `python -m tests.support.fake_server DATA_FOLDER REPLIES [CAST]`; prints its port once it
+serves. After so many whole replies the next ones halt behind their first word; 0 = never. In a cast
+of its own all like to hand something over.
 """
 
 from __future__ import annotations
@@ -24,15 +25,19 @@ from npc_server.turns import Model
 from personas.adapter_repo import AdapterRepo
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
+from tests.support.actors import HANDED, taste
 from tests.support.paths import ROOT
 from tests.support.unguarded import UNGUARDED
 
 
 @contextmanager
-def child(folder: Path, whole_replies: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def child(
+    folder: Path, whole_replies: int = 0, cast: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address; killed at the end of the block, if it still runs."""
+    arguments = [str(folder), str(whole_replies), *([str(cast)] if cast else [])]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.fake_server", str(folder), str(whole_replies)],
+        [sys.executable, "-m", "tests.support.fake_server", *arguments],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -47,6 +52,8 @@ def child(folder: Path, whole_replies: int = 0) -> Iterator[tuple[subprocess.Pop
 
 def _halting_engine(whole_replies: int) -> FakeEngine:
     def script(request: Request) -> str:
+        if request.sampling.json_schema:
+            return HANDED
         if whole_replies and len(engine.finished) >= whole_replies:
             engine.gate.clear()
         return f"reply {request.sampling.seed}"
@@ -55,7 +62,7 @@ def _halting_engine(whole_replies: int) -> FakeEngine:
     return engine
 
 
-async def _serve(folder: Path, whole_replies: int) -> None:
+async def _serve(folder: Path, whole_replies: int, characters: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     config = Config(
@@ -64,14 +71,18 @@ async def _serve(folder: Path, whole_replies: int) -> None:
         feedback=FeedbackSection(events_per_minute=0, turn_wait_s=0.1),
         guard=UNGUARDED,
     )
-    model = Model(_halting_engine(whole_replies), FakeTokenizer(), "b" * 64)
+    engine = _halting_engine(whole_replies)
+    engine.taste = taste("furious", "hand over")
+    model = Model(engine, FakeTokenizer(), "b" * 64)
     store, pseudonyms = open_store(config)
     with contextlib.closing(store):
-        cast, repo = load_characters(SAMPLE_CHARACTERS), AdapterRepo(config.paths.adapters)
+        cast, repo = load_characters(characters), AdapterRepo(config.paths.adapters)
         parts = Parts(cast, model, store, repo, AdapterRepo(config.paths.heads), pseudonyms)
         async with running(parts, config, lambda port: print(port, flush=True)):
             await stop.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(
+        _serve(Path(sys.argv[1]), int(sys.argv[2]), Path((*sys.argv, SAMPLE_CHARACTERS)[3]))
+    )

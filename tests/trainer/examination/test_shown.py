@@ -14,12 +14,11 @@ from personas.aside_answers import Answer
 from personas.fake import FakeTokenizer
 from personas.persona import Persona
 from personas.persona_files import load_characters
-from tests.support.actors import taste, write_ada
+from tests.support.actors import HANDED, taste, write_ada
 from trainer.examination.questions import Question
 from trainer.examination.shown import Showing, Voice
 from trainer.gate import QuestionKind
 
-HANDED = '{"loaf": "rye", "coins": 2}'
 PROMPT = tuple(FakeTokenizer().encode("A loaf, please.\n"))
 
 
