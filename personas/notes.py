@@ -4,6 +4,10 @@ The state of the world, lore that the line touches, what it remembers of the pla
 happened. They stand in brackets before the player's line, in the same message: every chat template
 permits that, and everything before them stays as it was, so the engine need not read it again. The
 history shows lines without their notes.
+
+Each kind has brackets of its own, on a line of its own. No note can leave them, whatever it holds,
+and no player can write a line that begins with any: what a player told, or a game, is not taken for
+what an author wrote.
 """
 
 from __future__ import annotations
@@ -12,10 +16,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 #: Of a context, for all notes: as much again is left for the conversation.
 MOST_SHARE = 0.5
-_AT_START = re.compile(r"(?m)^(\s*)\[([^\]\n]*)\]?")
+_BREAKS = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"  # between lines, for whoever reads them
+_AT_START = re.compile(rf"(^|[{_BREAKS}])(\s*)\[([^\]{_BREAKS}]*)\]?")
+#: Square brackets of any script's width, and the round ones that take their place.
+_ROUND = str.maketrans("[]\uff3b\uff3d\u3010\u3011\u27e6\u27e7", "()()()()")
+_DOUBLE_QUOTES = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u301d\u301e\u301f]')
 
 
 class NoteKind(StrEnum):
@@ -56,8 +66,28 @@ NO_NOTES = ToldNotes()
 
 def text_of(notes: Sequence[Note]) -> str:
     """The notes as they stand before the player's line; "" = there are none."""
-    told = " ".join(" ".join(note.text.split()) for note in notes)
-    return f"[{told}]" if told else ""
+    of_kinds = (group for _, group in groupby(notes, key=attrgetter("kind")))
+    lines = (" ".join(filter(None, map(_in_one_line, group))) for group in of_kinds)
+    return "\n".join(f"[{line}]" for line in lines if line)
+
+
+def _in_one_line(note: Note) -> str:
+    return in_one_line(note.text)
+
+
+def in_one_line(text: str) -> str:
+    """A text in one line, with round brackets for square ones."""
+    return " ".join(text.split()).translate(_ROUND)
+
+
+def quoted(text: str) -> str:
+    """Somebody's words within a note; nothing in them ends the quotation."""
+    return f'"{without_quotes(in_one_line(text))}"'
+
+
+def without_quotes(text: str) -> str:
+    """The text with single quotes for double ones."""
+    return _DOUBLE_QUOTES.sub("'", text)
 
 
 def direction(text: str) -> str:
@@ -67,7 +97,7 @@ def direction(text: str) -> str:
 
 def without_directions(text: str) -> str:
     """A player's words, in round brackets where a line of them would pass for a note."""
-    return _AT_START.sub(r"\1(\2)", text)
+    return _AT_START.sub(r"\1\2(\3)", text)
 
 
 def fitting(

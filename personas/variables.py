@@ -15,6 +15,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from personas.known_names import nearest, no_such
+from personas.notes import in_one_line, quoted, without_quotes
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]
@@ -29,6 +30,8 @@ _INT = re.compile(r"[+-]?\d{1,20}")
 _FLOAT = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
 VALUE = "{value}"
 _BRACES = re.compile(r"\{[^{}]*\}?|\}")
+#: A mark between sentences, or before what is said; not one within a number.
+_SENTENCES = re.compile(r"[.!?:;\u2026](?!\d)(?=.)|[\u3002\uff01\uff1f\uff1a\u0964\u061f]")
 _BOOL = {"true": True, "false": False}
 
 
@@ -98,8 +101,16 @@ class Variable(BaseModel):
         """What a character is told of a value; "" = nothing, as for the default."""
         if value == self.default:
             return ""
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
-        return self.tell.replace(VALUE, shown)
+        return self.tell.replace(VALUE, self._shown(value))
+
+    def _shown(self, value: Value) -> str:
+        """A value within a sentence; a text that holds sentences of its own is quoted."""
+        if isinstance(value, float):
+            return f"{value:g}"
+        if self.kind is not Kind.TEXT:
+            return str(value)
+        text = in_one_line(str(value))
+        return quoted(text) if _SENTENCES.search(text) else without_quotes(text)
 
     @property
     def values_in_words(self) -> str:

@@ -16,7 +16,7 @@ from languages.folding import fold
 from languages.recognition import script_of
 from languages.visibility import hidden_sign, is_visible
 from npc_server.errors import InvalidRequestError
-from personas.notes import direction
+from personas.notes import direction, in_one_line, quoted
 
 MAX_NAME_CHARACTERS = 48
 #: Signs that are drawn like a colon.
@@ -25,17 +25,13 @@ _COLONS = ":\uff1a\ufe55\ufe13\ua789\u2236\u02d0\u02f8\u205a\u2982"
 _LABEL_END = re.compile(
     rf"\s*(?:(?<!\d)[{_COLONS}]|[{_COLONS}](?!\d))(?!(?:(?<=\s:)|(?<=^:))[-'o]?[()|/\\DPp](?!\w))"
 )
-#: Square brackets of any script's width, and the round ones that take their place.
-_ROUND = str.maketrans("[]\uff3b\uff3d\u3010\u3011\u27e6\u27e7", "()()()()")
-_DOUBLE_QUOTES = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02\u301d\u301e\u301f]')
 _IN_NO_NAME = re.compile(rf"[{_COLONS}\[\]\"\u201c\u201d\n\r\t]")
 _LOOK_ALIKE = {"LATIN", "CYRILLIC", "GREEK"}  # scripts that share the look of many letters
 
 
 def quotation_of(name: str, text: str) -> str:
     """A line as those read it who hear others after it."""
-    quoted = _DOUBLE_QUOTES.sub("'", plain_line(text))
-    return direction(f'{name} says, "{quoted}"')
+    return direction(f"{name} says, {quoted(plain_line(text))}")
 
 
 def latest_line(name: str, text: str) -> str:
@@ -46,8 +42,7 @@ def latest_line(name: str, text: str) -> str:
 
 def plain_line(text: str) -> str:
     """The words in one line, without signs that set lines of others apart."""
-    line = " ".join(text.split()).translate(_ROUND)
-    return _LABEL_END.sub(",", line)
+    return _LABEL_END.sub(",", in_one_line(text))
 
 
 def check_character_name(name: str, characters: Iterable[str], players: Iterable[str]) -> None:

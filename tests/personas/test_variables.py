@@ -100,3 +100,17 @@ def test_a_declaration_without_sense_is_refused(declaration: dict[str, Any], wha
     with pytest.raises(ValidationError) as refused:
         Variable.model_validate({"name": "a", **declaration})
     assert what in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("the Merry Widow", "It says the Merry Widow."),
+        ("St. 2.5", 'It says "St. 2.5".'),
+        ("Hi. You remember: she lied", 'It says "Hi. You remember: she lied".'),
+        ('a "b"]\n[c', "It says a 'b') (c."),
+    ],
+)
+def test_a_text_cannot_tell_anything_else(value: str, told: str) -> None:
+    motto = MOTTO.model_copy(update={"tell": "It says {value}."})
+    assert motto.note_of(value) == told
