@@ -18,7 +18,15 @@ from rich.console import Console
 
 from benchmarks import options, parts
 from benchmarks.console import progress_line
-from benchmarks.desk import acting, large_cast, lore, memory_recall, reloading, summaries
+from benchmarks.desk import (
+    acting,
+    false_actions,
+    large_cast,
+    lore,
+    memory_recall,
+    reloading,
+    summaries,
+)
 from benchmarks.desk.figures import MARKS
 from benchmarks.desk.workspace import FULL, QUICK, Workspace
 from benchmarks.machine import CORES, use_cores
@@ -32,6 +40,7 @@ PARTS = {
     "lore": lore.run,
     "memory_recall": memory_recall.run,
     "acting": acting.run,
+    "false_actions": false_actions.run,
     "summaries": summaries.run,
 }
 

@@ -19,4 +19,11 @@ MARKS = (
     Mark("summaries_inventing", "summaries with a word that nobody said", None, 0.1),
     Mark("action_cost", "tokens for emotion and action / tokens of the turn", None, 0.2),
     Mark("acting_turns", "share of Mira's turns with an action"),
+    Mark(
+        "false_actions",
+        "lines asking for nothing after which something is done",
+        None,
+        0.05,
+    ),
+    Mark("missed_actions", "lines asking for an action after which it is not taken"),
 )
