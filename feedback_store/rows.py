@@ -265,5 +265,5 @@ def _without_mark(row: SqlRow) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "rolled_back"}
 
 
-def _plain(record: Session | Turn | Statement | Summary) -> dict[str, Any]:
+def _plain(record: Session | Turn | Statement | Summary | ActionReport) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -83,6 +83,5 @@ async def _serve(folder: Path, whole_replies: int, characters: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(
-        _serve(Path(sys.argv[1]), int(sys.argv[2]), Path((*sys.argv, SAMPLE_CHARACTERS)[3]))
-    )
+    chosen = Path(sys.argv[3]) if len(sys.argv) > 3 else SAMPLE_CHARACTERS
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), chosen))
