@@ -1,10 +1,10 @@
 """What a character feels and does besides its words, asked of the model that spoke them.
 
-The question is an aside (`personas.asides`): behind a reply whose keys and values the engine still
-has, a few tokens more. Emotion and action are chosen in the one pass; only an action with
-parameters has something drawn, its arguments, held to its JSON schema. The words are never read for
-an action, but they can forbid one: a character that refuses does nothing. Conditions on the world
-are looked at before and, since a game goes on meanwhile, after.
+The question is an aside (`personas.asides`): behind a reply, and for actions behind the line before
+it, whose keys and values the engine still has, a few tokens more. Only an action with parameters
+has something drawn, its arguments, held to its JSON schema. The words are never read for an action,
+but they can forbid one: a character that refuses does nothing. Conditions on the world are looked
+at before and, since a game goes on meanwhile, after.
 
 Nothing here may cost a reply anything: what fails is logged, and the character then shows nothing.
 """
@@ -21,19 +21,21 @@ from npc_server.engine.protocol import Finish, Request, Sampling
 from npc_server.guard_hits import GuardAction, hits_in
 from npc_server.reply_events import ChosenAction, ShownEmotion
 from npc_server.turns import Model, OpenTurn
+from personas.action_cues import leads
 from personas.actions import Action, ArgumentsRefusedError
 from personas.aside_answers import (
-    Answer,
     Priors,
-    answer,
+    Topic,
     arguments,
     arguments_sampling,
     behind_reply,
+    due_action,
     empty_exchanges,
+    felt,
     permitted_actions,
     read_priors,
 )
-from personas.asides import Aside, Ids, aside
+from personas.asides import Ids, aside
 from personas.variables import Values
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class Asides:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._priors: OrderedDict[tuple[str, str, bool], Priors] = OrderedDict()
+        self._priors: OrderedDict[tuple[str, str, Topic], Priors] = OrderedDict()
 
     def concern(self, turn: OpenTurn) -> bool:
         """Whether a turn has anything to show behind its words: not those that an author wrote."""
@@ -57,12 +59,8 @@ class Asides:
 
     async def before_words(self, turn: OpenTurn) -> None:
         """Find the emotion of a character that shows it before it speaks."""
-        persona = turn.persona
-        if not (persona.emotion_first and _own_words(turn)):
-            return
-        asked = aside(persona, turn.tokenizer).only(emotions=True, actions=())
-        told = await self._answer(turn, None, asked)
-        turn.shown.emotion = _emotion(told)
+        if turn.persona.emotion_first and _own_words(turn):
+            turn.shown.emotion = await self._emotion(turn, Topic.FIRST_EMOTION, turn.prompt.ids)
 
     async def after_words(
         self, turn: OpenTurn, reply: Finish
@@ -71,42 +69,48 @@ class Asides:
         persona = turn.persona
         if not self.concern(turn):
             return
-        actions = permitted_actions(persona, reply.text, _world(turn))
-        asked = aside(persona, turn.tokenizer).only(
-            emotions=not persona.emotion_first, actions=[one.name for one in actions]
-        )
-        told = await self._answer(turn, reply, asked)
-        if emotion := _emotion(told):
-            turn.shown.emotion = emotion
-            yield emotion
-        if chosen := next((one for one in actions if one.name == told.action), None):
+        if persona.emotions and not persona.emotion_first:
+            turn.shown.emotion = await self._emotion(turn, Topic.EMOTION, _behind(turn, reply))
+            if turn.shown.emotion:
+                yield turn.shown.emotion
+        if chosen := await self._action(turn, reply):
             turn.shown.action = await self._with_arguments(turn, reply, chosen)
         if turn.shown.action:
             yield turn.shown.action
 
-    async def _answer(
-        self,
-        turn: OpenTurn,
-        reply: Finish | None,  # None = it is still to come, and goes on from what is read here
-        asked: Aside,
-    ) -> Answer:
-        if not asked.tokens:
-            return Answer()
-        questions = _Questions(self._model, turn, passing=reply is not None)
+    async def _emotion(self, turn: OpenTurn, topic: Topic, behind: Ids) -> ShownEmotion | None:
+        asked = aside(turn.persona, turn.tokenizer)
+        questions = _Questions(self._model, turn, passing=topic is not Topic.FIRST_EMOTION)
         try:
-            priors = await self._read_priors(turn, replied=reply is not None)
-            return await answer(asked, _behind(turn, reply), priors, questions.read)
+            priors = await self._read_priors(turn, topic)
+            told = await felt(asked, behind, priors, questions.read)
         except EngineError as error:
-            logger.warning("turn %s shows nothing: %s", turn.started.turn_id, error)
-            return Answer()
+            logger.warning("turn %s shows no emotion: %s", turn.started.turn_id, error)
+            return None
+        return ShownEmotion(told.emotion, round(told.probability, 4))
 
-    async def _read_priors(self, turn: OpenTurn, *, replied: bool) -> Priors:
+    async def _action(self, turn: OpenTurn, reply: Finish) -> Action | None:
+        persona = turn.persona
+        permitted = {one.name: one for one in permitted_actions(persona, reply.text, _world(turn))}
+        if not permitted:
+            return None
+        asked = aside(persona, turn.tokenizer).only(emotions=False, actions=permitted)
+        lines = leads(permitted.values(), turn.exchange.asked, persona.language)
+        read = _Questions(self._model, turn).read
+        try:
+            priors = await self._read_priors(turn, Topic.ACTION)
+            return permitted.get(await due_action(asked, turn.prompt.ids, lines, priors, read))
+        except EngineError as error:
+            logger.warning("turn %s takes no action: %s", turn.started.turn_id, error)
+            return None
+
+    async def _read_priors(self, turn: OpenTurn, topic: Topic) -> Priors:
         persona, budget = turn.persona, self._model.reply_context
-        key = (persona.version, turn.adapter.content_hash, replied)
+        key = (persona.version, turn.adapter.content_hash, topic)
         if key not in self._priors:
-            empty = empty_exchanges(persona, turn.tokenizer, budget, replied=replied)
-            asked, questions = aside(persona, turn.tokenizer), _Questions(self._model, turn)
-            self._priors[key] = await read_priors(asked, empty, questions.read)
+            empty = empty_exchanges(topic, persona, turn.tokenizer, budget)
+            asked, read = aside(persona, turn.tokenizer), _Questions(self._model, turn).read
+            self._priors[key] = await read_priors(topic, asked, empty, read)
             if len(self._priors) > _MOST_PRIORS:
                 self._priors.popitem(last=False)
         return self._priors[key]
@@ -174,11 +178,6 @@ def _world(turn: OpenTurn) -> Values:
     return turn.session.situation.state(turn.persona.setting)
 
 
-def _behind(turn: OpenTurn, reply: Finish | None) -> Ids:
-    if reply is None:
-        return turn.prompt.ids
+def _behind(turn: OpenTurn, reply: Finish) -> Ids:
+    """The prompt with the reply, token for token as it was drawn, where it was."""
     return behind_reply(turn.prompt.ids, reply.token_ids, reply.text, turn.tokenizer)
-
-
-def _emotion(told: Answer) -> ShownEmotion | None:
-    return ShownEmotion(told.emotion, round(told.probability, 4)) if told.emotion else None

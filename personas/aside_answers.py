@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from personas.actions import Action, arguments_of, possible_actions
 from personas.asides import (
     EMPTY_EXCHANGES,
+    EMPTY_LINES,
     Aside,
     Ids,
     Option,
     arguments_start,
     calibrated_scores,
+    due_actions,
     following,
     frame,
-    is_action,
     likeliest,
     share,
 )
@@ -30,17 +32,24 @@ from personas.variables import Value, Values
 Reader = Callable[[Ids, Ids], Awaitable[Sequence[float]]]
 #: The likeliest arguments of an action behind a prompt, as JSON under the action's schema.
 Writer = Callable[[Ids, Action], Awaitable[str]]
-#: What a reader says by token, behind each of the empty exchanges.
+#: What a reader says by token, behind each of some empty exchanges.
 Priors = Sequence[Mapping[int, float]]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a character feels and does."""
+class Topic(StrEnum):
+    """What is asked, and where."""
 
-    emotion: str = ""  # a label; "" = it has none
-    probability: float = 0.0  # of the emotion among all of the character's, from 0 to 1
-    action: str = ""  # a name; "" = none
+    EMOTION = "emotion"  # behind the character's words
+    FIRST_EMOTION = "first_emotion"  # before them
+    ACTION = "action"  # likewise, though it is taken behind them
+
+
+@dataclass(frozen=True)
+class Felt:
+    """What a character feels."""
+
+    emotion: str  # a label
+    probability: float  # among all of the character's emotions, from 0 to 1
 
 
 def permitted_actions(persona: Persona, reply: str, world: Values) -> tuple[Action, ...]:
@@ -50,16 +59,35 @@ def permitted_actions(persona: Persona, reply: str, world: Values) -> tuple[Acti
     return possible_actions(persona.actions, world)
 
 
-async def answer(asked: Aside, behind: Ids, priors: Priors, read: Reader) -> Answer:
-    """Answer an aside behind a prompt, with its reply or before it. Raises what `read` does."""
-    start = (*behind, *asked.frame)
-    scores = calibrated_scores(await _by_token(start, asked.tokens, read), priors)
-    acts = bool(asked.actions) and is_action(asked, scores)
-    action = (await _choose(asked.actions, scores, start, read)).name if acts else ""
-    if not asked.emotions:
-        return Answer(action=action)
+def about(topic: Topic, asked: Aside) -> Aside:
+    """What is to be read of an aside for a topic."""
+    acts = topic is Topic.ACTION
+    names = [option.name for option in asked.actions] if acts else ()
+    return asked.only(emotions=not acts, actions=names)
+
+
+async def felt(asked: Aside, behind: Ids, priors: Priors, read: Reader) -> Felt:
+    """What a character that has emotions feels, behind a prompt or its reply.
+
+    Raises what `read` does.
+    """
+    start, tokens = (*behind, *asked.frame), about(Topic.EMOTION, asked).tokens
+    scores = calibrated_scores(await _by_token(start, tokens, read), priors)
     emotion = await _choose(asked.emotions, scores, start, read)
-    return Answer(emotion.name, share(asked.emotions, emotion, scores), action)
+    return Felt(emotion.name, share(asked.emotions, emotion, scores))
+
+
+async def due_action(
+    asked: Aside, behind: Ids, leads: Mapping[str, float], priors: Priors, read: Reader
+) -> str:
+    """The name of the action that is due behind a prompt, of those in the aside; "" = none.
+
+    `leads` are what else speaks for each, in nats. Raises what `read` does.
+    """
+    start, tokens = (*behind, *asked.frame), about(Topic.ACTION, asked).tokens
+    scores = calibrated_scores(await _by_token(start, tokens, read), priors)
+    due = due_actions(asked, scores, leads)
+    return (await _choose(due, scores, start, read)).name if due else ""
 
 
 async def arguments(
@@ -84,18 +112,25 @@ def behind_reply(prompt_ids: Ids, token_ids: Sequence[int], text: str, tokenizer
     return (*prompt_ids, *(token_ids or following(text, "\n", tokenizer)))
 
 
-async def read_priors(asked: Aside, empty: Sequence[Ids], read: Reader) -> Priors:
-    """Read what the model says of the options behind empty exchanges."""
-    return [await _by_token((*behind, *asked.frame), asked.tokens, read) for behind in empty]
+async def read_priors(topic: Topic, asked: Aside, empty: Sequence[Ids], read: Reader) -> Priors:
+    """Read what the model says of a topic's options behind empty exchanges."""
+    tokens = about(topic, asked).tokens
+    return [await _by_token((*behind, *asked.frame), tokens, read) for behind in empty]
 
 
 def empty_exchanges(
-    persona: Persona, tokenizer: Tokenizer, budget_tokens: int, *, replied: bool
+    topic: Topic, persona: Persona, tokenizer: Tokenizer, budget_tokens: int
 ) -> list[Ids]:
-    """Prompts behind which nothing is to be felt; `replied`: with a reply that says nothing."""
-    asked = [prompt(persona, (), line, tokenizer, budget_tokens).ids for line, _ in EMPTY_EXCHANGES]
-    replies = [following(reply, "\n", tokenizer) for _, reply in EMPTY_EXCHANGES]
-    return [(*ids, *reply) if replied else ids for ids, reply in zip(asked, replies, strict=True)]
+    """Prompts behind which nothing is to be felt or done."""
+
+    def asked(line: str) -> Ids:
+        return prompt(persona, (), line, tokenizer, budget_tokens).ids
+
+    if topic is Topic.ACTION:
+        return [asked(line) for line in EMPTY_LINES]
+    if topic is Topic.FIRST_EMOTION:
+        return [asked(line) for line, _ in EMPTY_EXCHANGES]
+    return [(*asked(line), *following(reply, "\n", tokenizer)) for line, reply in EMPTY_EXCHANGES]
 
 
 async def _choose(

@@ -1,9 +1,13 @@
 """Asides: what a narrator would write of a character, in brackets, behind its words.
 
 After "(Mira:" a model is far likelier to write "angry" behind some words than behind others. So the
-frame is read behind a reply, and every declared emotion and possible action is compared by the
-log-probability of its first token, all in one pass; nothing is ever read out of the words. Those
-that begin alike are told apart by the tokens after.
+frame is read behind a reply, and every declared emotion is compared by the log-probability of its
+first token, all in one pass; nothing is ever read out of the words. Those that begin alike are told
+apart by the tokens after.
+
+Actions are compared in the same way, but behind the line that was said to the character, before its
+reply: what is to be done depends on what was asked for, and the words of a small model say less of
+that than the line does.
 
 Some words are likely behind anything. What a model says of them behind an exchange that says
 nothing is therefore taken off: contextual calibration (Zhao et al. 2021, "Calibrate Before Use").
@@ -22,10 +26,12 @@ from personas.persona import Persona
 
 Ids = tuple[int, ...]
 
-#: Exchanges behind which nothing is to be felt or done, as (player, reply).
+#: Exchanges behind which nothing is to be felt, as (player, reply).
 EMPTY_EXCHANGES = (("...", "..."), ("What?", "I see."))
+#: Lines behind which nothing is to be done.
+EMPTY_LINES = ("...", "What?", "Hm.", "Well.", "Yes.", "I see.", "Hello.")
 #: An action must be likelier than none by so many nats, and by more the more of them there are.
-ACTION_MARGIN = 1.3
+ACTION_MARGIN = 1.5
 #: Names are cut to what tells them from others: more tokens would be computed for every reply.
 _LONG_ENOUGH = 4  # letters, of a name's word
 _NOTHING = ("nothing", "says")
@@ -130,8 +136,17 @@ def share(options: Sequence[Option], chosen: Option, scores: Mapping[int, float]
     return weights[chosen.ids[0]] / sum(weights.values())
 
 
-def is_action(aside: Aside, scores: Mapping[int, float]) -> bool:
-    """Whether an action is likelier than none, each being as likely as the next before."""
-    best = max(scores[option.ids[0]] for option in aside.actions)
+def due_actions(
+    aside: Aside, scores: Mapping[int, float], leads: Mapping[str, float]
+) -> tuple[Option, ...]:
+    """The likeliest action, if it is likelier than none; several where they begin alike.
+
+    Each is as likely as the next before. `leads` are what else speaks for them, in nats, by name.
+    """
+    best = max(aside.actions, key=lambda option: scores[option.ids[0]] + leads[option.name])
     none = sum(scores[option.ids[0]] for option in aside.nothing) / len(aside.nothing)
-    return best - none > ACTION_MARGIN + math.log(len(aside.actions))
+    lead = scores[best.ids[0]] + leads[best.name] - none
+    if lead <= ACTION_MARGIN + math.log(len(aside.actions)):
+        return ()
+    alike = (option for option in aside.actions if option.ids[0] == best.ids[0])
+    return tuple(option for option in alike if leads[option.name] == leads[best.name])

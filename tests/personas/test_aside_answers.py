@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from personas.aside_answers import Answer, answer, empty_exchanges, read_priors
-from personas.asides import Ids, aside
+from personas.aside_answers import (
+    Felt,
+    Priors,
+    Topic,
+    about,
+    due_action,
+    empty_exchanges,
+    felt,
+    read_priors,
+)
+from personas.asides import EMPTY_LINES, Aside, Ids, aside
 from personas.fake import FakeTokenizer
 from personas.persona import Persona
 from personas.persona_files import load_characters
-from tests.support.actors import CARD, write_ada
+from tests.support.actors import write_ada
 
 TOKENIZER = FakeTokenizer()
 
@@ -29,10 +38,19 @@ class Taste:
         return [-1.0 if any(way.startswith(text) for way in self.liked) else -9.0 for text in nexts]
 
 
-async def answered(persona: Persona, *liked: str) -> tuple[Answer, Taste]:
+def priors_of(topic: Topic, asked: Aside) -> Priors:
+    return [dict.fromkeys(about(topic, asked).tokens, -5.0)]
+
+
+async def feeling(persona: Persona, *liked: str) -> tuple[Felt, Taste]:
     asked, read = aside(persona, TOKENIZER), Taste(*liked)
-    flat = [dict.fromkeys(asked.tokens, -5.0)]
-    return await answer(asked, (), flat, read), read
+    return await felt(asked, (), priors_of(Topic.EMOTION, asked), read), read
+
+
+async def doing(persona: Persona, *liked: str) -> str:
+    asked, read = aside(persona, TOKENIZER), Taste(*liked)
+    given = {action.name: 0.0 for action in persona.actions}
+    return await due_action(asked, (), given, priors_of(Topic.ACTION, asked), read)
 
 
 @pytest.fixture
@@ -40,33 +58,37 @@ def ada(tmp_path: Path) -> Persona:
     return load_characters(write_ada(tmp_path))["ada"]
 
 
-async def test_emotion_and_action_come_from_one_question(ada: Persona) -> None:
-    told, read = await answered(ada, "glad", "lock door")
-    assert (told.emotion, told.action, read.asked) == ("glad", "lock_door", [""])
+async def test_an_emotion_comes_with_its_share(ada: Persona) -> None:
+    told, read = await feeling(ada, "glad")
+    assert (told.emotion, read.asked) == ("glad", [""])
     assert told.probability > 0.99
 
 
 async def test_options_that_begin_alike_are_told_apart_by_what_follows(ada: Persona) -> None:
-    told, read = await answered(ada, "frightened")
+    told, read = await feeling(ada, "frightened")
     assert (told.emotion, read.asked) == ("afraid", ["", "f"])
-    assert (await answered(ada, "furious"))[0].emotion == "angry"
+    assert (await feeling(ada, "furious"))[0].emotion == "angry"
 
 
 async def test_without_a_liking_nothing_is_done(ada: Persona) -> None:
-    assert (await answered(ada, "glad"))[0].action == ""
-    assert (await answered(ada, "hand over", "nothing", "says"))[0].action == ""
+    assert await doing(ada, "lock door") == "lock_door"
+    assert await doing(ada, "glad") == ""
+    assert await doing(ada, "hand over", "nothing", "says") == ""
 
 
-async def test_a_character_without_emotions_tells_none(tmp_path: Path) -> None:
-    bare = CARD[: CARD.index("emotions:")] + CARD[CARD.index("actions:") :]
-    told, _ = await answered(load_characters(write_ada(tmp_path, bare))["ada"], "hand over")
-    assert told == Answer(action="hand_over")
-
-
-async def test_priors_are_read_behind_exchanges_that_say_nothing(ada: Persona) -> None:
-    asked = aside(ada, TOKENIZER)
-    empty = empty_exchanges(ada, TOKENIZER, 4000, replied=True)
-    replies = [TOKENIZER.decode(ids).rpartition("assistant\n")[2] for ids in empty]
-    assert replies == ["...", "I see."]
-    priors = await read_priors(asked, empty, Taste("glad"))
-    assert [prior.keys() for prior in priors] == [dict.fromkeys(asked.tokens).keys()] * 2
+@pytest.mark.parametrize(
+    ("topic", "empty"),
+    [
+        (Topic.EMOTION, ["...", "I see."]),
+        (Topic.FIRST_EMOTION, ["", ""]),
+        (Topic.ACTION, [""] * len(EMPTY_LINES)),
+    ],
+)
+async def test_priors_are_read_behind_exchanges_that_say_nothing(
+    ada: Persona, topic: Topic, empty: list[str]
+) -> None:
+    asked, prompts = aside(ada, TOKENIZER), empty_exchanges(topic, ada, TOKENIZER, 4000)
+    assert [TOKENIZER.decode(ids).rpartition("assistant\n")[2] for ids in prompts] == empty
+    priors = await read_priors(topic, asked, prompts, Taste("glad"))
+    read = dict.fromkeys(about(topic, asked).tokens).keys()
+    assert [prior.keys() for prior in priors] == [read] * len(empty)

@@ -9,7 +9,7 @@ from personas.asides import (
     Option,
     aside,
     calibrated_scores,
-    is_action,
+    due_actions,
     likeliest,
     share,
     short_name,
@@ -70,13 +70,30 @@ def test_the_share_of_an_option_is_its_softmax() -> None:
     assert share((BREAD, BAR), BREAD, {1: 800.0, 2: 0.0}) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("lead", "acts"), [(1.0, False), (1.9, False), (2.1, True)])
-def test_one_of_two_actions_needs_a_lead_of_two_nats(lead: float, acts: bool) -> None:
-    asked = Aside((), (), (BREAD, BAR), (NOTHING,))
-    assert is_action(asked, {1: lead, 2: 0.0, 3: 0.0}) is acts
+NO_LEADS = {"bread": 0.0, "bar": 0.0}
+TWO = Aside((), (), (BREAD, BAR), (NOTHING,))
+
+
+@pytest.mark.parametrize(("lead", "due"), [(1.0, ()), (2.1, ()), (2.3, (BREAD,))])
+def test_one_of_two_actions_needs_a_lead_of_two_nats(lead: float, due: tuple[Option, ...]) -> None:
+    assert due_actions(TWO, {1: lead, 2: 0.0, 3: 0.0}, NO_LEADS) == due
 
 
 def test_the_more_actions_the_greater_the_lead() -> None:
     many = tuple(Option(str(token), (token,)) for token in range(10, 22))
     scores = {3: 0.0, **dict.fromkeys(range(10, 22), 3.0)}
-    assert not is_action(Aside((), (), many, (NOTHING,)), scores)
+    leads = {option.name: 0.0 for option in many}
+    assert due_actions(Aside((), (), many, (NOTHING,)), scores, leads) == ()
+
+
+def test_what_else_speaks_for_an_action_counts_with_it() -> None:
+    scores = {1: 1.5, 2: 1.3, 3: 0.0}
+    assert due_actions(TWO, scores, NO_LEADS) == ()
+    assert due_actions(TWO, scores, {"bread": 0.0, "bar": 1.0}) == (BAR,)
+
+
+def test_of_actions_that_begin_alike_that_which_is_spoken_of_is_due() -> None:
+    brick = Option("brick", (1, 8))
+    asked = Aside((), (), (BREAD, brick), (NOTHING,))
+    assert due_actions(asked, {1: 3.0, 3: 0.0}, {"bread": 0.0, "brick": 0.0}) == (BREAD, brick)
+    assert due_actions(asked, {1: 3.0, 3: 0.0}, {"bread": 0.0, "brick": 0.5}) == (brick,)

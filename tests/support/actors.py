@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from npc_server.engine.protocol import Request
+from personas.asides import EMPTY_EXCHANGES, EMPTY_LINES
 from personas.fake import FakeTokenizer
 
 CARD = """\
@@ -34,6 +35,10 @@ PROBES = 'probes: [{id: oven, kind: fact, about: oven, ask: "What is it called?"
 
 HANDED = '{"loaf": "rye", "coins": 2}'  # arguments of hand_over
 
+_EMPTY = (
+    *(f"assistant\n{reply}" for _, reply in EMPTY_EXCHANGES),
+    *(f"\n{line}<|im_end|>\n<|im_start|>assistant\n" for line in EMPTY_LINES),
+)
 LIKED, DISLIKED = -1.0, -9.0
 
 
@@ -47,12 +52,12 @@ def write_ada(root: Path, card: str = CARD) -> Path:
 
 
 def taste(*liked: str, name: str = "Ada Rye") -> Callable[[Request], tuple[float, ...]]:
-    """A judge to whom these cues and names are likely behind any reply but empty ones."""
+    """A judge to whom these cues and names are likely behind any words but empty ones."""
     tokenizer = FakeTokenizer()
 
     def judge(request: Request) -> tuple[float, ...]:
         before, _, said = tokenizer.decode(request.prompt_ids).rpartition(f" ({name}:")
-        if before.endswith(("\n...", "I see.")):
+        if before.endswith(_EMPTY):
             return (DISLIKED,) * len(request.choices)
         ways = [f" {text})" for text in liked]
         nexts = [said + tokenizer.decode([token]) for token in request.choices]

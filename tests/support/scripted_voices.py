@@ -5,19 +5,19 @@ from dataclasses import replace
 
 from feedback_store.selection import HeldOutBy
 from personas.actions import NO_ACTION
-from personas.aside_answers import Answer
 from personas.fake import FakeTokenizer
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
 from trainer.examination.findings import report
 from trainer.examination.questions import Line, Question, plan
 from trainer.examination.replies import Reply
+from trainer.examination.shown import Shown
 from trainer.gate import Drift, Margin, Measurements, QuestionKind, Timing, VoiceReport
 from trainer.gate.measurements import SHOWN
 
 #: What a voice says to a question.
 Script = Callable[[Question], str]
 #: What it shows besides.
-Shows = Callable[[Question], Answer]
+Shows = Callable[[Question], Shown]
 
 MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
 
@@ -68,11 +68,11 @@ def healthy(question: Question) -> str:
     return f"{_ANSWERS[question.probe.id]}, {ending}."
 
 
-def as_expected(question: Question) -> Answer:
+def as_expected(question: Question) -> Shown:
     """Feels and does what the designer expects."""
     assert question.probe is not None
     expected = question.probe.expect_emotion or "", question.probe.expect_action or NO_ACTION
-    return Answer(expected[0], 1.0, "" if expected[1] == NO_ACTION else expected[1])
+    return Shown(expected[0], "" if expected[1] == NO_ACTION else expected[1])
 
 
 def incumbent(question: Question) -> str:

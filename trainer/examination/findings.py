@@ -6,12 +6,12 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from languages.folding import fold
 from personas import checks
 from personas.actions import NO_ACTION
-from personas.aside_answers import Answer
 from personas.faults import Fault, ReplyInContext, find_faults
 from personas.persona import Persona, Probe, ProbeKind
 from personas.words import word_runs
 from trainer.examination.questions import Question
 from trainer.examination.replies import Reply
+from trainer.examination.shown import Shown
 from trainer.gate import CheckedReply, QuestionKind, VoiceReport
 from trainer.gate.measurements import DUEL_FAULTS, EVERYDAY, SHOWN
 
@@ -58,7 +58,7 @@ def _passes(persona: Persona, reply: Reply) -> bool | None:
     return checks.probe_passed(probe, text, persona)
 
 
-def _shows_what_is_expected(probe: Probe, shown: Answer | None) -> bool | None:
+def _shows_what_is_expected(probe: Probe, shown: Shown | None) -> bool | None:
     if shown is None:
         return None
     if probe.kind is ProbeKind.EMOTION:

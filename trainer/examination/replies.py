@@ -18,13 +18,12 @@ from npc_server.engine.protocol import Finish, Request, Sampling, SentenceRule
 from npc_server.engine.settings import EngineSettings
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
-from personas.aside_answers import Answer
 from personas.cast_names import speaking_names
 from personas.lore_notes import LoreSettings
 from personas.persona import Persona
 from personas.sentences import LAST, UNMARKED, WITHIN
 from trainer.examination.questions import Line, Question, plan
-from trainer.examination.shown import Showing, Voice
+from trainer.examination.shown import Showing, Shown, Voice
 from trainer.gate import Timing
 from trainer.gate.measurements import SHOWN
 from trainer.progress import Counter, OnProgress
@@ -41,7 +40,7 @@ class Reply:
 
     question: Question
     text: str
-    shown: Answer | None = None  # besides it, where the question asks for that
+    shown: Shown | None = None  # besides it, where the question asks for that
 
 
 @dataclass(frozen=True)

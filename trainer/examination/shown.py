@@ -6,20 +6,22 @@ under their schema. The state of the world is as it is declared.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from npc_server.engine.protocol import Finish, Request, Sampling
+from personas.action_cues import leads
 from personas.actions import Action, ArgumentsRefusedError
 from personas.aside_answers import (
-    Answer,
     Priors,
-    answer,
+    Topic,
     arguments,
     arguments_sampling,
     behind_reply,
+    due_action,
     empty_exchanges,
+    felt,
     permitted_actions,
     read_priors,
 )
@@ -44,6 +46,14 @@ class Voice:
     context_tokens: int
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a voice showed, of what it was asked for."""
+
+    emotion: str = ""
+    action: str = ""  # "" = none
+
+
 class Showing:
     """Asks one voice what it shows, reply by reply."""
 
@@ -51,37 +61,38 @@ class Showing:
         self._voice = voice
         self._ask = ask
         self._asked = aside(voice.persona, voice.tokenizer)
-        self._priors: dict[bool, Priors] = {}  # by whether the aside stands behind a reply
+        self._topics = _topics(voice.persona)
+        self._priors: dict[Topic, Priors] = {}
         self._numbers = count()
 
     async def begin(self) -> None:
         """Read what is likely behind empty exchanges. Raises EngineError."""
-        persona, tokenizer = self._voice.persona, self._voice.tokenizer
-        budget = self._voice.context_tokens
-        for replied in sorted({True, not persona.emotion_first}):
-            empty = empty_exchanges(persona, tokenizer, budget, replied=replied)
-            self._priors[replied] = await read_priors(self._asked, empty, self._read)
+        voice = self._voice
+        for topic in self._topics.values():
+            empty = empty_exchanges(topic, voice.persona, voice.tokenizer, voice.context_tokens)
+            self._priors[topic] = await read_priors(topic, self._asked, empty, self._read)
 
-    async def of(self, question: Question, reply: Finish) -> Answer:
+    async def of(self, question: Question, reply: Finish) -> Shown:
         """What goes with a reply, of what the question is about. Raises EngineError."""
+        topic = self._topics[question.kind]
         behind = behind_reply(
             question.prompt_ids, reply.token_ids, reply.text, self._voice.tokenizer
         )
-        if question.kind is QuestionKind.ACTION:
-            return Answer(action=await self._action(reply.text, behind))
-        replied = not self._voice.persona.emotion_first
-        at = behind if replied else question.prompt_ids
-        asked = self._asked.only(emotions=True, actions=())
-        return await answer(asked, at, self._priors[replied], self._read)
+        if topic is Topic.ACTION:
+            return Shown(action=await self._action(question, reply.text, behind))
+        at = behind if topic is Topic.EMOTION else question.prompt_ids
+        told = await felt(self._asked, at, self._priors[topic], self._read)
+        return Shown(emotion=told.emotion)
 
-    async def _action(self, reply: str, behind: Ids) -> str:
-        persona = self._voice.persona
+    async def _action(self, question: Question, reply: str, behind: Ids) -> str:
+        persona, priors = self._voice.persona, self._priors[Topic.ACTION]
         world = NOTHING_REPORTED.state(persona.setting)
         permitted = {one.name: one for one in permitted_actions(persona, reply, world)}
         if not permitted:
             return ""
         asked = self._asked.only(emotions=False, actions=permitted)
-        name = (await answer(asked, behind, self._priors[True], self._read)).action
+        cues = leads(permitted.values(), question.line, persona.language)
+        name = await due_action(asked, question.prompt_ids, cues, priors, self._read)
         return name if name and await self._can_begin(permitted[name], behind) else ""
 
     async def _can_begin(self, action: Action, behind: Ids) -> bool:
@@ -104,3 +115,10 @@ class Showing:
         adapter = self._voice.adapter
         name = f"{adapter}-shown-{next(self._numbers)}"
         return Request(name, prompt_ids, adapter, sampling, choices=choices, passing=True)
+
+
+def _topics(persona: Persona) -> Mapping[QuestionKind, Topic]:
+    """What there is to ask of a character, and where."""
+    feels = Topic.FIRST_EMOTION if persona.emotion_first else Topic.EMOTION
+    topics = {QuestionKind.EMOTION: feels} if persona.emotions else {}
+    return {**topics, QuestionKind.ACTION: Topic.ACTION} if persona.actions else topics

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from npc_server.reranking import AVOIDED
-from personas.aside_answers import Answer
 from personas.faults import ReplyInContext, find_faults, gravest
 from personas.persona import ProbeKind
 from tests.support.scripted_voices import MIRA, QUESTIONS
 from trainer.examination.findings import check_reply, report
 from trainer.examination.questions import Question
 from trainer.examination.replies import Reply
+from trainer.examination.shown import Shown
 from trainer.gate import CheckedReply, Fault, QuestionKind
 
 FORGE = next(q for q in QUESTIONS if q.kind is QuestionKind.FACT and "forge" in q.line)
@@ -100,17 +100,17 @@ def test_a_voice_that_said_nothing_has_no_shares() -> None:
 @pytest.mark.parametrize(
     ("probe", "shown", "passes"),
     [
-        ("praise", Answer(emotion="proud"), True),
-        ("praise", Answer(emotion="calm"), False),
-        ("broken-axe", Answer(action="mend_item"), True),
-        ("broken-axe", Answer(), False),
-        ("small-talk", Answer(), True),
-        ("small-talk", Answer(action="mend_item"), False),
+        ("praise", Shown(emotion="proud"), True),
+        ("praise", Shown(emotion="calm"), False),
+        ("broken-axe", Shown(action="mend_item"), True),
+        ("broken-axe", Shown(), False),
+        ("small-talk", Shown(), True),
+        ("small-talk", Shown(action="mend_item"), False),
         ("small-talk", None, None),
     ],
 )
 def test_a_probe_of_what_is_shown_looks_at_that_alone(
-    probe: str, shown: Answer | None, passes: bool | None
+    probe: str, shown: Shown | None, passes: bool | None
 ) -> None:
     question = next(q for q in QUESTIONS if q.probe is not None and q.probe.id == probe)
     assert check_reply(MIRA, Reply(question, "By the sea!", shown)).passed is passes

@@ -10,13 +10,12 @@ import pytest
 
 from npc_server.engine.fake import finish_of
 from npc_server.engine.protocol import Finish, Request
-from personas.aside_answers import Answer
 from personas.fake import FakeTokenizer
 from personas.persona import Persona
 from personas.persona_files import load_characters
 from tests.support.actors import HANDED, taste, write_ada
 from trainer.examination.questions import Question
-from trainer.examination.shown import Showing, Voice
+from trainer.examination.shown import Showing, Shown, Voice
 from trainer.gate import QuestionKind
 
 PROMPT = tuple(FakeTokenizer().encode("A loaf, please.\n"))
@@ -45,7 +44,7 @@ class Engine:
             return finish(request, self._arguments)
         return replace(finish(request, ""), choices=self._taste(request))
 
-    async def shown(self, ada: Persona, kind: QuestionKind, reply: str = "Here.") -> Answer:
+    async def shown(self, ada: Persona, kind: QuestionKind, reply: str = "Here.") -> Shown:
         showing = Showing(Voice(ada, FakeTokenizer(), "voice-1", 100_000), self.ask)
         await showing.begin()
         question = Question(PROMPT, 0, kind, "p", "A loaf, please.")
@@ -59,16 +58,16 @@ async def test_an_emotion_is_the_likeliest_label(ada: Persona) -> None:
 
 async def test_an_action_needs_its_arguments(ada: Persona) -> None:
     engine = Engine("hand over")
-    assert await engine.shown(ada, QuestionKind.ACTION) == Answer(action="hand_over")
+    assert await engine.shown(ada, QuestionKind.ACTION) == Shown(action="hand_over")
     assert engine.asked[-1].sampling.json_schema == ada.actions[0].json_schema
     wrong = Engine("hand over", arguments='{"loaf": "oat", "coins": 2}')
-    assert await wrong.shown(ada, QuestionKind.ACTION) == Answer()
+    assert await wrong.shown(ada, QuestionKind.ACTION) == Shown()
 
 
 async def test_words_that_refuse_go_with_no_action(ada: Persona) -> None:
     engine = Engine("lock door")
-    assert await engine.shown(ada, QuestionKind.ACTION, "No. I won't.") == Answer()
-    assert await engine.shown(ada, QuestionKind.ACTION) == Answer(action="lock_door")
+    assert await engine.shown(ada, QuestionKind.ACTION, "No. I won't.") == Shown()
+    assert await engine.shown(ada, QuestionKind.ACTION) == Shown(action="lock_door")
 
 
 async def test_all_is_asked_of_the_voice(ada: Persona) -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from personas.aside_answers import Answer
 from tests.support.scripted_voices import (
     GOOD,
     INCUMBENT,
@@ -17,6 +16,7 @@ from tests.support.scripted_voices import (
     only,
 )
 from trainer.examination.questions import Question
+from trainer.examination.shown import Shown
 from trainer.gate import (
     Drift,
     DuelScores,
@@ -215,7 +215,7 @@ def test_what_is_wrong_beside_the_words_fails_alone(measured: Measurements, own:
 
 
 def test_what_is_shown_a_little_worse_may_be_chance() -> None:
-    def slips(question: Question) -> Answer:
+    def slips(question: Question) -> Shown:
         right = as_expected(question)
         return replace(right, emotion="calm") if question.seed == 0 else right
 
