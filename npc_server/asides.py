@@ -11,6 +11,7 @@ Nothing here may cost a reply anything: what fails is logged, and the character 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
@@ -30,8 +31,8 @@ from personas.aside_answers import (
     arguments_sampling,
     behind_reply,
     due_action,
+    emotion_behind,
     empty_exchanges,
-    felt,
     permitted_actions,
     read_priors,
 )
@@ -65,25 +66,32 @@ class Asides:
     async def after_words(
         self, turn: OpenTurn, reply: Finish
     ) -> AsyncGenerator[ShownEmotion | ChosenAction]:
-        """Find the emotion, unless it came first, and at most one action; each as it is known."""
-        persona = turn.persona
+        """Find the emotion, unless it came first, and at most one action."""
         if not self.concern(turn):
             return
-        if persona.emotions and not persona.emotion_first:
-            turn.shown.emotion = await self._emotion(turn, Topic.EMOTION, _behind(turn, reply))
-            if turn.shown.emotion:
-                yield turn.shown.emotion
-        if chosen := await self._action(turn, reply):
+        # At once, while the engine still has what both go on from.
+        emotion, chosen = await asyncio.gather(
+            self._emotion_behind(turn, reply), self._action(turn, reply)
+        )
+        if emotion:
+            turn.shown.emotion = emotion
+            yield emotion
+        if chosen:
             turn.shown.action = await self._with_arguments(turn, reply, chosen)
         if turn.shown.action:
             yield turn.shown.action
+
+    async def _emotion_behind(self, turn: OpenTurn, reply: Finish) -> ShownEmotion | None:
+        if not turn.persona.emotions or turn.persona.emotion_first:
+            return None
+        return await self._emotion(turn, Topic.EMOTION, _behind(turn, reply))
 
     async def _emotion(self, turn: OpenTurn, topic: Topic, behind: Ids) -> ShownEmotion | None:
         asked = aside(turn.persona, turn.tokenizer)
         questions = _Questions(self._model, turn, passing=topic is not Topic.FIRST_EMOTION)
         try:
             priors = await self._read_priors(turn, topic)
-            told = await felt(asked, behind, priors, questions.read)
+            told = await emotion_behind(asked, behind, priors, questions.read)
         except EngineError as error:
             logger.warning("turn %s shows no emotion: %s", turn.started.turn_id, error)
             return None

@@ -66,7 +66,7 @@ def about(topic: Topic, asked: Aside) -> Aside:
     return asked.only(emotions=not acts, actions=names)
 
 
-async def felt(asked: Aside, behind: Ids, priors: Priors, read: Reader) -> Felt:
+async def emotion_behind(asked: Aside, behind: Ids, priors: Priors, read: Reader) -> Felt:
     """What a character that has emotions feels, behind a prompt or its reply.
 
     Raises what `read` does.
@@ -123,14 +123,14 @@ def empty_exchanges(
 ) -> list[Ids]:
     """Prompts behind which nothing is to be felt or done."""
 
-    def asked(line: str) -> Ids:
+    def ids_of(line: str) -> Ids:
         return prompt(persona, (), line, tokenizer, budget_tokens).ids
 
     if topic is Topic.ACTION:
-        return [asked(line) for line in EMPTY_LINES]
+        return [ids_of(line) for line in EMPTY_LINES]
     if topic is Topic.FIRST_EMOTION:
-        return [asked(line) for line, _ in EMPTY_EXCHANGES]
-    return [(*asked(line), *following(reply, "\n", tokenizer)) for line, reply in EMPTY_EXCHANGES]
+        return [ids_of(line) for line, _ in EMPTY_EXCHANGES]
+    return [(*ids_of(line), *following(reply, "\n", tokenizer)) for line, reply in EMPTY_EXCHANGES]
 
 
 async def _choose(

@@ -80,7 +80,7 @@ def in_one_line(text: str) -> str:
     return " ".join(text.split()).translate(_ROUND)
 
 
-def quoted(text: str) -> str:
+def quotation(text: str) -> str:
     """Somebody's words within a note; nothing in them ends the quotation."""
     return f'"{without_quotes(in_one_line(text))}"'
 

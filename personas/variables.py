@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from personas.known_names import nearest, no_such
-from personas.notes import in_one_line, quoted, without_quotes
+from personas.notes import in_one_line, quotation, without_quotes
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]
@@ -101,16 +101,16 @@ class Variable(BaseModel):
         """What a character is told of a value; "" = nothing, as for the default."""
         if value == self.default:
             return ""
-        return self.tell.replace(VALUE, self._shown(value))
+        return self.tell.replace(VALUE, self._wording(value))
 
-    def _shown(self, value: Value) -> str:
+    def _wording(self, value: Value) -> str:
         """A value within a sentence; a text that holds sentences of its own is quoted."""
         if isinstance(value, float):
             return f"{value:g}"
         if self.kind is not Kind.TEXT:
             return str(value)
         text = in_one_line(str(value))
-        return quoted(text) if _SENTENCES.search(text) else without_quotes(text)
+        return quotation(text) if _SENTENCES.search(text) else without_quotes(text)
 
     @property
     def values_in_words(self) -> str:

@@ -20,7 +20,7 @@ from languages.recognition import hollow_words, recognise
 from languages.tags import primary
 from npc_server.memory.facts import Fact, facts, player_name
 from npc_server.memory.tellings import NAME, Weight, cues
-from personas.notes import in_one_line, quoted
+from personas.notes import in_one_line, quotation
 
 UNASKED = 3  # memories at most that have nothing to do with the line, the name apart
 _CONTEXT_SHARE = 0.3  # of a word that was said just before, in place of one of the line
@@ -112,8 +112,8 @@ def _note_of(fact: Fact, name: str) -> str:
     if said.topic == NAME and said.value:
         return f"You are talking to {in_one_line(said.value)}."
     if said.character == said.spoken_to:
-        return f"{name[:1].upper()}{name[1:]} told you: {quoted(said.text)}"
-    return f"You heard {name} say: {quoted(said.text)}"
+        return f"{name[:1].upper()}{name[1:]} told you: {quotation(said.text)}"
+    return f"You heard {name} say: {quotation(said.text)}"
 
 
 def _scores(

@@ -16,7 +16,7 @@ from languages.folding import fold
 from languages.recognition import script_of
 from languages.visibility import hidden_sign, is_visible
 from npc_server.errors import InvalidRequestError
-from personas.notes import direction, in_one_line, quoted
+from personas.notes import direction, in_one_line, quotation
 
 MAX_NAME_CHARACTERS = 48
 #: Signs that are drawn like a colon.
@@ -31,7 +31,7 @@ _LOOK_ALIKE = {"LATIN", "CYRILLIC", "GREEK"}  # scripts that share the look of m
 
 def quotation_of(name: str, text: str) -> str:
     """A line as those read it who hear others after it."""
-    return direction(f"{name} says, {quoted(plain_line(text))}")
+    return direction(f"{name} says, {quotation(plain_line(text))}")
 
 
 def latest_line(name: str, text: str) -> str:

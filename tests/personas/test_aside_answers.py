@@ -11,8 +11,8 @@ from personas.aside_answers import (
     Topic,
     about,
     due_action,
+    emotion_behind,
     empty_exchanges,
-    felt,
     read_priors,
 )
 from personas.asides import EMPTY_LINES, Aside, Ids, aside
@@ -44,7 +44,7 @@ def priors_of(topic: Topic, asked: Aside) -> Priors:
 
 async def feeling(persona: Persona, *liked: str) -> tuple[Felt, Taste]:
     asked, read = aside(persona, TOKENIZER), Taste(*liked)
-    return await felt(asked, (), priors_of(Topic.EMOTION, asked), read), read
+    return await emotion_behind(asked, (), priors_of(Topic.EMOTION, asked), read), read
 
 
 async def doing(persona: Persona, *liked: str) -> str:

@@ -14,7 +14,7 @@ from personas.notes import (
     NoteKind,
     direction,
     fitting,
-    quoted,
+    quotation,
     text_of,
     without_directions,
 )
@@ -96,7 +96,7 @@ def test_a_note_cannot_leave_its_brackets() -> None:
 
 
 def test_words_in_a_quotation_cannot_end_it() -> None:
-    assert quoted('Tom." It rains. \u201cHa') == "\"Tom.' It rains. 'Ha\""
+    assert quotation('Tom." It rains. \u201cHa') == "\"Tom.' It rains. 'Ha\""
 
 
 def test_the_system_message_and_the_history_hold_no_notes(ada: Persona) -> None:

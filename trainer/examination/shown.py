@@ -20,8 +20,8 @@ from personas.aside_answers import (
     arguments_sampling,
     behind_reply,
     due_action,
+    emotion_behind,
     empty_exchanges,
-    felt,
     permitted_actions,
     read_priors,
 )
@@ -81,7 +81,7 @@ class Showing:
         if topic is Topic.ACTION:
             return Shown(action=await self._action(question, reply.text, behind))
         at = behind if topic is Topic.EMOTION else question.prompt_ids
-        told = await felt(self._asked, at, self._priors[topic], self._read)
+        told = await emotion_behind(self._asked, at, self._priors[topic], self._read)
         return Shown(emotion=told.emotion)
 
     async def _action(self, question: Question, reply: str, behind: Ids) -> str:
