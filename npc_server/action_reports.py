@@ -1,9 +1,9 @@
 """What came of actions: a game reports it, and the character hears of it with the next line.
 
-A report waits with its conversation. The line that it is told with keeps it: another take on that line
-hears it again, and so does the line that is said in place of one that failed. It is stored, too,
-behind its turn: a save game brings back what nobody had heard of then, in the same server or in a
-later one.
+A report waits with its conversation. The line that it is told with keeps it: another take on that
+line hears it again, and so does the line that is said in place of one that failed. It is stored,
+too, behind its turn: a save game brings back what nobody had heard of then, in the same server or
+in a later one.
 """
 
 from __future__ import annotations
