@@ -98,9 +98,20 @@ class Adapters:
         return self._live[character]
 
     @contextmanager
-    def lease(self, character: str) -> Iterator[LiveAdapter]:
-        """Pin the live version for the length of a turn."""
-        with self._pin(character, self.live(character)) as adapter:
+    def lease(self, character: str, on_trial: LiveAdapter | None = None) -> Iterator[LiveAdapter]:
+        """Pin the live version for the length of a turn, or one that is loaded to be tried."""
+        with self._pin(character, on_trial or self.live(character)) as adapter:
+            yield adapter
+
+    @asynccontextmanager
+    async def loaded(self, character: str, version: str) -> AsyncIterator[LiveAdapter]:
+        """Have a version ready for the length of the block, live or not.
+
+        Raises UnknownCharacterError, AdapterMisfitError, AdapterRejectedError and the adapter
+        repo's errors.
+        """
+        self._require(character)
+        async with self._load(character, version) as adapter:
             yield adapter
 
     async def admit(self, character: str) -> None:

@@ -19,10 +19,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 
 from feedback_store.memory_records import Span
 from feedback_store.privacy.redaction import redact
 from feedback_store.records import Session as SessionRecord
+from languages.visibility import is_visible, without_unwanted
 from npc_server import signals
 from npc_server.adapters import Adapters
 from npc_server.cast import cast_member
@@ -55,10 +57,13 @@ from npc_server.world_notes import state_of
 from personas.audience import hearers
 from personas.notes import ToldNotes, without_directions
 from personas.persona import Persona
+from personas.render import Line
+from personas.sentences import sentences
 from personas.situation import Situation
 from personas.triggers import Quiet
 
 MAX_TOLD_CHARACTERS = 300  # of what happens
+_ROUND = str.maketrans("[]", "()")  # square ones stand around all that is told
 
 
 class Dialogue:
@@ -135,6 +140,27 @@ class Dialogue:
         await self._conversations.recorder.record_session(session.record)
         return session
 
+    def resume(
+        self, character: str, player_id: str, consent: bool, brought: Sequence[Line]
+    ) -> Session:
+        """Open a session that goes on from what was said elsewhere, which is not recorded.
+
+        Raises InvalidRequestError and UnknownCharacterError.
+        """
+        persona = cast_member(self._characters, "character", character)
+        record = SessionRecord(
+            session_id=uuid.uuid4().hex,
+            player_id=self._conversations.pseudonyms.of(check_id("player_id", player_id)),
+            character=character,
+            persona_version=persona.version,
+            consent=consent,
+            started_at=datetime.now(UTC),
+        )
+        session = Session(record, persona, brought=self._admissible_lines(brought))
+        self._sessions.add(session)
+        self._conversations.recorder.begin_session(record)
+        return session
+
     async def update_context(self, session_id: str, update: ContextUpdate) -> ToldNotes:
         """Take in what a game reports; returns what the next prompt would carry of it.
 
@@ -143,6 +169,20 @@ class Dialogue:
         session = self._sessions.get(session_id)
         session.story.situation = situation_after(session.persona, session.situation, update)
         return await self._replies.next_notes(session)
+
+    def set_scene(self, session: Session, texts: Sequence[str]) -> None:
+        """Have these told before every line from now on, in place of what was told so far."""
+        told = (self._plain(text.translate(_ROUND)) for text in texts)
+        session.scene = tuple(chain.from_iterable(map(sentences, told)))
+
+    def _admissible_lines(self, lines: Sequence[Line]) -> tuple[Line, ...]:
+        """Lines that a client brings, as they may stand in a prompt."""
+        cleaned = (replace(line, text=self._plain(line.text)) for line in lines)
+        return tuple(line for line in cleaned if is_visible(line.text))
+
+    def _plain(self, text: str) -> str:
+        shown = without_directions(without_unwanted(text))
+        return redact(shown, self._conversations.redaction())
 
     def live_version(self, session: Session) -> str:
         """The adapter version that the session's next turn would be generated under."""

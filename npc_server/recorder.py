@@ -76,6 +76,10 @@ class Recorder:
         """Record a session; waits for the disk, but at most COMMIT_WAIT_S."""
         await self._put_and_wait(session, None)
 
+    def begin_session(self, session: Session) -> None:
+        """Record a session whose first turn is on its way; returns at once."""
+        self._put(session, None)
+
     async def record_turn(self, turn: Turn, session: Session) -> None:
         """Record a turn of `session`; waits for the disk, but at most COMMIT_WAIT_S."""
         await self._put_and_wait(turn, session)

@@ -139,7 +139,7 @@ class Replies:
         Raises InvalidRequestError, PromptTooLongError and the engine's errors.
         """
         session.persona = self._characters.get(session.record.character, session.persona)
-        with self._adapters.lease(session.persona.id) as adapter:
+        with self._adapters.lease(session.persona.id, session.on_trial) as adapter:
             self.next_prompts.stop(session.session_id)
             seed = secrets.randbits(32) if call.seed is None else call.seed
             sampling = sampling_of(session.persona, seed, call.changes)

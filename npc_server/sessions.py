@@ -20,6 +20,7 @@ from operator import attrgetter
 
 from feedback_store.records import JSON
 from feedback_store.records import Session as SessionRecord
+from npc_server.adapters import LiveAdapter
 from npc_server.errors import NotLatestTurnError, SessionBusyError, UnknownSessionError
 from npc_server.reply_events import Answer, ChosenAction
 from personas.notes import Note
@@ -241,6 +242,9 @@ class Session:
     story: Story = field(default_factory=Story)
     turns: int = 0
     _running: _Running | None = None
+    brought: tuple[Line, ...] = ()  # was said before it began, as its client tells; not recorded
+    scene: tuple[str, ...] = ()  # sentences that its client wants told before every line
+    on_trial: LiveAdapter | None = None  # speaks in place of the live one; None = none does
     _telling: list[_Running] = field(default_factory=list)  # what comes after their words
 
     @property
@@ -313,6 +317,7 @@ class Session:
     def history(self, exchanges: int | None = None) -> list[Line]:
         """The lines of the first `exchanges` exchanges, or of all."""
         lines = [Line(Speaker.CHARACTER, greeting)] if (greeting := self.record.greeting) else []
+        lines += self.brought
         for exchange in self.exchanges[:exchanges]:
             if exchange.kept.unread:
                 continue

@@ -55,10 +55,11 @@ def tells_anything(session: Session) -> bool:
 def first_in_prompt(session: Session, dropped_lines: int) -> int:
     """The index of the first exchange that a prompt holds which leaves out so many lines.
 
-    The greeting comes before all exchanges. Lines without an answer stand in one message with the
-    next one that has any, and those that no model may read are in no prompt.
+    The greeting, and what a client brought, come before all exchanges. Lines without an answer
+    stand in one message with the next one that has any, and those that no model may read are in no
+    prompt.
     """
-    left = dropped_lines - bool(session.record.greeting)
+    left = dropped_lines - bool(session.record.greeting) - len(session.brought)
     for at, exchange in enumerate(session.exchanges):
         if left <= 0:
             return at
