@@ -104,7 +104,7 @@ class Adapters:
             yield adapter
 
     @asynccontextmanager
-    async def loaded(self, character: str, version: str) -> AsyncIterator[LiveAdapter]:
+    async def lease_version(self, character: str, version: str) -> AsyncIterator[LiveAdapter]:
         """Have a version ready for the length of the block, live or not.
 
         Raises UnknownCharacterError, AdapterMisfitError, AdapterRejectedError and the adapter

@@ -148,7 +148,7 @@ class ServerSection(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 7749  # 0 = any free one
     grace_s: Annotated[float, Field(ge=0)] = 10.0  # for running replies when the server stops
     adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # between two looks at the aliases on disk
-    http_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Connect and gRPC-Web; 0 = off
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Connect, gRPC-Web, OpenAI; 0 = off
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Prometheus over HTTP; 0 = off
 
 
@@ -167,6 +167,9 @@ class HttpSection(_Section):
     origins: Annotated[  # of pages that may call; none = no page may
         tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split_at_commas)
     ] = ()
+    system_messages: Literal["append", "ignore"] = "append"  # of OpenAI clients: told, or not
+    system_tokens: Annotated[int, Field(ge=0, le=4096)] = 128  # of them, before a line
+    training_consent: bool = False  # of players who come by the OpenAI API
 
 
 class ModelSection(_Section):

@@ -26,6 +26,7 @@ from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.admin import Phase, Readiness, serve_admin
 from npc_server.admission import Admission
+from npc_server.client_notes import ClientNotes
 from npc_server.config import Config
 from npc_server.contract import NAMES, Service, services_of
 from npc_server.conversations import Conversations
@@ -65,6 +66,7 @@ from personas.chat_ids import chat_of
 from personas.render import prompt
 
 if TYPE_CHECKING:
+    from npc_server.doors.asgi import App
     from npc_server.doors.listening import HttpServer
 
 logger = logging.getLogger(__name__)
@@ -165,6 +167,7 @@ class _Assembly:
     scenes: ScenesService
     reports: ActionReports
     queue: EventQueue
+    reactions: Reactions
     calls: Calls
     events: Events
     status: Any  # the health servicer
@@ -200,8 +203,12 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     guard.make_ready()
     reports = ActionReports(sessions, recorder, model.tokenizer)
     world = WorldNotes(parts.lore, config.lore.settings.rules, config.lore.tokens)
-    sources, watchers = (world, memory, GuardNotes(guard), reports), (memory,)
+    client = ClientNotes(model.tokenizer, config.http.system_tokens)
+    sources, watchers = (world, memory, GuardNotes(guard), reports, client), (memory,)
     dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)
+    queue, events = EventQueue(parts.store, lambda: dialogue.speaking > 0), Events()
+    wait_s = config.feedback.turn_wait_s
+    reactions = Reactions(queue, sessions, recorder, events.count, wait_s, redaction)
     return _Assembly(
         parts=parts,
         cast=cast,
@@ -218,9 +225,10 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
             cast, kept, dialogue, model, adapters, parts.store, config.scenes.limits
         ),
         reports=reports,
-        queue=EventQueue(parts.store, lambda: dialogue.speaking > 0),
+        queue=queue,
+        reactions=reactions,
         calls=Calls(),
-        events=Events(),
+        events=events,
         status=status,
         readiness=Readiness(lambda: supervisor.serving),
     )
@@ -318,7 +326,7 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
     desk = PersonaDesk(assembly.cast, assembly.parts.folder, assembly.parts.model)
     servicers = (
         _dialogue_service(assembly),
-        _feedback_service(assembly, config),
+        FeedbackService(assembly.reactions),
         AdaptersService(assembly.adapters, assembly.cast, assembly.engine),
         MemoryService(assembly.memory),
         assembly.scenes,
@@ -346,22 +354,30 @@ def _web_doors(
         from npc_server.doors.web import web_app
 
         sockets = bind_sockets(config.server.host, port)
-        app = web_app(services, assembly.calls.count, config.http.origins)
+        openai = _openai(assembly, config)
+        app = web_app(services, assembly.calls.count, config.http.origins, openai)
         yield HttpServer(app, sockets, config.server.grace_s)
+
+
+def _openai(assembly: _Assembly, config: Config) -> App:
+    from npc_server.doors.openai.assembling import Answering, openai_door
+
+    model = replace(assembly.parts.model, engine=assembly.engine)
+    answering = Answering(
+        assembly.cast,
+        assembly.dialogue,
+        assembly.reactions,
+        assembly.sessions,
+        assembly.adapters,
+        model,
+    )
+    return openai_door(answering, config.http, assembly.calls.count)
 
 
 def _dialogue_service(assembly: _Assembly) -> DialogueService:
     parts = assembly.parts
     games = SaveGames(assembly.cast, assembly.sessions, parts.store, assembly.recorder)
     return DialogueService(assembly.dialogue, games, assembly.reports)
-
-
-def _feedback_service(assembly: _Assembly, config: Config) -> FeedbackService:
-    count, wait_s = assembly.events.count, config.feedback.turn_wait_s
-    redaction = PolicyOfCast(config.privacy, assembly.cast)
-    queue, sessions, recorder = assembly.queue, assembly.sessions, assembly.recorder
-    reactions = Reactions(queue, sessions, recorder, count, wait_s, redaction)
-    return FeedbackService(reactions)
 
 
 def _bind(server: grpc.aio.Server, config: Config) -> int:

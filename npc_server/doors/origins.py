@@ -19,21 +19,40 @@ ANY = "*"
 #: How long a browser remembers what it was told. Chromium's limit.
 _REMEMBERED_S = 7200
 
+#: What OpenAI's own clients tell of themselves.
+_STAINLESS = (
+    "arch",
+    "custom-poll-interval",
+    "helper-method",
+    "lang",
+    "os",
+    "package-version",
+    "poll-helper",
+    "retry-count",
+    "runtime",
+    "runtime-version",
+    "timeout",
+)
 _SENT = (
     "authorization",
     "connect-protocol-version",
     "connect-timeout-ms",
     "content-type",
     "grpc-timeout",
+    "idempotency-key",
     "traceparent",
     "tracestate",
     "x-grpc-web",
+    "x-openwebui-chat-id",
+    "x-openwebui-user-id",
+    *(f"x-stainless-{name}" for name in _STAINLESS),
     "x-user-agent",
     REQUEST_ID_KEY,
 )
 _SHOWN = (
     "grpc-status",
     "grpc-message",
+    "retry-after",
     *(f"{prefix}{key}" for prefix in ("", "trailer-") for key in (REQUEST_ID_KEY, RETRY_AFTER_KEY)),
 )
 
@@ -68,7 +87,7 @@ async def _refuse_page(origin: str, send: Send) -> None:
 async def _answer_preflight(scope: Scope, origin: str, send: Send) -> None:
     headers = [
         *_for(origin),
-        (b"access-control-allow-methods", b"POST"),
+        (b"access-control-allow-methods", b"GET, POST"),
         (b"access-control-allow-headers", ", ".join(_SENT).encode()),
         (b"access-control-max-age", b"%d" % _REMEMBERED_S),
     ]

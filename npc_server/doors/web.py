@@ -1,4 +1,4 @@
-"""The HTTP port: who may call, how it is framed, and the RPCs, one inside the other."""
+"""The HTTP port: who may call, and what is where: the RPCs, framed, and the OpenAI API."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 from npc_server.calls import Count
 from npc_server.contract import Service
 from npc_server.doors.asgi import App, Receive, Scope, Send, refuse
+from npc_server.doors.openai.door import PREFIX
 from npc_server.doors.origins import for_pages_of
 from npc_server.doors.rpcs import Rpcs
 from npc_server.doors.text_framing import with_text_framing
@@ -16,10 +17,18 @@ from npc_server.doors.text_framing import with_text_framing
 _COMPRESSED_STREAMS = (b"connect-accept-encoding", b"grpc-accept-encoding")
 
 
-def web_app(services: Iterable[Service], count: Count, origins: Collection[str]) -> App:
-    """All RPCs over Connect and gRPC-Web, for pages of these origins and for other programs."""
+def web_app(
+    services: Iterable[Service], count: Count, origins: Collection[str], openai: App
+) -> App:
+    """All that the port answers, for pages of these origins and for other programs."""
     rpcs = cast(App, Rpcs(services, count))  # its types name the same by other names
-    return _with_readable_heads(for_pages_of(origins, with_text_framing(_with_plain_streams(rpcs))))
+    framed = with_text_framing(_with_plain_streams(rpcs))
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        app = openai if scope["path"].startswith(PREFIX) else framed
+        await app(scope, receive, send)
+
+    return _with_readable_heads(for_pages_of(origins, by_path))
 
 
 def _with_readable_heads(app: App) -> App:

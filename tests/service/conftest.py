@@ -59,7 +59,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             script: Script | None = None,
             metrics_port: int = 0,
             http_port: int = 0,
-            origins: tuple[str, ...] = (),
+            http: HttpSection = HttpSection(),  # noqa: B008 - frozen
             characters: Path = SAMPLE_CHARACTERS,
             feedback: FeedbackSection = HASTY,
             privacy: PrivacySection = KEEP,
@@ -97,7 +97,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             )
             config = Config(
                 server=section,
-                http=HttpSection(origins=origins),
+                http=http,
                 feedback=feedback,
                 privacy=privacy,
                 memory=memory,
@@ -124,4 +124,6 @@ def web_port() -> int:
 async def web_stage(stage: StageMaker, web_port: int, tmp_path: Path) -> Stage:
     """A server whose Mira draws one reply of four words, with an HTTP port that `PAGE` may use."""
     cast = mira_with(tmp_path, best_of=1)
-    return await stage(lambda _: WORDS, http_port=web_port, characters=cast, origins=(PAGE,))
+    return await stage(
+        lambda _: WORDS, http_port=web_port, characters=cast, http=HttpSection(origins=(PAGE,))
+    )

@@ -10,9 +10,11 @@ import grpc
 import grpc.aio
 import pytest
 
+from feedback_store.records import Thumb
 from npc.v1 import feedback_pb2
 from npc_client.client import Client, EventStatus, SubmitRequest
 from tests.support.calls import a_turn, thumbs
+from tests.support.casts import mira_with
 from tests.support.paths import DOCS
 from tests.support.scripted_server import Stage, StageMaker
 from tests.support.taverns import voice
@@ -109,3 +111,16 @@ async def test_the_page_of_the_guide_shows_a_reply_and_errors(
 ) -> None:
     assert await run_page(tmp_path, web_port) == WORDS
     assert "no character 'nobody'" in await run_page(tmp_path, web_port, "nobody")
+
+
+async def test_the_client_of_openai_s_api_in_the_guide_talks(
+    stage: StageMaker, web_port: int, tmp_path: Path
+) -> None:
+    cast = mira_with(tmp_path, best_of=1)
+    made = await stage(lambda _: WORDS, http_port=web_port, characters=cast)
+    names: dict[str, Any] = {}
+    code = shown("from openai").replace("7750", str(web_port))
+    await asyncio.to_thread(exec, code, names)
+    assert names["said"] == WORDS
+    (event,) = made.store.events("mira")
+    assert (event.turn_id, event.payload) == (names["turn_id"], Thumb(up=True))

@@ -12,6 +12,7 @@ from feedback_store.records import Session as SessionRecord
 from npc_server.memory.statements import first_in_prompt, statements, tells_anything
 from npc_server.sessions import Cue, Exchange, Overheard, Session, Take
 from personas.persona_files import SAMPLE_CHARACTERS, load_characters
+from personas.render import Line, Speaker
 
 MIRA = load_characters(SAMPLE_CHARACTERS)["mira"]
 
@@ -78,6 +79,12 @@ def test_the_first_exchange_of_a_prompt_follows_from_the_lines_it_leaves_out(
     greeted = replace(session.record, greeting="Well met!")
     greeting_dropped = dropped + 1 if dropped else 0
     assert first_in_prompt(replace(session, record=greeted), greeting_dropped) == first
+
+
+def test_what_a_client_brought_comes_before_the_first_exchange() -> None:
+    session = session_of(("One.", "1"), ("Two.", "2"))
+    session.brought = (Line(Speaker.PLAYER, "Hello."), Line(Speaker.CHARACTER, "Hi."))
+    assert [first_in_prompt(session, dropped) for dropped in (2, 4)] == [0, 1]
 
 
 def test_a_greeting_alone_may_be_left_out() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from npc_server.config import HttpSection
 from tests.support.scripted_server import Stage, StageMaker
 from tests.support.web_calls import WORDS
 
@@ -89,7 +90,7 @@ async def found(site: Site, port: int, client: str, scenario: str) -> Any:
 async def test_a_listed_page_hears_a_reply_and_reads_refusals(
     stage: StageMaker, site: Site, web_port: int, client: str
 ) -> None:
-    await stage(lambda _: WORDS, http_port=web_port, origins=(site.origin,))
+    await stage(lambda _: WORDS, http_port=web_port, http=HttpSection(origins=(site.origin,)))
     assert "".join(await found(site, web_port, client, "talk")) == WORDS
     unary, stream = await found(site, web_port, client, "refuse")
     assert ("'nobody'" in unary[1], "'nope'" in stream[1]) == (True, True)
@@ -99,7 +100,9 @@ async def test_a_listed_page_hears_a_reply_and_reads_refusals(
 async def test_words_come_one_by_one_and_leaving_ends_the_turn(
     stage: StageMaker, site: Site, web_port: int, client: str
 ) -> None:
-    made: Stage = await stage(lambda _: WORDS, http_port=web_port, origins=(site.origin,))
+    made: Stage = await stage(
+        lambda _: WORDS, http_port=web_port, http=HttpSection(origins=(site.origin,))
+    )
     made.engine.gate.clear()  # the first word is all that comes
     assert await found(site, web_port, client, "leave")
     async with asyncio.timeout(5):
@@ -110,6 +113,8 @@ async def test_words_come_one_by_one_and_leaving_ends_the_turn(
 async def test_a_page_that_is_not_listed_gets_nothing(
     stage: StageMaker, site: Site, web_port: int
 ) -> None:
-    made: Stage = await stage(lambda _: WORDS, http_port=web_port, origins=("https://x.example",))
+    made: Stage = await stage(
+        lambda _: WORDS, http_port=web_port, http=HttpSection(origins=("https://x.example",))
+    )
     told = await found(site, web_port, "connect", "talk")
     assert (str(told).startswith("failed"), made.engine.finished) == (True, [])
