@@ -13,6 +13,7 @@ from statistics import median
 
 from connectrpc.protocol import ProtocolType
 
+from benchmarks.doors.openai_peer import OpenAiPeer
 from benchmarks.doors.web_peer import WebPeer
 from benchmarks.doors.workspace import Workspace
 from benchmarks.measures import Estimate, Round, ratio, tokens_per_s, ttfts_ms
@@ -33,7 +34,7 @@ from benchmarks.serving.workspace import SHORT, capacity_for
 
 USERS = 8
 ALONE = 1000  # number of the first line of the player alone
-GRPC, CONNECT, GRPC_WEB = "gRPC", "Connect", "gRPC-Web"
+GRPC, CONNECT, GRPC_WEB, OPENAI = "gRPC", "Connect", "gRPC-Web", "OpenAI"
 
 Figures = dict[str, Estimate]
 
@@ -49,6 +50,7 @@ async def run(workspace: Workspace) -> PartResult:
         native,
         WebPeer(CONNECT, native, port, ProtocolType.CONNECT),
         WebPeer(GRPC_WEB, native, port, ProtocolType.GRPC_WEB),
+        OpenAiPeer(OPENAI, port),
     ]
     await native.start()
     try:
@@ -101,6 +103,8 @@ def figures(rounds: Mapping[str, Sequence[Round]], alone: Mapping[str, Sequence[
         "web_ttft_added_ms": _added(alone[CONNECT], alone[GRPC]),
         "grpc_web_over_grpc": ratio(_rates(rounds[GRPC_WEB]), _rates(rounds[GRPC])),
         "grpc_web_ttft_added_ms": _added(alone[GRPC_WEB], alone[GRPC]),
+        "openai_over_grpc": ratio(_rates(rounds[OPENAI]), _rates(rounds[GRPC])),
+        "openai_ttft_added_ms": _added(alone[OPENAI], alone[GRPC]),
     }
 
 
