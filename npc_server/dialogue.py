@@ -32,10 +32,8 @@ from npc_server.conversations import Conversations
 from npc_server.errors import InvalidRequestError
 from npc_server.guard import Guard, GuardSettings
 from npc_server.limits import (
-    MAX_LINE_CHARACTERS,
     check_characters,
     check_id,
-    check_short_text,
     check_text,
 )
 from npc_server.note_sources import NoteSource
@@ -50,7 +48,7 @@ from npc_server.situations import (
     accepted_report,
     situation_after,
 )
-from npc_server.triggering import Fired, Happening, Surroundings, fire
+from npc_server.triggering import Fired, Happening, Surroundings, admissible, fire
 from npc_server.turns import Model
 from npc_server.watchers import Watcher
 from npc_server.world_notes import state_of
@@ -62,7 +60,6 @@ from personas.sentences import sentences
 from personas.situation import Situation
 from personas.triggers import Quiet
 
-MAX_TOLD_CHARACTERS = 300  # of what happens
 _ROUND = str.maketrans("[]", "()")  # square ones stand around all that is told
 
 
@@ -276,7 +273,8 @@ class Dialogue:
         call_id = "" if trigger_id is None else f"trigger {check_id('trigger_id', trigger_id)}"
         values = accepted_report(session.persona, world)
         own = replace(call, call_id=call_id, seed=seed, world=values)
-        return self._speak_of(session, self._admissible(happening), own)
+        told = admissible(happening, self._conversations.redaction())
+        return self._speak_of(session, told, own)
 
     async def answer(
         self, session: Session, exchange: Exchange, call: Call
@@ -285,15 +283,6 @@ class Dialogue:
         async with aclosing(self._reply(session, call, lambda _: exchange)) as events:
             async for event in events:
                 yield event
-
-    def _admissible(self, happening: Happening) -> Happening:
-        """What happens, as it may be told and said."""
-        text, said, policy = happening.text, happening.verbatim, self._conversations.redaction()
-        return Happening(
-            happening.event and check_id("event", happening.event),
-            text and redact(check_short_text("text", text, MAX_TOLD_CHARACTERS), policy),
-            said and redact(check_short_text("verbatim", said, MAX_LINE_CHARACTERS), policy),
-        )
 
     def _session(self, session_id: str) -> Session:
         """An open session of two."""

@@ -12,7 +12,10 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from feedback_store.privacy.policy import Policy
+from feedback_store.privacy.redaction import redact
 from npc_server.errors import InvalidRequestError
+from npc_server.limits import MAX_LINE_CHARACTERS, check_id, check_short_text
 from npc_server.sessions import Cue, Exchange
 from personas.known_names import no_such
 from personas.notes import direction
@@ -20,6 +23,7 @@ from personas.persona import Persona
 from personas.triggers import Circumstances, Quiet, Trigger, firing
 from personas.variables import Values
 
+MAX_TOLD_CHARACTERS = 300  # of what happens
 _SPEAKS_UP = "You speak up."  # where nobody says what happened
 
 
@@ -48,6 +52,17 @@ class Fired:
 
     exchange: Exchange
     trigger: Trigger | None
+    told: str = ""  # what happened; "" = nobody says
+
+
+def admissible(happening: Happening, policy: Policy) -> Happening:
+    """What happens, as it may be told and said. Raises InvalidRequestError."""
+    text, said = happening.text, happening.verbatim
+    return Happening(
+        happening.event and check_id("event", happening.event),
+        text and redact(check_short_text("text", text, MAX_TOLD_CHARACTERS), policy),
+        said and redact(check_short_text("verbatim", said, MAX_LINE_CHARACTERS), policy),
+    )
 
 
 def fire(persona: Persona, happening: Happening, at: Surroundings) -> Fired | Quiet:
@@ -62,7 +77,8 @@ def fire(persona: Persona, happening: Happening, at: Surroundings) -> Fired | Qu
     if found is None and not (happening.text or happening.verbatim):
         raise InvalidRequestError(_nothing_told(persona, happening.event))
     trigger = None if found is None else persona.triggers[found]
-    return Fired(_exchange(happening, trigger, chance), trigger)
+    told = happening.text or (trigger.happens if trigger else None) or ""
+    return Fired(_exchange(happening, trigger, told, chance), trigger, told)
 
 
 def _firing(
@@ -74,8 +90,9 @@ def _firing(
     return firing(persona.triggers, event, Circumstances(at.values, rested_s, chance.random))
 
 
-def _exchange(happening: Happening, trigger: Trigger | None, chance: random.Random) -> Exchange:
-    told = happening.text or (trigger.happens if trigger else None) or ""
+def _exchange(
+    happening: Happening, trigger: Trigger | None, told: str, chance: random.Random
+) -> Exchange:
     instruction = (trigger.instruction if trigger else None) or ""
     written = trigger.say_verbatim if trigger else ()
     verbatim = happening.verbatim or (chance.choice(written) if written else "")
