@@ -183,6 +183,7 @@ class SceneTalk:
 
     lines: tuple[SceneLine, ...]  # in the order in which they ended
     rest: str = ""  # why characters stopped: "lines", "player_named", "interrupted"; "" = an answer
+    silence: str = ""  # why nobody spoke at an event, as Silence has it; "" = somebody did
 
 
 @dataclass(frozen=True)

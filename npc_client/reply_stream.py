@@ -83,7 +83,7 @@ class ReplyStream:
                 self._first_text = self._first_text or time.perf_counter()
                 return str(event.delta.text)
             if event.HasField("silence"):
-                self._silence = Silence(_silent_because(event.silence))
+                self._silence = Silence(silent_because(event.silence))
                 break
             if event.HasField("emotion"):
                 self.emotion = emotion_of(event.emotion)
@@ -144,7 +144,8 @@ def _reply(finished: dialogue_pb2.Finished, begun: float, first_text: float) -> 
     )
 
 
-def _silent_because(silence: dialogue_pb2.Silence) -> str:
+def silent_because(silence: dialogue_pb2.Silence) -> str:
+    """Why nothing is said."""
     name = dialogue_pb2.SilentBecause.Name(silence.because)
     return name.removeprefix("SILENT_BECAUSE_").lower()
 

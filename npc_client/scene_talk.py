@@ -66,6 +66,12 @@ class SceneChat:
         if talk.rest == "player_named":
             self.console.print("They wait for your answer.", style="dim")
 
+    async def trigger(self, event: str) -> None:
+        """Let something happen, and print what is said of it."""
+        talk = await self.client.trigger_in_scene(self.scene_id, event, on_line=self._show)
+        if talk.silence:
+            self.console.print(f"nothing is said: {talk.silence}", style="dim")
+
     async def end(self) -> None:
         """Close the scene."""
         await self.client.end_scene(self.scene_id)

@@ -20,7 +20,7 @@ from npc_client.records import (
     SceneMember,
     SceneTalk,
 )
-from npc_client.reply_stream import RETRY_PAUSES_S, action_of, emotion_of
+from npc_client.reply_stream import RETRY_PAUSES_S, action_of, emotion_of, silent_because
 
 OnWords = Callable[[str, str], None]  # gets the speaker's character id, and more of its text
 OnLine = Callable[[SceneLine], None]  # gets a line that has ended
@@ -92,7 +92,7 @@ async def _read_once(call: Any, talk: _Talk) -> SceneTalk:
             talk.hear(event)
     finally:
         call.cancel()  # of no effect behind the end
-    return SceneTalk(tuple(talk.ended), talk.rest)
+    return SceneTalk(tuple(talk.ended), talk.rest, talk.silence)
 
 
 @dataclass
@@ -102,6 +102,7 @@ class _Talk:
     open: dict[str, SceneLine] = field(default_factory=dict)  # by speaker
     ended: list[SceneLine] = field(default_factory=list)
     rest: str = ""
+    silence: str = ""
     heard: bool = False  # whether anything was passed on, which cannot be taken back
 
     def hear(self, event: scenes_pb2.SceneEvent) -> None:
@@ -119,6 +120,8 @@ class _Talk:
             case "rest":
                 name = scenes_pb2.RestBecause.Name(event.rest.because)
                 self.rest = name.removeprefix("REST_BECAUSE_").lower()
+            case "silence":
+                self.silence = silent_because(event.silence)
 
     def _hear_reply(self, speaker: str, reply: dialogue_pb2.ReplyEvent) -> None:
         if reply.HasField("started"):

@@ -30,7 +30,7 @@ HELP = f"""\
 /keep N               of the takes shown, keep number N
 /fix TEXT             what the character should have said
 /undo                 take the latest of these back
-/trigger EVENT        something happens that the character has a trigger for
+/trigger EVENT        something happens that a character has a trigger for
 /happen TEXT          the same, in your words
 /scene NAMES          talk with several at once, such as /scene mira fenn; /scene alone ends it
 /listen [N]           let those in the scene say N lines among themselves
@@ -67,9 +67,11 @@ class _Chat:
         self._end_line(reply)
 
     async def trigger(self, event: str) -> None:
-        self._require_two("/trigger")
         if not event:
             raise _UsageError("/trigger needs the name of an event, as in persona.yaml")
+        if self.scene is not None:
+            await self.scene.trigger(event)
+            return
         self._hear(await self.client.trigger(self.conversation.session_id, event))
 
     async def happen(self, text: str) -> None:

@@ -110,6 +110,7 @@ class SyncClient:
     start_scene = blocking(Client.start_scene)
     say_in_scene = blocking(Client.say_in_scene)
     continue_scene = blocking(Client.continue_scene)
+    trigger_in_scene = blocking(Client.trigger_in_scene)
     join_scene = blocking(Client.join_scene)
     join_scene_as_player = blocking(Client.join_scene_as_player)
     leave_scene = blocking(Client.leave_scene)

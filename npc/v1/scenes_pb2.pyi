@@ -16,6 +16,7 @@ class ChosenBecause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHOSEN_BECAUSE_RELEVANT: _ClassVar[ChosenBecause]
     CHOSEN_BECAUSE_SILENT: _ClassVar[ChosenBecause]
     CHOSEN_BECAUSE_SPOKE_LAST: _ClassVar[ChosenBecause]
+    CHOSEN_BECAUSE_TRIGGERED: _ClassVar[ChosenBecause]
 
 class RestBecause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -29,6 +30,7 @@ CHOSEN_BECAUSE_NAMED: ChosenBecause
 CHOSEN_BECAUSE_RELEVANT: ChosenBecause
 CHOSEN_BECAUSE_SILENT: ChosenBecause
 CHOSEN_BECAUSE_SPOKE_LAST: ChosenBecause
+CHOSEN_BECAUSE_TRIGGERED: ChosenBecause
 REST_BECAUSE_UNSPECIFIED: RestBecause
 REST_BECAUSE_LINES: RestBecause
 REST_BECAUSE_PLAYER_NAMED: RestBecause
@@ -141,19 +143,52 @@ class ContinueRequest(_message.Message):
     continue_id: str
     def __init__(self, scene_id: _Optional[str] = ..., lines: _Optional[int] = ..., event: _Optional[str] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ..., continue_id: _Optional[str] = ...) -> None: ...
 
+class TriggerInSceneRequest(_message.Message):
+    __slots__ = ("scene_id", "event", "text", "verbatim", "character", "audience", "seed", "sampling", "world", "trigger_id")
+    class WorldEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: _dialogue_pb2.WorldValue
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[_dialogue_pb2.WorldValue, _Mapping]] = ...) -> None: ...
+    SCENE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VERBATIM_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    WORLD_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
+    scene_id: str
+    event: str
+    text: str
+    verbatim: str
+    character: str
+    audience: _containers.RepeatedScalarFieldContainer[str]
+    seed: int
+    sampling: _dialogue_pb2.SamplingOverrides
+    world: _containers.MessageMap[str, _dialogue_pb2.WorldValue]
+    trigger_id: str
+    def __init__(self, scene_id: _Optional[str] = ..., event: _Optional[str] = ..., text: _Optional[str] = ..., verbatim: _Optional[str] = ..., character: _Optional[str] = ..., audience: _Optional[_Iterable[str]] = ..., seed: _Optional[int] = ..., sampling: _Optional[_Union[_dialogue_pb2.SamplingOverrides, _Mapping]] = ..., world: _Optional[_Mapping[str, _dialogue_pb2.WorldValue]] = ..., trigger_id: _Optional[str] = ...) -> None: ...
+
 class SceneEvent(_message.Message):
-    __slots__ = ("speaker", "chosen", "reply", "interrupted", "rest")
+    __slots__ = ("speaker", "chosen", "reply", "interrupted", "rest", "silence")
     SPEAKER_FIELD_NUMBER: _ClassVar[int]
     CHOSEN_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
     INTERRUPTED_FIELD_NUMBER: _ClassVar[int]
     REST_FIELD_NUMBER: _ClassVar[int]
+    SILENCE_FIELD_NUMBER: _ClassVar[int]
     speaker: str
     chosen: Chosen
     reply: _dialogue_pb2.ReplyEvent
     interrupted: Interrupted
     rest: Rest
-    def __init__(self, speaker: _Optional[str] = ..., chosen: _Optional[_Union[Chosen, _Mapping]] = ..., reply: _Optional[_Union[_dialogue_pb2.ReplyEvent, _Mapping]] = ..., interrupted: _Optional[_Union[Interrupted, _Mapping]] = ..., rest: _Optional[_Union[Rest, _Mapping]] = ...) -> None: ...
+    silence: _dialogue_pb2.Silence
+    def __init__(self, speaker: _Optional[str] = ..., chosen: _Optional[_Union[Chosen, _Mapping]] = ..., reply: _Optional[_Union[_dialogue_pb2.ReplyEvent, _Mapping]] = ..., interrupted: _Optional[_Union[Interrupted, _Mapping]] = ..., rest: _Optional[_Union[Rest, _Mapping]] = ..., silence: _Optional[_Union[_dialogue_pb2.Silence, _Mapping]] = ...) -> None: ...
 
 class Chosen(_message.Message):
     __slots__ = ("session_id", "score", "why")

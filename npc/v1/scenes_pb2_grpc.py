@@ -58,6 +58,11 @@ class ScenesStub:
                 request_serializer=npc_dot_v1_dot_scenes__pb2.ContinueRequest.SerializeToString,
                 response_deserializer=npc_dot_v1_dot_scenes__pb2.SceneEvent.FromString,
                 _registered_method=True)
+        self.Trigger = channel.unary_stream(
+                '/npc.v1.Scenes/Trigger',
+                request_serializer=npc_dot_v1_dot_scenes__pb2.TriggerInSceneRequest.SerializeToString,
+                response_deserializer=npc_dot_v1_dot_scenes__pb2.SceneEvent.FromString,
+                _registered_method=True)
         self.Join = channel.unary_unary(
                 '/npc.v1.Scenes/Join',
                 request_serializer=npc_dot_v1_dot_scenes__pb2.JoinRequest.SerializeToString,
@@ -133,6 +138,16 @@ class ScenesServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Trigger(self, request, context):
+        """Something happens in the game, and one character speaks of it without a player's line, or says
+        words that the game gives it, as in Dialogue.Trigger. All who notice it read what the game tells and
+        hear what is said; what a trigger tells only its character reads. The line is streamed as those of Say, and a player's line interrupts it. Where nobody
+        speaks, the stream is one Silence. ABORTED while something is being said in the scene.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Join(self, request, context):
         """A character or a player comes into the scene.
         """
@@ -197,6 +212,11 @@ def add_ScenesServicer_to_server(servicer, server):
             'Continue': grpc.unary_stream_rpc_method_handler(
                     servicer.Continue,
                     request_deserializer=npc_dot_v1_dot_scenes__pb2.ContinueRequest.FromString,
+                    response_serializer=npc_dot_v1_dot_scenes__pb2.SceneEvent.SerializeToString,
+            ),
+            'Trigger': grpc.unary_stream_rpc_method_handler(
+                    servicer.Trigger,
+                    request_deserializer=npc_dot_v1_dot_scenes__pb2.TriggerInSceneRequest.FromString,
                     response_serializer=npc_dot_v1_dot_scenes__pb2.SceneEvent.SerializeToString,
             ),
             'Join': grpc.unary_unary_rpc_method_handler(
@@ -319,6 +339,33 @@ class Scenes:
             target,
             '/npc.v1.Scenes/Continue',
             npc_dot_v1_dot_scenes__pb2.ContinueRequest.SerializeToString,
+            npc_dot_v1_dot_scenes__pb2.SceneEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Trigger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/npc.v1.Scenes/Trigger',
+            npc_dot_v1_dot_scenes__pb2.TriggerInSceneRequest.SerializeToString,
             npc_dot_v1_dot_scenes__pb2.SceneEvent.FromString,
             options,
             channel_credentials,

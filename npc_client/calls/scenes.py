@@ -113,6 +113,41 @@ class SceneCalls:
         )
         return await read_talk(partial(self._scenes.Continue, request), on_text, on_line)
 
+    async def trigger_in_scene(
+        self,
+        scene_id: str,
+        event: str = "",
+        text: str = "",
+        verbatim: str = "",
+        character: str = "",
+        audience: Sequence[str] = (),
+        seed: int | None = None,
+        on_text: OnWords | None = None,
+        on_line: OnLine | None = None,
+        sampling: SamplingOverrides | None = None,
+        trigger_id: str | None = None,
+        world: WorldValues | None = None,
+    ) -> SceneTalk:
+        """Let something happen that a character speaks of, the one named or whoever is to.
+
+        `event` is named by their triggers, `text` tells what happened, `verbatim` is what the named
+        one says word for word. `trigger_id` names a call that was made before and may have been
+        lost. Where nobody speaks, `silence` says why.
+        """
+        request = scenes_pb2.TriggerInSceneRequest(
+            scene_id=scene_id,
+            event=event,
+            text=text,
+            verbatim=verbatim,
+            character=character,
+            audience=audience,
+            seed=seed,
+            sampling=sampling,
+            trigger_id=trigger_id or new_line_id(),
+            world=world_messages(world),
+        )
+        return await read_talk(partial(self._scenes.Trigger, request), on_text, on_line)
+
     async def join_scene(self, scene_id: str, character: str) -> SceneMember:
         """Let a character come into a scene."""
         request = scenes_pb2.JoinRequest(scene_id=scene_id, character=character)

@@ -5,6 +5,7 @@ what it heard since it last spoke is one message, in which nobody can speak in a
 (`quotations`). One `transcript` says who said what and who heard it; `speaking_order` says who
 speaks next. A character has one history in a scene, and a session for each player whom it answered,
 so that every turn has one player to credit (`scene`). `performance` lets several speak at once and
-be interrupted; `scenes` holds the open ones, `talking` makes what is said in them, and `barks` idle
-talk.
+be interrupted; `scenes` holds the open ones. `talking` has lines answered and characters go on, and
+`triggers` has them speak of what happens, which `cues` says who does; `delivery` makes each line of
+theirs. `barks` makes idle talk.
 """

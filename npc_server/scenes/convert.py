@@ -16,6 +16,9 @@ from npc_server.scenes.scenes import Newcomer
 from npc_server.scenes.speaking_order import Because, Reason
 from npc_server.scenes.talking import Speech
 from npc_server.scenes.transcript import Entry
+from npc_server.scenes.triggers import Occurrence
+from npc_server.triggering import Happening
+from personas.triggers import Quiet
 
 _BECAUSE = {
     Because.ADDRESSED: scenes_pb2.CHOSEN_BECAUSE_ADDRESSED,
@@ -23,6 +26,7 @@ _BECAUSE = {
     Because.RELEVANT: scenes_pb2.CHOSEN_BECAUSE_RELEVANT,
     Because.SILENT: scenes_pb2.CHOSEN_BECAUSE_SILENT,
     Because.SPOKE_LAST: scenes_pb2.CHOSEN_BECAUSE_SPOKE_LAST,
+    Because.TRIGGERED: scenes_pb2.CHOSEN_BECAUSE_TRIGGERED,
 }
 _RESTS = {
     Rest.LINES: scenes_pb2.REST_BECAUSE_LINES,
@@ -43,7 +47,18 @@ def speech(request: scenes_pb2.SayInSceneRequest) -> Speech:
     return Speech(request.text, request.player_id, request.to, request.audience, most, world)
 
 
-def call_of(request: scenes_pb2.SayInSceneRequest | scenes_pb2.ContinueRequest) -> Call:
+def occurrence(request: scenes_pb2.TriggerInSceneRequest) -> Occurrence:
+    """What happens, and who notices."""
+    happening = Happening(request.event, request.text, request.verbatim)
+    world = world_report(request.world)
+    return Occurrence(happening, request.character, request.audience, world)
+
+
+def call_of(
+    request: scenes_pb2.SayInSceneRequest
+    | scenes_pb2.ContinueRequest
+    | scenes_pb2.TriggerInSceneRequest,
+) -> Call:
     """How the replies are drawn. Raises InvalidRequestError."""
     seed = request.seed if request.HasField("seed") else None
     return Call("", seed, sampling_changes(request.sampling))
@@ -69,6 +84,8 @@ def scene_event(event: SceneEvent) -> scenes_pb2.SceneEvent:
             return scenes_pb2.SceneEvent(speaker=event.speaker, interrupted=broken)
         case Rest() as why:
             return scenes_pb2.SceneEvent(rest=scenes_pb2.Rest(because=_RESTS[why]))
+        case Quiet() as why_not:
+            return scenes_pb2.SceneEvent(silence=reply_event(why_not).silence)
         case reply:
             said = reply_event(reply)
             return scenes_pb2.SceneEvent(speaker=event.speaker, reply=said)

@@ -262,14 +262,21 @@ class Scene:
         """How things stand for a character, as far as it was reported."""
         return accepted_report(member.persona, self.world) if member.persona.setting else {}
 
+    def standing_for(self, member: Member) -> Values:
+        """How things stand for a character, as reported or else as its world declares."""
+        told = member.story.situation.with_values(self.state_for(member))
+        return told.state(member.persona.setting)
+
     def _of_worlds(self) -> list[Member]:
         """Those that have a world; all, if nobody has one."""
         members = list(self.members.values())
         return [one for one in members if one.persona.setting] or members
 
-    def happen(self, text: str, seen_by: Iterable[str], call_id: str = "") -> None:
+    def happen(self, text: str, seen_by: Iterable[str], call_id: str = "") -> Entry:
         """Let those characters see something that nobody says."""
-        self.entries.append(Entry("", "", text, tuple(seen_by), call_id=call_id))
+        entry = Entry("", "", text, tuple(seen_by), call_id=call_id)
+        self.entries.append(entry)
+        return entry
 
     def set_before(self, member: Member) -> None:
         """Let a character see where it is, and with whom."""
@@ -310,8 +317,11 @@ class Scene:
         ]
 
     def unsay(self, line: Entry) -> None:
-        """Take back a line that nobody has heard."""
-        self.entries = [entry for entry in self.entries if entry is not line]
+        """Take back what nobody has heard; what came behind it keeps its place."""
+        if self.entries[-1] is line:
+            self.entries.pop()
+            return
+        self.entries = [entry.hushed if entry is line else entry for entry in self.entries]
 
     def note_end(self, call_id: str, why: str) -> None:
         """Remember that all was said for a call, so that it can be streamed again."""
@@ -344,18 +354,26 @@ class Scene:
         bid: Bid,
         room: int,
         size: Size,
+        cued: Exchange | None = None,
     ) -> Exchange:
-        """Open the exchange in which a character answers a player with what it has heard."""
+        """Open the exchange in which a character answers what it has heard.
+
+        `cued` is what it speaks of instead, behind that; None = nothing.
+        """
         heard = heard_since(self.entries, member.character, member.heard_to)[-MOST_HEARD:]
         overheard = _overheard(heard, player.pseudonym)
         only = next(iter(self.players)) if len(self.players) == 1 else ""
-        lines = as_read(heard, key_of(only)) if heard else [direction(_SILENCE)]
-        return Exchange(
+        if cued:
+            lines = [entry.as_reported for entry in heard]
+        else:
+            lines = as_read(heard, key_of(only)) if heard else [direction(_SILENCE)]
+        began = Exchange(
             "\n".join(newest_that_fit(lines, room, size)),
             hearers=heard_by,
             overheard=overheard,
             annotations=self._annotations(member, bid, overheard.words_of),
         )
+        return behind(began, cued) if cued else began
 
     @property
     def stops(self) -> list[str]:
@@ -385,6 +403,17 @@ class Scene:
         self.consent = False
         for member in (*self.members.values(), *self.former.values()):
             member.close_sessions()
+
+
+def behind(heard: Exchange, cued: Exchange) -> Exchange:
+    """What a character speaks of, behind what it has heard before."""
+
+    def after(text: str) -> str:
+        return "\n".join(filter(None, (heard.player_text, text)))
+
+    assert cued.cue is not None  # nobody says it
+    cue = replace(cued.cue, asked=after(cued.cue.asked))
+    return replace(heard, player_text=after(cued.player_text), cue=cue)
 
 
 def key_of(pseudonym: str) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from npc_server.reply_events import ReplyEvent
 from npc_server.scenes.speaking_order import Bid
+from personas.triggers import Quiet
 
 
 @dataclass(frozen=True)
@@ -41,4 +42,4 @@ class SceneEvent:
     """One message of the stream."""
 
     speaker: str  # a character; "" = it is about the scene
-    event: Chosen | ReplyEvent | Interrupted | Rest
+    event: Chosen | ReplyEvent | Interrupted | Rest | Quiet

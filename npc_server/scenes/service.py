@@ -17,11 +17,13 @@ from npc_server.dialogue import Dialogue
 from npc_server.limits import check_id
 from npc_server.scenes import convert
 from npc_server.scenes.barks import Barks
+from npc_server.scenes.delivery import Delivery
 from npc_server.scenes.limits import SceneLimits
 from npc_server.scenes.saves import SceneSaves
 from npc_server.scenes.scene import Member
 from npc_server.scenes.scenes import Scenes
 from npc_server.scenes.talking import Talking
+from npc_server.scenes.triggers import SceneTriggers
 from npc_server.turns import Model
 from personas.persona import Persona
 
@@ -36,6 +38,7 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         self,
         scenes: Scenes,
         talking: Talking,
+        triggers: SceneTriggers,
         saves: SceneSaves,
         barks: Barks,
         adapters: Adapters,
@@ -43,6 +46,7 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         self._scenes = scenes
         self._saves = saves
         self._talking = talking
+        self._triggers = triggers
         self._barks = barks
         self._adapters = adapters
 
@@ -76,6 +80,16 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
         world = world_report(request.world)
         continue_id = request.continue_id if request.HasField("continue_id") else None
         said = self._talking.go_on(request.scene_id, lines, request.event, call, world, continue_id)
+        async with aclosing(said) as events:
+            async for event in events:
+                yield convert.scene_event(event)
+
+    async def Trigger(  # noqa: N802
+        self, request: scenes_pb2.TriggerInSceneRequest, context: Context
+    ) -> AsyncIterator[scenes_pb2.SceneEvent]:
+        trigger_id = request.trigger_id if request.HasField("trigger_id") else None
+        occurrence, call = convert.occurrence(request), convert.call_of(request)
+        said = self._triggers.trigger(request.scene_id, occurrence, call, trigger_id)
         async with aclosing(said) as events:
             async for event in events:
                 yield convert.scene_event(event)
@@ -148,6 +162,9 @@ def scenes_service(
 ) -> ScenesService:
     """The service, over the parts that dialogues run on."""
     scenes = Scenes(characters, conversations, store.forgotten_among, limits)
-    talking = Talking(scenes, dialogue, model, conversations.redaction)
+    delivery, redaction = Delivery(dialogue, model), conversations.redaction
+    talking = Talking(scenes, delivery, redaction)
+    triggers = SceneTriggers(scenes, delivery, redaction)
     saves = SceneSaves(characters, scenes, store, conversations.recorder, limits)
-    return ScenesService(scenes, talking, saves, Barks(characters, model, adapters), adapters)
+    barks = Barks(characters, model, adapters)
+    return ScenesService(scenes, talking, triggers, saves, barks, adapters)

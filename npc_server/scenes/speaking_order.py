@@ -34,6 +34,8 @@ class Because(StrEnum):
     """Others have spoken since it did."""
     SPOKE_LAST = "spoke_last"
     """It said the latest line."""
+    TRIGGERED = "triggered"
+    """It has a trigger for what happens."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def speakers(
     `addressed` are the ids that the game names, empty where it names none; a name in the line then
     counts. Characters that are called upon answer in the order in which they came.
     """
-    bids = [_bid(listener, line, addressed, patience) for listener in listeners]
+    bids = [bid_of(listener, line, addressed, patience) for listener in listeners]
     called = [bid for bid in bids if bid.called]
     return called[:most] if called else sorted(bids, key=lambda bid: -bid.score)[:1]
 
@@ -99,7 +101,10 @@ def names_in_cast(cast: Mapping[str, Persona]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _bid(listener: Listener, line: str, addressed: Collection[str], patience: Patience) -> Bid:
+def bid_of(
+    listener: Listener, line: str, addressed: Collection[str], patience: Patience = PATIENCE
+) -> Bid:
+    """What speaks for a character, and against it, at a line."""
     persona = listener.persona
     if addressed:
         reasons = [Reason(Because.ADDRESSED)] if persona.id in addressed else []

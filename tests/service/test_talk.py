@@ -2,6 +2,7 @@
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.console import Console
 from feedback_store.records import Choice, Edit, Kind, Reason, Thumb
 from npc_client.talk import talk
 from npc_server.config import LoreSection
+from tests.support.casts import mira_who_speaks_of
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -167,6 +169,19 @@ async def test_something_happens_in_the_game(
     (turn,) = made.store.turns("mira")
     assert turn.player_text == "[A bell rings.]"
     assert turn.reply_text in printed
+    assert "mira has no trigger 'dawn'" in printed
+
+
+async def test_something_happens_in_a_scene(
+    stage: StageMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bell = {"event": "bell", "say_verbatim": ["The flood!"], "cooldown_s": 60}
+    made = await stage(characters=mira_who_speaks_of(tmp_path, bell))
+    rung = ("/trigger bell", "/trigger bell", "/trigger dawn")
+    printed = await typed_into(made, monkeypatch, "/scene mira", *rung)
+    assert "Mira Holt: The flood!" in printed
+    assert "triggered bell" in printed
+    assert "nothing is said: cooldown" in printed
     assert "mira has no trigger 'dawn'" in printed
 
 

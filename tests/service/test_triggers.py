@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from feedback_store.selection import select
 from npc_client.client import Reply, Silence
 from tests.support.calls import refusal
-from tests.support.casts import copy_cast
+from tests.support.casts import mira_who_speaks_of
 from tests.support.scripted_server import Stage, StageMaker
 
 pytestmark = pytest.mark.service
@@ -29,15 +27,6 @@ NEVER = {"event": "omen", "happens": "A raven falls.", "when": "quest.mill >= 1"
 @pytest.fixture
 async def made(stage: StageMaker, tmp_path: Path) -> Stage:
     return await stage(characters=mira_who_speaks_of(tmp_path, FLOOD, GREETING, NEVER))
-
-
-def mira_who_speaks_of(folder: Path, *triggers: dict[str, Any]) -> Path:
-    """The folder of a cast of Mira alone, with these triggers."""
-    cast = copy_cast(folder, "mira")
-    file = cast / "mira" / "persona.yaml"
-    card = yaml.safe_load(file.read_text(encoding="utf-8"))
-    file.write_text(yaml.safe_dump({**card, "triggers": list(triggers)}))
-    return cast
 
 
 async def opened(made: Stage) -> str:

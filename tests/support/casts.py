@@ -1,9 +1,10 @@
-"""Casts for tests: Mira of the sample characters, drawn in another way."""
+"""Casts for tests: sample characters, drawn in another way or with triggers."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,3 +27,16 @@ def mira_with(folder: Path, **sampling: float) -> Path:
     card["sampling"] |= sampling
     (home / "persona.yaml").write_text(yaml.safe_dump(card, allow_unicode=True), encoding="utf-8")
     return home.parent
+
+
+def mira_who_speaks_of(folder: Path, *triggers: dict[str, Any]) -> Path:
+    """The folder of a cast of Mira alone, with these triggers."""
+    return with_triggers(copy_cast(folder, "mira"), "mira", *triggers)
+
+
+def with_triggers(cast: Path, character: str, *triggers: dict[str, Any]) -> Path:
+    """The same cast, in which a character has these triggers."""
+    file = cast / character / "persona.yaml"
+    card = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({**card, "triggers": list(triggers)}), encoding="utf-8")
+    return cast
