@@ -16,6 +16,9 @@ from typing import TypeAlias
 
 from feedback_store.memory_records import Span
 
+#: The game of everything that was recorded, and of every caller, before there were several.
+DEFAULT_GAME = "default"
+
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 

@@ -18,6 +18,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from npc.v1 import dialogue_pb2
+from npc_client.access import OPEN, Access, open_channel, with_key
 from npc_client.calls.adapters import AdapterCalls
 from npc_client.calls.dialogue import DialogueCalls, SamplingOverrides
 from npc_client.calls.feedback import FeedbackCalls
@@ -52,6 +53,7 @@ from npc_client.scenes import OnLine, OnWords
 
 __all__ = [
     "REASONS",
+    "Access",
     "Action",
     "Bark",
     "Client",
@@ -99,15 +101,17 @@ class ServerNotReadyError(Exception):
 class Client(DialogueCalls, SceneCalls, FeedbackCalls, MemoryCalls, PersonaCalls, AdapterCalls):
     """Talks to one server, all services of it. Use as an async context manager."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access = OPEN) -> None:
+        """Raises OSError for a file of `access` that cannot be read."""
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address)
-        DialogueCalls.__init__(self, self._channel)
-        SceneCalls.__init__(self, self._channel)
-        FeedbackCalls.__init__(self, self._channel)
-        MemoryCalls.__init__(self, self._channel)
-        PersonaCalls.__init__(self, self._channel)
-        AdapterCalls.__init__(self, self._channel)
+        self._channel = open_channel(address, access)
+        keyed = with_key(self._channel, access.key)
+        DialogueCalls.__init__(self, keyed)
+        SceneCalls.__init__(self, keyed)
+        FeedbackCalls.__init__(self, keyed)
+        MemoryCalls.__init__(self, keyed)
+        PersonaCalls.__init__(self, keyed)
+        AdapterCalls.__init__(self, keyed)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
     async def __aenter__(self) -> Client:

@@ -1,4 +1,5 @@
-"""Around every call, whichever door it came through: a request id, errors as statuses, a count.
+"""Around every call, whichever door it came through: a request id, who may make it, errors as
+statuses, a count.
 
 The client's `x-request-id` metadata, or a fresh id, goes into every log line of the call and back
 in the trailing metadata. An error raised on purpose becomes its status with its message; anything
@@ -16,8 +17,9 @@ from __future__ import annotations
 import contextvars
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
@@ -57,15 +59,28 @@ class RefusedError(Exception):
         self.trailing = trailing  # in place of the call's own
 
 
-@asynccontextmanager
-async def answering(context: CallContext, count: Count) -> AsyncIterator[None]:
-    """Run the handler of a call in the block; `count` gets its method and status when it ends.
+#: Lets a call in, and notes who makes it, or raises why not.
+Admit = Callable[[CallContext], Awaitable[None]]
 
-    Raises RefusedError for whatever the handler raises.
+
+@dataclass(frozen=True)
+class Reception:
+    """What every call meets before its handler, and behind it."""
+
+    count: Count
+    admit: Admit
+
+
+@asynccontextmanager
+async def answering(context: CallContext, reception: Reception) -> AsyncIterator[None]:
+    """Run the handler of a call that is let in, in the block, and count how it ends.
+
+    Raises RefusedError for a call that is not let in, and for whatever the handler raises.
     """
     _identify(context)
     code = grpc.StatusCode.OK
     try:
+        await reception.admit(context)
         yield
     except Exception as error:
         refused = _refusal(context.method, error)
@@ -75,7 +90,7 @@ async def answering(context: CallContext, count: Count) -> AsyncIterator[None]:
         code = grpc.StatusCode.CANCELLED
         raise
     finally:
-        count(context.method, code)
+        reception.count(context.method, code)
 
 
 def _identify(context: CallContext) -> None:

@@ -44,6 +44,7 @@ from personas.persona_files import SAMPLE_CHARACTERS
 from personas.world_files import Worlds, worlds_beside
 
 DEFAULT_FILE = Path("npc.toml")
+KEY_VARIABLE = "NPC_KEY"  # what commands show a server: a secret, and no setting
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@A-Z]+")  # as browsers write them
 
@@ -140,6 +141,11 @@ class PathsConfig(_Section):
         """The key of the players' pseudonyms; kept beside the store, never in it."""
         return self.data / "player.key"
 
+    @property
+    def keys(self) -> Path:
+        """Who may call the server, with hashes of their keys."""
+        return self.data / "keys.json"
+
 
 class ServerSection(_Section):
     """The gRPC server."""
@@ -150,6 +156,7 @@ class ServerSection(_Section):
     adapter_poll_s: Annotated[float, Field(gt=0)] = 0.5  # between two looks at the aliases on disk
     http_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Connect, gRPC-Web, OpenAI; 0 = off
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0  # Prometheus over HTTP; 0 = off
+    reflection: bool = True  # describes the contract to whoever asks, without a key
 
 
 def _origin(text: str) -> str:
@@ -391,7 +398,7 @@ def _overrides(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         key.removeprefix("NPC_").lower(): value
         for key, value in environment.items()
-        if key.startswith("NPC_")
+        if key.startswith("NPC_") and key != KEY_VARIABLE
     }
 
 

@@ -11,8 +11,12 @@ ServerError
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session has one running reply at a time
 ├── EventsWaitError         too many events wait until characters have spoken (RuntimeError)
+├── UnauthenticatedError    no key or token, or one that is not valid (PermissionError)
+├── ForbiddenError          the key's roles do not cover the call (PermissionError)
+├── QuotaError              a caller or player does more at once than it may (RuntimeError)
 ├── AdapterMisfitError      the adapter is of another base or purpose (ValueError)
 └── ConfigError             npc.toml or the environment (ValueError)
+    └── KeysFileError       the file of the keys cannot be used (OSError)
 """
 
 from __future__ import annotations
@@ -77,6 +81,22 @@ class EventsWaitError(ServerError, RuntimeError):
         self.retry_after_s = retry_after_s
 
 
+class UnauthenticatedError(ServerError, PermissionError):
+    """The call brought no key or token, or one that is not valid."""
+
+
+class ForbiddenError(ServerError, PermissionError):
+    """Nobody in the caller's roles may make this call."""
+
+
+class QuotaError(ServerError, RuntimeError):
+    """A key, a game or a player does more than it may, at once or in a while."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class AdapterMisfitError(ServerError, ValueError):
     """The adapter was trained on another base model, or for another purpose."""
 
@@ -85,7 +105,16 @@ class ConfigError(ServerError, ValueError):
     """The configuration holds unknown keys or impossible values."""
 
 
-_TELLING_WHEN = (engine_errors.EngineBusyError, store_errors.TooManyEventsError, EventsWaitError)
+class KeysFileError(ConfigError, OSError):
+    """The file of the keys is damaged, open to others, or cannot be read or written."""
+
+
+_TELLING_WHEN = (
+    engine_errors.EngineBusyError,
+    store_errors.TooManyEventsError,
+    EventsWaitError,
+    QuotaError,
+)
 
 _Code = grpc.StatusCode
 
@@ -104,6 +133,9 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         NotLatestTurnError: _Code.NOT_FOUND,
         SessionBusyError: _Code.ABORTED,
         EventsWaitError: _Code.RESOURCE_EXHAUSTED,
+        UnauthenticatedError: _Code.UNAUTHENTICATED,
+        ForbiddenError: _Code.PERMISSION_DENIED,
+        QuotaError: _Code.RESOURCE_EXHAUSTED,
         AdapterMisfitError: _Code.FAILED_PRECONDITION,
         ConfigError: _Code.INTERNAL,
         # base models, which no call reaches

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import grpc.aio
 
-from npc_server.calls import Count, Metadata, RefusedError, answering
+from npc_server.calls import Metadata, Reception, RefusedError, answering
 
 if TYPE_CHECKING:  # generic in the stubs only
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -22,13 +22,10 @@ else:
 
 
 class RequestInterceptor(ServerInterceptor):
-    """Wraps unary, server-streaming and client-streaming handlers alike.
+    """Wraps unary, server-streaming and client-streaming handlers alike."""
 
-    `count` gets the method and the status of every call that ends.
-    """
-
-    def __init__(self, count: Count) -> None:
-        self._count = count
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
 
     async def intercept_service(
         self,
@@ -41,18 +38,18 @@ class RequestInterceptor(ServerInterceptor):
             return handler
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
-                _unary(handler.stream_unary, method, self._count),
+                _unary(handler.stream_unary, method, self._reception),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream, method, self._count),
+                _stream(handler.unary_stream, method, self._reception),
                 handler.request_deserializer,
                 handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            _unary(handler.unary_unary, method, self._count),
+            _unary(handler.unary_unary, method, self._reception),
             handler.request_deserializer,
             handler.response_serializer,
         )
@@ -73,11 +70,11 @@ class _GrpcCall:
         self.context.set_trailing_metadata(trailing)
 
 
-def _unary(behaviour: Any, method: str, count: Count) -> Any:
+def _unary(behaviour: Any, method: str, reception: Reception) -> Any:
     @functools.wraps(behaviour)
     async def answer(request: Any, context: Context) -> Any:
         try:
-            async with answering(_GrpcCall(method, context), count):
+            async with answering(_GrpcCall(method, context), reception):
                 return await behaviour(request, context)
         except RefusedError as refused:
             await context.abort(refused.code, str(refused), refused.trailing)
@@ -85,12 +82,12 @@ def _unary(behaviour: Any, method: str, count: Count) -> Any:
     return answer
 
 
-def _stream(behaviour: Any, method: str, count: Count) -> Any:
+def _stream(behaviour: Any, method: str, reception: Reception) -> Any:
     @functools.wraps(behaviour)
     async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
         try:
             async with (
-                answering(_GrpcCall(method, context), count),
+                answering(_GrpcCall(method, context), reception),
                 # A client that leaves ends this generator only; the turn below must end now as
                 # well, not whenever the garbage collector finds it.
                 aclosing(behaviour(request, context)) as replies,

@@ -26,6 +26,7 @@ from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.admin import Phase, Readiness, serve_admin
 from npc_server.admission import Admission
+from npc_server.calls import Reception
 from npc_server.client_notes import ClientNotes
 from npc_server.config import Config
 from npc_server.contract import NAMES, Service, services_of
@@ -37,6 +38,7 @@ from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
 from npc_server.guard import Guard, GuardNotes
 from npc_server.interceptors import RequestInterceptor
+from npc_server.keys.gate import Gate
 from npc_server.live_cast import Cast
 from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.memory import Memory
@@ -169,6 +171,7 @@ class _Assembly:
     queue: EventQueue
     reactions: Reactions
     calls: Calls
+    gate: Gate
     events: Events
     status: Any  # the health servicer
     readiness: Readiness
@@ -228,6 +231,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         queue=queue,
         reactions=reactions,
         calls=Calls(),
+        gate=Gate(parts.keys),
         events=events,
         status=status,
         readiness=Readiness(lambda: supervisor.serving),
@@ -260,7 +264,7 @@ async def _listen(assembly: _Assembly, config: Config) -> AsyncIterator[int]:
     """Open the ports and run the background tasks; yields the gRPC port."""
     section = config.server
     services = _services(assembly, config)
-    server = _grpc_server(services, assembly)
+    server = _grpc_server(services, assembly, config)
     port, web = _bind(server, config), list(_web_doors(services, assembly, config))
     background = (
         assembly.supervisor.run(),
@@ -335,13 +339,20 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
     return services_of(servicers)
 
 
-def _grpc_server(services: Sequence[Service], assembly: _Assembly) -> grpc.aio.Server:
-    interceptors = [RequestInterceptor(assembly.calls.count)]
+def _reception(assembly: _Assembly) -> Reception:
+    return Reception(assembly.calls.count, assembly.gate.admit)
+
+
+def _grpc_server(
+    services: Sequence[Service], assembly: _Assembly, config: Config
+) -> grpc.aio.Server:
+    interceptors = [RequestInterceptor(_reception(assembly))]
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     for service in services:
         service.put_on(server)
     health_pb2_grpc.add_HealthServicer_to_server(assembly.status, server)
-    enable_reflection([*NAMES, health.SERVICE_NAME], server)
+    if config.server.reflection:
+        enable_reflection([*NAMES, health.SERVICE_NAME], server)
     return server
 
 
@@ -355,7 +366,7 @@ def _web_doors(
 
         sockets = bind_sockets(config.server.host, port)
         openai = _openai(assembly, config)
-        app = web_app(services, assembly.calls.count, config.http.origins, openai)
+        app = web_app(services, _reception(assembly), config.http.origins, openai)
         yield HttpServer(app, sockets, config.server.grace_s)
 
 
@@ -371,7 +382,7 @@ def _openai(assembly: _Assembly, config: Config) -> App:
         assembly.adapters,
         model,
     )
-    return openai_door(answering, config.http, assembly.calls.count)
+    return openai_door(answering, config.http, _reception(assembly))
 
 
 def _dialogue_service(assembly: _Assembly) -> DialogueService:

@@ -29,6 +29,7 @@ from feedback_store.store import Store
 from npc_client.client import Client
 from npc_server.config import Config, MemorySection, PathsConfig, ServerSection
 from npc_server.engine.fake import FakeEngine
+from npc_server.keys.key_book import KeyBook
 from npc_server.parts import Parts
 from npc_server.server import running
 from npc_server.turns import Model
@@ -103,8 +104,9 @@ def _parts(config: Config, store: Store) -> Parts:
     _, vocab = open_vocab(config)
     engine = FakeEngine(lambda _: "Aye.", context_tokens=CONTEXT_TOKENS)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
-    cast = load_characters(SAMPLE_CHARACTERS)
-    return Parts(cast, Model(engine, vocab, "0" * 64), store, repo, heads, Pseudonyms(b"k" * 32))
+    cast, model = load_characters(SAMPLE_CHARACTERS), Model(engine, vocab, "0" * 64)
+    pseudonyms, keys = Pseudonyms(b"k" * 32), KeyBook(config.paths.keys)
+    return Parts(cast, model, store, repo, heads, pseudonyms, keys)
 
 
 async def _say_all(client: Client, lines: Sequence[str]) -> list[str]:

@@ -5,16 +5,44 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from npc_server.commands.command_line import complain, config_of
 from npc_server.commands.exit_codes import Exit
+from npc_server.commands.known_names import require_there
+from npc_server.config import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from npc_client.access import Access
 
 Server = Annotated[
     str | None, typer.Option("--server", help="host:port; the configured one when left out.")
 ]
+Key = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar=KEY_VARIABLE,
+        show_envvar=True,
+        help="Key or token for the server; better in the variable, which no process list shows.",
+    ),
+]
+Tls = Annotated[bool, typer.Option("--tls", help="Talk to the server over TLS.")]
+Ca = Annotated[
+    Path | None,
+    typer.Option("--ca", help="PEM file of the authority to trust, over TLS; public ones if none."),
+]
+
+
+def access_of(key: str, tls: bool, ca: Path | None) -> Access:
+    """How to get in, as asked. Raises ConfigError."""
+    from npc_client.access import Access
+
+    if ca is not None:
+        require_there("file", ca)
+    return Access(key, tls or ca is not None, ca)
 
 
 def address_of(server: str | None, config_file: Path | None) -> str:

@@ -54,6 +54,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "memory_commands",
             "What characters remember of players: show, correct, forget.",
         ),
+        "keys": (
+            "keys_commands",
+            "Who may call the server: make, list and revoke keys.",
+        ),
         "runs": (
             "training.run_commands",
             "Training runs: what each was begun on and what came of it.",

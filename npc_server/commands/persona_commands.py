@@ -16,7 +16,7 @@ from npc_server.commands import (
 )
 from npc_server.commands.card_commands import export_card, import_card
 from npc_server.commands.cast_sizes import vocab_of
-from npc_server.commands.client_calls import Server, address_of, run_client
+from npc_server.commands.client_calls import Ca, Key, Server, Tls, access_of, address_of, run_client
 from npc_server.commands.command_line import AsJson, ConfigFile, config_of, say
 from npc_server.commands.completion import complete_character
 from npc_server.commands.known_names import require_known
@@ -123,6 +123,9 @@ def status(
         typer.Argument(help="All when left out.", autocompletion=complete_character),
     ] = None,
     server: Server = None,
+    key: Key = "",
+    tls: Tls = False,
+    ca: Ca = None,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
@@ -133,7 +136,7 @@ def status(
     from npc_client.client import Client
 
     async def ask() -> None:
-        async with Client(address_of(server, config_file)) as client:
+        async with Client(address_of(server, config_file), access_of(key, tls, ca)) as client:
             answer = await client.persona_status(character or "")
         raise typer.Exit((persona_status.print_json if as_json else persona_status.show)(answer))
 

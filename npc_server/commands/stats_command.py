@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from npc_server.commands.client_calls import Server, address_of, run_client
+from npc_server.commands.client_calls import Ca, Key, Server, Tls, access_of, address_of, run_client
 from npc_server.commands.command_line import AsJson, ConfigFile, console
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ def stats(
         bool, typer.Option("--watch", help="Repeat it every second, until Ctrl-C.")
     ] = False,
     server: Server = None,
+    key: Key = "",
+    tls: Tls = False,
+    ca: Ca = None,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
@@ -38,7 +41,7 @@ def stats(
     from npc_client.client import Client
 
     async def run() -> None:
-        async with Client(address_of(server, config_file)) as client:
+        async with Client(address_of(server, config_file), access_of(key, tls, ca)) as client:
             await (_print_stats if as_json else _show_stats)(client, watch)
 
     run_client(run())

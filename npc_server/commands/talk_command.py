@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from npc_server.commands.client_calls import Server, address_of, run_client
+from npc_server.commands.client_calls import Ca, Key, Server, Tls, access_of, address_of, run_client
 from npc_server.commands.command_line import ConfigFile, complain, console
 from npc_server.commands.completion import Character
 from npc_server.commands.exit_codes import Exit
@@ -26,6 +26,9 @@ app = typer.Typer()
 def talk(
     character: Character,
     server: Server = None,
+    key: Key = "",
+    tls: Tls = False,
+    ca: Ca = None,
     serve: Annotated[
         bool,
         typer.Option(
@@ -53,10 +56,13 @@ def talk(
 
     if serve and server:
         raise typer.BadParameter("--serve starts the configured server; leave --server out")
-    address = address_of(server, config_file)
+    address, access = address_of(server, config_file), access_of(key, tls, ca)
 
     async def run() -> None:
-        async with _reach(address, serve, config_file) as reached, Client(reached) as client:
+        async with (
+            _reach(address, serve, config_file) as reached,
+            Client(reached, access) as client,
+        ):
             name = player or f"terminal-{getpass.getuser()}"
             await chat(client, character, name, console, consent, scene or (), remember)
 

@@ -24,7 +24,7 @@ from google.protobuf.json_format import MessageToJson, Parse
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from npc_server.calls import Count, Metadata, RefusedError, answering
+from npc_server.calls import Metadata, Reception, RefusedError, answering
 from npc_server.contract import Service
 
 #: Of one message, as the native door has it.
@@ -35,13 +35,13 @@ _BINARY_SUFFIX = "-bin"
 
 
 class Rpcs(ConnectASGIApplication[None]):
-    """The ASGI application; `count` gets the method and the status of every call that ends."""
+    """The ASGI application."""
 
     path = ""
 
-    def __init__(self, services: Iterable[Service], count: Count) -> None:
+    def __init__(self, services: Iterable[Service], reception: Reception) -> None:
         made = {
-            f"/{service.descriptor.full_name}/{method.name}": _endpoint(service, method, count)
+            f"/{service.descriptor.full_name}/{method.name}": _endpoint(service, method, reception)
             for service in services
             for method in service.descriptor.methods
         }
@@ -91,7 +91,7 @@ def _value(key: str, text: str) -> str | bytes:
         raise ConnectError(Code.INVALID_ARGUMENT, f"header {key} is not base64") from error
 
 
-def _endpoint(service: Service, method: MethodDescriptor, count: Count) -> Any:
+def _endpoint(service: Service, method: MethodDescriptor, reception: Reception) -> Any:
     name = f"/{service.descriptor.full_name}/{method.name}"
     handler = getattr(service.servicer, method.name)
     make, wrap, kind = _KINDS[method.client_streaming, method.server_streaming]
@@ -104,14 +104,14 @@ def _endpoint(service: Service, method: MethodDescriptor, count: Count) -> Any:
         idempotency_level=IdempotencyLevel.UNKNOWN,
         stream_type=kind,
     )
-    return make(method=info, function=wrap(handler, name, count))
+    return make(method=info, function=wrap(handler, name, reception))
 
 
-def _unary(handler: Any, name: str, count: Count) -> Any:
+def _unary(handler: Any, name: str, reception: Reception) -> Any:
     async def answer(request: Any, context: Context) -> Any:
         call = _HttpCall(name, context)
         try:
-            async with answering(call, count):
+            async with answering(call, reception):
                 return await handler(request, call)
         except RefusedError as refused:
             raise _error(call, refused) from refused
@@ -119,12 +119,12 @@ def _unary(handler: Any, name: str, count: Count) -> Any:
     return answer
 
 
-def _stream(handler: Any, name: str, count: Count) -> Any:
+def _stream(handler: Any, name: str, reception: Reception) -> Any:
     async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
         call = _HttpCall(name, context)
         try:
             # A client that leaves must end the turn below now.
-            async with answering(call, count), aclosing(handler(request, call)) as replies:
+            async with answering(call, reception), aclosing(handler(request, call)) as replies:
                 async for reply in replies:
                     yield reply
         except RefusedError as refused:

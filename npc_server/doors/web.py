@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import cast
 
-from npc_server.calls import Count
+from npc_server.calls import Reception
 from npc_server.contract import Service
 from npc_server.doors.asgi import App, Receive, Scope, Send, refuse
 from npc_server.doors.openai.door import PREFIX
@@ -18,10 +18,10 @@ _COMPRESSED_STREAMS = (b"connect-accept-encoding", b"grpc-accept-encoding")
 
 
 def web_app(
-    services: Iterable[Service], count: Count, origins: Collection[str], openai: App
+    services: Iterable[Service], reception: Reception, origins: Collection[str], openai: App
 ) -> App:
     """All that the port answers, for pages of these origins and for other programs."""
-    rpcs = cast(App, Rpcs(services, count))  # its types name the same by other names
+    rpcs = cast(App, Rpcs(services, reception))  # its types name the same by other names
     framed = with_text_framing(_with_plain_streams(rpcs))
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import grpc
 import pytest
 
-from npc_server.calls import Metadata, RefusedError, answering, request_id
+from npc_server.calls import CallContext, Metadata, Reception, RefusedError, answering, request_id
 from npc_server.engine.errors import EngineBusyError
-from npc_server.errors import UnknownSessionError
+from npc_server.errors import UnauthenticatedError, UnknownSessionError
 
 METHOD = "/npc.v1.Dialogue/Say"
 NAMED: Mapping[str, str | bytes] = {"x-request-id": "game-7"}
@@ -24,6 +24,7 @@ class Door:
     metadata: Mapping[str, str | bytes] = field(default_factory=dict)
     method: str = METHOD
     trailing: Metadata = ()
+    refuses: Exception | None = None  # to let calls in
     counted: list[tuple[str, grpc.StatusCode]] = field(default_factory=list)
 
     def set_trailing_metadata(self, trailing: Metadata) -> None:
@@ -32,9 +33,14 @@ class Door:
     def count(self, method: str, code: grpc.StatusCode) -> None:
         self.counted.append((method, code))
 
+    async def admit(self, context: CallContext) -> None:
+        assert context is self
+        if self.refuses:
+            raise self.refuses
+
     async def call(self, raised: BaseException | None = None) -> None:
         """One call whose handler does nothing, or raises."""
-        async with answering(self, self.count):
+        async with answering(self, Reception(self.count, self.admit)):
             if raised:
                 raise raised
 
@@ -71,6 +77,11 @@ async def test_an_unexpected_error_shows_its_request_id_alone() -> None:
 async def test_a_refusal_tells_when_to_try_again() -> None:
     refusal = await refused(Door(NAMED), EngineBusyError("busy", 1.5))
     assert refusal.trailing == (("x-request-id", "game-7"), ("retry-after-ms", "1500"))
+
+
+async def test_a_call_that_is_not_let_in_never_meets_its_handler() -> None:
+    refusal = await refused(Door(refuses=UnauthenticatedError("no key")), ZeroDivisionError())
+    assert (refusal.code, str(refusal)) == (grpc.StatusCode.UNAUTHENTICATED, "no key")
 
 
 async def test_calls_are_counted_by_how_they_ended() -> None:

@@ -26,6 +26,7 @@ from npc_server.config import (
     Watch,
 )
 from npc_server.engine.fake import FakeEngine, Script
+from npc_server.keys.key_book import KeyBook
 from npc_server.live_cast import CastFolder
 from npc_server.parts import Parts
 from npc_server.server import running
@@ -86,6 +87,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 repo,
                 heads,
                 PSEUDONYMS,
+                KeyBook(tmp_path / "keys.json"),
                 CastFolder(characters, worlds, stamps(characters, worlds)) if reload else None,
             )
             section = ServerSection(

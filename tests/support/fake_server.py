@@ -19,6 +19,7 @@ from pathlib import Path
 from npc_server.config import Config, FeedbackSection, PathsConfig, ServerSection
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.protocol import Request
+from npc_server.keys.key_book import KeyBook
 from npc_server.parts import Parts, open_store
 from npc_server.server import running
 from npc_server.turns import Model
@@ -77,7 +78,8 @@ async def _serve(folder: Path, whole_replies: int, characters: Path) -> None:
     store, pseudonyms = open_store(config)
     with contextlib.closing(store):
         cast, repo = load_characters(characters), AdapterRepo(config.paths.adapters)
-        parts = Parts(cast, model, store, repo, AdapterRepo(config.paths.heads), pseudonyms)
+        heads, keys = AdapterRepo(config.paths.heads), KeyBook(config.paths.keys)
+        parts = Parts(cast, model, store, repo, heads, pseudonyms, keys)
         async with running(parts, config, lambda port: print(port, flush=True)):
             await stop.wait()
 

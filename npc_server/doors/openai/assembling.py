@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol, cast
 
 from npc_server.adapters import Adapters
-from npc_server.calls import Count
+from npc_server.calls import Reception
 from npc_server.config import HttpSection
 from npc_server.dialogue import Dialogue
 from npc_server.doors.openai.door import OpenAiDoor
@@ -43,7 +43,7 @@ class Answering:
 def openai_door(
     answering: Answering,
     section: HttpSection,
-    count: Count,
+    reception: Reception,
     clock: Callable[[], float] = time.monotonic,
 ) -> OpenAiDoor:
     """The door over what answers, as it is configured."""
@@ -67,7 +67,7 @@ def openai_door(
         answering.reactions,
         decoder.decode,
         manners.tells_system,
-        count,
+        reception,
     )
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from connectrpc.errors import ConnectError
 
 from feedback_store.records import Receipt
-from npc_server.calls import Count, RefusedError, answering
+from npc_server.calls import Reception, RefusedError, answering
 from npc_server.doors.asgi import Receive, Scope, Send, header
 from npc_server.doors.openai import answers
 from npc_server.doors.openai.answers import Decode
@@ -43,7 +43,7 @@ class OpenAiDoor:
     reactions: Reactions
     decode: Decode
     answers_tasks: bool  # of front-ends
-    count: Count
+    reception: Reception
     clock: Callable[[], float] = field(default=time.time)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +71,7 @@ class OpenAiDoor:
     async def _respond(self, call: HttpCall, path: str, body: bytes, send: Send) -> None:
         response = Response(call, send)
         try:
-            async with answering(call, self.count):
+            async with answering(call, self.reception):
                 if path == _COMPLETIONS:
                     await self._complete(call, body, response)
                 elif path == _FEEDBACK:

@@ -1,0 +1,79 @@
+"""Servers that want a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+
+from npc_client.client import Access, Client
+from npc_server.keys import key_book
+from npc_server.keys.callers import Role
+from npc_server.keys.keys_file import add_key, revoke_key
+from tests.support.calls import refusal
+from tests.support.scripted_server import Stage, StageMaker
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def game_key(tmp_path: Path) -> str:
+    return str(add_key(tmp_path / "keys.json", "the game", [Role.GAME]).text)
+
+
+def keyed(stage: Stage, key: str) -> Client:
+    return Client(stage.client.address, Access(key))
+
+
+async def test_where_no_key_was_made_everybody_on_the_machine_is_the_developer(
+    stage: StageMaker,
+) -> None:
+    made = await stage()
+    await made.client.start_session("mira", "p1")
+    assert (await made.client.stats()).running == 0
+
+
+async def test_a_call_without_a_key_is_refused(stage: StageMaker, game_key: str) -> None:
+    made = await stage()
+    code, message = await refusal(made.client.start_session("mira", "p1"))
+    assert code is grpc.StatusCode.UNAUTHENTICATED
+    assert "npc keys new" in message
+
+
+async def test_a_key_opens_what_its_role_may(stage: StageMaker, game_key: str) -> None:
+    made = await stage()
+    async with keyed(made, game_key) as client:
+        session = await client.start_session("mira", "p1")
+        assert (await client.say(session.session_id, "Hello.")).text
+        code, message = await refusal(client.stats())
+    assert code is grpc.StatusCode.PERMISSION_DENIED
+    assert "is for operator" in message
+
+
+async def test_health_is_told_without_a_key(stage: StageMaker, game_key: str) -> None:
+    made = await stage()
+    await made.client.wait_until_serving(5)
+
+
+async def test_a_stream_is_refused_before_its_first_message(
+    stage: StageMaker, game_key: str
+) -> None:
+    made = await stage()
+    async with keyed(made, game_key) as client:
+        session = await client.start_session("mira", "p1")
+    code, _ = await refusal(made.client.say(session.session_id, "Hello."))
+    assert code is grpc.StatusCode.UNAUTHENTICATED
+    assert made.engine.finished == []
+
+
+async def test_a_revoked_key_is_refused(
+    stage: StageMaker, tmp_path: Path, game_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_book, "LOOK_EVERY_S", 0.0)
+    made = await stage()
+    async with keyed(made, game_key) as client:
+        revoke_key(tmp_path / "keys.json", game_key.split("_")[1])
+        code, _ = await refusal(client.start_session("mira", "p1"))
+    assert code is grpc.StatusCode.UNAUTHENTICATED
