@@ -52,8 +52,8 @@ class Split(StrEnum):
 
 
 REACTIONS = """
-SELECT event_id, events.character, events.session_id, turn_id, events.player_id, kind, source,
-       payload, events.created_at, received_at,
+SELECT event_id, events.game, events.character, events.session_id, turn_id, events.player_id, kind,
+       source, payload, events.created_at, received_at,
        coalesce(occurred_at, events.created_at) AS occurred_at, undone_at IS NOT NULL AS undone,
        sessions.consent, rolled_back, turns.persona_version, adapter_version, take, finish_reason,
        player_text, reply_text
@@ -64,7 +64,8 @@ WHERE events.character = ? ORDER BY events.created_at
 _TEXTS = ("player_text", "reply_text")
 _WORDS = (*_TEXTS, "text")  # not exported without consent
 _SESSIONS = """
-SELECT session_id, character, player_id, persona_version, consent, started_at, memory, present
+SELECT session_id, game, character, player_id, persona_version, consent, started_at, memory,
+       present
 FROM sessions
 WHERE player_id = :player AND :character IN ('', character) ORDER BY started_at, session_id
 """

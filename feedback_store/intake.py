@@ -39,6 +39,7 @@ from feedback_store.records import (
     Kind,
     Outcome,
     Rating,
+    Reach,
     Reaction,
     Receipt,
     Source,
@@ -49,9 +50,11 @@ from languages.visibility import is_visible
 
 RATE_LIMIT = "rate limit"  # the rule's name among the refusals
 
-_STORED = "SELECT session_id, turn_id, kind, source, payload, received_at FROM events"
+_STORED = """
+SELECT game, player_id, session_id, turn_id, kind, source, payload, received_at FROM events
+"""
 _SAME = ("kind", "source", "payload")  # an event says the same when these and its turn are equal
-_ABOUT = ("session_id", "character", "player_id")  # an event has these from its turn or session
+_ABOUT = ("session_id", "character", "player_id", "game")  # of an event's turn or session
 _OWN = ("event_id", "turn_id", "kind", "source", "payload", "created_at", "received_at")
 _COLUMNS = (*_ABOUT, *_OWN, "occurred_at")
 _own = itemgetter(*_OWN)
@@ -65,7 +68,8 @@ ON CONFLICT DO UPDATE SET events = events + 1
 # a lookup is by key.
 _MANY_ABOUT = """
 SELECT json_group_array(json_array(
-    item.key, turns.session_id, turns.character, turns.player_id, turns.created_at,
+    item.key, turns.session_id, turns.character, turns.player_id, turns.game,
+    turns.created_at,
     events.event_id IS NOT NULL
 ))
 FROM json_each(?) AS item
@@ -86,6 +90,7 @@ class _About:
     session_id: str
     character: str
     player_id: str
+    game: str
     since: str  # when the turn ended or the session began: nothing happened to it before
 
 
@@ -147,7 +152,8 @@ class Intake:
         allowed = {
             index: about
             for index, about in abouts.items()
-            if not self._wait_s(items[index].reaction, about)
+            if _reaches(items[index].reaction, about)
+            and not self._wait_s(items[index].reaction, about)
         }
         rows = [_values(items[index], about) for index, about in allowed.items()]
         db.execute(_MANY_INSERT, [json.dumps(rows)])
@@ -164,13 +170,17 @@ class Intake:
     def _store(self, db: sqlite3.Connection, item: Submission) -> ReceiptOrError:
         reaction = item.reaction
         stored = db.execute(f"{_STORED} WHERE event_id = ?", [reaction.event_id]).fetchone()
-        if stored is not None:
-            return _first_receipt(stored, item)
+        if stored is not None and _covers(reaction, *stored[:2]):
+            return _first_receipt(stored[2:], item)
         about = _about(db, reaction)
+        if stored is not None:
+            raise EventConflictError(
+                f"event {reaction.event_id!r} is stored already; send a new event under a new id"
+            )
         if fault := _fault(reaction):
             raise InvalidEventError(fault)
         if isinstance(reaction.payload, Choice):
-            since = _check_choice(db, reaction.turn_id, reaction.payload)
+            since = _check_choice(db, reaction, reaction.payload)
             about = replace(about, since=since)
         if wait_s := self._wait_s(reaction, about):
             return _over_limit(db, reaction, about, wait_s)
@@ -224,20 +234,19 @@ def _over_limit(
     )
 
 
-def undo(db: sqlite3.Connection, event_id: str) -> Event:
+def undo(db: sqlite3.Connection, event_id: str, reach: Reach | None) -> Event:
     """Take a player's event back; it stays as history. Doing it again changes nothing.
 
-    Raises UnknownEventError.
+    Raises UnknownEventError, also for one that is out of reach; None reaches all.
     """
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    db.execute(
-        "UPDATE events SET undone_at = ? WHERE event_id = ? AND undone_at IS NULL"
-        " AND source = 'explicit'",
-        [now, event_id],
-    )
-    cursor = db.execute(
-        "SELECT * FROM events WHERE event_id = ? AND source = 'explicit'", [event_id]
-    )
+    which = "event_id = :event AND source = 'explicit'"
+    values = {"event": event_id, "now": now}
+    if reach is not None:
+        which += " AND game = :game AND :player IN ('', player_id)"
+        values |= {"game": reach.game, "player": reach.player_id}
+    db.execute(f"UPDATE events SET undone_at = :now WHERE {which} AND undone_at IS NULL", values)
+    cursor = db.execute(f"SELECT * FROM events WHERE {which}", values)
     stored = cursor.fetchone()
     if stored is None:
         raise UnknownEventError(f"event {event_id!r} is not recorded; there is nothing to undo")
@@ -247,7 +256,8 @@ def undo(db: sqlite3.Connection, event_id: str) -> Event:
 def _values(item: Submission, about: _About) -> list[str | None]:
     """The values of an event's row, in the order of the columns."""
     own = _own(item.row)
-    return [about.session_id, about.character, about.player_id, *own, item.occurred_at(about)]
+    whose = (about.session_id, about.character, about.player_id, about.game)
+    return [*whose, *own, item.occurred_at(about)]
 
 
 def _first_receipt(stored: tuple[Any, ...], item: Submission) -> Receipt:
@@ -265,7 +275,7 @@ def _first_receipt(stored: tuple[Any, ...], item: Submission) -> Receipt:
 
 
 def _about(db: sqlite3.Connection, reaction: Reaction) -> _About:
-    """Session, character and player of what the reaction is about."""
+    """Session, character, player and game of what the reaction is about, if it is in reach."""
     if bool(reaction.turn_id) == bool(reaction.session_id):
         raise InvalidEventError(
             f"event {reaction.event_id!r} names turn {reaction.turn_id!r} and session "
@@ -280,10 +290,12 @@ def _about(db: sqlite3.Connection, reaction: Reaction) -> _About:
         f"SELECT {', '.join(_ABOUT)}, {since} FROM {table} WHERE {key} = ?",
         [reaction.turn_id or reaction.session_id],
     ).fetchone()
-    if found is not None:
-        return _About(*found)
+    if found is not None and _reaches(reaction, about := _About(*found)):
+        return about
     if reaction.turn_id:
         raise unknown_turn(reaction.turn_id)
+    if found is not None:
+        raise _not_recorded(reaction.session_id, f"event {reaction.event_id!r}")
     raise unknown_session(db, reaction.session_id, f"event {reaction.event_id!r}")
 
 
@@ -304,9 +316,21 @@ def unknown_session(
         return ForgottenError(
             f"{who} belongs to session {session_id!r}, whose player was forgotten; it is not kept"
         )
+    return _not_recorded(session_id, who)
+
+
+def _not_recorded(session_id: str, who: str) -> UnknownSessionError:
     return UnknownSessionError(
         f"{who} names session {session_id!r}, which is not recorded; record the session first"
     )
+
+
+def _reaches(reaction: Reaction, about: _About) -> bool:
+    return _covers(reaction, about.game, about.player_id)
+
+
+def _covers(reaction: Reaction, game: str, player_id: str) -> bool:
+    return reaction.reach is None or reaction.reach.covers(game, player_id)
 
 
 def _fault(reaction: Reaction) -> str:
@@ -333,8 +357,9 @@ def _fault(reaction: Reaction) -> str:
     return ""
 
 
-def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> str:
+def _check_choice(db: sqlite3.Connection, reaction: Reaction, choice: Choice) -> str:
     """When the last of the takes ended. Raises InvalidEventError and UnknownTurnError."""
+    kept_turn_id = reaction.turn_id
     if not choice.over_turn_ids:
         raise InvalidEventError(
             f"the choice of turn {kept_turn_id!r} names no other turn; name those shown beside"
@@ -343,9 +368,9 @@ def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> 
         raise InvalidEventError(
             f"the choice of turn {kept_turn_id!r} names a turn twice; name the others once each"
         )
-    *kept_prompt, since = _prompt_and_end(db, kept_turn_id)
+    *kept_prompt, since = _prompt_and_end(db, reaction, kept_turn_id)
     for turn_id in choice.over_turn_ids:
-        *prompt, end = _prompt_and_end(db, turn_id)
+        *prompt, end = _prompt_and_end(db, reaction, turn_id)
         since = max(since, end)
         if prompt != kept_prompt:
             raise InvalidEventError(
@@ -355,9 +380,14 @@ def _check_choice(db: sqlite3.Connection, kept_turn_id: str, choice: Choice) -> 
     return since
 
 
-def _prompt_and_end(db: sqlite3.Connection, turn_id: str) -> tuple[str, bytes, str]:
-    sql = "SELECT session_id, prompt_ids, created_at FROM turns WHERE turn_id = ?"
-    found: tuple[str, bytes, str] | None = db.execute(sql, [turn_id]).fetchone()
-    if found is None:
+def _prompt_and_end(
+    db: sqlite3.Connection, reaction: Reaction, turn_id: str
+) -> tuple[str, bytes, str]:
+    sql = """
+    SELECT game, player_id, session_id, prompt_ids, created_at FROM turns WHERE turn_id = ?
+    """
+    found = db.execute(sql, [turn_id]).fetchone()
+    if found is None or not _covers(reaction, *found[:2]):
         raise unknown_turn(turn_id)
-    return found
+    session_id, prompt_ids, created_at = found[2:]
+    return session_id, prompt_ids, created_at

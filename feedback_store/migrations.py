@@ -367,6 +367,13 @@ def m014_reports_of_actions(db: Database) -> None:
     db.execute("CREATE INDEX action_reports_by_session ON action_reports (session_id)")
 
 
+@STEPS()
+def m015_games(db: Database) -> None:
+    """Whose sessions these are, where several games share a server; all earlier ones are of one."""
+    for table in ("sessions", "turns", "events"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN game TEXT NOT NULL DEFAULT 'default'")
+
+
 def step_names() -> list[str]:
     """The names of all steps this release knows, in order."""
     blank = Database(memory=True)

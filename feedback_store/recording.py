@@ -20,7 +20,7 @@ from feedback_store.errors import (
 from feedback_store.intake import unknown_session
 from feedback_store.rows import SqlRow
 
-_OF_SESSION = ("player_id", "character", "consent")  # a turn repeats these of its session
+_OF_SESSION = ("player_id", "character", "consent", "game")  # a turn repeats these of its session
 
 # Takes of other branches did not happen to the player, and neither did later turns. Save games of
 # older releases name no reply that was cut short: one that they may have lived through stays as it

@@ -89,6 +89,18 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
+class Reach:
+    """What of the store somebody may get at: all of a game, or what is of one player of it."""
+
+    game: str
+    player_id: str = ""  # a pseudonym; "" = of all
+
+    def covers(self, game: str, player_id: str) -> bool:
+        """Whether what is of this player of this game is among it."""
+        return game == self.game and self.player_id in ("", player_id)
+
+
+@dataclass(frozen=True)
 class Session:
     """One player talking to one character, from greeting to goodbye."""
 
@@ -102,6 +114,7 @@ class Session:
     present: tuple[str, ...] = ()  # ids of other characters that stand by and hear
     greeting: str = ""  # what the character said first; "" = nothing
     scene_id: str = ""  # of the scene that it is a part of; "" = it is a talk of two
+    game: str = DEFAULT_GAME
 
 
 #: Key of a turn's annotations: how many of its messages every conversation began with then.
@@ -140,6 +153,7 @@ class Turn:
     rolled_back: bool = False  # an earlier save game was loaded: the player did not live through it
     #: What the turn was besides its text, by topic: the notes in its prompt, and the like.
     annotations: Mapping[str, JSON] = field(default_factory=dict)
+    game: str = DEFAULT_GAME
 
     @property
     def prompt_key(self) -> str:
@@ -208,6 +222,7 @@ class Reaction:
     session_id: str = ""  # only where there is no turn_id
     source: Source = Source.EXPLICIT
     occurred_at: datetime | None = None  # by the player's clock; None = not told
+    reach: Reach | None = None  # of who sends it; None = everything, as of the server itself
 
     @property
     def kind(self) -> Kind:
@@ -228,6 +243,7 @@ class Event:
     source: Source = Source.EXPLICIT
     undone: bool = False  # taken back; kept as history
     occurred_at: datetime | None = None  # between its turn's end and its arrival; None = not told
+    game: str = DEFAULT_GAME
 
     @property
     def order(self) -> tuple[datetime, datetime, str]:

@@ -144,6 +144,7 @@ def event_of(row: SqlRow) -> Event:
         source=Source(row["source"]),
         undone=row["undone_at"] is not None,
         occurred_at=_time_or_none(row["occurred_at"]),
+        game=row["game"],
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from feedback_store.records import JSON, LivedExchange
+from feedback_store.records import DEFAULT_GAME, JSON, LivedExchange
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class SceneSave:
     consent: bool
     credited: str  # pseudonym of the player who spoke last; "" = nobody has
     calls: Mapping[str, str] = field(default_factory=dict)  # those that ended, and why
+    game: str = DEFAULT_GAME
 
     @property
     def turn_ids(self) -> list[str]:

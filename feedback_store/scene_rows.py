@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from feedback_store.records import DEFAULT_GAME
 from feedback_store.rows import SqlRow, canonical, lived_fields, lived_of, time_text
 from feedback_store.scene_records import (
     SavedExchange,
@@ -43,6 +44,7 @@ def scene_save_of(row: SqlRow) -> SceneSave:
         world=state["world"],
         calls=state["calls"],
         **{name: state[name] for name in _PLAIN},
+        game=state.get("game", DEFAULT_GAME),
     )
 
 
@@ -54,6 +56,7 @@ def _state(save: SceneSave) -> dict[str, Any]:
         "lines": [asdict(line) for line in save.lines],
         "world": dict(save.world),
         "calls": dict(save.calls),
+        "game": save.game,
     }
 
 

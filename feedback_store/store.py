@@ -45,6 +45,7 @@ from feedback_store.records import (
     Checkpoint,
     Event,
     Forgotten,
+    Reach,
     Reaction,
     Receipt,
     Session,
@@ -225,12 +226,14 @@ class Store:
     ) -> list[ReceiptOrError]:
         return self._intake.take_all(db.conn, items)
 
-    def undo(self, event_id: str) -> Future[Event]:
+    def undo(self, event_id: str, reach: Reach | None = None) -> Future[Event]:
         """Take a player's event back: what it replaced counts again. It stays as history.
+
+        One that is out of reach is unknown; None reaches all.
 
         UnknownEventError, StoreUnavailableError.
         """
-        return self._writer.enqueue(lambda db: undo(db.conn, event_id))
+        return self._writer.enqueue(lambda db: undo(db.conn, event_id, reach))
 
     def ensure_pseudonyms(
         self, is_pseudonym: Callable[[str], bool], of: Callable[[str], str]

@@ -42,9 +42,7 @@ class ActionReports:
         session = self._sessions.of_turn(turn_id)
         take = session.take_of(turn_id) if session else None
         if session is None or take is None:
-            raise UnknownTurnError(
-                f"no open session has a turn {turn_id!r}; report an action before its session ends"
-            )
+            raise no_such_turn(turn_id)
         _require_action(take, name)
         told = check_report("text", text) or _plain_sentence(name, ok=ok)
         if any((one.turn_id, one.text) == (turn_id, told) for one in session.story.reports):
@@ -110,6 +108,13 @@ def _due(session: Session) -> list[UnheardReport]:
 
 def _note(turn_id: str, text: str) -> Note:
     return Note(NoteKind.EVENT, text, f"action/{turn_id}", _PRIORITY)
+
+
+def no_such_turn(turn_id: str) -> UnknownTurnError:
+    """The error about a turn that no open session has."""
+    return UnknownTurnError(
+        f"no open session has a turn {turn_id!r}; report an action before its session ends"
+    )
 
 
 def _require_action(take: Take, name: str) -> None:

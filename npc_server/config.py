@@ -341,6 +341,12 @@ class ScenesSection(_Section):
         return SceneLimits(self.characters, self.lines, patience)
 
 
+class GameSection(_Section):
+    """A game that shares the server with others."""
+
+    characters: tuple[str, ...]  # ids of those that its keys may know of
+
+
 class Config(_Section):
     """Everything that can be set."""
 
@@ -356,6 +362,7 @@ class Config(_Section):
     guard: GuardSection = GuardSection()
     lore: LoreSection = LoreSection()
     scenes: ScenesSection = ScenesSection()
+    games: Mapping[str, GameSection] = {}  # by name; a game without one knows all characters
     training: Mapping[str, Any] = {}  # as written; the trainer reads it
     gate: Mapping[str, Any] = {}  # the same
     night: Mapping[str, Any] = {}  # the same

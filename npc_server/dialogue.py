@@ -23,6 +23,7 @@ from itertools import chain
 
 from feedback_store.memory_records import Span
 from feedback_store.privacy.redaction import redact
+from feedback_store.records import DEFAULT_GAME
 from feedback_store.records import Session as SessionRecord
 from languages.visibility import is_visible, without_unwanted
 from npc_server import signals
@@ -108,13 +109,14 @@ class Dialogue:
         present: Sequence[str] = (),
         seed: int | None = None,
         world: Reported = NOTHING,
+        game: str = DEFAULT_GAME,
     ) -> Session:
-        """Open a session, with the greeting that `seed` draws; None = any.
+        """Open a session of a game's player, with the greeting that `seed` draws; None = any.
 
         Raises InvalidRequestError and UnknownCharacterError.
         """
         persona = cast_member(self._characters, "character", character)
-        pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id))
+        pseudonym = self._conversations.pseudonyms.of(check_id("player_id", player_id), game)
         now = datetime.now(UTC)
         drawn = secrets.randbits(32) if seed is None else seed
         record = SessionRecord(
@@ -127,6 +129,7 @@ class Dialogue:
             memory=memory,
             present=check_characters("present", present, self._characters),
             greeting=persona.greeting(drawn),
+            game=game,
         )
         story = Story(situation=Situation(accepted_report(persona, world)))
         return await self.open(Session(record, persona, story))

@@ -7,6 +7,7 @@ ServerError
 ├── UnknownMemoryError      nothing that is remembered has this id (LookupError)
 ├── UnknownSceneError       (LookupError)
 ├── UnknownMemberError      a character or player is not in the scene (LookupError)
+├── UnknownPlayerError      the token is of another player (LookupError)
 ├── UnknownTurnError        no open session has that turn (LookupError)
 ├── NotLatestTurnError      only the latest turn of a session has another take (LookupError)
 ├── SessionBusyError        a session has one running reply at a time
@@ -59,6 +60,10 @@ class UnknownSceneError(ServerError, LookupError):
 
 class UnknownMemberError(ServerError, LookupError):
     """The character or player is not in the scene."""
+
+
+class UnknownPlayerError(ServerError, LookupError):
+    """The player is not the one whom the token is of."""
 
 
 class UnknownTurnError(ServerError, LookupError):
@@ -129,6 +134,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         UnknownMemoryError: _Code.NOT_FOUND,
         UnknownSceneError: _Code.NOT_FOUND,
         UnknownMemberError: _Code.NOT_FOUND,
+        UnknownPlayerError: _Code.NOT_FOUND,
         UnknownTurnError: _Code.NOT_FOUND,
         NotLatestTurnError: _Code.NOT_FOUND,
         SessionBusyError: _Code.ABORTED,

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from feedback_store.errors import FeedbackStoreError
 from feedback_store.intake import ReceiptOrError
-from feedback_store.records import Event, Reaction
+from feedback_store.records import Event, Reach, Reaction
 from feedback_store.store import Store
 from npc_server.errors import EventsWaitError
 
@@ -85,13 +85,13 @@ class EventQueue:
         """Store events that a conversation waits for. Raises StoreUnavailableError."""
         return await asyncio.wrap_future(self._store.submit_all(reactions))
 
-    async def undo(self, event_id: str) -> Event:
-        """Take an event back, also one that waits. Raises UnknownEventError,
+    async def undo(self, event_id: str, reach: Reach | None = None) -> Event:
+        """Take an event back that is in reach, also one that waits. Raises UnknownEventError,
         StoreUnavailableError.
         """
         if any(one.event_id == event_id for call in self._calls for one in call.reactions):
             self._store_calls(len(self._calls))  # the store takes writes in this order
-        return await asyncio.wrap_future(self._store.undo(event_id))
+        return await asyncio.wrap_future(self._store.undo(event_id, reach))
 
     def _look_again(self) -> None:
         if self._timer is None and self._calls:

@@ -8,6 +8,8 @@ import grpc.aio
 
 from npc.v1 import personas_pb2, personas_pb2_grpc
 from npc_server.config import Watch
+from npc_server.keys.callers import caller
+from npc_server.keys.ownership import visible_to
 from npc_server.live_cast import Standing
 from npc_server.persona_desk import Cost, PersonaDesk
 from personas.errors import Problem
@@ -28,8 +30,9 @@ class PersonasService(personas_pb2_grpc.PersonasServicer):
     async def List(  # noqa: N802 - the contract's name
         self, request: personas_pb2.ListPersonasRequest, context: Context
     ) -> personas_pb2.ListPersonasResponse:
+        cast = {persona.id: persona for persona in self._desk.personas()}
         return personas_pb2.ListPersonasResponse(
-            personas=[_summary(persona) for persona in self._desk.personas()]
+            personas=[_summary(cast[name]) for name in visible_to(caller.get(), cast)]
         )
 
     async def Get(  # noqa: N802
@@ -57,8 +60,9 @@ class PersonasService(personas_pb2_grpc.PersonasServicer):
         self, request: personas_pb2.PersonaStatusRequest, context: Context
     ) -> personas_pb2.PersonaStatusResponse:
         folder = self._desk.folder
+        found = {one.character: one for one in self._desk.standings(request.character)}
         return personas_pb2.PersonaStatusResponse(
-            personas=[_standing(one) for one in self._desk.standings(request.character)],
+            personas=[_standing(found[name]) for name in visible_to(caller.get(), found)],
             folder_problem=self._desk.folder_problem,
             folder=str(folder.root) if folder else "",
             watch=self._watch if folder else Watch.OFF,

@@ -25,7 +25,7 @@ from feedback_store.errors import (
 from feedback_store.intake import ReceiptOrError
 from feedback_store.privacy.policy import Policy, careful
 from feedback_store.privacy.redaction import redact
-from feedback_store.records import Choice, Edit, Event, Kind, Reaction, Receipt
+from feedback_store.records import Choice, Edit, Event, Kind, Reach, Reaction, Receipt
 from npc_server.errors import EventsWaitError, InvalidRequestError, status_of
 from npc_server.event_queue import EventQueue
 from npc_server.recorder import Recorder
@@ -84,9 +84,9 @@ class Reactions:
             for task in tasks:
                 task.cancel()
 
-    async def undo(self, event_id: str) -> Event:
-        """Take an event back. Raises UnknownEventError, StoreUnavailableError."""
-        return await asyncio.shield(self._undo(event_id))
+    async def undo(self, event_id: str, reach: Reach | None = None) -> Event:
+        """Take an event back that is in reach. Raises UnknownEventError, StoreUnavailableError."""
+        return await asyncio.shield(self._undo(event_id, reach))
 
     async def _submit_portion(
         self, portion: Sequence[ParsedEvent], gate: asyncio.Semaphore
@@ -164,10 +164,19 @@ class Reactions:
             return result
         if not any(self._recorder.holds(id_) for id_ in _names(event)):
             return result
+        if not self._reaches(event):
+            return result
         return StoreUnavailableError(
             f"the turn or session of event {event.event_id!r} still waits for the feedback store;"
             " send the event again in a few seconds"
         )
+
+    def _reaches(self, event: Reaction) -> bool:
+        """Whether an event is about an open session that its sender may know of."""
+        session = self._sessions.of_turn(event.turn_id) or self._sessions.find(event.session_id)
+        if event.reach is None or session is None:
+            return event.reach is None
+        return event.reach.covers(session.record.game, session.record.player_id)
 
     def _redact(self, event: ParsedEvent) -> ParsedEvent:
         if isinstance(event, Reaction) and isinstance(event.payload, Edit):
@@ -185,8 +194,8 @@ class Reactions:
             case Edit(text=text):
                 session.correct(reaction.turn_id, text, reaction.event_id, happened_at)
 
-    async def _undo(self, event_id: str) -> Event:
-        event = await self._queue.undo(event_id)
+    async def _undo(self, event_id: str, reach: Reach | None) -> Event:
+        event = await self._queue.undo(event_id, reach)
         session = self._sessions.of_turn(event.turn_id)
         if session is not None:
             match event.payload:

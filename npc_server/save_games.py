@@ -90,9 +90,7 @@ class SaveGames:
         """
         checkpoint = await asyncio.to_thread(self._store.checkpoint, token)
         if checkpoint is None:
-            raise UnknownCheckpointError(
-                "no checkpoint has this token: it was never issued, or its player was forgotten"
-            )
+            raise no_such_checkpoint()
         lock = self._locks.setdefault(checkpoint.session_id, asyncio.Lock())
         async with lock:
             return await self._go_back(checkpoint)
@@ -134,6 +132,13 @@ class SaveGames:
             return rebuilt
         self._sessions.go_back(session, rebuilt)
         return session
+
+
+def no_such_checkpoint() -> UnknownCheckpointError:
+    """The error about a token that leads nowhere."""
+    return UnknownCheckpointError(
+        "no checkpoint has this token: it was never issued, or its player was forgotten"
+    )
 
 
 def rebuild(

@@ -39,6 +39,8 @@ from npc_server.event_queue import EventQueue
 from npc_server.guard import Guard, GuardNotes
 from npc_server.interceptors import RequestInterceptor
 from npc_server.keys.gate import Gate
+from npc_server.keys.owned_service import require_ownership
+from npc_server.keys.ownership import Ownership
 from npc_server.live_cast import Cast
 from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.memory import Memory
@@ -58,6 +60,7 @@ from npc_server.reloading import Reloading
 from npc_server.reply_sampling import sampling_of
 from npc_server.retention import sweep_hourly
 from npc_server.save_games import SaveGames
+from npc_server.scenes.scenes import Scenes
 from npc_server.scenes.service import ScenesService, scenes_service
 from npc_server.service import AdaptersService, DialogueService, FeedbackService, MemoryService
 from npc_server.sessions import Sessions
@@ -172,6 +175,7 @@ class _Assembly:
     reactions: Reactions
     calls: Calls
     gate: Gate
+    ownership: Ownership
     events: Events
     status: Any  # the health servicer
     readiness: Readiness
@@ -207,6 +211,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     reports = ActionReports(sessions, recorder, model.tokenizer)
     world = WorldNotes(parts.lore, config.lore.settings.rules, config.lore.tokens)
     client = ClientNotes(model.tokenizer, config.http.system_tokens)
+    scenes = Scenes(cast, kept, parts.store.forgotten_among, config.scenes.limits)
     sources, watchers = (world, memory, GuardNotes(guard), reports, client), (memory,)
     dialogue = Dialogue(cast, model, adapters, kept, heads, sources, watchers, guard)
     queue, events = EventQueue(parts.store, lambda: dialogue.speaking > 0), Events()
@@ -225,13 +230,14 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         memory=memory,
         guard=guard,
         scenes=scenes_service(
-            cast, kept, dialogue, model, adapters, parts.store, config.scenes.limits
+            scenes, cast, kept, dialogue, model, adapters, parts.store, config.scenes.limits
         ),
         reports=reports,
         queue=queue,
         reactions=reactions,
         calls=Calls(),
-        gate=Gate(parts.keys),
+        gate=Gate(parts.keys, config.games),
+        ownership=Ownership(cast, sessions, scenes, parts.store, parts.pseudonyms),
         events=events,
         status=status,
         readiness=Readiness(lambda: supervisor.serving),
@@ -330,13 +336,17 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
     desk = PersonaDesk(assembly.cast, assembly.parts.folder, assembly.parts.model)
     servicers = (
         _dialogue_service(assembly),
-        FeedbackService(assembly.reactions),
+        FeedbackService(assembly.reactions, assembly.ownership),
         AdaptersService(assembly.adapters, assembly.cast, assembly.engine),
         MemoryService(assembly.memory),
         assembly.scenes,
         PersonasService(desk, config.reload.watch),
     )
-    return services_of(servicers)
+    services = services_of(servicers)
+    for service in services:
+        if service.descriptor.name != "Feedback":  # it names stored turns: there the store looks
+            require_ownership(service.servicer, service.descriptor, assembly.ownership)
+    return services
 
 
 def _reception(assembly: _Assembly) -> Reception:

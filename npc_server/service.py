@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
-from feedback_store.records import Receipt
+from feedback_store.records import Reach, Receipt
 from npc.v1 import (
     adapters_pb2,
     adapters_pb2_grpc,
@@ -44,6 +44,8 @@ from npc_server.convert.memory import list_memory_response
 from npc_server.convert.replies import reply_event
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
+from npc_server.keys.callers import caller
+from npc_server.keys.ownership import Ownership, visible_to
 from npc_server.limits import check_events, check_id
 from npc_server.memory.memory import Memory
 from npc_server.reactions import ParsedEvent, Reactions
@@ -65,14 +67,16 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     async def StartSession(  # noqa: N802 - the contract's name
         self, request: dialogue_pb2.StartSessionRequest, context: Context
     ) -> dialogue_pb2.StartSessionResponse:
+        who = caller.get()
         session = await self._dialogue.start_session(
             request.character,
-            request.player_id,
+            request.player_id or who.player_id,
             request.training_consent,
             memory_span(request.memory),
             request.present,
             request.seed if request.HasField("seed") else None,
             world_report(request.world),
+            game=who.game,
         )
         return start_session_response(session, self._dialogue.live_version(session))
 
@@ -174,13 +178,15 @@ class MemoryService(memory_pb2_grpc.MemoryServicer):
 class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
     """npc.v1.Feedback."""
 
-    def __init__(self, reactions: Reactions) -> None:
+    def __init__(self, reactions: Reactions, ownership: Ownership) -> None:
         self._reactions = reactions
+        self._ownership = ownership
 
     async def Submit(  # noqa: N802
         self, request: feedback_pb2.SubmitRequest, context: Context
     ) -> feedback_pb2.SubmitResponse:
-        result = await self._reactions.submit(parse_reaction(request, datetime.now(UTC)))
+        event = parse_reaction(request, datetime.now(UTC), self._reach())
+        result = await self._reactions.submit(event)
         if not isinstance(result, Receipt):
             raise result
         return submit_response(result)
@@ -189,24 +195,27 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
         self, requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], context: Context
     ) -> feedback_pb2.SubmitBatchResponse:
         ids: list[str] = []
-        results = await self._reactions.submit_all(_portions(requests, ids))
+        results = await self._reactions.submit_all(_portions(requests, ids, self._reach()))
         return submit_batch_response(ids, results)
 
     async def Undo(  # noqa: N802
         self, request: feedback_pb2.UndoRequest, context: Context
     ) -> feedback_pb2.UndoResponse:
-        event = await self._reactions.undo(check_id("event_id", request.event_id))
+        event = await self._reactions.undo(check_id("event_id", request.event_id), self._reach())
         return feedback_pb2.UndoResponse(event_id=event.event_id, turn_id=event.turn_id)
+
+    def _reach(self) -> Reach | None:
+        return self._ownership.reach_of(caller.get())
 
 
 async def _portions(
-    requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], ids: list[str]
+    requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], ids: list[str], reach: Reach | None
 ) -> AsyncIterator[list[ParsedEvent]]:
     """Parse the messages one by one; appends the events' ids, as sent, to `ids`."""
     async for message in requests:
         ids.extend(event.event_id for event in message.events)
         check_events(len(message.events), len(ids))
-        yield parse_batch(message, datetime.now(UTC))
+        yield parse_batch(message, datetime.now(UTC), reach)
 
 
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
@@ -220,7 +229,8 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     async def List(  # noqa: N802
         self, request: adapters_pb2.ListAdaptersRequest, context: Context
     ) -> adapters_pb2.ListAdaptersResponse:
-        asked = [request.character] if request.character else sorted(self._characters)
+        known = visible_to(caller.get(), sorted(self._characters))
+        asked = [request.character] if request.character else known
         listings = [await asyncio.to_thread(self._adapters.listing, name) for name in asked]
         return adapters_pb2.ListAdaptersResponse(
             characters=[character_adapters(listing) for listing in listings]

@@ -419,10 +419,7 @@ class Sessions:
         """An open session. Raises UnknownSessionError."""
         session = self._open.get(session_id)
         if session is None:
-            raise UnknownSessionError(
-                f"no open session {session_id!r}; sessions end with EndSession or a restart: "
-                "start a new one, or restore a checkpoint of this one"
-            )
+            raise no_such_session(session_id)
         self._open.move_to_end(session_id)
         return session
 
@@ -459,3 +456,11 @@ class Sessions:
     def _forget(self, session: Session) -> None:
         for turn_id in session.turn_ids():
             self._of_turn.pop(turn_id, None)
+
+
+def no_such_session(session_id: str) -> UnknownSessionError:
+    """The error about a session that is not open."""
+    return UnknownSessionError(
+        f"no open session {session_id!r}; sessions end with EndSession or a restart: "
+        "start a new one, or restore a checkpoint of this one"
+    )

@@ -258,6 +258,7 @@ def record_of(turn: OpenTurn, reply: Finish, base_sha256: str, ended_at: datetim
         session_id=session.session_id,
         character=session.character,
         player_id=session.player_id,
+        game=session.game,
         persona_version=started.persona_version,
         adapter_version=turn.adapter.version,
         adapter_hash=turn.adapter.content_hash,

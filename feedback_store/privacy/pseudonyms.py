@@ -22,6 +22,7 @@ from pathlib import Path
 
 from feedback_store.errors import KeyFileError
 from feedback_store.publishing import sync_folder
+from feedback_store.records import DEFAULT_GAME
 
 KEY_BYTES = 32
 _PREFIX = "p1-"  # 1 = the scheme below; a change of it needs another number
@@ -42,9 +43,14 @@ class Pseudonyms:
             raise ValueError(f"a key for pseudonyms has {KEY_BYTES} bytes, not {len(key)}")
         self._keyed = hmac.new(key, _PURPOSE, sha256)
 
-    def of(self, player_id: str) -> str:
-        """The pseudonym of a player's id; ids that differ only in Unicode composition share one."""
+    def of(self, player_id: str, game: str = DEFAULT_GAME) -> str:
+        """The pseudonym of a game's player; ids that differ only in Unicode composition share one.
+
+        Players of two games are two, whatever their ids, so that no game meets another's.
+        """
         keyed = self._keyed.copy()
+        if game != DEFAULT_GAME:  # whose players were known before there were several games
+            keyed.update(game.encode("utf-8", "surrogatepass") + b"\0")
         # Lone surrogates come from games that cut names; they are told apart, not refused.
         keyed.update(unicodedata.normalize("NFC", player_id).encode("utf-8", "surrogatepass"))
         return _PREFIX + b32encode(keyed.digest()).decode()[:_SIGNS].lower()

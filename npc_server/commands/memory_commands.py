@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feedback_store.records import DEFAULT_GAME
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -24,6 +25,7 @@ from npc_server.commands.command_line import (
 )
 from npc_server.commands.completion import Character
 from npc_server.commands.feedback.store_access import (
+    Game,
     characters_asked_for,
     open_store,
     pseudonym_of,
@@ -55,12 +57,13 @@ def show(
     character: Character,
     player: Player,
     as_json: AsJson = False,
+    game: Game = DEFAULT_GAME,
     config_file: ConfigFile = None,
 ) -> None:
     """Show what a character remembers of a player, and which turns it comes from."""
     from npc_server.memory.facts import facts
 
-    with _memories(config_file, character, player) as (_, memories):
+    with _memories(config_file, character, player, game) as (_, memories):
         known = facts(memories.statements)
     if as_json:
         print(json.dumps(_as_json(known, memories), indent=2))
@@ -78,6 +81,7 @@ def edit(
     player: Player,
     fact: Annotated[str, typer.Argument(help="Id of the fact, as `show` prints it.")],
     text: Annotated[str, typer.Argument(help="What the character is told instead, as it stands.")],
+    game: Game = DEFAULT_GAME,
     config_file: ConfigFile = None,
 ) -> None:
     """Put a text of your own in place of a fact; a newer word of the player replaces it again."""
@@ -87,7 +91,7 @@ def edit(
     said = " ".join(text.split())
     if not 0 < len(said) <= MAX_CHARACTERS:
         raise ConfigError(f"the text has {len(said)} characters; write 1 to {MAX_CHARACTERS}")
-    with _memories(config_file, character, player) as (store, memories):
+    with _memories(config_file, character, player, game) as (store, memories):
         require_known("fact", fact, [one.fact_id for one in facts(memories.statements)])
         store.edit_statement(fact, said).result()
     say(f"{character} now remembers: {said}")
@@ -102,12 +106,13 @@ def forget(
         typer.Argument(help="Ids of facts and summaries; all of them when left out."),
     ] = None,
     yes: Yes = False,
+    game: Game = DEFAULT_GAME,
     config_file: ConfigFile = None,
 ) -> None:
     """Have a character forget facts and summaries of a player, or all; what was said stays."""
     from npc_server.memory.facts import forgettable
 
-    with _memories(config_file, character, player, undone=not ids) as (store, memories):
+    with _memories(config_file, character, player, game, undone=not ids) as (store, memories):
         rows = forgettable(memories)
         for one in ids or ():
             require_known("memory", one, list(rows))
@@ -125,7 +130,7 @@ def _things(number: int) -> str:
 
 @contextmanager
 def _memories(
-    config_file: Path | None, character: str, player: str, undone: bool = False
+    config_file: Path | None, character: str, player: str, game: str, undone: bool = False
 ) -> Iterator[tuple[Store, Memories]]:
     """The store, and what the character remembers of the player, in whatever session.
 
@@ -134,7 +139,7 @@ def _memories(
     config = config_of(config_file)
     with open_store(config) as store:
         characters_asked_for(config, store, character)
-        pseudonym = pseudonym_of(config, store, player)
+        pseudonym = pseudonym_of(config, store, player, game)
         yield store, store.memories(character, pseudonym, undone=undone)
 
 

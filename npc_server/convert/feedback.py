@@ -17,6 +17,7 @@ from feedback_store.records import (
     Outcome,
     Payload,
     Rating,
+    Reach,
     Reaction,
     Reason,
     Receipt,
@@ -32,23 +33,32 @@ from npc_server.reactions import ParsedEvent, SubmitResult
 from npc_server.signals import DERIVED_PREFIX
 
 
-def parse_batch(message: feedback_pb2.SubmitBatchRequest, now: datetime) -> list[ParsedEvent]:
+def parse_batch(
+    message: feedback_pb2.SubmitBatchRequest, now: datetime, reach: Reach | None = None
+) -> list[ParsedEvent]:
     """The events of a message, each a microsecond later than the one before it."""
     return [
-        _parse_or_error(request, now + timedelta(microseconds=i))
+        _parse_or_error(request, now + timedelta(microseconds=i), reach)
         for i, request in enumerate(message.events)
     ]
 
 
-def _parse_or_error(request: feedback_pb2.SubmitRequest, now: datetime) -> ParsedEvent:
+def _parse_or_error(
+    request: feedback_pb2.SubmitRequest, now: datetime, reach: Reach | None
+) -> ParsedEvent:
     try:
-        return parse_reaction(request, now)
+        return parse_reaction(request, now, reach)
     except InvalidRequestError as error:
         return error
 
 
-def parse_reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reaction:
-    """The event of a request that arrived at `now`. Raises InvalidRequestError."""
+def parse_reaction(
+    request: feedback_pb2.SubmitRequest, now: datetime, reach: Reach | None = None
+) -> Reaction:
+    """The event of a request that arrived at `now`, of a sender with that reach; None = all.
+
+    Raises InvalidRequestError.
+    """
     event_id = check_id("event_id", request.event_id)
     if event_id.startswith(DERIVED_PREFIX):
         raise InvalidRequestError(
@@ -61,9 +71,12 @@ def parse_reaction(request: feedback_pb2.SubmitRequest, now: datetime) -> Reacti
     occurred_at = _occurred_at(request)
     if request.session_id and not request.turn_id:
         session_id = check_id("session_id", request.session_id)
-        return Reaction(event_id, payload, now, session_id=session_id, occurred_at=occurred_at)
-    turn_id = check_id("turn_id", request.turn_id)
-    return Reaction(event_id, payload, now, turn_id, request.session_id, occurred_at=occurred_at)
+        turn_id = ""
+    else:
+        turn_id, session_id = check_id("turn_id", request.turn_id), request.session_id
+    return Reaction(
+        event_id, payload, now, turn_id, session_id, occurred_at=occurred_at, reach=reach
+    )
 
 
 def _occurred_at(request: feedback_pb2.SubmitRequest) -> datetime | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from npc_server.calls import CallContext
+from npc_server.config import GameSection
 from npc_server.errors import UnauthenticatedError
 from npc_server.keys.callers import LOCAL, Caller, caller
 from npc_server.keys.key_book import KeyBook
@@ -17,8 +19,9 @@ _SCHEME = "bearer"
 class Gate:
     """Lets calls in."""
 
-    def __init__(self, keys: KeyBook) -> None:
+    def __init__(self, keys: KeyBook, games: Mapping[str, GameSection]) -> None:
         self._keys = keys
+        self._games = games
 
     async def admit(self, context: CallContext) -> None:
         """Note who makes the call for its length.
@@ -32,7 +35,12 @@ class Gate:
     async def _caller_of(self, metadata: Mapping[str, str | bytes]) -> Caller:
         if not self._keys.has_keys():
             return LOCAL
-        return await self._keys.caller_of(_shown(metadata.get(METADATA_KEY, "")))
+        found = await self._keys.caller_of(_shown(metadata.get(METADATA_KEY, "")))
+        return replace(found, characters=self._characters_of(found.game))
+
+    def _characters_of(self, game: str) -> frozenset[str] | None:
+        section = self._games.get(game)
+        return frozenset(section.characters) if section else None
 
 
 def _shown(sent: str | bytes) -> str:

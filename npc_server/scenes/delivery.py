@@ -136,6 +136,7 @@ class Delivery:
             consent=scene.consent,
             started_at=datetime.now(UTC),
             scene_id=scene.scene_id,
+            game=scene.game,
         )
         session = Session(record, member.persona, member.story)
         member.sessions[player.pseudonym] = session

@@ -61,6 +61,7 @@ def save_of(scene: Scene) -> SceneSave:
         consent=scene.consent,
         credited=scene.credited,
         calls=scene.calls,
+        game=scene.game,
     )
 
 
@@ -91,6 +92,7 @@ def scene_of(
         credited=save.credited,
         calls=dict(save.calls),
         limits=limits,
+        game=save.game,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from feedback_store.records import JSON
+from feedback_store.records import DEFAULT_GAME, JSON
 from npc_server.errors import InvalidRequestError, UnknownMemberError
 from npc_server.scenes.limits import SCENE_LIMITS, SceneLimits
 from npc_server.scenes.performance import EventT, Performance, Work
@@ -104,6 +104,7 @@ class Scene:
     credited: str = ""  # the player who spoke last
     calls: dict[str, str] = field(default_factory=dict)  # ids of those that ended, and why
     limits: SceneLimits = SCENE_LIMITS
+    game: str = DEFAULT_GAME
     speaking: set[str] = field(default_factory=set)  # characters whose replies are being made
     _performance: Performance[Any] | None = None  # the latest
     _performed: str = ""  # the id of its call

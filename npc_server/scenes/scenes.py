@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from feedback_store.records import DEFAULT_GAME
 from npc_server.cast import cast_member
 from npc_server.conversations import Conversations
 from npc_server.errors import InvalidRequestError, UnknownSceneError, UnknownSessionError
@@ -60,10 +61,7 @@ class Scenes:
         """An open scene. Raises UnknownSceneError."""
         scene = self._open.get(scene_id)
         if scene is None:
-            raise UnknownSceneError(
-                f"no open scene {scene_id!r}; it ended with EndScene or a restart: start a new one,"
-                " or restore a save game of this one"
-            )
+            raise no_such_scene(scene_id)
         self._open.move_to_end(scene_id)
         return scene
 
@@ -95,9 +93,11 @@ class Scenes:
         await scene.interrupt()
         self.require_open(scene)
 
-    def pseudonym_of(self, player_id: str) -> str:
-        """What a player is known by; "" stays so. Raises InvalidRequestError."""
-        return self._pseudonyms.of(check_id("player_id", player_id)) if player_id else ""
+    def pseudonym_of(self, scene: Scene, player_id: str) -> str:
+        """What a player of a scene is known by; "" stays so. Raises InvalidRequestError."""
+        if not player_id:
+            return ""
+        return self._pseudonyms.of(check_id("player_id", player_id), scene.game)
 
     def update_cast(self, scene: Scene) -> None:
         """Let characters be as their files are now; who has left the cast stays as they were."""
@@ -110,12 +110,13 @@ class Scenes:
         players: Sequence[Newcomer],
         place: str = "",
         world: Reported = NOTHING,
+        game: str = DEFAULT_GAME,
     ) -> Scene:
-        """Open a scene. Raises InvalidRequestError and UnknownCharacterError."""
+        """Open a scene of a game. Raises InvalidRequestError and UnknownCharacterError."""
         if not characters or not players:
             raise InvalidRequestError("a scene needs at least one of characters and of players")
         where = check_short_text("place", place, MAX_TOLD_CHARACTERS) if place else ""
-        scene = Scene(uuid.uuid4().hex, where.rstrip(". "), limits=self._limits)
+        scene = Scene(uuid.uuid4().hex, where.rstrip(". "), limits=self._limits, game=game)
         for character in characters:
             scene.add_character(self._persona(character))
         for player in players:
@@ -169,7 +170,7 @@ class Scenes:
     def leave_as_player(self, scene_id: str, player_id: str) -> None:
         """Let a player go. Raises UnknownSceneError, UnknownMemberError, InvalidRequestError."""
         scene = self.get(scene_id)
-        player = scene.remove_player(self.pseudonym_of(player_id))
+        player = scene.remove_player(self.pseudonym_of(scene, player_id))
         scene.happen(f"{player.name} leaves.", scene.members)
 
     async def end(self, scene_id: str) -> Scene:
@@ -189,5 +190,13 @@ class Scenes:
         return cast_member(self._characters, "characters", character)
 
     def _let_in(self, scene: Scene, newcomer: Newcomer) -> Player:
-        pseudonym = self._pseudonyms.of(check_id("player_id", newcomer.player_id))
+        pseudonym = self._pseudonyms.of(check_id("player_id", newcomer.player_id), scene.game)
         return scene.add_player(pseudonym, newcomer.name, newcomer.consent)
+
+
+def no_such_scene(scene_id: str) -> UnknownSceneError:
+    """The error about a scene that is not open."""
+    return UnknownSceneError(
+        f"no open scene {scene_id!r}; it ended with EndScene or a restart: start a new one,"
+        " or restore a save game of this one"
+    )

@@ -14,6 +14,7 @@ from npc_server.adapters import Adapters
 from npc_server.conversations import Conversations
 from npc_server.convert.dialogue import world_report
 from npc_server.dialogue import Dialogue
+from npc_server.keys.callers import caller
 from npc_server.limits import check_id
 from npc_server.scenes import convert
 from npc_server.scenes.barks import Barks
@@ -55,7 +56,9 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
     ) -> scenes_pb2.StartSceneResponse:
         players = [convert.newcomer(player) for player in request.players]
         world = world_report(request.world)
-        scene = await self._scenes.start(request.characters, players, request.place, world)
+        scene = await self._scenes.start(
+            request.characters, players, request.place, world, caller.get().game
+        )
         return scenes_pb2.StartSceneResponse(
             scene_id=scene.scene_id,
             members=[self._message(member) for member in scene.members.values()],
@@ -152,6 +155,7 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
 
 
 def scenes_service(
+    scenes: Scenes,
     characters: Mapping[str, Persona],
     conversations: Conversations,
     dialogue: Dialogue,
@@ -161,7 +165,6 @@ def scenes_service(
     limits: SceneLimits,
 ) -> ScenesService:
     """The service, over the parts that dialogues run on."""
-    scenes = Scenes(characters, conversations, store.forgotten_among, limits)
     delivery, redaction = Delivery(dialogue, model), conversations.redaction
     talking = Talking(scenes, delivery, redaction)
     triggers = SceneTriggers(scenes, delivery, redaction)

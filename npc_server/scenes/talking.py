@@ -65,7 +65,7 @@ class Talking:
         errors. A line to which nobody could say a word counts as not said.
         """
         scene = await self._scenes.get_clean(scene_id)
-        player = scene.player(self._scenes.pseudonym_of(speech.player_id))
+        player = scene.player(self._scenes.pseudonym_of(scene, speech.player_id))
         text = redact(check_text("text", speech.text), self._redaction())
         heard_by = scene.hearers(speech.to, speech.audience)
         most = scene.limits.characters if speech.most_replies is None else speech.most_replies

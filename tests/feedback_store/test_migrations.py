@@ -13,8 +13,9 @@ from sqlite_utils import Database
 from feedback_store.database import connect
 from feedback_store.errors import StoreCorruptError, StoreTooNewError, StoreUnavailableError
 from feedback_store.migrations import STEPS, step_names
-from feedback_store.records import Source, Thumb
+from feedback_store.records import Reach, Reaction, Source, Thumb
 from feedback_store.store import Store
+from tests.support.turns import NOON
 
 
 def test_steps_are_numbered_without_gap_and_say_why() -> None:
@@ -58,6 +59,18 @@ def test_what_an_old_file_holds_is_kept(path: Path) -> None:
     assert (turn.turn_id, turn.consent, turn.rolled_back) == ("t1", False, False)
     assert (event.session_id, event.source, event.undone) == ("s1", Source.EXPLICIT, False)
     assert (event.turn_id, event.payload) == ("t1", Thumb(True))
+
+
+def test_what_an_old_file_holds_is_of_the_default_game(path: Path) -> None:
+    with closing(Database(path)) as db:
+        STEPS.apply(db, stop_before="m003_consent_and_rolled_back_turns")
+        _fill_first_tables(db)
+    with Store.open(path) as store:
+        rows = (store.session("s1"), *store.turns("mira"), *store.events("mira"))
+        assert [row and row.game for row in rows] == ["default"] * 3
+        assert store.submit(
+            Reaction("e2", Thumb(True), NOON, "t1", reach=Reach("default"))
+        ).result()
 
 
 def test_an_old_event_counts_from_its_arrival(path: Path) -> None:

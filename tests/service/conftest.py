@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -15,6 +16,7 @@ from npc_client.client import Client
 from npc_server.config import (
     Config,
     FeedbackSection,
+    GameSection,
     GuardSection,
     HttpSection,
     LoreSection,
@@ -71,6 +73,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             tokenizer: FakeTokenizer | None = None,
             guard: GuardSection = UNGUARDED,
             scenes: ScenesSection = ScenesSection(),  # noqa: B008 - frozen
+            games: Mapping[str, GameSection] = MappingProxyType({}),
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -106,6 +109,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 lore=lore,
                 guard=guard,
                 scenes=scenes,
+                games=games,
                 reload=reload or ReloadSection(watch=Watch.OFF),
             )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()

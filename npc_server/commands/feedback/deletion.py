@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feedback_store.records import DEFAULT_GAME
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -24,7 +25,7 @@ from npc_server.commands.command_line import (
     say,
 )
 from npc_server.commands.feedback import learned_from
-from npc_server.commands.feedback.store_access import open_store, pseudonym_of
+from npc_server.commands.feedback.store_access import Game, open_store, pseudonym_of
 from npc_server.config import Config
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ PORTION = 500  # turns deleted at once
 
 def forget(
     player: Annotated[str, typer.Argument(help="The game's id of the player, or a pseudonym.")],
+    game: Game = DEFAULT_GAME,
     yes: Yes = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
@@ -46,7 +48,7 @@ def forget(
     """Delete everything a player said and did, and list the versions that learned from it."""
     config = config_of(config_file)
     confirm(yes, f"Delete everything of player {player}, for good?")
-    done = _forget(config, player)
+    done = _forget(config, player, game)
     if as_json:
         print(json.dumps({**asdict(done), "bases": [base.name for base in done.bases]}, indent=2))
         return
@@ -71,10 +73,10 @@ class _Forgetting:
     bases: Sequence[BaseManifest]
 
 
-def _forget(config: Config, player: str) -> _Forgetting:
+def _forget(config: Config, player: str, game: str) -> _Forgetting:
     """Delete a player, by the game's id or by pseudonym."""
     with open_store(config) as store:
-        pseudonym = pseudonym_of(config, store, player)
+        pseudonym = pseudonym_of(config, store, player, game)
         deleted = store.forget(pseudonym).result()
     emptied, runs = _clear_remains(config), _drop_frozen_of(config, pseudonym)
     paths = config.paths

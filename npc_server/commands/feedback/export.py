@@ -14,6 +14,7 @@ import typer
 from feedback_store.errors import BackupError, FeedbackStoreError
 from feedback_store.export import Format, Line, Split, lessons, line
 from feedback_store.publishing import publish, workplace
+from feedback_store.records import DEFAULT_GAME
 from npc_server.commands.command_line import (
     ConfigFile,
     complain,
@@ -24,6 +25,7 @@ from npc_server.commands.command_line import (
 )
 from npc_server.commands.completion import AnyCharacter
 from npc_server.commands.feedback.store_access import (
+    Game,
     characters_asked_for,
     open_store,
     pseudonym_of,
@@ -60,6 +62,7 @@ def export(
             " lines, replies, feedback and save games with their times, those of scenes too."
         ),
     ] = "",
+    game: Game = DEFAULT_GAME,
     config_file: ConfigFile = None,
 ) -> None:
     """Write feedback as lines of JSON. What is said without training consent stays in the store.
@@ -71,7 +74,7 @@ def export(
     with open_store(config) as store:
         names = characters_asked_for(config, store, character)
         if player:
-            of_player = pseudonym_of(config, store, player)
+            of_player = pseudonym_of(config, store, player, game)
             lines = _lines_of_person(store, of_player, character or "", form, player)
         else:
             lines = (line(row) for name in names for row in _rows(store, name, form, split))

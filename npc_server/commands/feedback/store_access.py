@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,10 @@ from npc_server.config import Config
 
 if TYPE_CHECKING:
     from feedback_store.store import Store
+
+Game = Annotated[
+    str, typer.Option("--game", help="The player's game, where several share the server.")
+]
 
 LOCK_WAIT_S = 30.0  # a serving process may hold the store for a while
 
@@ -46,12 +50,12 @@ def characters_asked_for(config: Config, store: Store, character: str | None) ->
     return [character]
 
 
-def pseudonym_of(config: Config, store: Store, player: str) -> str:
-    """The pseudonym of a player, who is named by the game's id or by it. Raises KeyFileError."""
+def pseudonym_of(config: Config, store: Store, player: str, game: str) -> str:
+    """The pseudonym of a game's player, who is named by its id or by it. Raises KeyFileError."""
     if is_pseudonym(player):
         return player
     ensure_pseudonyms(config, store)
-    return Pseudonyms(read_key(config.paths.player_key)).of(player)
+    return Pseudonyms(read_key(config.paths.player_key)).of(player, game)
 
 
 def ensure_pseudonyms(config: Config, store: Store) -> None:

@@ -32,6 +32,12 @@ def test_a_pseudonym_is_the_same_for_good() -> None:
     assert Pseudonyms(KEY).of("ann") == "p1-nlugxejimmoghbdbro6kvycb5h"
 
 
+def test_players_of_two_games_are_two_whatever_their_ids() -> None:
+    games = {Pseudonyms(KEY).of("ann", game) for game in ("default", "salt", "sugar")}
+    assert len(games) == 3
+    assert Pseudonyms(KEY).of("ann", "default") == Pseudonyms(KEY).of("ann")
+
+
 def test_ids_and_keys_are_told_apart() -> None:
     other = Pseudonyms(bytes(KEY_BYTES))
     names = {Pseudonyms(KEY).of("ann"), Pseudonyms(KEY).of("Ann"), other.of("ann"), other.of("Ann")}

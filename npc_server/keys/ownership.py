@@ -1,0 +1,132 @@
+"""Whether what a request names is its caller's: nobody finds another's sessions, scenes or saves.
+
+What is another's is refused in the very words for what there is not. Feedback may name turns of
+sessions that are closed: there the store looks, by the `Reach` that comes with a reaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from feedback_store.privacy.pseudonyms import Pseudonyms
+from feedback_store.records import Reach
+from feedback_store.records import Session as SessionRecord
+from feedback_store.store import Store
+from npc_server.action_reports import no_such_turn
+from npc_server.errors import ForbiddenError, UnknownCharacterError, UnknownPlayerError
+from npc_server.keys.callers import LOCAL, Caller
+from npc_server.keys.named_ids import Named, NamedId, ids_in
+from npc_server.save_games import no_such_checkpoint
+from npc_server.scenes.scenes import Scenes, no_such_scene
+from npc_server.sessions import Sessions, no_such_session
+from personas.known_names import no_such
+from personas.persona import Persona
+
+#: Requests that change who is in a scene: no one of several players may make them for the others.
+_OF_ALL_PLAYERS = frozenset({"JoinRequest", "LeaveRequest", "EndSceneRequest"})
+
+
+class Ownership:
+    """Looks up whose what is, for one server."""
+
+    def __init__(
+        self,
+        characters: Mapping[str, Persona],
+        sessions: Sessions,
+        scenes: Scenes,
+        store: Store,
+        pseudonyms: Pseudonyms,
+    ) -> None:
+        self._characters = characters
+        self._sessions = sessions
+        self._scenes = scenes
+        self._store = store
+        self._pseudonyms = pseudonyms
+
+    def reach_of(self, caller: Caller) -> Reach | None:
+        """What of the store a caller may get at; None = everything, as the developer."""
+        if caller is LOCAL:
+            return None
+        player = caller.player_id and self._pseudonyms.of(caller.player_id, caller.game)
+        return Reach(caller.game, player)
+
+    async def require(self, caller: Caller, request: Any) -> None:
+        """Raise for the first id in a request that is not the caller's, as if there were none.
+
+        Raises UnknownSessionError, UnknownTurnError, UnknownSceneError, UnknownCheckpointError,
+        UnknownPlayerError and UnknownCharacterError, and ForbiddenError.
+        """
+        reach = self.reach_of(caller)
+        if reach is None:
+            return
+        for one in ids_in(request):
+            await self._require(caller, reach, one)
+        if caller.player_id and type(request).__name__ in _OF_ALL_PLAYERS:
+            self._require_alone(request.scene_id)
+
+    async def _require(self, caller: Caller, reach: Reach, one: NamedId) -> None:
+        match one.named:
+            case Named.SESSION:
+                self._require_session(reach, one.value)
+            case Named.TURN:
+                self._require_turn(reach, one.value)
+            case Named.SCENE:
+                self._require_scene(caller, one.value)
+            case Named.CHECKPOINT:
+                await self._require_checkpoint(reach, one.value)
+            case Named.PLAYER:
+                _require_player(caller, one.value)
+            case Named.CHARACTER:
+                self._require_character(caller, one.value)
+
+    def _require_session(self, reach: Reach, session_id: str) -> None:
+        session = self._sessions.find(session_id)
+        if session is None or not _covers(reach, session.record):
+            raise no_such_session(session_id)
+
+    def _require_turn(self, reach: Reach, turn_id: str) -> None:
+        session = self._sessions.of_turn(turn_id)
+        if session is None or not _covers(reach, session.record):
+            raise no_such_turn(turn_id)
+
+    def _require_scene(self, caller: Caller, scene_id: str) -> None:
+        scene = self._scenes.find(scene_id)
+        is_in = scene is not None and (not caller.player_id or caller.player_id in scene.players)
+        if scene is None or scene.game != caller.game or not is_in:
+            raise no_such_scene(scene_id)
+
+    def _require_alone(self, scene_id: str) -> None:
+        scene = self._scenes.find(scene_id)
+        if scene is not None and len(scene.players) > 1:
+            raise ForbiddenError("others play in this scene too: only their game may change it")
+
+    async def _require_checkpoint(self, reach: Reach, token: str) -> None:
+        record = await asyncio.to_thread(self._session_of_checkpoint, token)
+        if record is None or not _covers(reach, record):
+            raise no_such_checkpoint()
+
+    def _session_of_checkpoint(self, token: str) -> SessionRecord | None:
+        checkpoint = self._store.checkpoint(token)
+        return self._store.session(checkpoint.session_id) if checkpoint else None
+
+    def _require_character(self, caller: Caller, character: str) -> None:
+        known: Collection[str] = visible_to(caller, self._characters)
+        if caller.characters is not None and character not in known:
+            raise UnknownCharacterError(no_such("character", character, known))
+
+
+def visible_to(caller: Caller, characters: Collection[str]) -> list[str]:
+    """Those of some characters that a caller may know of."""
+    allowed = caller.characters
+    return [one for one in characters if allowed is None or one in allowed]
+
+
+def _covers(reach: Reach, record: SessionRecord) -> bool:
+    return reach.covers(record.game, record.player_id)
+
+
+def _require_player(caller: Caller, player_id: str) -> None:
+    if caller.player_id and player_id != caller.player_id:
+        raise UnknownPlayerError("player_id names no player of this token; leave it empty")
