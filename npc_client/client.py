@@ -22,6 +22,7 @@ from npc_client.access import OPEN, Access, open_channel, with_key
 from npc_client.calls.adapters import AdapterCalls
 from npc_client.calls.dialogue import DialogueCalls, SamplingOverrides
 from npc_client.calls.feedback import FeedbackCalls
+from npc_client.calls.keys import KeyCalls
 from npc_client.calls.memory import MemoryCalls
 from npc_client.calls.personas import PersonaCalls, PersonaStatus
 from npc_client.calls.scenes import SceneCalls
@@ -35,6 +36,7 @@ from npc_client.records import (
     LivedExchange,
     LivedLine,
     Notes,
+    PlayerToken,
     Remembered,
     RememberedFact,
     RememberedTalk,
@@ -68,6 +70,7 @@ __all__ = [
     "OnText",
     "OnWords",
     "PersonaStatus",
+    "PlayerToken",
     "Remembered",
     "RememberedFact",
     "RememberedTalk",
@@ -98,7 +101,7 @@ class ServerNotReadyError(Exception):
     """The server did not report SERVING in time."""
 
 
-class Client(DialogueCalls, SceneCalls, FeedbackCalls, MemoryCalls, PersonaCalls, AdapterCalls):
+class Client(DialogueCalls, SceneCalls, FeedbackCalls, MemoryCalls, PersonaCalls, AdapterCalls, KeyCalls):
     """Talks to one server, all services of it. Use as an async context manager."""
 
     def __init__(self, address: str, access: Access = OPEN) -> None:
@@ -112,6 +115,7 @@ class Client(DialogueCalls, SceneCalls, FeedbackCalls, MemoryCalls, PersonaCalls
         MemoryCalls.__init__(self, keyed)
         PersonaCalls.__init__(self, keyed)
         AdapterCalls.__init__(self, keyed)
+        KeyCalls.__init__(self, keyed)
         self._health: Any = health_pb2_grpc.HealthStub(self._channel)
 
     async def __aenter__(self) -> Client:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ class Conversation:
     character_name: str
     adapter_version: str
     greeting: str = ""  # what the character said first; "" = nothing
+
+
+@dataclass(frozen=True)
+class PlayerToken:
+    """What a player's own program calls the server with."""
+
+    token: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,11 @@ class PathsConfig(_Section):
         """Who may call the server, with hashes of their keys."""
         return self.data / "keys.json"
 
+    @property
+    def signing_keys(self) -> Path:
+        """What the tokens of players are signed with."""
+        return self.data / "signing.json"
+
 
 class ServerSection(_Section):
     """The gRPC server."""

@@ -16,6 +16,8 @@ from npc.v1 import (
     dialogue_pb2_grpc,
     feedback_pb2,
     feedback_pb2_grpc,
+    keys_pb2,
+    keys_pb2_grpc,
     memory_pb2,
     memory_pb2_grpc,
     personas_pb2,
@@ -49,6 +51,10 @@ _SERVICES: tuple[tuple[ServiceDescriptor, Callable[[Any, grpc.aio.Server], None]
     (
         personas_pb2.DESCRIPTOR.services_by_name["Personas"],
         personas_pb2_grpc.add_PersonasServicer_to_server,
+    ),
+    (
+        keys_pb2.DESCRIPTOR.services_by_name["Keys"],
+        keys_pb2_grpc.add_KeysServicer_to_server,
     ),
 )
 NAMES = tuple(descriptor.full_name for descriptor, _ in _SERVICES)

@@ -14,6 +14,7 @@ from npc_server.config import Config
 from npc_server.engine.vocab import Vocab
 from npc_server.engine.worker import EngineConfig, LlamaEngine
 from npc_server.keys.key_book import KeyBook
+from npc_server.keys.player_tokens import PlayerTokens
 from npc_server.live_cast import CastFolder
 from npc_server.lore_shelves import Shelves
 from npc_server.turns import Model
@@ -39,6 +40,7 @@ class Parts:
     heads: AdapterRepo
     pseudonyms: Pseudonyms
     keys: KeyBook
+    tokens: PlayerTokens
     folder: CastFolder | None = None  # where the cast is saved; None = it stays as it is
     lore: Shelves = field(default_factory=Shelves)
 
@@ -64,10 +66,10 @@ def open_parts(config: Config) -> Parts:
     sha256 = file_sha256(path)
     model = Model(engine, vocab, sha256, thought_tokens=config.model.thought_room)
     lore = _open_lore(config, characters)
-    keys = KeyBook(config.paths.keys)
+    keys, tokens = KeyBook(config.paths.keys), PlayerTokens(config.paths.signing_keys)
     store, pseudonyms = open_store(config)
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
-    return Parts(characters, model, store, repo, heads, pseudonyms, keys, folder, lore)
+    return Parts(characters, model, store, repo, heads, pseudonyms, keys, tokens, folder, lore)
 
 
 def _open_lore(config: Config, characters: Mapping[str, Persona]) -> Shelves:

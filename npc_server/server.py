@@ -41,6 +41,7 @@ from npc_server.interceptors import RequestInterceptor
 from npc_server.keys.gate import Gate
 from npc_server.keys.owned_service import require_ownership
 from npc_server.keys.ownership import Ownership
+from npc_server.keys.service import KeysService
 from npc_server.live_cast import Cast
 from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.memory import Memory
@@ -236,7 +237,7 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         queue=queue,
         reactions=reactions,
         calls=Calls(),
-        gate=Gate(parts.keys, config.games),
+        gate=Gate(parts.keys, parts.tokens, config.games),
         ownership=Ownership(cast, sessions, scenes, parts.store, parts.pseudonyms),
         events=events,
         status=status,
@@ -341,6 +342,7 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
         MemoryService(assembly.memory),
         assembly.scenes,
         PersonasService(desk, config.reload.watch),
+        KeysService(assembly.parts.tokens),
     )
     services = services_of(servicers)
     for service in services:

@@ -46,6 +46,7 @@ ALLOWED = {
 }
 #: The only modules that see generated protobuf code; everything else sees dataclasses.
 PROTOBUF = {
+    "npc_server.keys.service",
     "npc_server.scenes.convert",
     "npc_server.scenes.service",
     "npc_server.service",

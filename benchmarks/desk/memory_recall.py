@@ -30,6 +30,7 @@ from npc_client.client import Client
 from npc_server.config import Config, MemorySection, PathsConfig, ServerSection
 from npc_server.engine.fake import FakeEngine
 from npc_server.keys.key_book import KeyBook
+from npc_server.keys.player_tokens import PlayerTokens
 from npc_server.parts import Parts
 from npc_server.server import running
 from npc_server.turns import Model
@@ -106,7 +107,8 @@ def _parts(config: Config, store: Store) -> Parts:
     repo, heads = AdapterRepo(config.paths.adapters), AdapterRepo(config.paths.heads)
     cast, model = load_characters(SAMPLE_CHARACTERS), Model(engine, vocab, "0" * 64)
     pseudonyms, keys = Pseudonyms(b"k" * 32), KeyBook(config.paths.keys)
-    return Parts(cast, model, store, repo, heads, pseudonyms, keys)
+    tokens = PlayerTokens(config.paths.signing_keys)
+    return Parts(cast, model, store, repo, heads, pseudonyms, keys, tokens)
 
 
 async def _say_all(client: Client, lines: Sequence[str]) -> list[str]:

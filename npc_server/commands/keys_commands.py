@@ -23,6 +23,7 @@ from npc_server.commands.exit_codes import Exit
 from npc_server.errors import ConfigError
 from npc_server.keys.callers import Role
 from npc_server.keys.keys_file import Key, add_key, read_keys, revoke_key
+from npc_server.keys.signing_keys import rotate_signing_key
 from npc_server.limits import check_id
 
 app = typer.Typer(
@@ -104,6 +105,16 @@ def revoke(
     confirm(yes, f"Revoke key {key_id} of {known[key_id].name!r}, for good?")
     revoke_key(path, key_id)
     say(f"{key_id}: revoked")
+
+
+@app.command(epilog="Example:  npc keys rotate")
+def rotate(config_file: ConfigFile = None) -> None:
+    """Sign players' tokens with a new key; those signed with the one before are valid to their end.
+
+    Rotate twice to end all tokens at once. A running server follows within a second.
+    """
+    made = rotate_signing_key(config_of(config_file).paths.signing_keys)
+    say(f"tokens are signed with {made.kid} from now on")
 
 
 def _fields(key: Key) -> dict[str, Any]:

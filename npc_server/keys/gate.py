@@ -11,6 +11,7 @@ from npc_server.errors import UnauthenticatedError
 from npc_server.keys.callers import LOCAL, Caller, caller
 from npc_server.keys.key_book import KeyBook
 from npc_server.keys.permissions import require_permission
+from npc_server.keys.player_tokens import PlayerTokens, is_token
 
 METADATA_KEY = "authorization"
 _SCHEME = "bearer"
@@ -19,8 +20,11 @@ _SCHEME = "bearer"
 class Gate:
     """Lets calls in."""
 
-    def __init__(self, keys: KeyBook, games: Mapping[str, GameSection]) -> None:
+    def __init__(
+        self, keys: KeyBook, tokens: PlayerTokens, games: Mapping[str, GameSection]
+    ) -> None:
         self._keys = keys
+        self._tokens = tokens
         self._games = games
 
     async def admit(self, context: CallContext) -> None:
@@ -35,12 +39,22 @@ class Gate:
     async def _caller_of(self, metadata: Mapping[str, str | bytes]) -> Caller:
         if not self._keys.has_keys():
             return LOCAL
-        found = await self._keys.caller_of(_shown(metadata.get(METADATA_KEY, "")))
-        return replace(found, characters=self._characters_of(found.game))
+        shown = _shown(metadata.get(METADATA_KEY, ""))
+        if is_token(shown):
+            found = self._tokens.caller_of(shown)
+            self._keys.require_valid(found.key_id)
+        else:
+            found = await self._keys.caller_of(shown)
+        return self._within_game(found)
 
-    def _characters_of(self, game: str) -> frozenset[str] | None:
-        section = self._games.get(game)
-        return frozenset(section.characters) if section else None
+    def _within_game(self, found: Caller) -> Caller:
+        """The caller, who knows no characters but those of their game."""
+        section = self._games.get(found.game)
+        if section is None:
+            return found
+        of_game = frozenset(section.characters)
+        own = of_game if found.characters is None else of_game & found.characters
+        return replace(found, characters=own)
 
 
 def _shown(sent: str | bytes) -> str:

@@ -7,24 +7,19 @@ that calls with wrong keys delay no reply. Lives on the event loop.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeAlias
 
-from npc_server.errors import KeysFileError, QuotaError, UnauthenticatedError
+from npc_server.errors import QuotaError, UnauthenticatedError
 from npc_server.keys.callers import Caller
+from npc_server.keys.followed_file import FollowedFile
 from npc_server.keys.key_text import is_secret_of, parse_key
 from npc_server.keys.keys_file import Key, read_keys
 
-logger = logging.getLogger(__name__)
-
-LOOK_EVERY_S = 1.0  # at the file
 PROOF_HOLDS_S = 300.0
 MAX_WAITING = 32  # keys that nobody has proved yet; more are refused
-
-_Stamp: TypeAlias = tuple[int, int, int] | None
 
 
 class KeyBook:
@@ -32,27 +27,22 @@ class KeyBook:
 
     def __init__(self, path: Path) -> None:
         """Raises KeysFileError."""
-        self._path = path
-        self._stamp = _stamp(path)
-        self._keys = {key.key_id: key for key in read_keys(path)}
-        self._looked_s = time.monotonic()
+        self._file = FollowedFile(path, _keys_by_id)
         self._proved: dict[bytes, tuple[str, float]] = {}  # key id and end, by hash of the text
         self._hashing = asyncio.Semaphore(1)
         self._proving: dict[bytes, asyncio.Task[str]] = {}
 
     def has_keys(self) -> bool:
         """Whether a key was ever made."""
-        self._catch_up()
-        return bool(self._keys)
+        return bool(self._file.content)
 
     async def caller_of(self, text: str) -> Caller:
         """Whose key this is. Raises UnauthenticatedError and QuotaError."""
-        self._catch_up()
         proof = sha256(text.encode("utf-8", "surrogatepass")).digest()
         key_id, ends_s = self._proved.get(proof, ("", 0.0))
         if time.monotonic() >= ends_s:
             key_id = await self._prove_once(text, proof)
-        return _caller(self._valid(key_id))
+        return _caller(self.require_valid(key_id))
 
     async def _prove_once(self, text: str, proof: bytes) -> str:
         """Prove a key; calls that bring the same one meanwhile wait for the same hash."""
@@ -70,7 +60,7 @@ class KeyBook:
             raise UnauthenticatedError(
                 "this is neither a key nor a token; send what `npc keys new` printed"
             )
-        key = self._valid(parsed.key_id)
+        key = self.require_valid(parsed.key_id)
         async with self._hashing:
             matches = await asyncio.to_thread(is_secret_of, parsed.secret, key.hash)
         if not matches:
@@ -79,8 +69,9 @@ class KeyBook:
         self._proved[proof] = (key.key_id, time.monotonic() + PROOF_HOLDS_S)
         return key.key_id
 
-    def _valid(self, key_id: str) -> Key:
-        key = self._keys.get(key_id)
+    def require_valid(self, key_id: str) -> Key:
+        """A key that is not revoked. Raises UnauthenticatedError."""
+        key = self._file.content.get(key_id)
         if key is None or key.revoked_at is not None:
             raise _not_valid()
         return key
@@ -89,22 +80,9 @@ class KeyBook:
         now_s = time.monotonic()
         self._proved = {proof: one for proof, one in self._proved.items() if one[1] > now_s}
 
-    def _catch_up(self) -> None:
-        """Read the file again if it has changed; what cannot be read changes nothing."""
-        now_s = time.monotonic()
-        if now_s - self._looked_s < LOOK_EVERY_S:
-            return
-        self._looked_s = now_s
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            if stamp is None:
-                raise KeysFileError(f"{self._path}: the file of the keys is gone")
-            self._keys = {key.key_id: key for key in read_keys(self._path)}
-        except KeysFileError as error:
-            logger.error("%s; the keys stay as they were", error)
+
+def _keys_by_id(path: Path) -> Mapping[str, Key]:
+    return {key.key_id: key for key in read_keys(path)}
 
 
 def _caller(key: Key) -> Caller:
@@ -113,11 +91,3 @@ def _caller(key: Key) -> Caller:
 
 def _not_valid() -> UnauthenticatedError:
     return UnauthenticatedError("this key is not valid: it was revoked, or is not of this server")
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_ino, status.st_size)

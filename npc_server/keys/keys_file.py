@@ -6,24 +6,19 @@ keys never looks like one in which none was ever made.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import stat
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from feedback_store.publishing import sync_folder
 from feedback_store.records import DEFAULT_GAME
 from npc_server.errors import KeysFileError
 from npc_server.keys.callers import Role
 from npc_server.keys.key_text import KeyText, SecretHash, hash_of, new_key
+from npc_server.keys.private_file import changing, read_private, replace_private
 
 FORMAT = 1
 
@@ -67,19 +62,9 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 
     Raises KeysFileError if it is damaged, or open to other users of the machine.
     """
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            written = file.read()
-    except FileNotFoundError:
+    written = read_private(path)
+    if written is None:
         return ()
-    except OSError as error:
-        raise KeysFileError(f"{path}: cannot read the keys ({error.strerror or error})") from error
-    if mode & 0o077:
-        raise KeysFileError(
-            f"{path}: other users may read or change the keys (mode {mode:04o}); run: chmod 600"
-            f" {path}"
-        )
     return _parse(path, written)
 
 
@@ -107,15 +92,10 @@ def revoke_key(path: Path, key_id: str) -> Key | None:
 
 
 def _change(path: Path, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> tuple[Key, ...]:
-    try:
-        with _only_one(path):
-            keys = change(read_keys(path))
-            _replace(path, _CONTENT.dump_json(_Content(FORMAT, keys), indent=1))
-            return keys
-    except KeysFileError:
-        raise
-    except OSError as error:
-        raise KeysFileError(f"{path}: cannot write the keys ({error.strerror or error})") from error
+    with changing(path):
+        keys = change(read_keys(path))
+        replace_private(path, _CONTENT.dump_json(_Content(FORMAT, keys), indent=1))
+        return keys
 
 
 def _parse(path: Path, written: bytes) -> tuple[Key, ...]:
@@ -124,33 +104,9 @@ def _parse(path: Path, written: bytes) -> tuple[Key, ...]:
             raise KeysFileError(f"{path}: format {number} is of a newer release; use that one")
         return _CONTENT.validate_json(written).keys
     except (ValidationError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, KeysFileError):
+            raise
         raise KeysFileError(
             f"{path}: this is no file of keys, or it is damaged; restore it from a backup, or"
             " delete it and make all keys anew"
         ) from error
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Keep other processes from changing the file meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, sibling = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(sibling).replace(path)
-    except BaseException:
-        Path(sibling).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)

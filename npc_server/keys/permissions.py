@@ -42,6 +42,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "/v1/chat/completions": _RUN,
         "/v1/feedback": _RUN,
         "/v1/models": _RUN,
+        "/npc.v1.Keys/MintToken": _GAME,
         "/npc.v1.Personas/List": _LISTED,
         "/npc.v1.Personas/Get": _WRITTEN,
         "/npc.v1.Personas/Validate": _WRITTEN,

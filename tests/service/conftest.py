@@ -29,6 +29,7 @@ from npc_server.config import (
 )
 from npc_server.engine.fake import FakeEngine, Script
 from npc_server.keys.key_book import KeyBook
+from npc_server.keys.player_tokens import PlayerTokens
 from npc_server.live_cast import CastFolder
 from npc_server.parts import Parts
 from npc_server.server import running
@@ -91,6 +92,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 heads,
                 PSEUDONYMS,
                 KeyBook(tmp_path / "keys.json"),
+                PlayerTokens(tmp_path / "signing.json"),
                 CastFolder(characters, worlds, stamps(characters, worlds)) if reload else None,
             )
             section = ServerSection(

@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 
 from npc_client.client import Access, Client
-from npc_server.keys import key_book
+from npc_server.keys import followed_file
 from npc_server.keys.callers import Role
 from npc_server.keys.keys_file import add_key, revoke_key
 from tests.support.calls import refusal
@@ -71,9 +71,48 @@ async def test_a_stream_is_refused_before_its_first_message(
 async def test_a_revoked_key_is_refused(
     stage: StageMaker, tmp_path: Path, game_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_book, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(followed_file, "LOOK_EVERY_S", 0.0)
     made = await stage()
     async with keyed(made, game_key) as client:
         revoke_key(tmp_path / "keys.json", game_key.split("_")[1])
         code, _ = await refusal(client.start_session("mira", "p1"))
     assert code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_player_plays_with_a_token(stage: StageMaker, game_key: str) -> None:
+    made = await stage()
+    async with keyed(made, game_key) as game:
+        minted = await game.mint_token("p1", ["mira"], 60)
+    async with keyed(made, minted.token) as player:
+        session = await player.start_session("mira", "")
+        assert (await player.say(session.session_id, "Hello.")).text
+        code, _ = await refusal(player.start_session("fenn", ""))
+        assert code is grpc.StatusCode.NOT_FOUND
+        code, _ = await refusal(player.mint_token("p2"))
+    assert code is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_token_ends_with_the_key_that_it_was_minted_with(
+    stage: StageMaker, tmp_path: Path, game_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed_file, "LOOK_EVERY_S", 0.0)
+    made = await stage()
+    async with keyed(made, game_key) as game:
+        token = (await game.mint_token("p1")).token
+    revoke_key(tmp_path / "keys.json", game_key.split("_")[1])
+    async with keyed(made, token) as player:
+        code, _ = await refusal(player.start_session("mira", "p1"))
+    assert code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_one_of_several_players_does_not_end_their_scene(
+    stage: StageMaker, game_key: str
+) -> None:
+    made = await stage()
+    async with keyed(made, game_key) as game:
+        scene = (await game.start_scene(["mira"], {"p1": "Ada", "p2": "Bo"})).scene_id
+        token = (await game.mint_token("p1")).token
+    async with keyed(made, token) as player:
+        code, _ = await refusal(player.end_scene(scene))
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert (await player.say_in_scene(scene, "Hello.", player_id="p1")).lines

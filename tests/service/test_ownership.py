@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from npc.v1 import dialogue_pb2, feedback_pb2, memory_pb2, scenes_pb2
+from npc.v1 import dialogue_pb2, feedback_pb2, keys_pb2, memory_pb2, scenes_pb2
 from npc_client.client import Access, Client
 from npc_server.config import GameSection
 from npc_server.keys.callers import Role
@@ -31,6 +31,7 @@ TELLING = "My name is Ada and I am a smith."
 class Things:
     """What a game's player has on the server, by the fields that name it."""
 
+    player_id: str
     session_id: str
     turn_id: str
     scene_id: str
@@ -47,7 +48,7 @@ async def things_of(client: Client, player_id: str) -> Things:
     token = await client.checkpoint(session)
     scene = await client.start_scene(["mira"], {player_id: "Ada"})
     (fact, *_) = (await client.memory(session)).facts
-    return Things(session, turn_id, scene.scene_id, token, event_id, fact.id)
+    return Things(player_id, session, turn_id, scene.scene_id, token, event_id, fact.id)
 
 
 def _submit_about(own: Things, field: str) -> feedback_pb2.SubmitRequest:
@@ -93,6 +94,7 @@ RIGHT: Mapping[str, Callable[[Things, str], Any]] = {
     "Scenes/Join": lambda own, _: scenes_pb2.JoinRequest(scene_id=own.scene_id, character="fenn"),
     "Scenes/Leave": lambda own, _: scenes_pb2.LeaveRequest(scene_id=own.scene_id, character="mira"),
     "Scenes/EndScene": lambda own, _: scenes_pb2.EndSceneRequest(scene_id=own.scene_id),
+    "Keys/MintToken": lambda own, _: keys_pb2.MintTokenRequest(player_id="p1"),
     "Scenes/Barks": lambda own, _: scenes_pb2.BarksRequest(characters=["mira"]),
     "Memory/List": lambda own, _: memory_pb2.ListMemoryRequest(session_id=own.session_id),
     "Memory/Forget": lambda own, _: memory_pb2.ForgetMemoryRequest(session_id=own.session_id),
@@ -153,6 +155,11 @@ class Neighbours:
     own: Things
     theirs: Things
     key: str
+    role: Role
+
+    def may(self, method: str) -> bool:
+        """Whether it is a call for me at all."""
+        return self.role in PERMISSIONS[method]
 
     async def end_of(self, method: str, path: str, value: str) -> Ended:
         """How a call of mine ends in which a field holds the value."""
@@ -162,24 +169,44 @@ class Neighbours:
 
 @pytest.fixture
 async def games(stage: StageMaker, tmp_path: Path) -> AsyncIterator[Neighbours]:
-    """Two games with a player of the same id."""
+    """Two games with a player of the same id; I am the first."""
     mine, theirs = (
         str(add_key(tmp_path / "keys.json", name, [Role.GAME], name).text)
         for name in ("mine", "theirs")
     )
-    made = await stage()
-    async with Client(made.client.address, Access(theirs)) as client:
+    address = (await stage()).client.address
+    async with Client(address, Access(theirs)) as client:
         other = await things_of(client, "p1")
-    async with Client(made.client.address, Access(mine)) as client:
+    async with Client(address, Access(mine)) as client:
         own = await things_of(client, "p1")
-    async with grpc.aio.insecure_channel(made.client.address) as channel:
-        yield Neighbours(channel, own, other, mine)
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield Neighbours(channel, own, other, mine, Role.GAME)
+
+
+@pytest.fixture
+async def players(stage: StageMaker, tmp_path: Path) -> AsyncIterator[Neighbours]:
+    """Two players of a game; I am the first, with a token."""
+    key = str(add_key(tmp_path / "keys.json", "mine", [Role.GAME], "mine").text)
+    address = (await stage()).client.address
+    async with Client(address, Access(key)) as client:
+        own, other = [await things_of(client, name) for name in ("p1", "p2")]
+        token = (await client.mint_token("p1")).token
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield Neighbours(channel, own, other, token, Role.PLAYER)
+
+
+@pytest.fixture(params=["games", "players"])
+def neighbours(request: pytest.FixtureRequest) -> Neighbours:
+    """Two games, or two players of one."""
+    found: Neighbours = request.getfixturevalue(request.param)
+    return found
 
 
 def test_every_call_of_games_and_players_is_covered() -> None:
     played = {method for method, roles in PERMISSIONS.items() if Role.GAME in roles}
     covered = {f"/npc.v1.{name}" for name in RIGHT} | {"/npc.v1.Personas/List"}
     assert covered == played
+    assert all(Role.GAME in roles for roles in PERMISSIONS.values() if Role.PLAYER in roles)
     assert not [*text_fields(message_class("/npc.v1.Personas/List").DESCRIPTOR)]
 
 
@@ -189,21 +216,26 @@ def test_every_field_of_text_is_known_to_name_something_or_nothing() -> None:
     assert fields - set(NAMED_BY) - set(LOOKED_UP) == NO_IDS & fields
 
 
-async def test_what_is_another_game_s_is_as_unknown_as_what_there_is_not(
-    games: Neighbours,
+async def test_what_is_another_s_is_as_unknown_as_what_there_is_not(
+    neighbours: Neighbours,
 ) -> None:
     for method, path, thing in cases():
-        theirs, nobody_s = getattr(games.theirs, thing), uuid.uuid4().hex
-        refused = await games.end_of(method, path, theirs)
-        unknown = await games.end_of(method, path, nobody_s)
+        theirs, nobody_s = getattr(neighbours.theirs, thing), uuid.uuid4().hex
+        if not neighbours.may(method) or theirs == neighbours.own.player_id:
+            continue
+        refused = await neighbours.end_of(method, path, theirs)
+        unknown = await neighbours.end_of(method, path, nobody_s)
         told = refused.code, refused.message.replace(theirs, "ID")
         as_unknown = grpc.StatusCode.NOT_FOUND, unknown.message.replace(nobody_s, "ID")
         assert told == as_unknown, (method, path)
 
 
-async def test_what_is_one_s_own_is_found(games: Neighbours) -> None:
+async def test_what_is_one_s_own_is_found(neighbours: Neighbours) -> None:
+    me = neighbours
     for name, right in RIGHT.items():
-        ended = await call(games.channel, f"/npc.v1.{name}", games.key, right(games.own, ""))
+        if not me.may(f"/npc.v1.{name}"):
+            continue
+        ended = await call(me.channel, f"/npc.v1.{name}", me.key, right(me.own, ""))
         assert ended.code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT), (name, ended)
 
 

@@ -20,6 +20,7 @@ from npc_server.config import Config, FeedbackSection, PathsConfig, ServerSectio
 from npc_server.engine.fake import FakeEngine
 from npc_server.engine.protocol import Request
 from npc_server.keys.key_book import KeyBook
+from npc_server.keys.player_tokens import PlayerTokens
 from npc_server.parts import Parts, open_store
 from npc_server.server import running
 from npc_server.turns import Model
@@ -79,7 +80,8 @@ async def _serve(folder: Path, whole_replies: int, characters: Path) -> None:
     with contextlib.closing(store):
         cast, repo = load_characters(characters), AdapterRepo(config.paths.adapters)
         heads, keys = AdapterRepo(config.paths.heads), KeyBook(config.paths.keys)
-        parts = Parts(cast, model, store, repo, heads, pseudonyms, keys)
+        tokens = PlayerTokens(config.paths.signing_keys)
+        parts = Parts(cast, model, store, repo, heads, pseudonyms, keys, tokens)
         async with running(parts, config, lambda port: print(port, flush=True)):
             await stop.wait()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from npc_server.errors import UnauthenticatedError
-from npc_server.keys import key_book
+from npc_server.keys import followed_file, key_book
 from npc_server.keys.callers import Caller, Role
 from npc_server.keys.key_book import KeyBook
 from npc_server.keys.key_text import SecretHash, is_secret_of, new_key
@@ -18,7 +18,7 @@ from npc_server.keys.keys_file import add_key, revoke_key
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of a file that is looked at before every call."""
-    monkeypatch.setattr(key_book, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(followed_file, "LOOK_EVERY_S", 0.0)
     return tmp_path / "keys.json"
 
 
