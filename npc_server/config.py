@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from feedback_store.privacy.policy import Mode
@@ -34,6 +35,7 @@ from npc_server.engine.protocol import Batching, KvType
 from npc_server.engine.settings import AUTO, EngineSettings, GpuLayers
 from npc_server.errors import ConfigError
 from npc_server.guard import RULES, GuardSettings
+from npc_server.keys.tls import TlsFiles
 from npc_server.limits import MAX_LINE_CHARACTERS
 from npc_server.scenes.limits import Patience, SceneLimits
 from personas.authored_text import NotUtf8Error, text_of
@@ -182,6 +184,34 @@ class HttpSection(_Section):
     system_messages: Literal["append", "ignore"] = "append"  # of OpenAI clients: told, or not
     system_tokens: Annotated[int, Field(ge=0, le=4096)] = 128  # of them, before a line
     training_consent: bool = False  # of players who come by the OpenAI API
+
+
+class TlsSection(_Section):
+    """Certificates, as PEM files; without one, connections are in the clear."""
+
+    certificate: Path | None = None  # the server's, with those between it and its authority
+    key: Path | None = None  # of the certificate
+    client_ca: Path | None = None  # authorities of clients, who must show a certificate then
+
+    @field_validator("*")
+    @classmethod
+    def _expand_user(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None
+
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together: set both")
+        if self.client_ca and not self.certificate:
+            raise ValueError("client_ca needs a certificate of the server: set certificate and key")
+        return self
+
+    @property
+    def files(self) -> TlsFiles | None:
+        """The same, as TLS takes them; None = there is none."""
+        if self.certificate is None or self.key is None:
+            return None
+        return TlsFiles(self.certificate, self.key, self.client_ca)
 
 
 class ModelSection(_Section):
@@ -358,6 +388,7 @@ class Config(_Section):
     paths: PathsConfig = Field(default_factory=PathsConfig)  # late: needs a home
     server: ServerSection = ServerSection()
     http: HttpSection = HttpSection()
+    tls: TlsSection = TlsSection()
     model: ModelSection = ModelSection()
     engine: EngineSection = EngineSection()
     feedback: FeedbackSection = FeedbackSection()

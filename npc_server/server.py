@@ -39,9 +39,11 @@ from npc_server.event_queue import EventQueue
 from npc_server.guard import Guard, GuardNotes
 from npc_server.interceptors import RequestInterceptor
 from npc_server.keys.gate import Gate
+from npc_server.keys.keys_file import read_keys
 from npc_server.keys.owned_service import require_ownership
 from npc_server.keys.ownership import Ownership
 from npc_server.keys.service import KeysService
+from npc_server.keys.tls import FollowedTls, require_guarded
 from npc_server.live_cast import Cast
 from npc_server.memory.idle_asking import IdleAsking
 from npc_server.memory.memory import Memory
@@ -104,17 +106,28 @@ OPTIONS = (
 )
 
 
-async def serve(config: Config, on_ready: Callable[[int], None], stop: asyncio.Event) -> bool:
+async def serve(
+    config: Config,
+    on_ready: Callable[[int], None],
+    stop: asyncio.Event,
+    insecure: bool = False,
+) -> bool:
     """Run until `stop` is set or a dead engine is given up, and return whether it was `stop`.
 
-    `on_ready` gets the port. Raises ConfigError when another server has the port or the data
-    folder, and as `open_parts`.
+    `on_ready` gets the port. With `insecure`, also where strangers come without TLS or keys.
+    Raises ConfigError when another server has the port or the data folder, and as `open_parts`.
     """
     sys.setswitchinterval(THREAD_SWITCH_S)
     gc.set_threshold(*GC_THRESHOLDS)
     warn_if_off(config.privacy)
     for port in (config.server.port, config.server.http_port):
         require_free(config.server.host, port)
+    require_guarded(
+        config.server.host,
+        has_tls=config.tls.files is not None,
+        has_keys=bool(read_keys(config.paths.keys)),
+        insecure=insecure,
+    )
     with hold(config.paths.data):
         with _without_collections():
             parts = open_parts(config)
@@ -406,7 +419,9 @@ def _dialogue_service(assembly: _Assembly) -> DialogueService:
 def _bind(server: grpc.aio.Server, config: Config) -> int:
     address = f"{config.server.host}:{config.server.port}"
     try:
-        return server.add_insecure_port(address)
+        if (files := config.tls.files) is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, FollowedTls(files).credentials())
     except RuntimeError as error:
         raise ConfigError(f"cannot listen on {address}: is another server running?") from error
 

@@ -19,6 +19,10 @@ app = typer.Typer()
 def serve(
     config_file: ConfigFile = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Let strangers in without TLS or keys, if host says so."),
+    ] = False,
 ) -> None:
     """Serve the characters over gRPC until interrupted."""
     from npc_server import logs
@@ -28,11 +32,11 @@ def serve(
     if port is not None:
         section = config.server.model_copy(update={"port": port})
         config = config.model_copy(update={"server": section})
-    asked_to_stop = asyncio.run(_serve(config))
+    asked_to_stop = asyncio.run(_serve(config, insecure))
     raise typer.Exit(Exit.DONE if asked_to_stop else Exit.ENGINE_DIED)
 
 
-async def _serve(config: Config) -> bool:
+async def _serve(config: Config, insecure: bool) -> bool:
     from npc_server import server
 
     stop = asyncio.Event()
@@ -40,4 +44,6 @@ async def _serve(config: Config) -> bool:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     # A script reads the port from the first line of standard output.
-    return await server.serve(config, lambda port: print(f"serving on {port}", flush=True), stop)
+    return await server.serve(
+        config, lambda port: print(f"serving on {port}", flush=True), stop, insecure
+    )

@@ -12,6 +12,7 @@ import pytest
 
 from feedback_store.rate_limit import RateLimit
 from feedback_store.store import NO_LIMIT, Store
+from npc_client.access import OPEN, Access
 from npc_client.client import Client
 from npc_server.config import (
     Config,
@@ -25,6 +26,7 @@ from npc_server.config import (
     ReloadSection,
     ScenesSection,
     ServerSection,
+    TlsSection,
     Watch,
 )
 from npc_server.engine.fake import FakeEngine, Script
@@ -75,6 +77,8 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             guard: GuardSection = UNGUARDED,
             scenes: ScenesSection = ScenesSection(),  # noqa: B008 - frozen
             games: Mapping[str, GameSection] = MappingProxyType({}),
+            tls: TlsSection = TlsSection(),  # noqa: B008 - frozen
+            access: Access = OPEN,
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -112,11 +116,12 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 guard=guard,
                 scenes=scenes,
                 games=games,
+                tls=tls,
                 reload=reload or ReloadSection(watch=Watch.OFF),
             )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             await stack.enter_async_context(running(parts, config, port.set_result))
-            client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}"))
+            client = await stack.enter_async_context(Client(f"127.0.0.1:{await port}", access))
             return Stage(client, engine, store, repo, heads, tmp_path)
 
         yield make

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ GAME = Caller("k2345678", frozenset({Role.GAME}), "salt")
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of signing keys that are looked at before every call."""
     monkeypatch.setattr(followed_file, "LOOK_EVERY_S", 0.0)
     return tmp_path / "signing.json"
