@@ -165,6 +165,7 @@ class _Questions:
             pinned_tokens=turn.prompt.opening_tokens,
             choices=tokens,
             passing=self._passing,
+            party=turn.session.record.game,
         )
         async with aclosing(self._model.engine.generate(request)) as events:
             async for event in events:

@@ -197,6 +197,7 @@ def _scoring_request(head: LiveAdapter, tokenizer: Tokenizer, candidate: Candida
         adapter=head.content_hash,
         pinned_tokens=asked.pinned_tokens,
         choices=head.contrast or (),
+        party=asked.party,
     )
 
 

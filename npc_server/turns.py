@@ -111,6 +111,7 @@ class OpenTurn:
             speakers=speaking_names(self.persona),
             conversation=self.session.session_id,
             thought=self.thought,
+            party=self.session.record.game,
         )
 
     @property

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from npc_server.engine.counts import Counts
 from npc_server.engine.errors import DecodeError, EngineBusyError, EngineError
+from npc_server.engine.fairness import Rounds, crowding_party
 from npc_server.engine.kv import MIN_SHARED_TOKENS, PrefixCache, common_prefix
 from npc_server.engine.llama import BatchRow, Llama
 from npc_server.engine.lora.adapter_cache import AdapterCache
@@ -92,6 +93,7 @@ class EngineCore:
         self._prefixes = PrefixCache(options.cache_mib * _MIB, can_cut=llama.can_cut)
         self._waiting: deque[RunningTurn] = deque()
         self._sequences = Sequences(llama, mux, self._prefixes)
+        self._rounds = Rounds()
         self._unloading: set[str] = set()
         self._counts = Counts()
 
@@ -128,13 +130,26 @@ class EngineCore:
         check_request(request, self._llama.shape.context_tokens, self._llama.vocab_size)
         check_sampling(self._llama, request.sampling)
         self._adapters.require(request.adapter)
-        waiting = self._turns_waiting
-        if waiting >= self._options.max_waiting:
-            self._counts.rejected += 1
-            raise EngineBusyError(
-                f"{waiting} turns are waiting; try again in a moment", self._clears_in_s
-            )
-        self._waiting.append(RunningTurn(request, time.perf_counter(), _stream_of(request)))
+        if self._turns_waiting >= self._options.max_waiting:
+            self._make_room(request)
+        number = 0 if request.idle else self._next_round(request.party)
+        self._waiting.append(RunningTurn(request, time.perf_counter(), _stream_of(request), number))
+
+    def _next_round(self, party: str) -> int:
+        own = (turn for turn in self._waiting if turn.request.party == party)
+        return self._rounds.next_of(party, [turn.round for turn in own])
+
+    def _make_room(self, request: Request) -> None:
+        """Refuse the newest turn of who crowds a full queue, or raise EngineBusyError."""
+        waiting = [turn for turn in self._waiting if not turn.request.idle]
+        busy = EngineBusyError(
+            f"{len(waiting)} turns are waiting; try again in a moment", self._clears_in_s
+        )
+        self._counts.rejected += 1
+        party = crowding_party((turn.request.party for turn in waiting), request.party)
+        if party is None:
+            raise busy
+        self._fail(next(turn for turn in reversed(waiting) if turn.request.party == party), busy)
 
     @property
     def _turns_waiting(self) -> int:
@@ -228,16 +243,18 @@ class EngineCore:
     # Taking up turns
 
     def _admit(self) -> None:
-        """Start waiting turns in the order they came, except those worth holding back.
+        """Start waiting turns by their rounds, except those worth holding back.
 
         Idle ones come last, one at a time.
         """
-        for turn in sorted(self._waiting, key=lambda turn: turn.request.idle):
+        for turn in sorted(self._waiting, key=lambda turn: (turn.request.idle, turn.round)):
             if not self._has_room(turn):
                 return
             if self._read_by_another(turn):
                 continue
             self._waiting.remove(turn)
+            if not turn.request.idle:
+                self._rounds.begin(turn.request.party, turn.round)
             self._sequences.claim(turn)
             try:
                 self._start(turn)

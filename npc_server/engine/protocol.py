@@ -102,6 +102,7 @@ class Request:
     choices: tuple[int, ...] = ()  # say nothing; report how likely each of these tokens is next
     passing: bool = False  # nothing goes on from it: what it reads is not kept for others
     thought: Thought | None = None  # think first; None = reply at once
+    party: str = ""  # for whom it is; those of different parties take turns while they wait
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class RunningTurn:
     request: Request
     arrived_s: float
     stream: TextStream
+    round: int = 0  # in which it begins; earlier ones do before it
     sequence: int = -1  # -1 = it waits for one
     read: list[int] = field(default_factory=list)  # tokens in the KV cache
     pending: list[int] = field(default_factory=list)  # to be computed next

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from feedback_store.records import DEFAULT_GAME
 from npc_server.adapters import Adapters, LiveAdapter
 from npc_server.cast import cast_member
 from npc_server.engine.protocol import Request, Sampling
@@ -53,7 +54,7 @@ class _Wanted:
     opening_tokens: int
     said: list[str] = field(default_factory=list)
 
-    def request(self, sampling: Sampling) -> Request:
+    def request(self, sampling: Sampling, game: str) -> Request:
         """Draws one line."""
         return Request(
             f"bark-{uuid.uuid4().hex}",
@@ -63,6 +64,7 @@ class _Wanted:
             pinned_tokens=self.opening_tokens,
             background=True,
             sentences=SENTENCE_RULE,
+            party=game,
         )
 
     def hear(self, text: str, situation: str) -> None:
@@ -82,9 +84,14 @@ class Barks:
         self._adapters = adapters
 
     async def bark(
-        self, characters: Sequence[str], situation: str, lines: int, seed: int | None
+        self,
+        characters: Sequence[str],
+        situation: str,
+        lines: int,
+        seed: int | None,
+        game: str = DEFAULT_GAME,
     ) -> list[Bark]:
-        """So many lines of each character, fewer where none without fault was drawn.
+        """So many lines of each character for a game, fewer where none without fault was drawn.
 
         Raises InvalidRequestError, UnknownCharacterError, and the engine's errors.
         """
@@ -98,16 +105,19 @@ class Barks:
             ]
             first = secrets.randbits(32) if seed is None else seed
             for number in range(_ROUNDS):
-                await self._draw(wanted, lines, text, first + number * MAX_BARKS * MAX_CHARACTERS)
+                seed = first + number * MAX_BARKS * MAX_CHARACTERS
+                await self._draw(wanted, lines, text, seed, game)
             return [Bark(w.persona.id, s, w.adapter.version) for w in wanted for s in w.said]
 
-    async def _draw(self, wanted: Sequence[_Wanted], lines: int, situation: str, seed: int) -> None:
+    async def _draw(
+        self, wanted: Sequence[_Wanted], lines: int, situation: str, seed: int, game: str
+    ) -> None:
         """Draw in one batch what is missing."""
         missing = [one for one in wanted for _ in range(lines - len(one.said))]
         if not missing:
             return
         requests = [
-            one.request(_short(one.persona, (seed + number) % _SEEDS))
+            one.request(_short(one.persona, (seed + number) % _SEEDS), game)
             for number, one in enumerate(missing)
         ]
         by_request = {

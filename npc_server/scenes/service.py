@@ -146,7 +146,9 @@ class ScenesService(scenes_pb2_grpc.ScenesServicer):
     ) -> scenes_pb2.BarksResponse:
         lines = request.lines if request.HasField("lines") else 1
         seed = request.seed if request.HasField("seed") else None
-        barks = await self._barks.bark(request.characters, request.situation, lines, seed)
+        barks = await self._barks.bark(
+            request.characters, request.situation, lines, seed, caller.get().game
+        )
         return convert.barks_response(barks)
 
     def _message(self, member: Member) -> scenes_pb2.SceneMember:

@@ -61,10 +61,15 @@ class Bench:
         self.events.setdefault(request_id, []).append(event)
 
     def submit(
-        self, request_id: str, prompt: tuple[int, ...] = PROMPT, adapter: str = "", pinned: int = 0
+        self,
+        request_id: str,
+        prompt: tuple[int, ...] = PROMPT,
+        adapter: str = "",
+        pinned: int = 0,
+        party: str = "",
     ) -> None:
         self.core.submit(
-            Request(request_id, prompt, adapter, pinned_tokens=pinned, sampling=GREEDY)
+            Request(request_id, prompt, adapter, pinned_tokens=pinned, sampling=GREEDY, party=party)
         )
 
     def load(self, name: str, folder: Path) -> None:
@@ -272,6 +277,15 @@ def test_a_full_queue_says_so(bench: Bench) -> None:
         bench.submit(f"r{i}")
     with pytest.raises(EngineBusyError, match="4 turns are waiting"):
         bench.submit("one-too-many")
+
+
+def test_who_crowds_a_full_queue_makes_room_for_another_party(bench: Bench) -> None:
+    for i in range(4):
+        bench.submit(f"a{i}", party="a")
+    bench.submit("b0", party="b")
+    assert isinstance(bench.events["a3"][-1], EngineBusyError)
+    bench.run()
+    assert bench.finish("b0").queue_ms < bench.finish("a2").queue_ms
 
 
 def test_a_damaged_adapter_is_refused_and_the_rest_goes_on(bench: Bench, tmp_path: Path) -> None:
