@@ -35,6 +35,7 @@ from npc_server.engine.protocol import Batching, KvType
 from npc_server.engine.settings import AUTO, EngineSettings, GpuLayers
 from npc_server.errors import ConfigError
 from npc_server.guard import RULES, GuardSettings
+from npc_server.keys.quotas import Limits
 from npc_server.keys.tls import TlsFiles
 from npc_server.limits import MAX_LINE_CHARACTERS
 from npc_server.scenes.limits import Patience, SceneLimits
@@ -214,6 +215,36 @@ class TlsSection(_Section):
         return TlsFiles(self.certificate, self.key, self.client_ca)
 
 
+_Quota = Annotated[int, Field(ge=0)]
+
+
+class QuotasSection(_Section):
+    """What callers with keys and tokens may do; 0 = as much as they like."""
+
+    game_turns: _Quota = 0  # of one game, at once
+    game_tokens_per_minute: _Quota = 0  # of replies to one game
+    game_sessions: _Quota = 0  # that one game has open
+    game_events_per_minute: _Quota = 0  # of feedback from one game
+    player_turns: _Quota = 0  # of one player, at once
+    player_tokens_per_minute: _Quota = 0
+    player_sessions: _Quota = 0
+
+    @property
+    def of_games(self) -> Limits:
+        """What one game may do."""
+        return Limits(
+            self.game_turns,
+            self.game_tokens_per_minute,
+            self.game_sessions,
+            self.game_events_per_minute,
+        )
+
+    @property
+    def of_players(self) -> Limits:
+        """What one player may do."""
+        return Limits(self.player_turns, self.player_tokens_per_minute, self.player_sessions)
+
+
 class ModelSection(_Section):
     """The shared base model."""
 
@@ -389,6 +420,7 @@ class Config(_Section):
     server: ServerSection = ServerSection()
     http: HttpSection = HttpSection()
     tls: TlsSection = TlsSection()
+    quotas: QuotasSection = QuotasSection()
     model: ModelSection = ModelSection()
     engine: EngineSection = EngineSection()
     feedback: FeedbackSection = FeedbackSection()

@@ -38,10 +38,12 @@ from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
 from npc_server.guard import Guard, GuardNotes
 from npc_server.interceptors import RequestInterceptor
+from npc_server.keys.allowances import Allowances
 from npc_server.keys.gate import Gate
 from npc_server.keys.keys_file import read_keys
 from npc_server.keys.owned_service import require_ownership
 from npc_server.keys.ownership import Ownership
+from npc_server.keys.quotas import Quotas
 from npc_server.keys.service import KeysService
 from npc_server.keys.tls import FollowedTls, require_guarded
 from npc_server.live_cast import Cast
@@ -190,6 +192,7 @@ class _Assembly:
     calls: Calls
     gate: Gate
     ownership: Ownership
+    allowances: Allowances
     events: Events
     status: Any  # the health servicer
     readiness: Readiness
@@ -231,6 +234,8 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
     queue, events = EventQueue(parts.store, lambda: dialogue.speaking > 0), Events()
     wait_s = config.feedback.turn_wait_s
     reactions = Reactions(queue, sessions, recorder, events.count, wait_s, redaction)
+    ownership = Ownership(cast, sessions, scenes, parts.store, parts.pseudonyms)
+    quotas = Quotas(config.quotas.of_games, config.quotas.of_players)
     return _Assembly(
         parts=parts,
         cast=cast,
@@ -251,7 +256,8 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         reactions=reactions,
         calls=Calls(),
         gate=Gate(parts.keys, parts.tokens, config.games),
-        ownership=Ownership(cast, sessions, scenes, parts.store, parts.pseudonyms),
+        ownership=ownership,
+        allowances=Allowances(quotas, ownership, sessions),
         events=events,
         status=status,
         readiness=Readiness(lambda: supervisor.serving),
@@ -350,7 +356,7 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
     desk = PersonaDesk(assembly.cast, assembly.parts.folder, assembly.parts.model)
     servicers = (
         _dialogue_service(assembly),
-        FeedbackService(assembly.reactions, assembly.ownership),
+        FeedbackService(assembly.reactions, assembly.ownership, assembly.allowances),
         AdaptersService(assembly.adapters, assembly.cast, assembly.engine),
         MemoryService(assembly.memory),
         assembly.scenes,
@@ -360,7 +366,9 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
     services = services_of(servicers)
     for service in services:
         if service.descriptor.name != "Feedback":  # it names stored turns: there the store looks
-            require_ownership(service.servicer, service.descriptor, assembly.ownership)
+            require_ownership(
+                service.servicer, service.descriptor, assembly.ownership, assembly.allowances
+            )
     return services
 
 
@@ -413,7 +421,7 @@ def _openai(assembly: _Assembly, config: Config) -> App:
 def _dialogue_service(assembly: _Assembly) -> DialogueService:
     parts = assembly.parts
     games = SaveGames(assembly.cast, assembly.sessions, parts.store, assembly.recorder)
-    return DialogueService(assembly.dialogue, games, assembly.reports)
+    return DialogueService(assembly.dialogue, games, assembly.reports, assembly.allowances)
 
 
 def _bind(server: grpc.aio.Server, config: Config) -> int:

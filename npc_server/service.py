@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ from npc_server.convert.memory import list_memory_response
 from npc_server.convert.replies import reply_event
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
+from npc_server.keys.allowances import Allowances
 from npc_server.keys.callers import caller
 from npc_server.keys.ownership import Ownership, visible_to
 from npc_server.limits import check_events, check_id
@@ -59,8 +60,15 @@ if TYPE_CHECKING:  # generic in the stubs only
 class DialogueService(dialogue_pb2_grpc.DialogueServicer):
     """npc.v1.Dialogue."""
 
-    def __init__(self, dialogue: Dialogue, save_games: SaveGames, reports: ActionReports) -> None:
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        save_games: SaveGames,
+        reports: ActionReports,
+        allowances: Allowances,
+    ) -> None:
         self._dialogue = dialogue
+        self._allowances = allowances
         self._reports = reports
         self._save_games = save_games
 
@@ -68,6 +76,7 @@ class DialogueService(dialogue_pb2_grpc.DialogueServicer):
         self, request: dialogue_pb2.StartSessionRequest, context: Context
     ) -> dialogue_pb2.StartSessionResponse:
         who = caller.get()
+        self._allowances.require_session(who, request)
         session = await self._dialogue.start_session(
             request.character,
             request.player_id or who.player_id,
@@ -178,13 +187,15 @@ class MemoryService(memory_pb2_grpc.MemoryServicer):
 class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
     """npc.v1.Feedback."""
 
-    def __init__(self, reactions: Reactions, ownership: Ownership) -> None:
+    def __init__(self, reactions: Reactions, ownership: Ownership, allowances: Allowances) -> None:
         self._reactions = reactions
+        self._allowances = allowances
         self._ownership = ownership
 
     async def Submit(  # noqa: N802
         self, request: feedback_pb2.SubmitRequest, context: Context
     ) -> feedback_pb2.SubmitResponse:
+        self._allowances.take_events(caller.get(), 1)
         event = parse_reaction(request, datetime.now(UTC), self._reach())
         result = await self._reactions.submit(event)
         if not isinstance(result, Receipt):
@@ -195,7 +206,8 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
         self, requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], context: Context
     ) -> feedback_pb2.SubmitBatchResponse:
         ids: list[str] = []
-        results = await self._reactions.submit_all(_portions(requests, ids, self._reach()))
+        portions = _portions(requests, ids, self._reach(), self._take_events)
+        results = await self._reactions.submit_all(portions)
         return submit_batch_response(ids, results)
 
     async def Undo(  # noqa: N802
@@ -204,17 +216,24 @@ class FeedbackService(feedback_pb2_grpc.FeedbackServicer):
         event = await self._reactions.undo(check_id("event_id", request.event_id), self._reach())
         return feedback_pb2.UndoResponse(event_id=event.event_id, turn_id=event.turn_id)
 
+    def _take_events(self, count: int) -> None:
+        self._allowances.take_events(caller.get(), count)
+
     def _reach(self) -> Reach | None:
         return self._ownership.reach_of(caller.get())
 
 
 async def _portions(
-    requests: AsyncIterator[feedback_pb2.SubmitBatchRequest], ids: list[str], reach: Reach | None
+    requests: AsyncIterator[feedback_pb2.SubmitBatchRequest],
+    ids: list[str],
+    reach: Reach | None,
+    take: Callable[[int], None],
 ) -> AsyncIterator[list[ParsedEvent]]:
     """Parse the messages one by one; appends the events' ids, as sent, to `ids`."""
     async for message in requests:
         ids.extend(event.event_id for event in message.events)
         check_events(len(message.events), len(ids))
+        take(len(message.events))
         yield parse_batch(message, datetime.now(UTC), reach)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort_right
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -400,6 +400,7 @@ class Sessions:
         self._limit = limit
         self._open: OrderedDict[str, Session] = OrderedDict()
         self._of_turn: dict[str, Session] = {}  # for events, which name a turn
+        self._counts: Counter[tuple[str, str]] = Counter()  # by game, and by player of it
 
     def __len__(self) -> int:
         return len(self._open)
@@ -407,9 +408,14 @@ class Sessions:
     def add(self, session: Session) -> None:
         """Open a session."""
         self._open[session.session_id] = session
+        self._counts.update(_owners(session))
         self._of_turn |= dict.fromkeys(session.turn_ids(), session)
         while len(self._open) > self._limit:
-            self._forget(self._open.popitem(last=False)[1])
+            self._close(self._open.popitem(last=False)[1])
+
+    def count(self, game: str, player_id: str) -> int:
+        """How many a game has open; with a player's pseudonym, how many they have."""
+        return self._counts[game, player_id]
 
     def characters(self) -> set[str]:
         """Those whom somebody talks with."""
@@ -450,12 +456,24 @@ class Sessions:
         """Close a session. Raises UnknownSessionError."""
         session = self.get(session_id)
         del self._open[session_id]
-        self._forget(session)
+        self._close(session)
         return session
+
+    def _close(self, session: Session) -> None:
+        self._forget(session)
+        self._counts.subtract(_owners(session))
+        for owner in _owners(session):
+            if not self._counts[owner]:
+                del self._counts[owner]
 
     def _forget(self, session: Session) -> None:
         for turn_id in session.turn_ids():
             self._of_turn.pop(turn_id, None)
+
+
+def _owners(session: Session) -> tuple[tuple[str, str], ...]:
+    record = session.record
+    return (record.game, ""), (record.game, record.player_id)
 
 
 def no_such_session(session_id: str) -> UnknownSessionError:

@@ -52,6 +52,14 @@ class Ownership:
         player = caller.player_id and self._pseudonyms.of(caller.player_id, caller.game)
         return Reach(caller.game, player)
 
+    def player_of(self, caller: Caller, request: Any) -> str:
+        """The pseudonym of the player whom a call is for; "" = of nobody in particular."""
+        named = caller.player_id or getattr(request, "player_id", "")
+        if named:
+            return self._pseudonyms.of(named, caller.game)
+        session = self._sessions.find(getattr(request, "session_id", ""))
+        return session.record.player_id if session else ""
+
     async def require(self, caller: Caller, request: Any) -> None:
         """Raise for the first id in a request that is not the caller's, as if there were none.
 

@@ -23,6 +23,7 @@ from npc_server.config import (
     LoreSection,
     MemorySection,
     PrivacySection,
+    QuotasSection,
     ReloadSection,
     ScenesSection,
     ServerSection,
@@ -79,6 +80,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
             games: Mapping[str, GameSection] = MappingProxyType({}),
             tls: TlsSection = TlsSection(),  # noqa: B008 - frozen
             access: Access = OPEN,
+            quotas: QuotasSection = QuotasSection(),  # noqa: B008 - frozen
         ) -> Stage:
             engine = FakeEngine(script) if script else FakeEngine()
             store = stack.enter_context(Store.open(tmp_path / "feedback.db", limit=limit))
@@ -117,6 +119,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 scenes=scenes,
                 games=games,
                 tls=tls,
+                quotas=quotas,
                 reload=reload or ReloadSection(watch=Watch.OFF),
             )
             port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
