@@ -20,7 +20,8 @@ FeedbackStoreError
     ├── StoreCorruptError(OSError)          damaged, or not a feedback store at all
     ├── StoreTooNewError(RuntimeError)      written by a newer release than this one
     ├── KeyFileError(OSError)               the key of the players' pseudonyms cannot be used
-    └── BackupError(OSError)                a backup cannot be written or read
+    ├── BackupError(OSError)                a backup cannot be written or read
+    └── AuditError(OSError)                 the record of who did what is damaged or unwritable
 """
 
 
@@ -98,3 +99,7 @@ class KeyFileError(FeedbackStoreError, OSError):
 
 class BackupError(FeedbackStoreError, OSError):
     """A backup or an export cannot be written, or a backup not be read or put back."""
+
+
+class AuditError(FeedbackStoreError, OSError):
+    """The record of who did what cannot be read or written."""

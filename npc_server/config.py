@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from feedback_store import audit
 from feedback_store.privacy.policy import Mode
 from languages.tags import UnknownLanguageError, language_of
 from languages.visibility import hidden_sign
@@ -153,6 +154,11 @@ class PathsConfig(_Section):
     def signing_keys(self) -> Path:
         """What the tokens of players are signed with."""
         return self.data / "signing.json"
+
+    @property
+    def audit(self) -> Path:
+        """Who made keys, promoted, exported and deleted."""
+        return self.data / audit.FILE
 
 
 class ServerSection(_Section):

@@ -173,6 +173,7 @@ STATUS_OF: Mapping[type[Exception], grpc.StatusCode] = MappingProxyType(
         store_errors.StoreTooNewError: _Code.INTERNAL,
         store_errors.KeyFileError: _Code.INTERNAL,
         store_errors.BackupError: _Code.INTERNAL,
+        store_errors.AuditError: _Code.UNAVAILABLE,
         # engine
         engine_errors.EngineError: _Code.INTERNAL,
         engine_errors.AdapterRejectedError: _Code.FAILED_PRECONDITION,

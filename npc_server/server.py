@@ -357,7 +357,7 @@ def _services(assembly: _Assembly, config: Config) -> tuple[Service, ...]:
     servicers = (
         _dialogue_service(assembly),
         FeedbackService(assembly.reactions, assembly.ownership, assembly.allowances),
-        AdaptersService(assembly.adapters, assembly.cast, assembly.engine),
+        _adapters_service(assembly, config),
         MemoryService(assembly.memory),
         assembly.scenes,
         PersonasService(desk, config.reload.watch),
@@ -422,6 +422,11 @@ def _dialogue_service(assembly: _Assembly) -> DialogueService:
     parts = assembly.parts
     games = SaveGames(assembly.cast, assembly.sessions, parts.store, assembly.recorder)
     return DialogueService(assembly.dialogue, games, assembly.reports, assembly.allowances)
+
+
+def _adapters_service(assembly: _Assembly, config: Config) -> AdaptersService:
+    adapters, cast = assembly.adapters, assembly.cast
+    return AdaptersService(adapters, cast, assembly.engine, config.paths.audit)
 
 
 def _bind(server: grpc.aio.Server, config: Config) -> int:

@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
+from feedback_store import audit
+from feedback_store.audit import Action
 from feedback_store.records import Reach, Receipt
 from npc.v1 import (
     adapters_pb2,
@@ -240,8 +243,11 @@ async def _portions(
 class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
     """npc.v1.Adapters."""
 
-    def __init__(self, adapters: Adapters, characters: Collection[str], engine: Engine) -> None:
+    def __init__(
+        self, adapters: Adapters, characters: Collection[str], engine: Engine, audit_file: Path
+    ) -> None:
         self._adapters = adapters
+        self._audit_file = audit_file
         self._characters = characters
         self._engine = engine
 
@@ -261,13 +267,22 @@ class AdaptersService(adapters_pb2_grpc.AdaptersServicer):
         old, new = await self._adapters.promote(
             request.character, check_id("version", request.version)
         )
+        await self._write_down(Action.PROMOTED, request.character, new.version)
         return adapters_pb2.PromoteResponse(live_version=new.version, previous_version=old.version)
 
     async def Rollback(  # noqa: N802
         self, request: adapters_pb2.RollbackRequest, context: Context
     ) -> adapters_pb2.RollbackResponse:
         old, new = await self._adapters.rollback(request.character)
+        await self._write_down(Action.ROLLED_BACK, request.character, new.version)
         return adapters_pb2.RollbackResponse(live_version=new.version, previous_version=old.version)
+
+    async def _write_down(self, action: Action, character: str, version: str) -> None:
+        who = caller.get()
+        about = {"game": who.game, "character": character, "version": version or "base"}
+        await asyncio.to_thread(
+            audit.record, self._audit_file, f"key {who.key_id}", action, **about
+        )
 
     async def Stats(  # noqa: N802
         self, request: adapters_pb2.StatsRequest, context: Context

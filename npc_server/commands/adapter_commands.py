@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from feedback_store.audit import Action
+from npc_server.commands.auditing import write_down
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -148,6 +150,8 @@ def add(
         complain(f"not published: {added.why_not}")
         raise typer.Exit(Exit.REFUSED if added.rejected else Exit.MISSING)
     aliases = repo.promote(character, added.version.version) if promote else repo.aliases(character)
+    if promote:
+        _write_down(config, Action.PROMOTED, character, aliases)
     if as_json:
         print(json.dumps({**_version_row(added.version, aliases.live), "new": added.is_new}))
     else:
@@ -196,7 +200,9 @@ def promote(
     repo = adapter_repo(config, heads)
     what = f"reward head of {character}" if heads else f"version of {character}"
     require_known(what, version, (one.version for one in repo.versions(character)))
-    _show_live(character, repo.promote(character, version), heads)
+    aliases = repo.promote(character, version)
+    _write_down(config, Action.PROMOTED, character, aliases, heads)
+    _show_live(character, aliases, heads)
 
 
 @app.command(epilog="Example:  npc adapters rollback mira")
@@ -208,7 +214,16 @@ def rollback(
     """Make the version live again that was live before."""
     config = config_of(config_file)
     _require_character(config, character)
-    _show_live(character, adapter_repo(config, heads).rollback(character), heads)
+    aliases = adapter_repo(config, heads).rollback(character)
+    _write_down(config, Action.ROLLED_BACK, character, aliases, heads)
+    _show_live(character, aliases, heads)
+
+
+def _write_down(
+    config: Config, action: Action, character: str, aliases: Aliases, heads: bool = False
+) -> None:
+    what = {"head" if heads else "version": aliases.live or "base"}
+    write_down(config, action, character=character, **what)
 
 
 def _require_character(config: Config, character: str) -> None:

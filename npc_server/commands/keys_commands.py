@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from feedback_store.audit import Action
 from feedback_store.records import DEFAULT_GAME
+from npc_server.commands.auditing import write_down
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -52,12 +54,15 @@ def new(
 
     From the first key on, every call needs one, whoever makes it.
     """
-    path = config_of(config_file).paths.keys
+    config = config_of(config_file)
+    path = config.paths.keys
     if Role.PLAYER in role:
         raise ConfigError(_MADE_FOR_PLAYERS)
     roles = tuple(dict.fromkeys(role))
     is_first = not read_keys(path)
     made = add_key(path, check_id("NAME", name), roles, check_id("--game", game))
+    about = {"key": made.key.key_id, "name": name, "game": game, "roles": " ".join(roles)}
+    write_down(config, Action.KEY_MADE, **about)
     if as_json:
         print(json.dumps({**_fields(made.key), "key": str(made.text)}))
         return
@@ -97,13 +102,15 @@ def revoke(
     config_file: ConfigFile = None,
 ) -> None:
     """Revoke a key, for good. A running server refuses it within a second."""
-    path = config_of(config_file).paths.keys
+    config = config_of(config_file)
+    path = config.paths.keys
     known = {key.key_id: key for key in read_keys(path)}
     if key_id not in known:
         complain(f"no key has the id {key_id!r}; `npc keys list` shows them")
         raise typer.Exit(Exit.USAGE)
     confirm(yes, f"Revoke key {key_id} of {known[key_id].name!r}, for good?")
     revoke_key(path, key_id)
+    write_down(config, Action.KEY_REVOKED, key=key_id, name=known[key_id].name)
     say(f"{key_id}: revoked")
 
 
@@ -113,7 +120,9 @@ def rotate(config_file: ConfigFile = None) -> None:
 
     Rotate twice to end all tokens at once. A running server follows within a second.
     """
-    made = rotate_signing_key(config_of(config_file).paths.signing_keys)
+    config = config_of(config_file)
+    made = rotate_signing_key(config.paths.signing_keys)
+    write_down(config, Action.SIGNING_KEY_ROTATED, key=made.kid)
     say(f"tokens are signed with {made.kid} from now on")
 
 

@@ -58,6 +58,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "keys_commands",
             "Who may call the server: make, list and revoke keys.",
         ),
+        "audit": (
+            "audit_commands",
+            "Who made keys, promoted, exported and deleted; and is the record whole.",
+        ),
         "runs": (
             "training.run_commands",
             "Training runs: what each was begun on and what came of it.",

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from feedback_store.audit import Action
 from feedback_store.records import DEFAULT_GAME
+from npc_server.commands.auditing import write_down
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -121,6 +123,10 @@ def forget(
             question = f"Have {character} forget {_things(len(asked))} of {player}, for good?"
             confirm(yes, question)
             store.delete_memories([row for one in asked for row in rows[one]]).result()
+            players = [one.player_id for one in memories.statements]
+            players += [one.player_id for one in memories.summaries]
+            about = {"character": character, "player": players[0], "memories": str(len(asked))}
+            write_down(config_of(config_file), Action.FORGOTTEN, **about)
     say(f"{character} has forgotten {_things(len(asked))} of {player}")
 
 

@@ -22,6 +22,7 @@ from npc_server.config import (
     HttpSection,
     LoreSection,
     MemorySection,
+    PathsConfig,
     PrivacySection,
     QuotasSection,
     ReloadSection,
@@ -109,6 +110,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[StageMaker]:
                 http_port=http_port,
             )
             config = Config(
+                paths=PathsConfig(data=tmp_path),
                 server=section,
                 http=http,
                 feedback=feedback,

@@ -8,6 +8,8 @@ import grpc
 import grpc.aio
 import pytest
 
+from feedback_store import audit
+from feedback_store.audit import entries
 from npc_client.client import Access, Client
 from npc_server.keys import followed_file
 from npc_server.keys.callers import Role
@@ -116,3 +118,15 @@ async def test_one_of_several_players_does_not_end_their_scene(
         code, _ = await refusal(player.end_scene(scene))
         assert code is grpc.StatusCode.PERMISSION_DENIED
         assert (await player.say_in_scene(scene, "Hello.", player_id="p1")).lines
+
+
+async def test_who_promoted_is_written_down(stage: StageMaker, tmp_path: Path) -> None:
+    made_key = add_key(tmp_path / "keys.json", "ops", [Role.OPERATOR])
+    made = await stage()
+    version = made.publish("mira", 1)
+    async with keyed(made, str(made_key.text)) as operator:
+        await operator.promote("mira", version)
+        await operator.rollback("mira")
+    told = [(one.who, one.action, one.about["version"]) for one in entries(tmp_path / audit.FILE)]
+    who = f"key {made_key.key.key_id}"
+    assert told == [(who, "promoted", version), (who, "rolled back", "base")]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from feedback_store import audit
 from personas.adapter_repo import AdapterRepo
 from trainer import gate
 from trainer.errors import GaveUpError
@@ -121,12 +122,19 @@ def _deleted_meanwhile(context: RunContext) -> bool:
     return not rows.exists() or not still_stored(store, context.snapshot)
 
 
+def _write_down(context: RunContext, version: str) -> None:
+    file, who = context.job.adapters.parent / audit.FILE, f"training run {context.run.folder.name}"
+    about = {"character": context.job.character, "version": version}
+    audit.record(file, who, audit.Action.PROMOTED, **about)
+
+
 def _promote(context: RunContext, version: str, promote: bool) -> tuple[State, str]:
     repo, character = AdapterRepo(context.job.adapters), context.job.character
     compared = context.terms.live
     if not promote and repo.aliases(character).live != version:
         return State.PUBLISHED, context.terms.reason
     if repo.promote_over(character, compared, version):  # or it was, before this run was killed
+        _write_down(context, version)
         return State.PROMOTED, context.terms.reason
     now, then = repo.aliases(character).live or "the bare base", compared or "the bare base"
     return State.PUBLISHED, (

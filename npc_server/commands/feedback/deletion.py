@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feedback_store.audit import Action
 from feedback_store.records import DEFAULT_GAME
+from npc_server.commands.auditing import write_down
 from npc_server.commands.command_line import (
     AsJson,
     ConfigFile,
@@ -78,6 +80,7 @@ def _forget(config: Config, player: str, game: str) -> _Forgetting:
     with open_store(config) as store:
         pseudonym = pseudonym_of(config, store, player, game)
         deleted = store.forget(pseudonym).result()
+    write_down(config, Action.FORGOTTEN, game=game, player=pseudonym)
     emptied, runs = _clear_remains(config), _drop_frozen_of(config, pseudonym)
     paths = config.paths
     bases = learned_from.find_bases(paths.bases, pseudonym)

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from feedback_store.audit import Action
 from feedback_store.errors import BackupError, FeedbackStoreError
 from feedback_store.export import Format, Line, Split, lessons, line
 from feedback_store.publishing import publish, workplace
 from feedback_store.records import DEFAULT_GAME
+from npc_server.commands.auditing import write_down
 from npc_server.commands.command_line import (
     ConfigFile,
     complain,
@@ -77,7 +79,10 @@ def export(
             of_player = pseudonym_of(config, store, player, game)
             lines = _lines_of_person(store, of_player, character or "", form, player)
         else:
+            of_player = ""
             lines = (line(row) for name in names for row in _rows(store, name, form, split))
+        about = {"player": of_player} if player else {"characters": " ".join(names)}
+        write_down(config, Action.EXPORTED, format=form.value, **about)
         if out:
             _write_file(lines, out)
         else:
