@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import pytest
 
 from npc_server.errors import InvalidRequestError, UnauthenticatedError
-from npc_server.keys import followed_file
+from npc_server.keys import followed_file, player_tokens
 from npc_server.keys.callers import Caller, Role
 from npc_server.keys.player_tokens import MAX_S, SKEW_S, PlayerTokens, is_token
 from npc_server.keys.signing_keys import read_signing_keys, rotate_signing_key
@@ -46,6 +47,21 @@ def test_a_token_tells_whose_it_is(path: Path) -> None:
 def test_a_token_is_valid_from_the_first_moment_on(path: Path) -> None:
     tokens = PlayerTokens(path)
     assert tokens.caller_of(tokens.mint(GAME, "ann", [], 60).text).characters is None
+
+
+def test_a_token_that_was_read_runs_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = PlayerTokens(path)
+    minted = tokens.mint(GAME, "ann", [], 60)
+    assert tokens.caller_of(minted.text) is tokens.caller_of(minted.text)
+    later_s = minted.expires_at.timestamp() + SKEW_S
+    monkeypatch.setattr(player_tokens, "time", SimpleNamespace(time=lambda: later_s))
+    monkeypatch.setattr(jwt, "decode", _run_out)
+    with pytest.raises(UnauthenticatedError, match="has run out"):
+        tokens.caller_of(minted.text)
+
+
+def _run_out(*_: Any, **__: Any) -> None:
+    raise jwt.ExpiredSignatureError
 
 
 def test_a_token_for_too_long_is_not_minted(path: Path) -> None:
