@@ -69,7 +69,7 @@ class Verdict:
 def record(path: Path, who: str, action: Action, **about: str) -> Entry:
     """Append an entry; it is on disk when this returns. Raises AuditError."""
     try:
-        with _opened(path) as file:
+        with _appending(path) as file:
             before = _last(file)
             entry = _entry(before, who, action, about)
             os.write(file, f"{json.dumps(_fields(entry), ensure_ascii=False)}\n".encode())
@@ -131,7 +131,7 @@ def _lines(path: Path) -> list[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _appending(path: Path) -> Iterator[int]:
     """The file to append to, which no other process appends to meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)

@@ -8,8 +8,7 @@ import grpc.aio
 
 from npc.v1 import personas_pb2, personas_pb2_grpc
 from npc_server.config import Watch
-from npc_server.keys.callers import caller
-from npc_server.keys.ownership import visible_to
+from npc_server.keys.callers import caller, visible_to
 from npc_server.live_cast import Standing
 from npc_server.persona_desk import Cost, PersonaDesk
 from personas.errors import Problem

@@ -26,6 +26,7 @@ from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters, LiveAdapter, Purpose
 from npc_server.admin import Phase, Readiness, serve_admin
 from npc_server.admission import Admission
+from npc_server.allowances import Allowances
 from npc_server.calls import Reception
 from npc_server.client_notes import ClientNotes
 from npc_server.config import Config
@@ -38,11 +39,8 @@ from npc_server.errors import ConfigError
 from npc_server.event_queue import EventQueue
 from npc_server.guard import Guard, GuardNotes
 from npc_server.interceptors import RequestInterceptor
-from npc_server.keys.allowances import Allowances
 from npc_server.keys.gate import Gate
 from npc_server.keys.keys_file import read_keys
-from npc_server.keys.owned_service import require_ownership
-from npc_server.keys.ownership import Ownership
 from npc_server.keys.quotas import Quotas
 from npc_server.keys.service import KeysService
 from npc_server.keys.tls import FollowedTls, require_guarded
@@ -52,6 +50,8 @@ from npc_server.memory.memory import Memory
 from npc_server.memory.proposing import Proposer
 from npc_server.memory.summarising import Summariser
 from npc_server.metrics import Calls, Events, ServerCollector, Sources
+from npc_server.owned_service import require_ownership
+from npc_server.ownership import Ownership
 from npc_server.parts import Parts, open_parts
 from npc_server.persona_desk import PersonaDesk
 from npc_server.persona_service import PersonasService
@@ -255,13 +255,17 @@ def _assemble(parts: Parts, config: Config) -> _Assembly:
         queue=queue,
         reactions=reactions,
         calls=Calls(),
-        gate=Gate(parts.keys, parts.tokens, config.games),
+        gate=Gate(parts.keys, parts.tokens, _characters_by_game(config)),
         ownership=ownership,
         allowances=Allowances(quotas, ownership, sessions),
         events=events,
         status=status,
         readiness=Readiness(lambda: supervisor.serving),
     )
+
+
+def _characters_by_game(config: Config) -> dict[str, frozenset[str]]:
+    return {name: frozenset(game.characters) for name, game in config.games.items()}
 
 
 def _memory(

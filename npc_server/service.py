@@ -26,6 +26,7 @@ from npc.v1 import (
 )
 from npc_server.action_reports import ActionReports
 from npc_server.adapters import Adapters
+from npc_server.allowances import Allowances
 from npc_server.convert.adapters import character_adapters, stats_response
 from npc_server.convert.dialogue import (
     context_update,
@@ -47,11 +48,10 @@ from npc_server.convert.memory import list_memory_response
 from npc_server.convert.replies import reply_event
 from npc_server.dialogue import Dialogue
 from npc_server.engine.protocol import Engine
-from npc_server.keys.allowances import Allowances
-from npc_server.keys.callers import caller
-from npc_server.keys.ownership import Ownership, visible_to
+from npc_server.keys.callers import caller, visible_to
 from npc_server.limits import check_events, check_id
 from npc_server.memory.memory import Memory
+from npc_server.ownership import Ownership
 from npc_server.reactions import ParsedEvent, Reactions
 from npc_server.replying import Call
 from npc_server.save_games import SaveGames

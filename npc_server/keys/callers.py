@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,3 +39,9 @@ LOCAL = Caller("local", frozenset(Role))
 
 #: Who makes the running call. Outside of calls nobody does, and nothing may be asked.
 caller: ContextVar[Caller] = ContextVar("caller")
+
+
+def visible_to(caller: Caller, characters: Collection[str]) -> list[str]:
+    """Those of some characters that a caller may know of."""
+    allowed = caller.characters
+    return [one for one in characters if allowed is None or one in allowed]

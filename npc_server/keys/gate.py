@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from npc_server.calls import CallContext
-from npc_server.config import GameSection
 from npc_server.errors import UnauthenticatedError
 from npc_server.keys.callers import LOCAL, Caller, caller
 from npc_server.keys.key_book import KeyBook
@@ -21,11 +20,11 @@ class Gate:
     """Lets calls in."""
 
     def __init__(
-        self, keys: KeyBook, tokens: PlayerTokens, games: Mapping[str, GameSection]
+        self, keys: KeyBook, tokens: PlayerTokens, characters: Mapping[str, frozenset[str]]
     ) -> None:
         self._keys = keys
         self._tokens = tokens
-        self._games = games
+        self._characters = characters  # by game; one without knows all
 
     async def admit(self, context: CallContext) -> None:
         """Note who makes the call for its length.
@@ -39,7 +38,7 @@ class Gate:
     async def _caller_of(self, metadata: Mapping[str, str | bytes]) -> Caller:
         if not self._keys.has_keys():
             return LOCAL
-        shown = _shown(metadata.get(METADATA_KEY, ""))
+        shown = _key_in(metadata.get(METADATA_KEY, ""))
         if is_token(shown):
             found = self._tokens.caller_of(shown)
             self._keys.require_valid(found.key_id)
@@ -49,15 +48,14 @@ class Gate:
 
     def _within_game(self, found: Caller) -> Caller:
         """The caller, who knows no characters but those of their game."""
-        section = self._games.get(found.game)
-        if section is None:
+        of_game = self._characters.get(found.game)
+        if of_game is None:
             return found
-        of_game = frozenset(section.characters)
         own = of_game if found.characters is None else of_game & found.characters
         return replace(found, characters=own)
 
 
-def _shown(sent: str | bytes) -> str:
+def _key_in(sent: str | bytes) -> str:
     """The key or token that was sent. Raises UnauthenticatedError."""
     if not sent or not isinstance(sent, str):
         raise UnauthenticatedError(

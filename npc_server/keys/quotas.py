@@ -64,7 +64,7 @@ class Bucket:
 
     def require(self, client: Client, per_minute: int) -> None:
         """Raises QuotaError for a client who has taken their share."""
-        left = self._left(client, per_minute)
+        left = self._level_of(client, per_minute)
         if per_minute and left < 1:
             wait_s = max(0.1, (1 - left) * 60 / per_minute)
             raise QuotaError(
@@ -76,12 +76,12 @@ class Bucket:
         """Take something out, also more than there is."""
         if not per_minute:
             return
-        self._levels[client] = _Level(self._left(client, per_minute) - amount, self._now_s())
+        self._levels[client] = _Level(self._level_of(client, per_minute) - amount, self._now_s())
         self._levels.move_to_end(client)
         if len(self._levels) > MOST_BUCKETS:
             self._levels.popitem(last=False)
 
-    def _left(self, client: Client, per_minute: int) -> float:
+    def _level_of(self, client: Client, per_minute: int) -> float:
         now_s = self._now_s()
         level = self._levels.get(client, _Level(per_minute, now_s))
         return min(per_minute, level.left + (now_s - level.at_s) * per_minute / 60)
@@ -99,7 +99,7 @@ class Quotas:
     @contextmanager
     def turn(self, game: str, player_id: str) -> Iterator[Spent]:
         """Run a turn of a player in the block; "" = of nobody in particular. Raises QuotaError."""
-        clients = list(self._limited(game, player_id))
+        clients = list(self._limits_of(game, player_id))
         for client, limits in clients:
             if limits.turns and self._running[client] >= limits.turns:
                 raise QuotaError(
@@ -119,7 +119,7 @@ class Quotas:
 
     def take_events(self, game: str, player_id: str, events: int) -> None:
         """Raises QuotaError for a client who has sent their share."""
-        clients = list(self._limited(game, player_id))
+        clients = list(self._limits_of(game, player_id))
         for client, limits in clients:
             self._events.require(client, limits.events_per_minute)
         for client, limits in clients:
@@ -132,13 +132,13 @@ class Quotas:
 
         `count_open` tells how many a game has open, and how many one of its players.
         """
-        for client, limits in self._limited(game, player_id):
+        for client, limits in self._limits_of(game, player_id):
             if limits.sessions and count_open(client.game, client.player_id) >= limits.sessions:
                 raise QuotaError(
                     f"{client} has {limits.sessions} sessions open; end one", _SESSION_WAIT_S
                 )
 
-    def _limited(self, game: str, player_id: str) -> Iterator[tuple[Client, Limits]]:
+    def _limits_of(self, game: str, player_id: str) -> Iterator[tuple[Client, Limits]]:
         yield Client(game), self._game
         if player_id:
             yield Client(game, player_id), self._player

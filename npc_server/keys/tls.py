@@ -43,11 +43,11 @@ class FollowedTls:
         """For a port of gRPC, which asks again at every handshake."""
         return grpc.dynamic_ssl_server_credentials(
             self._first,
-            self._changed,  # type: ignore[arg-type]  # None = as before, which the stubs miss
+            self._newer,  # type: ignore[arg-type]  # None = as before, which the stubs miss
             require_client_authentication=bool(self._files.client_ca),
         )
 
-    def _changed(self) -> grpc.ServerCertificateConfiguration | None:
+    def _newer(self) -> grpc.ServerCertificateConfiguration | None:
         """What is in the files, if they have changed and can be used."""
         stamp = _stamp(self._files)
         if stamp == self._stamp:

@@ -9,10 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from npc_server.keys.allowances import Allowances
+from npc_server.allowances import Allowances
 from npc_server.keys.callers import caller
-from npc_server.keys.ownership import Ownership
 from npc_server.keys.quotas import Spent
+from npc_server.ownership import Ownership
 
 ServiceT = TypeVar("ServiceT")
 

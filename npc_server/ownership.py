@@ -16,7 +16,7 @@ from feedback_store.records import Session as SessionRecord
 from feedback_store.store import Store
 from npc_server.action_reports import no_such_turn
 from npc_server.errors import ForbiddenError, UnknownCharacterError, UnknownPlayerError
-from npc_server.keys.callers import LOCAL, Caller
+from npc_server.keys.callers import LOCAL, Caller, visible_to
 from npc_server.keys.named_ids import Named, NamedId, ids_in
 from npc_server.save_games import no_such_checkpoint
 from npc_server.scenes.scenes import Scenes, no_such_scene
@@ -123,12 +123,6 @@ class Ownership:
         known: Collection[str] = visible_to(caller, self._characters)
         if caller.characters is not None and character not in known:
             raise UnknownCharacterError(no_such("character", character, known))
-
-
-def visible_to(caller: Caller, characters: Collection[str]) -> list[str]:
-    """Those of some characters that a caller may know of."""
-    allowed = caller.characters
-    return [one for one in characters if allowed is None or one in allowed]
 
 
 def _covers(reach: Reach, record: SessionRecord) -> bool:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from npc_server.keys.callers import LOCAL, Caller
-from npc_server.keys.ownership import Ownership
 from npc_server.keys.quotas import Quotas, Spent
+from npc_server.ownership import Ownership
 from npc_server.sessions import Sessions
 
 
