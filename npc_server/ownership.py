@@ -19,13 +19,15 @@ from npc_server.errors import ForbiddenError, UnknownCharacterError, UnknownPlay
 from npc_server.keys.callers import LOCAL, Caller, visible_to
 from npc_server.keys.named_ids import Named, NamedId, ids_in
 from npc_server.save_games import no_such_checkpoint
+from npc_server.scenes.saves import no_such_save
 from npc_server.scenes.scenes import Scenes, no_such_scene
 from npc_server.sessions import Sessions, no_such_session
 from personas.known_names import no_such
 from personas.persona import Persona
 
-#: Requests that change who is in a scene: no one of several players may make them for the others.
+#: Requests that change a scene for all: no one of several players may make them for the others.
 _OF_ALL_PLAYERS = frozenset({"JoinRequest", "LeaveRequest", "EndSceneRequest"})
+_OF_SCENES = frozenset({"RestoreSceneRequest"})  # whose token leads to a scene
 
 
 class Ownership:
@@ -69,19 +71,23 @@ class Ownership:
         reach = self.reach_of(caller)
         if reach is None:
             return
+        kind = type(request).__name__
         for one in ids_in(request):
-            await self._require(caller, reach, one)
-        if caller.player_id and type(request).__name__ in _OF_ALL_PLAYERS:
-            self._require_alone(request.scene_id)
+            await self._require(caller, reach, one, kind)
+        if reach.player_id and kind in _OF_ALL_PLAYERS:
+            scene = self._scenes.find(request.scene_id)
+            _require_alone(scene.players if scene else ())
 
-    async def _require(self, caller: Caller, reach: Reach, one: NamedId) -> None:
+    async def _require(self, caller: Caller, reach: Reach, one: NamedId, kind: str) -> None:
         match one.named:
+            case Named.CHECKPOINT if kind in _OF_SCENES:
+                await self._require_scene_save(reach, one.value)
             case Named.SESSION:
                 self._require_session(reach, one.value)
             case Named.TURN:
                 self._require_turn(reach, one.value)
             case Named.SCENE:
-                self._require_scene(caller, one.value)
+                self._require_scene(reach, one.value)
             case Named.CHECKPOINT:
                 await self._require_checkpoint(reach, one.value)
             case Named.PLAYER:
@@ -99,16 +105,18 @@ class Ownership:
         if session is None or not _covers(reach, session.record):
             raise no_such_turn(turn_id)
 
-    def _require_scene(self, caller: Caller, scene_id: str) -> None:
+    def _require_scene(self, reach: Reach, scene_id: str) -> None:
         scene = self._scenes.find(scene_id)
-        is_in = scene is not None and (not caller.player_id or caller.player_id in scene.players)
-        if scene is None or scene.game != caller.game or not is_in:
+        if scene is None or not _is_in(reach, scene.game, scene.players):
             raise no_such_scene(scene_id)
 
-    def _require_alone(self, scene_id: str) -> None:
-        scene = self._scenes.find(scene_id)
-        if scene is not None and len(scene.players) > 1:
-            raise ForbiddenError("others play in this scene too: only their game may change it")
+    async def _require_scene_save(self, reach: Reach, token: str) -> None:
+        save = await asyncio.to_thread(self._store.scene_save, token)
+        players = [player.player_id for player in save.players] if save else []
+        if save is None or not _is_in(reach, save.game, players):
+            raise no_such_save()
+        if reach.player_id:
+            _require_alone(players)
 
     async def _require_checkpoint(self, reach: Reach, token: str) -> None:
         record = await asyncio.to_thread(self._session_of_checkpoint, token)
@@ -123,6 +131,15 @@ class Ownership:
         known: Collection[str] = visible_to(caller, self._characters)
         if caller.characters is not None and character not in known:
             raise UnknownCharacterError(no_such("character", character, known))
+
+
+def _is_in(reach: Reach, game: str, players: Collection[str]) -> bool:
+    return game == reach.game and (not reach.player_id or reach.player_id in players)
+
+
+def _require_alone(players: Collection[str]) -> None:
+    if len(players) > 1:
+        raise ForbiddenError("others play in this scene too: only their game may change it")
 
 
 def _covers(reach: Reach, record: SessionRecord) -> bool:

@@ -407,6 +407,8 @@ class Sessions:
 
     def add(self, session: Session) -> None:
         """Open a session."""
+        if there := self._open.get(session.session_id):
+            self._uncount(there)
         self._open[session.session_id] = session
         self._counts.update(_owners(session))
         self._of_turn |= dict.fromkeys(session.turn_ids(), session)
@@ -461,6 +463,9 @@ class Sessions:
 
     def _close(self, session: Session) -> None:
         self._forget(session)
+        self._uncount(session)
+
+    def _uncount(self, session: Session) -> None:
         self._counts.subtract(_owners(session))
         for owner in _owners(session):
             if not self._counts[owner]:

@@ -31,6 +31,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "/npc.v1.Scenes/Continue": _PLAYED,
         "/npc.v1.Scenes/Join": _PLAYED,
         "/npc.v1.Scenes/Leave": _PLAYED,
+        "/npc.v1.Scenes/Checkpoint": _PLAYED,
+        "/npc.v1.Scenes/Restore": _PLAYED,
         "/npc.v1.Scenes/EndScene": _PLAYED,
         "/npc.v1.Scenes/Barks": _GAME,
         "/npc.v1.Memory/List": _PLAYED,

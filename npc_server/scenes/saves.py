@@ -85,16 +85,21 @@ class SceneSaves:
     async def _read(self, token: str) -> SceneSave:
         save = await asyncio.to_thread(self._store.scene_save, token)
         if save is None:
-            raise UnknownCheckpointError(
-                "no save game of a scene has this token: it was never issued, or its turns are"
-                " deleted, as they are when they get old or all players of it were forgotten"
-            )
+            raise no_such_save()
         return save
 
     def _read_stored(self, save: SceneSave) -> Stored:
         found = self._store.scene_sessions(save.scene_id)
         turns = (turn for one in found for turn in self._store.turns_of(one.session_id))
         return Stored({one.session_id: one for one in found}, {one.turn_id: one for one in turns})
+
+
+def no_such_save() -> UnknownCheckpointError:
+    """The error about a token that leads to no scene."""
+    return UnknownCheckpointError(
+        "no save game of a scene has this token: it was never issued, or its turns are"
+        " deleted, as they are when they get old or all players of it were forgotten"
+    )
 
 
 async def _settle(scene: Scene) -> None:

@@ -36,6 +36,7 @@ class Things:
     turn_id: str
     scene_id: str
     token: str
+    scene_token: str
     event_id: str
     memory_id: str
 
@@ -47,8 +48,10 @@ async def things_of(client: Client, player_id: str) -> Things:
     event_id = await client.thumb(turn_id, up=True)
     token = await client.checkpoint(session)
     scene = await client.start_scene(["mira"], {player_id: "Ada"})
+    await client.say_in_scene(scene.scene_id, "Hello.")
+    saved = await client.checkpoint_scene(scene.scene_id)
     (fact, *_) = (await client.memory(session)).facts
-    return Things(player_id, session, turn_id, scene.scene_id, token, event_id, fact.id)
+    return Things(player_id, session, turn_id, scene.scene_id, token, saved, event_id, fact.id)
 
 
 def _submit_about(own: Things, field: str) -> feedback_pb2.SubmitRequest:
@@ -93,6 +96,8 @@ RIGHT: Mapping[str, Callable[[Things, str], Any]] = {
     "Scenes/Continue": lambda own, _: scenes_pb2.ContinueRequest(scene_id=own.scene_id),
     "Scenes/Join": lambda own, _: scenes_pb2.JoinRequest(scene_id=own.scene_id, character="fenn"),
     "Scenes/Leave": lambda own, _: scenes_pb2.LeaveRequest(scene_id=own.scene_id, character="mira"),
+    "Scenes/Checkpoint": lambda own, _: scenes_pb2.CheckpointSceneRequest(scene_id=own.scene_id),
+    "Scenes/Restore": lambda own, _: scenes_pb2.RestoreSceneRequest(token=own.scene_token),
     "Scenes/EndScene": lambda own, _: scenes_pb2.EndSceneRequest(scene_id=own.scene_id),
     "Keys/MintToken": lambda own, _: keys_pb2.MintTokenRequest(player_id="p1"),
     "Scenes/Barks": lambda own, _: scenes_pb2.BarksRequest(characters=["mira"]),
@@ -110,7 +115,7 @@ LOOKED_UP = {"event_id": "event_id", "over_turn_ids": "turn_id", "ids": "memory_
 #: Text that names nothing that could be another's.
 NO_IDS = {
     *("text", "name", "place", "event", "situation", "verbatim"),  # told
-    *("line_id", "take_id", "trigger_id"),  # the caller's own, of this session
+    *("line_id", "take_id", "trigger_id", "continue_id"),  # the caller's own, of this session
     *("grammar", "json_schema", "stop", "written", "key", "value", "version"),
 }
 
@@ -120,7 +125,8 @@ def cases() -> list[tuple[str, str, str]]:
     found = []
     for method, described in METHODS.items():
         for path, field in text_fields(described.input_type):
-            thing = LOOKED_UP.get(field.name, field.name)
+            of_scene = method.startswith("/npc.v1.Scenes/") and field.name == "token"
+            thing = "scene_token" if of_scene else LOOKED_UP.get(field.name, field.name)
             is_new = field.name == "event_id" and not method.endswith("Undo")
             if thing in Things.__annotations__ and not is_new:
                 found.append((method, path, thing))
