@@ -101,7 +101,9 @@ class ServerNotReadyError(Exception):
     """The server did not report SERVING in time."""
 
 
-class Client(DialogueCalls, SceneCalls, FeedbackCalls, MemoryCalls, PersonaCalls, AdapterCalls, KeyCalls):
+class Client(
+    DialogueCalls, SceneCalls, FeedbackCalls, MemoryCalls, PersonaCalls, AdapterCalls, KeyCalls
+):
     """Talks to one server, all services of it. Use as an async context manager."""
 
     def __init__(self, address: str, access: Access = OPEN) -> None:

@@ -61,6 +61,7 @@ PROTOBUF = {
     "npc_client.calls.adapters",
     "npc_client.calls.dialogue",
     "npc_client.calls.feedback",
+    "npc_client.calls.keys",
     "npc_client.calls.memory",
     "npc_client.calls.personas",
     "npc_client.calls.scenes",

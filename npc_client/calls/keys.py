@@ -1,4 +1,4 @@
-"""Tokens for players."""
+"""Calls of `npc.v1.Keys`: tokens for players."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npc_client.records import PlayerToken
 
 
 class KeyCalls:
-    """Calls of npc.v1.Keys."""
+    """Mints tokens."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._keys: Any = keys_pb2_grpc.KeysStub(channel)
