@@ -404,7 +404,7 @@ def _web_doors(
         sockets = bind_sockets(config.server.host, port)
         openai = _openai(assembly, config)
         app = web_app(services, _reception(assembly), config.http.origins, openai)
-        yield HttpServer(app, sockets, config.server.grace_s)
+        yield HttpServer(app, sockets, config.server.grace_s, config.tls.files)
 
 
 def _openai(assembly: _Assembly, config: Config) -> App:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import ssl
 from typing import Any
 
 import h11
@@ -18,6 +19,7 @@ from connectrpc.code import Code
 from connectrpc.errors import ConnectError
 
 from npc_server.doors.asgi import App, Event, Receive, Scope, Send
+from npc_server.keys.tls import TlsFiles
 
 MAX_HEAD_BYTES = 16 * 1024
 HEAD_WITHIN_S = 10.0
@@ -26,9 +28,15 @@ IDLE_S = 30  # that a connection without a call is kept
 
 
 class HttpServer:
-    """Serves an application on bound sockets from `start` to `stop`."""
+    """Serves an application on bound sockets from `start` to `stop`, over TLS where given files."""
 
-    def __init__(self, app: App, sockets: list[socket.socket], grace_s: float) -> None:
+    def __init__(
+        self,
+        app: App,
+        sockets: list[socket.socket],
+        grace_s: float,
+        tls: TlsFiles | None = None,
+    ) -> None:
         self._sockets = sockets
         config = uvicorn.Config(
             _with_prompt_bodies(app),
@@ -43,6 +51,10 @@ class HttpServer:
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=math.ceil(grace_s),
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+            ssl_ca_certs=str(tls.client_ca) if tls and tls.client_ca else None,
+            ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
         )
         config.load()
         self._server = uvicorn.Server(config)

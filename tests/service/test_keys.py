@@ -16,6 +16,7 @@ from npc_server.keys.callers import Role
 from npc_server.keys.keys_file import add_key, revoke_key
 from tests.support.calls import refusal
 from tests.support.scripted_server import Stage, StageMaker
+from tests.support.web_calls import JSON, ask
 
 pytestmark = pytest.mark.service
 
@@ -130,3 +131,16 @@ async def test_who_promoted_is_written_down(stage: StageMaker, tmp_path: Path) -
     told = [(one.who, one.action, one.about["version"]) for one in entries(tmp_path / audit.FILE)]
     who = f"key {made_key.key.key_id}"
     assert told == [(who, "promoted", version), (who, "rolled back", "base")]
+
+
+async def test_the_http_port_wants_the_same_keys(
+    stage: StageMaker, game_key: str, web_port: int
+) -> None:
+    await stage(http_port=web_port)
+    body = b'{"character": "mira", "playerId": "p1"}'
+    shown = {**JSON, "authorization": f"Bearer {game_key}"}
+    assert (await ask(web_port, "Dialogue/StartSession", body)).status == 401
+    assert (await ask(web_port, "Dialogue/StartSession", body, shown)).status == 200
+    assert (await ask(web_port, "Adapters/Stats", b"{}", shown)).status == 403
+    nobody = b'{"sessionId": "s1"}'
+    assert (await ask(web_port, "Dialogue/EndSession", nobody, shown)).status == 404

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import ssl
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from npc_client.client import Access, Client
 from npc_server.config import TlsSection
 from tests.support.certificates import Certificate, make_authority, make_certificate
 from tests.support.scripted_server import Stage, StageMaker
+from tests.support.web_calls import JSON
 
 pytestmark = pytest.mark.service
 
@@ -86,3 +90,22 @@ async def test_a_damaged_certificate_changes_nothing(
     made = await stage(tls=tls_of(own), access=trusting(authority))
     own.certificate.write_text("no certificate")
     assert await reaches(made, trusting(authority))
+
+
+async def test_the_http_port_shows_the_same_certificate(
+    stage: StageMaker, tmp_path: Path, authority: Certificate, web_port: int
+) -> None:
+    own = make_certificate(tmp_path, authority, "server")
+    await stage(tls=tls_of(own), access=trusting(authority), http_port=web_port)
+
+    def ask(trusted: Path) -> int:
+        context = ssl.create_default_context(cafile=str(trusted))
+        link = http.client.HTTPSConnection("127.0.0.1", web_port, timeout=10, context=context)
+        with contextlib.closing(link):
+            link.request("POST", "/npc.v1.Personas/List", b"{}", JSON)
+            return link.getresponse().status
+
+    assert await asyncio.to_thread(ask, authority.certificate) == 200
+    stranger = make_authority(tmp_path, "stranger")
+    with pytest.raises(ssl.SSLError):
+        await asyncio.to_thread(ask, stranger.certificate)
