@@ -29,6 +29,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "/npc.v1.Scenes/StartScene": _PLAYED,
         "/npc.v1.Scenes/Say": _PLAYED,
         "/npc.v1.Scenes/Continue": _PLAYED,
+        "/npc.v1.Scenes/Trigger": _PLAYED,
         "/npc.v1.Scenes/Join": _PLAYED,
         "/npc.v1.Scenes/Leave": _PLAYED,
         "/npc.v1.Scenes/Checkpoint": _PLAYED,

@@ -94,6 +94,9 @@ RIGHT: Mapping[str, Callable[[Things, str], Any]] = {
     ),
     "Scenes/Say": lambda own, _: scenes_pb2.SayInSceneRequest(scene_id=own.scene_id, text="Hello."),
     "Scenes/Continue": lambda own, _: scenes_pb2.ContinueRequest(scene_id=own.scene_id),
+    "Scenes/Trigger": lambda own, _: scenes_pb2.TriggerInSceneRequest(
+        scene_id=own.scene_id, text="A bell rings."
+    ),
     "Scenes/Join": lambda own, _: scenes_pb2.JoinRequest(scene_id=own.scene_id, character="fenn"),
     "Scenes/Leave": lambda own, _: scenes_pb2.LeaveRequest(scene_id=own.scene_id, character="mira"),
     "Scenes/Checkpoint": lambda own, _: scenes_pb2.CheckpointSceneRequest(scene_id=own.scene_id),
