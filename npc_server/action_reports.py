@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
-from feedback_store.records import ActionReport, Checkpoint, Turn
+from feedback_store.records import ActionReport, Turn
 from npc_server.errors import InvalidRequestError, UnknownTurnError
 from npc_server.limits import check_report
 from npc_server.note_sources import Moment
@@ -69,27 +69,26 @@ class ActionReports:
 
 
 def unheard_reports(
-    checkpoint: Checkpoint, turns: Sequence[Turn], reports: Iterable[ActionReport]
+    lived: Collection[str],  # ids of the turns that the character had lived through
+    saved_at: datetime,
+    turns: Iterable[Turn],  # of the whole conversation
+    reports: Iterable[ActionReport],
 ) -> list[UnheardReport]:
     """The reports that wait where a save game leads back to.
 
     What came in after it has not happened yet there, unless nothing was said since: then the
     conversation goes on from where it was.
     """
-    lived = {turn_id for one in checkpoint.exchanges for turn_id in one.take_turn_ids}
-    went_on = any(turn.turn_id not in lived and _is_later(turn, checkpoint) for turn in turns)
-    told = _told_with(turn for turn in turns if turn.turn_id in lived)
+    there = list(turns)
+    went_on = any(turn.turn_id not in lived and turn.created_at > saved_at for turn in there)
+    told = _told_with(turn for turn in there if turn.turn_id in lived)
     return [
         UnheardReport(one.turn_id, one.text)
         for one in reports
         if one.turn_id in lived
         and _note(one.turn_id, one.text) not in told
-        and not (went_on and one.reported_at > checkpoint.created_at)
+        and not (went_on and one.reported_at > saved_at)
     ]
-
-
-def _is_later(turn: Turn, checkpoint: Checkpoint) -> bool:
-    return turn.created_at > checkpoint.created_at
 
 
 def _told_with(turns: Iterable[Turn]) -> Collection[Note]:

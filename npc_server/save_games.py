@@ -104,7 +104,12 @@ class SaveGames:
             await self._recorder.flush(SETTLE_S)
             stored = await asyncio.to_thread(self._read_stored, checkpoint)
             rebuilt = rebuild(stored.record, self._persona(stored.record), checkpoint, stored.turns)
-            rebuilt.story.reports = unheard_reports(checkpoint, stored.turns, stored.reports)
+            rebuilt.story.reports = unheard_reports(
+                {turn_id for one in checkpoint.exchanges for turn_id in one.take_turn_ids},
+                checkpoint.created_at,
+                stored.turns,
+                stored.reports,
+            )
             await asyncio.wrap_future(self._store.roll_back(checkpoint.token))
             return self._reopen(rebuilt)
 

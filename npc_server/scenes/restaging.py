@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from feedback_store.records import JSON, Turn
+from feedback_store.records import JSON, ActionReport, Turn
 from feedback_store.records import Session as SessionRecord
 from feedback_store.scene_records import (
     SavedExchange,
@@ -20,6 +20,7 @@ from feedback_store.scene_records import (
     SavedPlayer,
     SceneSave,
 )
+from npc_server.action_reports import unheard_reports
 from npc_server.errors import UnknownCharacterError
 from npc_server.save_games import lived_again, lived_exchange, new_token
 from npc_server.scenes.limits import SceneLimits
@@ -39,6 +40,7 @@ class Stored:
 
     sessions: Mapping[str, SessionRecord]  # by id
     turns: Mapping[str, Turn]  # by id
+    reports: Sequence[ActionReport]  # on actions, of all its sessions
 
 
 def save_of(scene: Scene) -> SceneSave:
@@ -158,9 +160,11 @@ def _member(
         raise UnknownCharacterError(
             f"the save game has {saved.character!r}, who is no longer in the cast; known: {known}"
         )
+    lived = {turn_id for one in saved.exchanges for turn_id in one.lived.take_turn_ids}
     story = Story(
         [_exchange(one, save, stored) for one in saved.exchanges],
         situation_of(saved.situation),
+        unheard_reports(lived, save.created_at, stored.turns.values(), stored.reports),
         fired_at_s=fired_at_s(persona.triggers, saved.rested_s, time.monotonic()),
     )
     open_ = {who: stored.sessions.get(id_) for who, id_ in saved.sessions.items()}

@@ -90,8 +90,11 @@ class SceneSaves:
 
     def _read_stored(self, save: SceneSave) -> Stored:
         found = self._store.scene_sessions(save.scene_id)
-        turns = (turn for one in found for turn in self._store.turns_of(one.session_id))
-        return Stored({one.session_id: one for one in found}, {one.turn_id: one for one in turns})
+        ids = [one.session_id for one in found]
+        turns = (turn for id_ in ids for turn in self._store.turns_of(id_))
+        reports = [report for id_ in ids for report in self._store.action_reports(id_)]
+        by_id = {one.session_id: one for one in found}
+        return Stored(by_id, {one.turn_id: one for one in turns}, reports)
 
 
 def no_such_save() -> UnknownCheckpointError:

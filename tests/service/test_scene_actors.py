@@ -80,6 +80,37 @@ async def test_what_came_of_an_action_is_heard_whoever_speaks_next(baker: Stage)
     assert "The loaf is gone." not in (await told(baker, later)).rpartition("And me?")[2]
 
 
+async def reported(made: Stage, scene_id: str) -> None:
+    """A line with an action, and what came of it."""
+    (line,) = (await made.client.say_in_scene(scene_id, "A loaf.", "p1")).lines
+    await made.client.report_action(line.turn_id, "hand_over", True, "The loaf is gone.")
+
+
+async def test_what_was_not_heard_of_an_action_outlives_the_server(
+    stage: StageMaker, baker: Stage
+) -> None:
+    scene_id = await opened(baker)
+    await reported(baker, scene_id)
+    token = await baker.client.checkpoint_scene(scene_id)
+    await baker.client.say_in_scene(scene_id, "And me?", "p2")
+    after = await stage(words, characters=baker.folder / "cast")
+    await after.client.restore_scene(token)
+    talk = await after.client.say_in_scene(scene_id, "Well?", "p2")
+    assert "The loaf is gone." in await told(after, talk)
+
+
+async def test_a_save_takes_back_what_was_reported_or_heard_of_an_action(baker: Stage) -> None:
+    scene_id = await opened(baker)
+    before = await baker.client.checkpoint_scene(scene_id)
+    await reported(baker, scene_id)
+    await baker.client.say_in_scene(scene_id, "And me?", "p2")
+    heard = await baker.client.checkpoint_scene(scene_id)
+    for token in (before, heard):
+        await baker.client.restore_scene(token)
+        talk = await baker.client.say_in_scene(scene_id, "Well?", "p1")
+        assert "The loaf is gone." not in (await told(baker, talk)).rpartition("And me?")[2]
+
+
 async def test_a_line_that_barges_in_behind_the_words_loses_no_action(baker: Stage) -> None:
     scene_id = await opened(baker)
     asking, may_judge = asyncio.Event(), asyncio.Event()
