@@ -45,12 +45,15 @@ from personas.known_names import no_such_file
 from personas.lore.entries import MAX_SCAN_LINES
 from personas.lore_notes import ROOM_TOKENS, LoreSettings
 from personas.persona_files import SAMPLE_CHARACTERS
+from personas.plain_files import read_plain
 from personas.world_files import Worlds, worlds_beside
 
 DEFAULT_FILE = Path("npc.toml")
 KEY_VARIABLE = "NPC_KEY"  # what commands show a server: a secret, and no setting
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s@A-Z]+")  # as browsers write them
+_MAX_BYTES = 64 << 10
+_LONGEST_LINE = 2_000  # signs: what a key of many dots takes grows with the square of them
 
 
 def _has_a_sign(word: str) -> str:
@@ -456,7 +459,9 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Config:
     values = _read(source) if source else {}
     for key, value in _overrides(environment).items():
         section, _, name = key.partition("_")
-        values.setdefault(section, {})[name] = value
+        table = values.setdefault(section, {})
+        if isinstance(table, dict):  # else the schema says what is wrong with the file
+            table[name] = value
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -467,12 +472,23 @@ def _read(file: Path) -> dict[str, Any]:
     if not file.exists():
         raise ConfigError(no_such_file("configuration file", file))
     try:
-        return tomllib.loads(text_of(file.read_bytes()))
+        return tomllib.loads(_short_lined(text_of(read_plain(file, _MAX_BYTES))))
     except NotUtf8Error as error:
         where = f"{file}:{error.line}" if error.line else str(file)
         raise ConfigError(f"{where}: {error}") from error
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply to be read") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except ValueError as error:  # no TOML, or a number of thousands of digits
         raise ConfigError(f"{file}: {error}") from error
+
+
+def _short_lined(text: str) -> str:
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _LONGEST_LINE:
+            raise ValueError(f"line {number} has {len(line):,} signs; at most {_LONGEST_LINE:,}")
+    return text
 
 
 def _overrides(environment: Mapping[str, str]) -> dict[str, str]:

@@ -40,12 +40,16 @@ from personas.errors import (
     UnknownVersionError,
     brief,
 )
+from personas.links import LinkError, inside
+from personas.plain_files import open_plain, read_plain
 
 JSON = JsonValue
 #: When, as which inode and how large a character's aliases were written.
 AliasStamp = tuple[int, int, int, int]
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 KEPT_PREVIOUS = 5
+_MAX_MANIFEST = 64 << 20  # bytes: it names every player that a version was trained on
+_MAX_ALIASES = 64 << 10
 _ADD_AGAIN = "`npc adapters add` publishes the adapter again from a good copy"
 _VERSION = re.compile(r"v([0-9]{4,9})-[0-9a-f]{8}")
 
@@ -166,10 +170,15 @@ class AdapterRepo:
         return _read_manifest(self.path(character, version))
 
     def path(self, character: str, version: str) -> Path:
-        """The version's folder. UnknownVersionError when no such version was completed."""
+        """The version's folder. UnknownVersionError when no such version was completed.
+
+        CorruptAdapterError where a link leads out of the folder of all characters.
+        """
         folder = self._home(character) / _checked_version(version)
         if not (folder / "manifest.json").is_file():
             raise UnknownVersionError(f"{character} has no version {version}; see its versions")
+        for name in ADAPTER_FILES:
+            _require_inside(folder / name)
         return folder
 
     def verify(self, character: str, version: str) -> Manifest:
@@ -327,8 +336,9 @@ def _readable(folder: Path) -> Manifest | None:
 
 def _read_manifest(folder: Path) -> Manifest:
     file = folder / "manifest.json"
+    _require_inside(file)
     try:
-        manifest = _MANIFEST.validate_json(file.read_bytes(), strict=True)
+        manifest = _MANIFEST.validate_json(read_plain(file, _MAX_MANIFEST), strict=True)
     except (OSError, ValidationError) as error:
         raise CorruptAdapterError(f"{file}: {brief(error)}; {_ADD_AGAIN}") from error
     expected = f"v{manifest.number:04d}-{manifest.content_hash[:8]}"
@@ -337,6 +347,19 @@ def _read_manifest(folder: Path) -> Manifest:
     if folder.parent.name != manifest.character:
         raise CorruptAdapterError(f"{file} belongs to character {manifest.character}")
     return manifest
+
+
+def _require_inside(file: Path) -> None:
+    """Raise CorruptAdapterError where a link on the way to a version's file leads out of the repo.
+
+    What is not there is told by whoever reads it.
+    """
+    try:
+        inside(file, file.parents[2])
+    except LinkError as error:
+        raise CorruptAdapterError(f"{file} {error}; {_ADD_AGAIN}") from error
+    except OSError:
+        return
 
 
 def _alias_stamp(home: str) -> AliasStamp | None:
@@ -350,7 +373,7 @@ def _alias_stamp(home: str) -> AliasStamp | None:
 def _read_aliases(home: Path) -> Aliases:
     file = home / "aliases.json"
     try:
-        aliases = _ALIASES.validate_json(file.read_bytes(), strict=True)
+        aliases = _ALIASES.validate_json(read_plain(file, _MAX_ALIASES), strict=True)
         for version in _versions_in(aliases):
             _checked_version(version)
     except FileNotFoundError:
@@ -427,7 +450,7 @@ def _as_json(content: Manifest | Aliases) -> bytes:
 
 def _feed(digest: "hashlib._Hash", file: Path) -> None:
     try:
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
     except OSError as error:

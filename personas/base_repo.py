@@ -25,8 +25,10 @@ from personas.authored_fields import ID_PATTERN
 from personas.claims import claim_folder
 from personas.durable import sync_folder, write_synced
 from personas.errors import BaseTakenError, CorruptBaseError, InvalidIdError, RepoWriteError
+from personas.plain_files import read_plain
 
 MANIFEST = "manifest.json"
+_MAX_MANIFEST = 64 << 20  # bytes: it names every player that a base was trained on
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _describe(draft: BaseDraft, gguf: Path) -> BaseManifest:
 
 def _read(file: Path) -> BaseManifest:
     try:
-        manifest = _MANIFEST.validate_json(file.read_bytes(), strict=True)
+        manifest = _MANIFEST.validate_json(read_plain(file, _MAX_MANIFEST), strict=True)
     except (OSError, ValidationError) as error:
         raise CorruptBaseError(
             f"{file} does not say whose feedback the base learned from: {error}; restore it from a"

@@ -1,9 +1,10 @@
 """A YAML file as plain data, with the place of every field.
 
-Authored files are untrusted: size and depth are limited, anchors and aliases are refused (one
-alias can expand to gigabytes), only the safe scalar types are built, a key counts once, no device
-is opened, and no link followed that leads out of the cast's folder. Nothing here raises for bad
-content: what was wrong is in `problems`, so that the caller can report all files together.
+Authored files are untrusted: size, depth and the number of values are limited, anchors and aliases
+are refused (one alias can expand to gigabytes), only the safe scalar types are built, a key counts
+once, no device is opened, and no link followed that leads out of the cast's folder. Nothing here
+raises for bad content: what was wrong is in `problems`, so that the caller can report all files
+together.
 
 Data is built in one pass over the parser's events. They come flat, so depth is known before
 anything recursive sees them; and libyaml's parser, where PyYAML has it, takes a tenth of the time
@@ -26,6 +27,19 @@ from personas.links import LinkError, inside
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 12
+MAX_VALUES = 500_000  # two seconds and 150 MB; ten thousand entries of lore have a fifth of it
+_MOST_PROBLEMS = 200
+_LONGEST_NUMBER = 64  # signs of what may be no text: YAML has numbers that take hours to work out
+
+_TEXT = "tag:yaml.org,2002:str"
+#: What building a scalar raises: PyYAML trusts that a tag, such as !!int, stands before its kind.
+_NO_VALUE = (
+    yaml.constructor.ConstructorError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    ValueError,
+)
 
 Loc = tuple[str | int, ...]
 Plain = str | int | float | bool | None | object  # what SafeLoader makes of a scalar
@@ -189,6 +203,7 @@ class _Reading:
         has_anchors = "&" in text or "*" in text  # or something that looks like some
         self._next = self._next_without_anchor if has_anchors else self._events.get_event
         self._depth = 0
+        self._values = 0
 
     def whole(self) -> Data:
         """The data of the file's only document. Raises _RefusedError and yaml's errors."""
@@ -250,6 +265,9 @@ class _Reading:
         return found
 
     def _entry(self, event: Any, loc: Loc, part: str | int, marks: Marks) -> Data:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _RefusedError(_place(event.start_mark), f"more than {MAX_VALUES:,} values")
         if type(event) is not _Scalar:
             inner: Marks = [marks[-1]]
             marks[-1] = inner
@@ -273,6 +291,8 @@ class _Reading:
     def _report_twice(self, loc: Loc, event: Any, first: "Mark | Marks | None") -> None:
         what = f"key is given twice (first on line {_place(first).line}); keep one"
         self._report(loc, event.start_mark, what)
+        if len(self._document.problems) > _MOST_PROBLEMS:  # looking for the first one takes a while
+            raise _RefusedError(_place(event.start_mark), f"more than {_MOST_PROBLEMS} problems")
 
     def _report(self, loc: Loc, mark: "Mark | Marks | None", what: str) -> None:
         place = _place(mark)
@@ -292,10 +312,15 @@ class _Reading:
         read = _word_value if len(event.value) <= _LONGEST_WORD else _scalar_value
         try:
             return read(event.value, event.tag, event.implicit)
-        except (yaml.constructor.ConstructorError, ValueError) as error:
-            what = f"cannot be read as a value ({str(error).splitlines()[0]}); quote it"
-            self._report(loc, begins, what)
+        except _NO_VALUE as error:
+            self._report(loc, begins, f"cannot be read as a value ({_why(error)}); quote it")
             return str(event.value)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (AttributeError, LookupError)):  # what PyYAML meant by it tells nobody
+        return "its tag does not fit it"
+    return str(error).splitlines()[0]
 
 
 def _too_deep(event: Any) -> _RefusedError:
@@ -325,10 +350,13 @@ class _Scalars(yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
 
 
 def _scalar_value(text: str, tag: str | None, implicit: tuple[bool, bool]) -> Plain:
-    """What a scalar stands for. Raises ConstructorError and ValueError."""
+    """What a scalar stands for. Raises one of _NO_VALUE."""
     scalars = _Scalars()
     implied: Any = scalars.resolve
-    node = yaml.ScalarNode(tag or implied(yaml.ScalarNode, text, implicit), text)
+    kind = tag or implied(yaml.ScalarNode, text, implicit)
+    if kind != _TEXT and len(text) > _LONGEST_NUMBER:
+        raise ValueError(f"{len(text):,} signs, more than any number or date")
+    node = yaml.ScalarNode(kind, text)
     value: Plain = scalars.construct_object(node)
     return value
 

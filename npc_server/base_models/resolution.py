@@ -21,6 +21,9 @@ from npc_server.base_models.model_files import (
 from npc_server.base_models.model_records import ModelRecords
 from npc_server.base_models.quantization import Choice, Quantization
 from npc_server.base_models.sources import FileSource
+from npc_server.engine.plain_files import read_plain
+
+_MAX_MANIFEST = 64 << 20  # bytes: it names every player that a base was trained on
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,10 @@ def _own_base(name: str, places: ModelPlaces) -> NamedModel | None:
     folder = places.own_bases / name
     path = folder / f"{name}.gguf"
     try:
-        sha256 = str(json.loads((folder / "manifest.json").read_text("utf-8"))["sha256"])
+        content = read_plain(folder / "manifest.json", _MAX_MANIFEST)
+        sha256 = str(json.loads(content)["sha256"])
         return NamedModel(name, FileSource(path), sha256, path.stat().st_size)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelUnavailableError(
             f"{folder} does not say which base it holds: {error}; restore it from a backup"
         ) from error

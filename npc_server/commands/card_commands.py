@@ -29,7 +29,7 @@ from personas.cards.draft import Wishes
 from personas.cards.remarks import Kind, Remark
 from personas.cards.riding_adapter import MANIFEST, entries_of, with_adapter
 from personas.cards.stored_card import FOLDER
-from personas.cards.strict_json import json_bytes, read_json
+from personas.cards.strict_json import MAX_BYTES, json_bytes, read_json
 from personas.cards.world_folder import (
     admit_world,
     holds_world_info,
@@ -38,6 +38,7 @@ from personas.cards.world_folder import (
 )
 from personas.errors import CardError
 from personas.json_schemas import BESIDE_CHARACTERS, write_schemas
+from personas.plain_files import read_plain
 from personas.world_files import Worlds
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def _manifest_in(folder: Path) -> Object:
     file = folder / MANIFEST
     if not file.is_file():
         return {}
-    value = read_json(file.read_bytes(), f"{MANIFEST} of the adapter")
+    value = read_json(read_plain(file, MAX_BYTES), f"{MANIFEST} of the adapter")
     return value if isinstance(value, dict) else {}
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from gguf import GGUFReader, GGUFValueType
 
-#: What reading a file that is no GGUF, or a damaged one, raises.
-UNREADABLE = (OSError, ValueError, KeyError, IndexError, struct.error)
+from npc_server.engine.plain_files import require_plain
 
+#: What reading a file that is no GGUF, or a damaged one, raises.
+UNREADABLE = (OSError, ValueError, ArithmeticError, KeyError, IndexError, struct.error)
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)  # that llama.cpp and the gguf package read
@@ -25,6 +26,7 @@ def kind_fault(path: Path) -> str:
 
     Raises OSError.
     """
+    require_plain(path)
     with path.open("rb") as file:
         begins = file.read(_BEGINNING.size)
     if begins[:4] != _MAGIC:
@@ -48,6 +50,11 @@ _LONGEST_LIST = 1024
 
 class HeaderReader(GGUFReader):
     """Skips long arrays and those of text; tensors, single values and short lists are there."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises what is UNREADABLE, for a pipe and a device too."""
+        require_plain(path)
+        super().__init__(path)
 
     def number(self, key: str) -> float | None:
         """A number of the metadata; None when it is absent or no number."""

@@ -16,6 +16,7 @@ from personas.cards import charx, png
 from personas.cards.card import Card, Spec, in_spec
 from personas.cards.strict_json import JSON, json_bytes, read_json
 from personas.errors import CardError
+from personas.plain_files import open_plain, read_plain
 
 PICTURE = "picture.png"
 MAX_BYTES = 32 << 20  # of JSON or PNG
@@ -33,7 +34,7 @@ def read_value(file: Path, folder: Path) -> JSON:
 
     Raises CardError for what is broken, and OSError where the disk refuses.
     """
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         head = stream.read(_HEAD_BYTES)
     if head.startswith(_JPEG):
         raise CardError(f"{file}: a JPEG; a card is in a PNG, which keeps its text")
@@ -73,7 +74,7 @@ def read_content(file: Path, most: int) -> bytes:
     size = file.stat().st_size
     if size > most:
         raise CardError(f"{file}: {size >> 20} MiB; a card has at most {most >> 20}")
-    return file.read_bytes()
+    return read_plain(file, most)
 
 
 def _read_charx(file: Path, folder: Path) -> JSON:

@@ -7,7 +7,10 @@ allow. What is unpacked is counted while it is unpacked, whatever the zip says o
 
 from __future__ import annotations
 
+import errno
+import io
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,18 +22,27 @@ from personas.errors import CardError
 CARD = "card.json"
 MAX_ENTRIES = 4096
 MAX_NAME = 200  # bytes of a path
+_MAX_LIST = 2 << 20  # bytes of what a zip says of its entries
 MAX_UNPACKED = 256 << 20  # bytes of all entries: pictures, and one adapter
 MAX_RATIO = 100  # unpacked to packed, of an entry that is large enough to matter
 _MATTERS = 1 << 20
 _PIECE = 1 << 16
 _ENCRYPTED = 0x1
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same content makes the same file
 
 
 def unpack(file: Path, folder: Path) -> None:
     """Write every entry of a CHARX below `folder`, which must be empty. Raises CardError."""
-    with _zip_errors(file), zipfile.ZipFile(file) as archive:
+    with _zip_errors(file), _SmallReads(file) as stream, zipfile.ZipFile(stream) as archive:
         entries = _harmless_entries(archive, file)
         left = MAX_UNPACKED
         for entry in entries:
@@ -43,6 +55,19 @@ def unpack(file: Path, folder: Path) -> None:
                         limit = f"{MAX_UNPACKED >> 20} MiB"
                         raise CardError(f"{file}: unpacks to more than {limit}, the limit")
                     sink.write(piece)
+
+
+class _SmallReads(io.FileIO):
+    """A zip whose list of entries fits in memory: zipfile reads it in one piece, and makes an
+    object of every entry before anybody can count them."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Some bytes; never more than the longest list of entries takes."""
+        if size is None or size < 0:  # of a file's end, some 64 KiB
+            size = _MAX_LIST
+        if size > _MAX_LIST:
+            raise zipfile.BadZipFile(f"its list of entries is longer than {_MAX_LIST >> 20} MiB")
+        return super().read(size) or b""
 
 
 def pack(file: Path, contents: Mapping[str, bytes | Path]) -> None:
@@ -115,7 +140,7 @@ def _zip_errors(file: Path) -> Iterator[None]:
     """What zipfile raises for damage, as one error."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise CardError(f"{file}: the zip is damaged: {error}") from error
     except (ValueError, OverflowError, IndexError) as error:  # of headers that make no sense
         if isinstance(error, CardError):
@@ -125,3 +150,7 @@ def _zip_errors(file: Path) -> Iterator[None]:
         raise CardError(f"{file}: two entries want the place of {error.filename}") from error
     except NotADirectoryError as error:
         raise CardError(f"{file}: an entry lies below another one: {error.filename}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise CardError(f"{file}: the zip is damaged: it points to before its beginning") from error

@@ -17,6 +17,7 @@ from personas.errors import CardError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 13
+MAX_CHUNKS = 1 << 16  # of 8 KiB, as encoders cut them, 512 MiB
 _WIDTH, _HEIGHT = 400, 600  # of a plain picture, as cards are usually cut
 
 
@@ -35,6 +36,8 @@ def chunks_of(content: bytes, what: str) -> tuple[Chunk, ...]:
     chunks: list[Chunk] = []
     at = len(SIGNATURE)
     while not chunks or chunks[-1].kind != b"IEND":
+        if len(chunks) == MAX_CHUNKS:
+            raise CardError(f"{what}: more than {MAX_CHUNKS:,} chunks")
         chunk = _chunk_at(content, at, what)
         chunks.append(chunk)
         at += 12 + len(chunk.body)

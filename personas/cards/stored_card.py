@@ -16,8 +16,9 @@ from pathlib import Path
 from personas.cards.card import Card, card_of
 from personas.cards.charx import CARD
 from personas.cards.snapshot import Snapshot, snapshot_from
-from personas.cards.strict_json import JSON, json_bytes, read_json
+from personas.cards.strict_json import JSON, MAX_BYTES, json_bytes, read_json
 from personas.errors import CardError
+from personas.plain_files import read_plain
 
 FOLDER = "card"
 IMPORTED = "imported.json"
@@ -53,7 +54,7 @@ def store_card(character: Path, card: Card, imported: Snapshot) -> None:
 
 def _value(file: Path) -> JSON:
     try:
-        return read_json(file.read_bytes(), str(file))
+        return read_json(read_plain(file, MAX_BYTES), str(file))
     except FileNotFoundError as error:
         raise CardError(
             f"{file} is missing; without {file.parent} the rest exports well"

@@ -32,6 +32,7 @@ from personas.cards.strict_json import json_bytes, read_json
 from personas.cards.world_info import WorldInfo, is_world_info, world_info_of
 from personas.cards.yaml_text import content_of, with_id, yaml_text
 from personas.errors import CardError, PersonaError
+from personas.plain_files import open_plain
 from personas.world import World
 from personas.world_files import read_world
 
@@ -61,7 +62,7 @@ class _Import:
 
 def holds_world_info(file: Path) -> bool:
     """Whether a file is World Info, and not a card. Raises CardError for broken JSON."""
-    with file.open("rb") as stream:
+    with open_plain(file) as stream:
         if stream.read(1) not in _JSON_BEGINS:
             return False
     return is_world_info(read_json(read_content(file, MAX_BYTES), str(file)))

@@ -24,17 +24,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import re2  # type: ignore[import-untyped]  # ships no types
 from safetensors import SafetensorError, deserialize
 
 from npc_server.engine.errors import AdapterRejectedError, ModelLoadError
 from npc_server.engine.gguf_header import UNREADABLE, HeaderReader
 from npc_server.engine.lora.adapter_gguf import write_adapter_gguf
+from npc_server.engine.plain_files import read_plain
 
 Array = npt.NDArray[np.float32]
 
 _PREFIX = "base_model.model."
+_LONGEST_PATTERN = 200
 _GREATEST = 1e9  # rank or alpha that a pattern may name
-_MOST_REPEATS = 3  # matching takes as many nested loops over a module's name
+_MAX_CONFIG = 1 << 20  # bytes
+_ANY_BYTES = 64 << 20  # of an adapter that may be of another base, so that its shapes are told
+_ANY_RANK = 1024
 _KEY = re.compile(
     r"base_model\.model\.model\.layers\.(?P<layer>\d+)\."
     r"(?P<module>\w+\.\w+)\.lora_(?P<side>[AB])\.weight"
@@ -128,7 +133,7 @@ def read_peft(folder: Path, base: BaseShape, max_rank: int | None = None) -> Lor
     config = _read_config(folder)
     tensors: dict[str, Array] = {}
     strengths: dict[str, _Strength] = {}  # by weight
-    for tensor in _read_tensors(folder):
+    for tensor in _read_tensors(folder, _most_bytes(base, max_rank)):
         weight, side = _target(tensor, base)
         strength = _strength(tensor, config, max_rank)
         _check_shape(tensor, weight, base.linears[weight], side, strength.rank)
@@ -169,7 +174,7 @@ def _alike(
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "adapter_config.json"
     try:
-        config = json.loads(path.read_bytes())
+        config = json.loads(read_plain(path, _MAX_CONFIG))
         kind, _, _ = config["peft_type"], float(int(config["r"])), float(config["lora_alpha"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise AdapterRejectedError(f"{path} is unreadable: {error!r}") from error
@@ -216,7 +221,7 @@ def _for_module(name: str, module: str, config: Mapping[str, Any], usual: float)
 
 @lru_cache(maxsize=4096)
 def _fits(pattern: str, module: str) -> bool:
-    return re.match(rf"(.*\.)?({pattern})$", module) is not None
+    return _expression_of(pattern).match(module) is not None
 
 
 def _check_patterns(config: Mapping[str, Any], path: Path) -> None:
@@ -230,24 +235,36 @@ def _check_patterns(config: Mapping[str, Any], path: Path) -> None:
         if bad := next((key for key in patterns if not _is_pattern(key)), None):
             raise AdapterRejectedError(
                 f"{path}: {name} has {bad!r}; name a module, or write an expression of at most"
-                f" {_MOST_REPEATS} repetitions, none of a group"
+                f" {_LONGEST_PATTERN} signs that neither looks around nor refers back"
             )
 
 
 def _is_pattern(key: str) -> bool:
     try:
-        re.compile(key)
-    except re.error:
+        _expression_of(key)
+    except (re2.error, UnicodeEncodeError):
         return False
-    repeats = re.findall(r"(.)[*+{]", key)
-    return len(key) <= 200 and len(repeats) <= _MOST_REPEATS and ")" not in repeats
+    return len(key) <= _LONGEST_PATTERN
 
 
-def _read_tensors(folder: Path) -> list[_Tensor]:
+def _expression_of(pattern: str) -> Any:
+    """A pattern as PEFT looks for it, by RE2: its time is in proportion to a module's name."""
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(rf"(.*\.)?({pattern})$", options)
+
+
+def _most_bytes(base: BaseShape, max_rank: int | None) -> int:
+    """What is read of a file: far more than an adapter of this base has, as its shapes tell."""
+    sides = sum(rows + columns for rows, columns in base.linears.values())
+    return _ANY_BYTES + 8 * sides * (max_rank or _ANY_RANK)
+
+
+def _read_tensors(folder: Path, most_bytes: int) -> list[_Tensor]:
     path = folder / "adapter_model.safetensors"
     try:
         # Checks that shapes, types and the file's length agree.
-        found = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
+        found = deserialize(read_plain(path, most_bytes))  # type: ignore[no-untyped-call]
     except (OSError, SafetensorError, ValueError) as error:
         raise AdapterRejectedError(f"{path} is unreadable: {error}") from error
     if not found:
