@@ -9,7 +9,7 @@ writers go on with the new content. Players forgotten since the backup stay forg
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from feedback_store.errors import (
     StoreTooNewError,
 )
 from feedback_store.forgetting import delete_sessions
-from feedback_store.migrations import APPLICATION_ID
+from feedback_store.migrations import APPLICATION_ID, STEPS
 from feedback_store.publishing import publish, workplace
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]  # step, done, total
@@ -88,6 +88,7 @@ def _prepare(
     _refuse_unsound(copy, str(file))
     with closing(connect(copy, _LOCK_WAIT_S)) as db:
         _migrate(db, file, copy)
+        _require_own_schema(db, file)
         with immediate(db):
             sql = "INSERT OR IGNORE INTO forgotten_sessions VALUES (?, ?)"
             db.conn.executemany(sql, forgotten.items())
@@ -103,6 +104,28 @@ def _migrate(db: Database, file: Path, copy: Path) -> None:
         raise BackupError(
             f"{file} was written by a newer release; the store is as it was. Update this program"
         ) from error
+
+
+def _require_own_schema(db: Database, file: Path) -> None:
+    """Raise BackupError for a file that says it is a store, and would not work as one."""
+    with closing(Database(memory=True, execute_plugins=False)) as fresh:
+        STEPS.apply(fresh)
+        tables = fresh.table_names()
+        lacking = [one for one in tables if not _columns(fresh, one) <= _columns(db, one)]
+        strange = sorted(_triggers(db) - _triggers(fresh))
+    if lacking:
+        raise BackupError(f"{file} is no whole backup: {', '.join(lacking)} is not as it should be")
+    if strange:
+        names = ", ".join(name for name, _ in strange)
+        raise BackupError(f"{file} has triggers that no release made ({names}); use another backup")
+
+
+def _columns(db: Database, table: str) -> Set[str]:
+    return {row[0] for row in db.execute("SELECT name FROM pragma_table_info(?)", [table])}
+
+
+def _triggers(db: Database) -> Set[tuple[str, str]]:
+    return set(db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"))
 
 
 def _live(store: Path) -> Database:

@@ -252,8 +252,29 @@ def _newer(file: Path) -> None:
         STEPS._record_applied(db, "m999_from_tomorrow")
 
 
+def _hollow(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("ALTER TABLE turns RENAME COLUMN reply_text TO renamed")
+
+
+def _booby_trapped(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TRIGGER trap AFTER INSERT ON turns BEGIN DELETE FROM turns; END")
+
+
 @pytest.mark.parametrize(
-    "spoil", [_nothing, _empty, _text, _cut, _overwrite_inside, _another_program_s, _newer]
+    "spoil",
+    [
+        _nothing,
+        _empty,
+        _text,
+        _cut,
+        _overwrite_inside,
+        _another_program_s,
+        _newer,
+        _hollow,
+        _booby_trapped,
+    ],
 )
 def test_a_file_that_is_no_sound_backup_is_refused_and_the_store_is_as_it_was(
     backup: Path, path: Path, spoil: Callable[[Path], None]
