@@ -141,7 +141,12 @@ class Dialogue:
         return session
 
     def resume(
-        self, character: str, player_id: str, consent: bool, brought: Sequence[Line]
+        self,
+        character: str,
+        player_id: str,
+        consent: bool,
+        brought: Sequence[Line],
+        game: str = DEFAULT_GAME,
     ) -> Session:
         """Open a session that goes on from what was said elsewhere, which is not recorded.
 
@@ -150,11 +155,12 @@ class Dialogue:
         persona = cast_member(self._characters, "character", character)
         record = SessionRecord(
             session_id=uuid.uuid4().hex,
-            player_id=self._conversations.pseudonyms.of(check_id("player_id", player_id)),
+            player_id=self._conversations.pseudonyms.of(check_id("player_id", player_id), game),
             character=character,
             persona_version=persona.version,
             consent=consent,
             started_at=datetime.now(UTC),
+            game=game,
         )
         session = Session(record, persona, brought=self._admissible_lines(brought))
         self._sessions.add(session)

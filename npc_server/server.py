@@ -418,6 +418,8 @@ def _openai(assembly: _Assembly, config: Config) -> App:
         assembly.sessions,
         assembly.adapters,
         model,
+        assembly.ownership,
+        assembly.allowances,
     )
     return openai_door(answering, config.http, _reception(assembly))
 

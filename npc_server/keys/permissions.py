@@ -41,10 +41,9 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = MappingProxyType(
         "/npc.v1.Feedback/Submit": _PLAYED,
         "/npc.v1.Feedback/SubmitBatch": _PLAYED,
         "/npc.v1.Feedback/Undo": _PLAYED,
-        # The OpenAI API tells neither games nor players apart.
-        "/v1/chat/completions": _RUN,
-        "/v1/feedback": _RUN,
-        "/v1/models": _RUN,
+        "/v1/chat/completions": _PLAYED,
+        "/v1/feedback": _PLAYED,
+        "/v1/models": _LISTED,
         "/npc.v1.Keys/MintToken": _GAME,
         "/npc.v1.Personas/List": _LISTED,
         "/npc.v1.Personas/Get": _WRITTEN,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import http.client
 from pathlib import Path
 
 import grpc
@@ -134,21 +131,6 @@ async def test_who_promoted_is_written_down(stage: StageMaker, tmp_path: Path) -
     told = [(one.who, one.action, one.about["version"]) for one in entries(tmp_path / audit.FILE)]
     who = f"key {made_key.key.key_id}"
     assert told == [(who, "promoted", version), (who, "rolled back", "base")]
-
-
-async def test_the_openai_api_is_for_operators_alone_where_there_are_keys(
-    stage: StageMaker, tmp_path: Path, game_key: str, web_port: int
-) -> None:
-    operator = str(add_key(tmp_path / "keys.json", "ops", [Role.OPERATOR]).text)
-    await stage(http_port=web_port)
-    statuses = []
-    for key in ("", game_key, operator):
-        shown = {**JSON, "authorization": f"Bearer {key}"} if key else JSON
-        link = http.client.HTTPConnection("127.0.0.1", web_port, timeout=10)
-        with contextlib.closing(link):
-            await asyncio.to_thread(link.request, "GET", "/v1/models", None, shown)
-            statuses.append((await asyncio.to_thread(link.getresponse)).status)
-    assert statuses == [401, 403, 200]
 
 
 async def test_the_http_port_wants_the_same_keys(

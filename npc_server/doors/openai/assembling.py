@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol, cast
 
 from npc_server.adapters import Adapters
+from npc_server.allowances import Allowances
 from npc_server.calls import Reception
 from npc_server.config import HttpSection
 from npc_server.dialogue import Dialogue
@@ -18,6 +19,7 @@ from npc_server.doors.openai.talks import Manners, Talks
 from npc_server.doors.openai.task_answers import TaskAnswers
 from npc_server.doors.openai.threads import Threads
 from npc_server.errors import UnknownSessionError
+from npc_server.ownership import Ownership
 from npc_server.reactions import Reactions
 from npc_server.sessions import Session, Sessions
 from npc_server.turns import Model
@@ -38,6 +40,8 @@ class Answering:
     sessions: Sessions
     adapters: Adapters
     model: Model
+    ownership: Ownership
+    allowances: Allowances
 
 
 def openai_door(
@@ -55,6 +59,7 @@ def openai_door(
         answering.reactions,
         answering.sessions,
         answering.adapters,
+        answering.allowances,
         manners,
         threads,
     )
@@ -68,6 +73,8 @@ def openai_door(
         decoder.decode,
         manners.tells_system,
         reception,
+        answering.ownership,
+        answering.allowances,
     )
 
 

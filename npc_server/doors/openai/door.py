@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from connectrpc.errors import ConnectError
 
 from feedback_store.records import Receipt
+from npc_server.allowances import Allowances
 from npc_server.calls import Reception, RefusedError, answering
 from npc_server.doors.asgi import Receive, Scope, Send, header
 from npc_server.doors.openai import answers
 from npc_server.doors.openai.answers import Decode
-from npc_server.doors.openai.callers import caller_of
+from npc_server.doors.openai.callers import Client, client_of, visible_cast
 from npc_server.doors.openai.fields import Completion, completion_of
+from npc_server.doors.openai.metering import Meter
 from npc_server.doors.openai.reactions import reaction_of
 from npc_server.doors.openai.requests import BodyTooLargeError, HttpCall, body_of, until_gone
 from npc_server.doors.openai.talks import Asked, Talks
@@ -24,7 +26,9 @@ from npc_server.doors.openai.task_answers import TaskAnswers
 from npc_server.doors.openai.tasks import is_task
 from npc_server.doors.openai.telling import Response, Takes, Telling, refuse
 from npc_server.errors import InvalidRequestError
+from npc_server.keys.callers import Role, caller
 from npc_server.limits import check_id
+from npc_server.ownership import Ownership
 from npc_server.reactions import Reactions
 from npc_server.reply_events import ReplyEvent
 from personas.persona import Persona
@@ -44,6 +48,8 @@ class OpenAiDoor:
     decode: Decode
     answers_tasks: bool  # of front-ends
     reception: Reception
+    ownership: Ownership
+    allowances: Allowances
     clock: Callable[[], float] = field(default=time.time)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,11 +92,15 @@ class OpenAiDoor:
         if name:
             await response.whole(answers.model(self.talks.persona(name)))
         else:
-            personas = sorted(self.cast.values(), key=lambda persona: persona.id)
+            known = visible_cast(self.cast).values()
+            personas = sorted(known, key=lambda persona: persona.id)
             await response.whole(answers.models(personas))
 
     async def _take_feedback(self, body: bytes, response: Response) -> None:
-        result = await self.reactions.submit(reaction_of(body, datetime.now(UTC)))
+        who = caller.get()
+        self.allowances.take_events(who, 1)
+        reach = self.ownership.reach_of(who)
+        result = await self.reactions.submit(reaction_of(body, datetime.now(UTC), reach))
         if not isinstance(result, Receipt):
             raise result
         told = {"event_id": result.event_id, "duplicate": result.duplicate}
@@ -108,16 +118,27 @@ class OpenAiDoor:
                 await telling.collect(events, response)
 
     def _takes(self, wanted: Completion, scope: Scope) -> Takes:
+        client = client_of(scope, wanted.player)
         if is_task(wanted.messages):
+            client.require_role(Role.GAME, "what front-ends ask beside a talk")
             if not self.answers_tasks:
                 raise InvalidRequestError(
                     "messages: what front-ends ask beside a talk is not answered here, since"
                     " [http] system_messages is ignore"
                 )
-            return _number(self.tasks.answer(wanted))
+            return self._within_quota(client, _number(self.tasks.answer(wanted)))
         key = header(scope, b"idempotency-key")
         call_id = check_id("idempotency-key", key) if key else ""
-        return self.talks.takes(Asked(wanted, caller_of(scope, wanted.player), call_id))
+        return self._within_quota(client, self.talks.takes(Asked(wanted, client, call_id)))
+
+    async def _within_quota(self, client: Client, takes: Takes) -> Takes:
+        """The takes, as one turn of the client's. Raises QuotaError."""
+        with self.allowances.turn(client.caller, client) as spent:
+            meter = Meter(spent)
+            async with aclosing(takes) as events:
+                async for number, event in events:
+                    meter.note(number, event)
+                    yield number, event
 
 
 async def _number(events: AsyncGenerator[ReplyEvent]) -> Takes:

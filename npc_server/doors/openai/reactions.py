@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from feedback_store.records import Reaction, Reason, Thumb
+from feedback_store.records import Reach, Reaction, Reason, Thumb
 from npc_server.doors.openai.fields import read
 from npc_server.errors import InvalidRequestError
 from npc_server.limits import check_id
@@ -25,8 +25,11 @@ class _Feedback(BaseModel):
     event_id: str | None = None
 
 
-def reaction_of(body: bytes, now: datetime) -> Reaction:
-    """The thumb that a body holds. Raises InvalidRequestError, which names the field."""
+def reaction_of(body: bytes, now: datetime, reach: Reach | None = None) -> Reaction:
+    """The thumb in a body, of a sender with that reach; None = all.
+
+    Raises InvalidRequestError, which names the field.
+    """
     sent = read(_Feedback, body)
     event_id = check_id("event_id", sent.event_id or f"openai-{uuid.uuid4().hex}")
     if event_id.startswith(DERIVED_PREFIX):
@@ -35,7 +38,7 @@ def reaction_of(body: bytes, now: datetime) -> Reaction:
     if up and sent.reasons:
         raise InvalidRequestError("reasons: they go with a thumb down; leave them out with up")
     thumb = Thumb(up, tuple(dict.fromkeys(map(_reason, sent.reasons))))
-    return Reaction(event_id, thumb, now, check_id("id", sent.id))
+    return Reaction(event_id, thumb, now, check_id("id", sent.id), reach=reach)
 
 
 def _reason(name: str) -> Reason:

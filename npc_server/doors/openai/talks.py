@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 
 from feedback_store.records import Choice, Edit, Payload, Reaction, Receipt
 from npc_server.adapters import Adapters
+from npc_server.allowances import Allowances
 from npc_server.cast import cast_member
 from npc_server.dialogue import Dialogue
-from npc_server.doors.openai.callers import Caller
+from npc_server.doors.openai.callers import Client, visible_cast
 from npc_server.doors.openai.fields import Completion
 from npc_server.doors.openai.threads import Place, Thread, Threads, Trail, place_of, trail_of
 from npc_server.doors.openai.transcripts import Transcript, transcript_of
+from npc_server.keys.callers import Role
 from npc_server.limits import check_id, check_text
 from npc_server.reactions import Reactions
 from npc_server.reply_events import ReplyEvent
@@ -48,7 +50,7 @@ class Asked:
     """A completion, by whom, and under which id; "" = the call has none."""
 
     completion: Completion
-    caller: Caller
+    client: Client
     call_id: str = ""
 
 
@@ -62,6 +64,7 @@ class Talks:
         reactions: Reactions,
         sessions: Sessions,
         adapters: Adapters,
+        allowances: Allowances,
         manners: Manners,
         threads: Threads,
     ) -> None:
@@ -70,12 +73,13 @@ class Talks:
         self._reactions = reactions
         self._sessions = sessions
         self._adapters = adapters
+        self._allowances = allowances
         self._manners = manners
         self._threads = threads
 
     def persona(self, model: str) -> Persona:
         """The character that a model is. Raises InvalidRequestError, UnknownCharacterError."""
-        return cast_member(self._characters, "model", model.partition(_AT)[0])
+        return cast_member(visible_cast(self._characters), "model", model.partition(_AT)[0])
 
     async def takes(self, asked: Asked) -> AsyncGenerator[tuple[int, ReplyEvent]]:
         """The takes that a call asks for, one after the other, each event with its take's number.
@@ -102,11 +106,12 @@ class Talks:
     ) -> AsyncIterator[tuple[Thread, Session, Place]]:
         """The talk that a call belongs to, for it alone, under the version that it names."""
         model = asked.completion.model
-        trail = trail_of((*asked.caller.talks, model), transcript)
+        trail = trail_of((*asked.client.talks, model), transcript)
         async with AsyncExitStack() as stack:
             _, at, version = model.partition(_AT)
             trial = None
             if at:
+                asked.client.require_role(Role.OPERATOR, "model: a version by its name")
                 version = "" if version == _BASE else check_id("model", version)
                 trial = await stack.enter_async_context(
                     self._adapters.lease_version(persona.id, version)
@@ -143,8 +148,12 @@ class Talks:
         return session is not None and self._sessions.find(session.session_id) is session
 
     def _resume(self, asked: Asked, persona: Persona, transcript: Transcript) -> Session:
-        player, consent = asked.caller.player, self._manners.consent
-        return self._dialogue.resume(persona.id, player, consent, transcript.brought)
+        client, consent = asked.client, self._manners.consent
+        self._allowances.require_session(client.caller, client)
+        game = client.caller.game
+        return self._dialogue.resume(
+            persona.id, client.player_id, consent, transcript.brought, game
+        )
 
     def _take(
         self, asked: Asked, thread: Thread, session: Session, at: int, line: str, number: int
