@@ -13,7 +13,7 @@ BROWSE := $(VENV)/.browse
 DEV    := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-desk bench-doors bench-guardrails bench-quantization bench-training bench-gpu bench-learning browse format proto proto-check clean
+.PHONY: vocabularies help demo serve talk test check bench-serving bench-feedback bench-redaction bench-languages bench-conversation bench-desk bench-doors bench-guardrails bench-quantization bench-training bench-gpu bench-learning audit browse format proto proto-check clean
 
 help:          ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
@@ -97,6 +97,9 @@ bench-learning: $(TRAIN) $(BENCH) ## what nights of training teach to characters
 bench-training: $(TRAIN) $(BENCH) ## training beside stock TRL and beside dialogues; some 20 minutes, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.training $(ARGS)
+
+audit: $(DEV)  ## licences of all that is installed, and known vulnerabilities where pip-audit can ask
+	$(BIN)/python -m benchmarks.audit
 
 browse: $(BROWSE) ## look at the feedback store in a web browser; ARGS go to Datasette
 	@store=$$($(BIN)/npc feedback path) && \
