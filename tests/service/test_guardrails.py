@@ -31,7 +31,7 @@ def stage(stage: StageMaker) -> StageMaker:
 
 def leaking(request: Request) -> str:
     """A secret at the first try; from there on a harmless end."""
-    return " a hammer." if request.request_id.endswith("again") else LEAK
+    return " hammer." if request.request_id.endswith("again") else LEAK
 
 
 async def turn_of(made: Stage, turn_id: str) -> Turn:
@@ -70,17 +70,17 @@ async def test_who_tries_again_hears_another_line(stage: StageMaker) -> None:
 async def test_a_leak_is_drawn_again_behind_what_was_sent(stage: StageMaker) -> None:
     made = await stage(leaking)
     reply = await made.client.say(await opened(made), "Hello.", seed=5)
-    assert reply.text == "It was a hammer."
+    assert reply.text == "It was my hammer."
     assert reply.guard_hits == (GuardHit("leak", "retried"),)
     turn = await turn_of(made, reply.turn_id)
-    assert (turn.seed, turn.reply_text) == (5, "It was a hammer.")
+    assert (turn.seed, turn.reply_text) == (5, "It was my hammer.")
     assert turn.sampling["seed"] != 5
 
 
 async def test_the_same_seed_gives_the_same_mended_reply(stage: StageMaker) -> None:
-    made = await stage(lambda one: leaking(one) if one.sampling.seed < 99 else " an anvil.")
+    made = await stage(lambda one: leaking(one) if one.sampling.seed < 99 else " anvil.")
     replies = [await made.client.say(await opened(made), "Hello.", seed=5) for _ in range(2)]
-    assert replies[0].text == replies[1].text == "It was an anvil."
+    assert replies[0].text == replies[1].text == "It was my anvil."
 
 
 async def test_of_several_replies_none_with_a_fault_is_said(
