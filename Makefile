@@ -76,7 +76,7 @@ bench-desk: $(CORE) ## what designers wait for: saved files, a cast of 10,000; s
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.desk $(ARGS)
 
-bench-doors: $(CORE) ## what the HTTP port costs beside gRPC; some 5 minutes, to JSON
+bench-doors: $(CORE) $(BENCH) ## what the HTTP port costs beside gRPC; some 5 minutes, to JSON
 	$(BIN)/npc model pull
 	$(BIN)/python -m benchmarks.doors $(ARGS)
 
