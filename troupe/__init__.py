@@ -17,6 +17,7 @@ With `Client` the same reads `async with`, `await` and `async for`. A refused ca
 from grpc.aio import AioRpcError as RpcError
 
 from npc_client.client import (
+    Access,
     Action,
     Bark,
     Client,
@@ -26,6 +27,7 @@ from npc_client.client import (
     LivedExchange,
     LivedLine,
     Notes,
+    PlayerToken,
     Remembered,
     RememberedFact,
     RememberedTalk,
@@ -51,6 +53,7 @@ from troupe.sync_client import SyncClient, SyncReplyStream
 from troupe.version import __version__
 
 __all__ = [
+    "Access",
     "Action",
     "Bark",
     "Client",
@@ -60,6 +63,7 @@ __all__ = [
     "LivedExchange",
     "LivedLine",
     "Notes",
+    "PlayerToken",
     "Remembered",
     "RememberedFact",
     "RememberedTalk",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from npc_client.access import OPEN, Access
 from npc_client.client import Action, Client, Emotion, Reply, ReplyStream
 
 P = ParamSpec("P")
@@ -57,10 +58,11 @@ class SyncClient:
     server. A call cut off by another thread's `close` raises `concurrent.futures.CancelledError`.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access = OPEN) -> None:
+        """Raises OSError for a file of `access` that cannot be read."""
         self.address = address
         self._lock = threading.Lock()  # nothing is handed to a loop that is about to end
-        self._connection = _connect(address)
+        self._connection = _connect(address, access)
         self._end = weakref.finalize(self, self._connection.end)
 
     def __enter__(self) -> SyncClient:
@@ -136,6 +138,7 @@ class SyncClient:
     promote = blocking(Client.promote)
     rollback = blocking(Client.rollback)
     stats = blocking(Client.stats)
+    mint_token = blocking(Client.mint_token)
 
 
 class SyncReplyStream:
@@ -204,10 +207,10 @@ class _Connection:
             self.thread.join()
 
 
-async def _hold(address: str, connected: Future[_Connection]) -> None:
+async def _hold(address: str, access: Access, connected: Future[_Connection]) -> None:
     stop = asyncio.Event()
     try:
-        client = Client(address)
+        client = Client(address, access)
     except Exception as error:  # such as an address that is no text
         connected.set_exception(error)
         return
@@ -217,8 +220,8 @@ async def _hold(address: str, connected: Future[_Connection]) -> None:
         await stop.wait()
 
 
-def _connect(address: str) -> _Connection:
+def _connect(address: str, access: Access) -> _Connection:
     connected: Future[_Connection] = Future()
-    coroutine = _hold(address, connected)
+    coroutine = _hold(address, access, connected)
     threading.Thread(target=asyncio.run, args=[coroutine], name="troupe", daemon=True).start()
     return connected.result()

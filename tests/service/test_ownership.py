@@ -214,7 +214,7 @@ def neighbours(request: pytest.FixtureRequest) -> Neighbours:
 def test_every_call_of_games_and_players_is_covered() -> None:
     played = {method for method, roles in PERMISSIONS.items() if Role.GAME in roles}
     covered = {f"/npc.v1.{name}" for name in RIGHT} | {"/npc.v1.Personas/List"}
-    assert covered == played
+    assert covered == played & METHODS.keys()  # OpenAI's API is covered in test_openai_keys
     assert all(Role.GAME in roles for roles in PERMISSIONS.values() if Role.PLAYER in roles)
     assert not [*text_fields(message_class("/npc.v1.Personas/List").DESCRIPTOR)]
 

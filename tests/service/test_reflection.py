@@ -42,6 +42,7 @@ async def test_all_services_are_listed(stage: StageMaker, package: str) -> None:
         "npc.v1.Memory",
         "npc.v1.Scenes",
         "npc.v1.Personas",
+        "npc.v1.Keys",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -8,13 +8,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
 from typing import assert_type
 
 import grpc
 import pytest
 
 from tests.support.paths import ROOT
-from troupe import Client, Conversation, Reply, RpcError, SyncClient
+from troupe import Access, Client, Conversation, Reply, RpcError, SyncClient
 
 pytestmark = pytest.mark.service
 
@@ -119,3 +120,8 @@ def test_a_process_that_closes_nothing_ends(address: str) -> None:
         [sys.executable, "-c", code, address], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "reply\n", "")
+
+
+def test_a_file_of_its_access_that_cannot_be_read_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        SyncClient("127.0.0.1:1", Access(tls=True, ca=tmp_path / "none.pem"))

@@ -11,8 +11,9 @@ def round_of(seconds: float) -> Round:
 
 
 def test_a_door_is_compared_with_grpc_in_rate_and_first_text() -> None:
-    rounds = {"gRPC": [round_of(1.0)], "Connect": [round_of(2.0)], "gRPC-Web": [round_of(1.0)]}
-    alone = {"gRPC": [10.0, 12.0], "Connect": [13.0, 15.0], "gRPC-Web": [10.0, 12.0]}
+    seconds = {"gRPC": 1.0, "Connect": 2.0, "gRPC-Web": 1.0, "OpenAI": 1.0}
+    rounds = {door: [round_of(each)] for door, each in seconds.items()}
+    alone = {door: [10.0, 12.0] for door in seconds} | {"Connect": [13.0, 15.0]}
     found = figures(rounds, alone)
     assert (found["web_over_grpc"].value, found["web_ttft_added_ms"].value) == (0.5, 3.0)
     assert set(found) == {mark.key for mark in MARKS}
