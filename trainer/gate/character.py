@@ -152,15 +152,18 @@ def _compare_shown(
 ) -> RuleResult:
     """Compare probes of what goes with the words, of which a character has two or three.
 
-    They do not stand for others, so chance is in the draws alone: one that is lost is a loss.
+    They do not stand for others, so chance is in the draws alone: one that is lost is a loss. The
+    draws of a probe are of one line and hang together, so half a probe more or less tells nothing.
     """
     if not _was_asked(measured, {kind}):
         return not_asked(name, f"this character has no {kind} probes")
+    pairs = paired_replies(measured, {kind})
     draws = [
         (replace(old, cluster=old.question), replace(new, cluster=new.question))
-        for old, new in paired_replies(measured, {kind})
+        for old, new in pairs
     ]
-    return _no_great_loss(name, draws, limits.max_kind_drop, limits)
+    half_a_probe = 0.5 / max(1, len({old.cluster for old, _ in pairs}))
+    return _no_great_loss(name, draws, max(limits.max_kind_drop, half_a_probe), limits)
 
 
 def _no_great_loss(

@@ -222,6 +222,14 @@ def test_what_is_shown_a_little_worse_may_be_chance() -> None:
     assert failed(candidate(healthy, slips)) == set()
 
 
+def test_less_than_half_a_probe_is_no_loss_as_its_draws_hang_together() -> None:
+    def slips(question: Question) -> Shown:
+        right = as_expected(question)
+        return replace(right, action="") if question.seed % 4 == 0 else right
+
+    assert failed(candidate(healthy, slips)) == set()
+
+
 def test_a_refusal_names_the_kind_of_probe() -> None:
     measured, _ = SPEAKING["rash"]
     (reason,) = judge(measured, Thresholds()).reasons
